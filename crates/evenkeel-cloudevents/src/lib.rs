@@ -1,0 +1,1 @@
+//! evenkeel-cloudevents: being built.

@@ -1,0 +1,1 @@
+//! evenkeel-delivery: being built.

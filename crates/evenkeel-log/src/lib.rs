@@ -1,0 +1,1 @@
+//! evenkeel-log: being built.

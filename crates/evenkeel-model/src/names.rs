@@ -1,0 +1,58 @@
+//! Every name that an operator or a neighbour system sees, in one place: topics, headers.
+//! Metric and label names stand beside the metrics, in the node's `metrics/names.rs`.
+
+/// Outcomes: one record per dispatch round, subscription and partition.
+pub const LEDGER_TOPIC: &str = "evenkeel.ledger";
+/// What delivery must remember.
+pub const JOURNAL_TOPIC: &str = "evenkeel.journal";
+/// Topics and their settings.
+pub const CONTROL_TOPIC: &str = "evenkeel.control";
+/// Alerts, as CloudEvents.
+pub const ALERTS_TOPIC: &str = "evenkeel.alerts";
+/// Incidents and the playbook runs in them, as CloudEvents.
+pub const INCIDENTS_TOPIC: &str = "evenkeel.incidents";
+/// Experiments, as CloudEvents.
+pub const EXPERIMENTS_TOPIC: &str = "evenkeel.experiments";
+/// What a subscription's dead-letter topic is called: its name and this.
+pub const DEAD_SUFFIX: &str = ".dead";
+/// Topics that begin so belong to the node.
+pub const OWN_PREFIX: &str = "evenkeel.";
+
+/// Carried by every call: 32 hex digits in quotes, the same over attempts, restarts and redrives.
+pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// The number of this attempt, from 1.
+pub const ATTEMPT: &str = "evenkeel-attempt";
+/// How many attempts the policy allows.
+pub const MAX_ATTEMPTS: &str = "evenkeel-max-attempts";
+/// The subscription that calls.
+pub const SUBSCRIPTION: &str = "evenkeel-subscription";
+/// What a handler says beyond its status.
+pub const VERDICT: &str = "evenkeel-verdict";
+/// The handler's version, in its response.
+pub const HANDLER_VERSION: &str = "evenkeel-handler-version";
+/// On a record that a handler returned: `subscription;topic;partition;offset` of its cause.
+pub const CAUSED_BY: &str = "evenkeel-caused-by";
+
+/// Headers of a dead-letter record (docs/semantics.md gives their shapes).
+pub mod dead {
+    /// `rejected`, `attempts_exhausted`, `max_age`, `suspected_crash`, …
+    pub const REASON: &str = "evk-dlq-reason";
+    /// The failure class.
+    pub const CLASS: &str = "evk-dlq-error-class";
+    /// The last failure's message, at most 1 KiB.
+    pub const MESSAGE: &str = "evk-dlq-error-message";
+    /// Failures alike share it.
+    pub const FINGERPRINT: &str = "evk-dlq-fingerprint";
+    /// The subscription in which the event died.
+    pub const SUBSCRIPTION: &str = "evk-dlq-subscription";
+    /// The handler's version.
+    pub const HANDLER_VERSION: &str = "evk-dlq-handler-version";
+    /// Booked attempts.
+    pub const ATTEMPTS: &str = "evk-dlq-attempts";
+    /// RFC 3339.
+    pub const FIRST_FAILED_AT: &str = "evk-dlq-first-failed-at";
+    /// RFC 3339.
+    pub const LAST_FAILED_AT: &str = "evk-dlq-last-failed-at";
+    /// `topic;partition;offset` of the event.
+    pub const ORIGIN: &str = "evk-dlq-origin";
+}
