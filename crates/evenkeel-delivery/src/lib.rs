@@ -1,1 +1,22 @@
-//! evenkeel-delivery: being built.
+//! A record in, exactly one outcome out.
+//!
+//! [`Subscription`] is the pure core: `step(now, input, &mut actions)` decides; it reads no
+//! clock, does no I/O and never awaits. The `runtime` of the crate `evenkeel` drives it through
+//! the [ports](ports): [`Source`](ports::Source), [`Handler`](ports::Handler) and
+//! [`Journal`](ports::Journal). This crate names no product and no topic.
+//!
+//! Invariants: each event that was read ends in exactly one outcome; nothing is settled before
+//! it is journaled, and a lane moves on only then; infrastructure never spends an attempt.
+
+pub mod ports;
+mod policy;
+mod input;
+mod fact;
+mod subscription;
+
+pub use fact::{BreakerMark, Counters, Fact, Mark, Pending, PendingWhy, Remembered};
+pub use input::{Action, Alarm, Arrival, AttemptId, Command, Dispatch, Input, Round, Screen};
+pub use policy::{
+    BreakerPolicy, Concurrency, Effects, Exhausted, Order, Parking, Policy, RetrySchedule,
+};
+pub use subscription::{BreakerState, BreakerView, LaneView, Subscription, View};

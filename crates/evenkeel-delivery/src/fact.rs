@@ -1,0 +1,158 @@
+//! What the core decides and must remember, and what it gets back after a restart.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use evenkeel_model::ledger::{AttemptFailed, Ended, Overdue};
+use evenkeel_model::{FailureInfo, Position, Shard, Timestamp};
+
+/// The identity of an event's effect in one subscription: SHA-256, cut to 128 bits, of the
+/// length-prefixed subscription uid, source and id. Shown as 32 hex digits it is the
+/// `Idempotency-Key`; as 16 bytes it is the inbox mark.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Mark(pub [u8; 16]);
+
+/// One decision, as it goes into a round.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fact {
+    /// An event has its outcome.
+    Ended {
+        /// The partition.
+        shard: Shard,
+        /// The event's identity, remembered in the inbox; `None` when it is not to be (a
+        /// duplicate, a filtered record, not an event).
+        mark: Option<Mark>,
+        /// The ledger's entry.
+        entry: Ended,
+    },
+    /// An attempt did not end its event.
+    Attempt {
+        /// The partition.
+        shard: Shard,
+        /// The ledger's entry.
+        entry: AttemptFailed,
+    },
+    /// An event is overdue.
+    Overdue {
+        /// The partition.
+        shard: Shard,
+        /// The ledger's entry.
+        entry: Overdue,
+    },
+    /// The carried state of an event without an outcome; replaces what was said of it before.
+    Pending(Pending),
+    /// Everything below this offset of the partition has its outcome.
+    Progress {
+        /// The partition.
+        shard: Shard,
+        /// The lowest offset without an outcome.
+        below: u64,
+    },
+    /// A breaker changed.
+    Breaker(BreakerMark),
+    /// The subscription was paused, or resumed (`None`).
+    Paused(Option<String>),
+}
+
+/// What a journal gives back.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Remembered {
+    /// That event has its outcome.
+    Done {
+        /// Where it is.
+        at: Position,
+        /// Its identity, where it is remembered.
+        mark: Option<Mark>,
+        /// When it ended.
+        when: Timestamp,
+    },
+    /// As in [`Fact::Pending`].
+    Pending(Pending),
+    /// As in [`Fact::Progress`].
+    Progress {
+        /// The partition.
+        shard: Shard,
+        /// The lowest offset without an outcome.
+        below: u64,
+    },
+    /// As in [`Fact::Breaker`].
+    Breaker(BreakerMark),
+    /// As in [`Fact::Paused`].
+    Paused(Option<String>),
+}
+
+/// The four counters of an event, and its age.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// Attempts that are booked.
+    pub attempts: u32,
+    /// Times it was handed out.
+    pub deliveries: u32,
+    /// Times it was put off at no cost.
+    pub deferrals: u32,
+    /// Crashes while it ran alone.
+    pub crashes: u32,
+    /// How much of `retry.age` is used up.
+    pub aged: Duration,
+}
+
+/// An event without an outcome whose state must outlive the process.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pending {
+    /// Where it is.
+    pub at: Position,
+    /// Its key.
+    pub key: Option<Bytes>,
+    /// Its counters.
+    pub counters: Counters,
+    /// When it may be tried again.
+    pub next_at: Timestamp,
+    /// Why it waits.
+    pub why: PendingWhy,
+    /// True once it was journaled as overdue.
+    pub overdue: bool,
+    /// Its last failure.
+    pub failure: Option<FailureInfo>,
+}
+
+/// Why an event waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PendingWhy {
+    /// For its next try.
+    Retry,
+    /// The handler said `defer`, or shed it.
+    Deferred,
+    /// Its attempts ran out and the policy keeps its key: an operator must act.
+    Exhausted,
+    /// Nobody can tell an outage from poison.
+    Undecided,
+}
+
+/// A breaker's state, as it is journaled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BreakerMark {
+    /// The dependency.
+    pub dependency: Arc<str>,
+    /// Open, and until when the next probe waits; `None`: closed.
+    pub open_until: Option<Timestamp>,
+    /// Since when it has been open.
+    pub since: Timestamp,
+}
+
+impl Mark {
+    /// 32 hex digits.
+    pub fn to_hex(self) -> String {
+        use std::fmt::Write as _;
+        self.0.iter().fold(String::with_capacity(32), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+    }
+}
+
+impl std::fmt::Debug for Mark {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.to_hex())
+    }
+}

@@ -1,0 +1,146 @@
+//! What the core is told, and what it asks for: two closed sets.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use evenkeel_model::{Created, Position, Timestamp, Verdict};
+
+use crate::{Fact, Mark};
+
+/// An event that was read, without its payload.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Arrival {
+    /// Where it is.
+    pub at: Position,
+    /// Its ordering key.
+    pub key: Option<Bytes>,
+    /// Its identity in this subscription.
+    pub mark: Mark,
+    /// When it was created.
+    pub created: Created,
+    /// The CloudEvents `type`.
+    pub kind: Arc<str>,
+    /// The CloudEvents `source`.
+    pub source: Arc<str>,
+    /// Whether the subscription wants it.
+    pub screen: Screen,
+}
+
+/// What the source found when it looked at a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Screen {
+    /// For the handler.
+    Wanted,
+    /// The filter passes it over.
+    Filtered,
+    /// The record cannot be read as an event; why.
+    NotAnEvent(String),
+}
+
+/// Names one attempt of this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AttemptId(pub u64);
+
+/// What the core is told.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// Events were read, in the order of their offsets within a partition.
+    Arrived(Vec<Arrival>),
+    /// An attempt came back.
+    Finished {
+        /// Which.
+        attempt: AttemptId,
+        /// What came of it.
+        verdict: Verdict,
+        /// How many events the handler returned.
+        emitted: u32,
+        /// The handler's version, where it was told.
+        handler_version: Option<Arc<str>>,
+        /// What it took.
+        took: Duration,
+    },
+    /// That round is durable.
+    Committed {
+        /// Its number.
+        round: u64,
+    },
+    /// The time that a `Wake` named has come (or earlier: a wake-up for nothing is harmless).
+    Timer,
+    /// An operator's wish.
+    Command(Command),
+}
+
+/// What an operator may ask of a subscription.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Stop dispatching; attempts in flight finish.
+    Pause {
+        /// Why, for the record.
+        reason: String,
+    },
+    /// Dispatch again; an event that paused the subscription gets fresh attempts.
+    Resume,
+    /// Stop dispatching for good: the node is going down. Nothing is journaled for it.
+    Drain,
+    /// A parked key gets fresh attempts now. `None`: all of them.
+    Release {
+        /// The key.
+        key: Option<Bytes>,
+    },
+    /// The first event of a parked key is dead-lettered, and its lane goes on.
+    Skip {
+        /// The key.
+        key: Bytes,
+    },
+}
+
+/// What the core asks for.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Hand this event to the handler.
+    Dispatch(Dispatch),
+    /// Make this durable, then say [`Input::Committed`]. At most one is outstanding.
+    Commit(Round),
+    /// Say [`Input::Timer`] at this time; a later `Wake` replaces an earlier one.
+    Wake(Timestamp),
+    /// Tell the operator.
+    Alarm(Alarm),
+}
+
+/// One attempt to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dispatch {
+    /// Its name.
+    pub attempt: AttemptId,
+    /// The event.
+    pub at: Position,
+    /// The event's identity in this subscription.
+    pub mark: Mark,
+    /// Its number among those that count, from 1.
+    pub number: u32,
+    /// How often the event was handed out, this time included.
+    pub delivery: u32,
+    /// When it is given up.
+    pub timeout: Duration,
+}
+
+/// What one dispatch round decided: one atomic set.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Round {
+    /// Counts the rounds of this process from 1.
+    pub number: u64,
+    /// What happened, in order.
+    pub facts: Vec<Fact>,
+    /// Attempts that ended with `Ack` in this round: what they returned is committed with it.
+    pub acked: Vec<(Position, AttemptId)>,
+}
+
+/// Something that an operator should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alarm {
+    /// A stable name: `endpoint_gone`, `endpoint_refuses`, `parking_full`, `undecided`, …
+    pub code: &'static str,
+    /// What, in words.
+    pub message: String,
+}

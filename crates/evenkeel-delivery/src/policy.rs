@@ -1,0 +1,179 @@
+//! The policies of a subscription: a closed set of plain values, checked before they get here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Which events wait for which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Order {
+    /// Each key is a lane; an event without a key is a lane of its own.
+    #[default]
+    Key,
+    /// Each partition is a lane.
+    Partition,
+    /// No event waits for another.
+    None,
+}
+
+/// The one retry schedule: the delay before try n+1 is drawn from 0 to
+/// min(max, initial × factor^(n−1)), never earlier than `Retry-After`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RetrySchedule {
+    /// How many attempts, the first one included.
+    pub attempts: u32,
+    /// The bound of the first delay.
+    pub initial: Duration,
+    /// What the bound grows by.
+    pub factor: f64,
+    /// The bound of the bound.
+    pub max: Duration,
+    /// From the first dispatch, standing still behind an open breaker, a pause or a shed.
+    pub age: Duration,
+    /// Delays below this hold the lane in memory; longer ones park it durably.
+    pub inline: Duration,
+}
+
+impl Default for RetrySchedule {
+    fn default() -> RetrySchedule {
+        RetrySchedule {
+            attempts: 8,
+            initial: Duration::from_millis(200),
+            factor: 4.0,
+            max: Duration::from_secs(3600),
+            age: Duration::from_secs(24 * 3600),
+            inline: Duration::from_millis(200),
+        }
+    }
+}
+
+/// What happens to an event, and its key, when its attempts run out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Exhausted {
+    /// Dead letter; the lane goes on.
+    #[default]
+    Skip,
+    /// The lane stays parked until `parked release` or `parked skip`.
+    ParkKey,
+    /// The subscription stops until `resume`.
+    Pause,
+}
+
+/// When a breaker opens and how long it stays so.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BreakerPolicy {
+    /// The sliding window.
+    pub window: Duration,
+    /// The ratio counts from this many calls on.
+    pub min_calls: u32,
+    /// Opens at this share of failures.
+    pub failure_ratio: f64,
+    /// Opens after this many failures in a row, over at least two events.
+    pub consecutive: u32,
+    /// How long it stays open before a probe.
+    pub open: Duration,
+}
+
+impl Default for BreakerPolicy {
+    fn default() -> BreakerPolicy {
+        BreakerPolicy {
+            window: Duration::from_secs(60),
+            min_calls: 20,
+            failure_ratio: 0.5,
+            consecutive: 10,
+            open: Duration::from_secs(30),
+        }
+    }
+}
+
+/// How many events may be at the handler at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Concurrency {
+    /// `busy`, 429 and 503 never lower it below this.
+    pub min: u32,
+    /// It never rises above this.
+    pub max: u32,
+}
+
+impl Default for Concurrency {
+    fn default() -> Concurrency {
+        Concurrency { min: 1, max: 64 }
+    }
+}
+
+/// Limits of parking; at a limit reading stops, and resumes below 80 %.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parking {
+    /// Parked keys.
+    pub keys: usize,
+    /// Events behind one parked key.
+    pub per_key: usize,
+}
+
+impl Default for Parking {
+    fn default() -> Parking {
+        Parking { keys: 10_000, per_key: 1_000 }
+    }
+}
+
+/// What is promised of a handler's effects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Effects {
+    /// At least once.
+    #[default]
+    None,
+    /// The handler promises to honour the idempotency key.
+    Fenced,
+    /// Events that the handler returns are committed with the outcome.
+    Log,
+}
+
+/// All of a subscription's policies.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Policy {
+    /// Which events wait for which.
+    pub order: Order,
+    /// When to try again.
+    pub retry: RetrySchedule,
+    /// When an attempt is given up.
+    pub timeout: Duration,
+    /// What happens when attempts run out.
+    pub when_exhausted: Exhausted,
+    /// How many at once.
+    pub concurrency: Concurrency,
+    /// The breaker of the implicit dependency `handler`.
+    pub handler_breaker: BreakerPolicy,
+    /// The dependencies that an unnamed 5xx accuses, each with its breaker.
+    pub depends_on: Vec<(Arc<str>, BreakerPolicy)>,
+    /// Limits of parking.
+    pub parking: Parking,
+    /// How long an event's identity is remembered after its outcome.
+    pub inbox: Duration,
+    /// What is promised of effects.
+    pub effects: Effects,
+    /// The handler's version, unless its answers tell another.
+    pub handler_version: Arc<str>,
+    /// Ages at which an event without an outcome is overdue: the objectives' thresholds.
+    pub overdue_after: Vec<Duration>,
+    /// How many events may be read and not ended, parked ones apart.
+    pub window: usize,
+}
+
+impl Default for Policy {
+    fn default() -> Policy {
+        Policy {
+            order: Order::default(),
+            retry: RetrySchedule::default(),
+            timeout: Duration::from_secs(5),
+            when_exhausted: Exhausted::default(),
+            concurrency: Concurrency::default(),
+            handler_breaker: BreakerPolicy::default(),
+            depends_on: Vec::new(),
+            parking: Parking::default(),
+            inbox: Duration::from_secs(7 * 24 * 3600),
+            effects: Effects::default(),
+            handler_version: Arc::from(""),
+            overdue_after: Vec::new(),
+            window: 4096,
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! What delivery needs of the world: a source of events, a handler for them, a journal of what
+//! became of them. Each port is small, belongs to delivery, and is implemented in transport.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use evenkeel_model::{Event, Position, Record, Shard, Timestamp, Verdict};
+
+use crate::{Arrival, AttemptId, Mark, Remembered, Round};
+
+/// A future behind a pointer, so that ports are object-safe.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A port could not do its work; the message says what and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortError(pub String);
+
+impl std::fmt::Display for PortError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for PortError {}
+
+/// An event with its bytes: what the source gives and the handler gets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Delivered {
+    /// What the core needs of it.
+    pub arrival: Arrival,
+    /// When the log took it.
+    pub appended: Timestamp,
+    /// The event; for a plain record without CloudEvents headers, one made from its place.
+    pub event: Event,
+    /// The record as it stands in the topic.
+    pub record: Record,
+}
+
+/// Where events come from: the partitions of the topics of one subscription.
+pub trait Source: Send + Sync + 'static {
+    /// The partitions to read, each with the offset at which this subscription begins when it
+    /// has no progress yet.
+    fn shards(&self) -> BoxFuture<'_, Result<Vec<(Shard, u64)>, PortError>>;
+    /// Events from `from` on, durable ones only; none when there are none yet. Offsets that hold
+    /// no event (gaps) are skipped; the second value is the offset to go on from.
+    fn fetch(&self, shard: &Shard, from: u64, max: usize) -> BoxFuture<'_, Result<(Vec<Arc<Delivered>>, u64), PortError>>;
+    /// One event again; `None` when retention took it.
+    fn get(&self, at: &Position) -> BoxFuture<'_, Result<Option<Arc<Delivered>>, PortError>>;
+    /// Completes when there may be more to fetch than when it was called last.
+    fn changed(&self) -> BoxFuture<'_, ()>;
+    /// Everything below these offsets is no longer owed to this subscription.
+    fn settle(&self, floors: &[(Shard, u64)]);
+}
+
+/// One call of a handler.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The event.
+    pub delivered: Arc<Delivered>,
+    /// The identity of the effect: equal over attempts, restarts and redrives.
+    pub key: Mark,
+    /// The number of this attempt among those that count, from 1.
+    pub attempt: u32,
+    /// How many attempts the policy allows.
+    pub attempts_max: u32,
+    /// How often the event was handed out, this time included.
+    pub delivery: u32,
+    /// When the attempt is given up.
+    pub timeout: Duration,
+}
+
+/// What came of a call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// The verdict, or the failure.
+    pub verdict: Verdict,
+    /// Events that the handler returned; counted only with `Ack`.
+    pub emitted: Vec<Event>,
+    /// The handler's version, where it was told.
+    pub handler_version: Option<Arc<str>>,
+}
+
+/// Who handles events. An implementation keeps its own time-out of `call.timeout`.
+pub trait Handler: Send + Sync + 'static {
+    /// Handles one event. Never panics for the event's sake: a panic of user code is a failure.
+    fn handle(&self, call: Call) -> BoxFuture<'static, Answer>;
+}
+
+/// A round, with the bytes that go with it.
+#[derive(Clone, Debug)]
+pub struct Commit {
+    /// What was decided.
+    pub round: Round,
+    /// Events that handlers returned with the outcomes of this round, each with its cause.
+    pub emitted: Vec<(Position, AttemptId, Vec<Event>)>,
+    /// The events that end as dead in this round.
+    pub dead: Vec<Arc<Delivered>>,
+}
+
+/// What delivery remembers. `commit` is one atomic fact: outcomes, progress, returned events,
+/// dead letters and state together, durable when it completes.
+pub trait Journal: Send + Sync + 'static {
+    /// All that was committed, in order: what [`crate::Subscription::restore`] takes.
+    fn load(&self) -> BoxFuture<'_, Result<Vec<Remembered>, PortError>>;
+    /// Commits a round. An error means that its outcome is unknown: dispatch stops.
+    fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<(), PortError>>;
+}
