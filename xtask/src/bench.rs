@@ -1,0 +1,15 @@
+//! `cargo xtask bench …`: programs that a user can run too (`bench/`).
+
+use std::path::Path;
+
+use crate::run::cargo;
+
+/// Runs a bench by name, in a release build.
+pub(crate) fn bench(root: &Path, words: &[&str]) -> Result<(), String> {
+    let Some((name, rest)) = words.split_first() else {
+        return Err("name a bench: `cargo xtask bench chain`".to_owned());
+    };
+    let mut line = vec!["run", "--release", "--locked", "--package", "evenkeel-bench", "--", *name];
+    line.extend(rest);
+    cargo(root, &line, &[])
+}
