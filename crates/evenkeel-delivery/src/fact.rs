@@ -1,17 +1,20 @@
 //! What the core decides and must remember, and what it gets back after a restart.
+//!
+//! A [`Fact`] goes into a round; what a restart needs of it comes back as [`Remembered`]. The
+//! bytes between the two are in `bytes`. Who stores them, and beside what, is the journal's.
+
+mod bytes;
+mod mark;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use ::bytes::Bytes;
 use evenkeel_model::ledger::{AttemptFailed, Ended, Overdue};
 use evenkeel_model::{FailureInfo, Position, Shard, Timestamp};
 
-/// The identity of an event's effect in one subscription: SHA-256, cut to 128 bits, of the
-/// length-prefixed subscription uid, source and id. Shown as 32 hex digits it is the
-/// `Idempotency-Key`; as 16 bytes it is the inbox mark.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Mark(pub [u8; 16]);
+pub use self::bytes::{JournalUnreadable, decode_journal, encode_journal};
+pub use mark::Mark;
 
 /// One decision, as it goes into a round.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,6 +72,13 @@ pub enum Remembered {
     },
     /// As in [`Fact::Pending`].
     Pending(Pending),
+    /// That event was journaled as overdue.
+    Overdue {
+        /// Where it is.
+        at: Position,
+        /// The threshold that it passed.
+        threshold: Duration,
+    },
     /// As in [`Fact::Progress`].
     Progress {
         /// The partition.
@@ -138,21 +148,4 @@ pub struct BreakerMark {
     pub open_until: Option<Timestamp>,
     /// Since when it has been open.
     pub since: Timestamp,
-}
-
-impl Mark {
-    /// 32 hex digits.
-    pub fn to_hex(self) -> String {
-        use std::fmt::Write as _;
-        self.0.iter().fold(String::with_capacity(32), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
-    }
-}
-
-impl std::fmt::Debug for Mark {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.to_hex())
-    }
 }

@@ -14,9 +14,10 @@ mod input;
 mod fact;
 mod subscription;
 
-pub use fact::{BreakerMark, Counters, Fact, Mark, Pending, PendingWhy, Remembered};
-pub use input::{Action, Alarm, Arrival, AttemptId, Command, Dispatch, Input, Round, Screen};
-pub use policy::{
-    BreakerPolicy, Concurrency, Effects, Exhausted, Order, Parking, Policy, RetrySchedule,
+pub use fact::{
+    BreakerMark, Counters, Fact, JournalUnreadable, Mark, Pending, PendingWhy, Remembered, decode_journal,
+    encode_journal,
 };
+pub use input::{Action, Alarm, Arrival, AttemptId, Command, Dispatch, Input, Round, Screen};
+pub use policy::{BreakerPolicy, Concurrency, Effects, Exhausted, Order, Parking, Policy, RetrySchedule};
 pub use subscription::{BreakerState, BreakerView, LaneView, Subscription, View};

@@ -1,0 +1,391 @@
+//! The bytes of a journal record: what of a round's facts must be remembered.
+//!
+//! [`encode_journal`] takes all facts of a round and keeps what a restart needs: each outcome as
+//! an offset, a time and (where there is one) a mark; pending state, progress, breakers, pauses,
+//! and that an event was overdue. Attempts are the ledger's alone. It knows no topic and no I/O.
+//!
+//! Invariants: version 1; outcomes stand first, by partition, delta-coded (3 to 5 bytes and the
+//! mark for each); no length is believed before it was compared with the bytes that are there.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use evenkeel_model::varint::{get_i64, get_text, get_u64, put_i64, put_text, put_u64};
+use evenkeel_model::{FailureClass, FailureInfo, Position, Shard, Timestamp};
+
+use super::{BreakerMark, Counters, Fact, Mark, Pending, PendingWhy, Remembered};
+
+const VERSION: u8 = 1;
+const PENDING: u8 = 1;
+const PROGRESS: u8 = 2;
+const BREAKER: u8 = 3;
+const PAUSED: u8 = 4;
+const OVERDUE: u8 = 5;
+
+/// A journal record that cannot be read: of another version, or damaged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JournalUnreadable {
+    /// What was being read.
+    pub what: &'static str,
+    /// How many bytes of the record were left.
+    pub left: usize,
+}
+
+impl std::fmt::Display for JournalUnreadable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "journal record unreadable at its {} ({} bytes from its end)", self.what, self.left)
+    }
+}
+
+impl std::error::Error for JournalUnreadable {}
+
+/// What must be remembered of a round: give it all of the round's facts. A round of which
+/// nothing must be remembered gives a record that decodes to nothing.
+pub fn encode_journal(facts: &[Fact]) -> Bytes {
+    let shards = Shards::of(facts);
+    let mut out = BytesMut::with_capacity(64 + facts.len() * 24);
+    out.put_u8(VERSION);
+    shards.put(&mut out);
+    put_done(&mut out, facts, &shards);
+    for fact in facts {
+        put_rest(&mut out, fact, &shards);
+    }
+    out.freeze()
+}
+
+/// Reads what [`encode_journal`] wrote. Outcomes come first, then the rest in its order.
+pub fn decode_journal(bytes: &[u8]) -> Result<Vec<Remembered>, JournalUnreadable> {
+    let mut from = bytes;
+    let from = &mut from;
+    let mut what = "version";
+    let read = read_all(from, &mut what);
+    read.ok_or(JournalUnreadable { what, left: from.len() })
+}
+
+fn read_all(from: &mut &[u8], what: &mut &'static str) -> Option<Vec<Remembered>> {
+    if !from.has_remaining() || from.get_u8() != VERSION {
+        return None;
+    }
+    *what = "partitions";
+    let shards = get_shards(from)?;
+    *what = "outcomes";
+    let mut all = Vec::new();
+    for shard in &shards {
+        get_done(from, shard, &mut all)?;
+    }
+    while from.has_remaining() {
+        all.push(get_rest(from, &shards, what)?);
+    }
+    Some(all)
+}
+
+/// The partitions that a record speaks of, each written once.
+struct Shards<'a> {
+    order: Vec<&'a Shard>,
+    index: HashMap<&'a Shard, usize>,
+}
+
+impl<'a> Shards<'a> {
+    fn of(facts: &'a [Fact]) -> Shards<'a> {
+        let mut shards = Shards { order: Vec::new(), index: HashMap::new() };
+        for shard in facts.iter().filter_map(shard_of) {
+            let next = shards.order.len();
+            if *shards.index.entry(shard).or_insert(next) == next {
+                shards.order.push(shard);
+            }
+        }
+        shards
+    }
+
+    fn put(&self, out: &mut BytesMut) {
+        put_u64(out, self.order.len() as u64);
+        for shard in &self.order {
+            put_text(out, &shard.topic);
+            put_u64(out, u64::from(shard.partition));
+        }
+    }
+
+    fn put_index(&self, out: &mut BytesMut, shard: &Shard) {
+        put_u64(out, self.index.get(shard).copied().unwrap_or(usize::MAX) as u64);
+    }
+}
+
+fn shard_of(fact: &Fact) -> Option<&Shard> {
+    match fact {
+        Fact::Ended { shard, .. } | Fact::Overdue { shard, .. } | Fact::Progress { shard, .. } => Some(shard),
+        Fact::Pending(pending) => Some(&pending.at.shard),
+        Fact::Attempt { .. } | Fact::Breaker(_) | Fact::Paused(_) => None,
+    }
+}
+
+fn get_shards(from: &mut &[u8]) -> Option<Vec<Shard>> {
+    let count = bounded(get_u64(from)?, from, 2)?;
+    let mut topics: Vec<Arc<str>> = Vec::new();
+    let mut shards = Vec::with_capacity(count);
+    for _ in 0..count {
+        let name = get_text(from)?;
+        let topic = match topics.iter().find(|t| ***t == *name) {
+            Some(topic) => topic.clone(),
+            None => {
+                topics.push(Arc::from(name));
+                topics[topics.len() - 1].clone()
+            }
+        };
+        shards.push(Shard { topic, partition: u32::try_from(get_u64(from)?).ok()? });
+    }
+    Some(shards)
+}
+
+/// A count of things of at least `each` bytes, if so many can be there.
+fn bounded(count: u64, from: &&[u8], each: usize) -> Option<usize> {
+    let count = usize::try_from(count).ok()?;
+    (count <= from.len() / each).then_some(count)
+}
+
+fn put_done(out: &mut BytesMut, facts: &[Fact], shards: &Shards<'_>) {
+    let mut by_shard: Vec<Vec<(u64, Timestamp, Option<Mark>)>> = vec![Vec::new(); shards.order.len()];
+    for fact in facts {
+        if let Fact::Ended { shard, mark, entry } = fact {
+            by_shard[shards.index[shard]].push((entry.offset, entry.at, *mark));
+        }
+    }
+    for done in by_shard {
+        put_u64(out, done.len() as u64);
+        let (mut offset_before, mut time_before) = (0_i64, 0_i64);
+        for (offset, when, mark) in done {
+            let offset = offset.cast_signed();
+            put_i64(out, offset.wrapping_sub(offset_before));
+            let time = when.micros().wrapping_sub(time_before);
+            put_u64(out, zigzag_with(time, mark.is_some()).0);
+            if let Some(Mark(mark)) = mark {
+                out.put_slice(&mark);
+            }
+            (offset_before, time_before) = (offset, zigzag_with(when.micros(), false).1);
+        }
+    }
+}
+
+/// A time difference and a flag in one number. Times beyond ±2^61 µs (73,000 years) are cut.
+fn zigzag_with(v: i64, flag: bool) -> (u64, i64) {
+    const BOUND: i64 = 1 << 61;
+    let v = v.clamp(-BOUND, BOUND);
+    let zigzag = ((v << 1) ^ (v >> 63)).cast_unsigned();
+    (zigzag << 1 | u64::from(flag), v)
+}
+
+fn get_done(from: &mut &[u8], shard: &Shard, all: &mut Vec<Remembered>) -> Option<()> {
+    let count = bounded(get_u64(from)?, from, 2)?;
+    all.reserve(count);
+    let (mut offset, mut time) = (0_i64, 0_i64);
+    for _ in 0..count {
+        offset = offset.wrapping_add(get_i64(from)?);
+        let coded = get_u64(from)?;
+        let zigzag = coded >> 1;
+        time = time.checked_add((zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed())?;
+        let mark = if coded & 1 == 1 { Some(get_mark(from)?) } else { None };
+        all.push(Remembered::Done {
+            at: Position { shard: shard.clone(), offset: offset.cast_unsigned() },
+            mark,
+            when: Timestamp::from_micros(time),
+        });
+    }
+    Some(())
+}
+
+fn get_mark(from: &mut &[u8]) -> Option<Mark> {
+    let (mark, rest) = from.split_first_chunk::<16>()?;
+    *from = rest;
+    Some(Mark(*mark))
+}
+
+fn put_rest(out: &mut BytesMut, fact: &Fact, shards: &Shards<'_>) {
+    match fact {
+        Fact::Ended { .. } | Fact::Attempt { .. } => {}
+        Fact::Overdue { shard, entry } => {
+            out.put_u8(OVERDUE);
+            shards.put_index(out, shard);
+            put_u64(out, entry.offset);
+            put_u64(out, entry.threshold_us);
+        }
+        Fact::Pending(pending) => {
+            out.put_u8(PENDING);
+            put_pending(out, pending, shards);
+        }
+        Fact::Progress { shard, below } => {
+            out.put_u8(PROGRESS);
+            shards.put_index(out, shard);
+            put_u64(out, *below);
+        }
+        Fact::Breaker(mark) => {
+            out.put_u8(BREAKER);
+            put_text(out, &mark.dependency);
+            put_i64(out, mark.since.micros());
+            out.put_u8(u8::from(mark.open_until.is_some()));
+            if let Some(until) = mark.open_until {
+                put_i64(out, until.micros());
+            }
+        }
+        Fact::Paused(why) => {
+            out.put_u8(PAUSED);
+            put_optional_text(out, why.as_deref());
+        }
+    }
+}
+
+fn get_rest(from: &mut &[u8], shards: &[Shard], what: &mut &'static str) -> Option<Remembered> {
+    match from.get_u8() {
+        OVERDUE => {
+            *what = "overdue event";
+            let shard = get_shard(from, shards)?;
+            let at = Position { shard, offset: get_u64(from)? };
+            Some(Remembered::Overdue { at, threshold: Duration::from_micros(get_u64(from)?) })
+        }
+        PENDING => {
+            *what = "pending event";
+            Some(Remembered::Pending(get_pending(from, shards)?))
+        }
+        PROGRESS => {
+            *what = "progress";
+            Some(Remembered::Progress { shard: get_shard(from, shards)?, below: get_u64(from)? })
+        }
+        BREAKER => {
+            *what = "breaker";
+            let dependency = Arc::from(get_text(from)?);
+            let since = Timestamp::from_micros(get_i64(from)?);
+            let open_until = if get_flag(from)? { Some(Timestamp::from_micros(get_i64(from)?)) } else { None };
+            Some(Remembered::Breaker(BreakerMark { dependency, open_until, since }))
+        }
+        PAUSED => {
+            *what = "pause";
+            Some(Remembered::Paused(get_optional_text(from)?))
+        }
+        _ => {
+            *what = "unknown entry";
+            None
+        }
+    }
+}
+
+fn get_shard(from: &mut &[u8], shards: &[Shard]) -> Option<Shard> {
+    shards.get(usize::try_from(get_u64(from)?).ok()?).cloned()
+}
+
+fn put_pending(out: &mut BytesMut, pending: &Pending, shards: &Shards<'_>) {
+    shards.put_index(out, &pending.at.shard);
+    put_u64(out, pending.at.offset);
+    out.put_u8(
+        u8::from(pending.key.is_some()) | u8::from(pending.overdue) << 1 | u8::from(pending.failure.is_some()) << 2,
+    );
+    if let Some(key) = &pending.key {
+        put_u64(out, key.len() as u64);
+        out.put_slice(key);
+    }
+    let c = &pending.counters;
+    for n in [c.attempts, c.deliveries, c.deferrals, c.crashes] {
+        put_u64(out, u64::from(n));
+    }
+    put_u64(out, micros(c.aged));
+    put_i64(out, pending.next_at.micros());
+    out.put_u8(why_number(pending.why));
+    if let Some(failure) = &pending.failure {
+        put_failure(out, failure);
+    }
+}
+
+fn get_pending(from: &mut &[u8], shards: &[Shard]) -> Option<Pending> {
+    let shard = get_shard(from, shards)?;
+    let offset = get_u64(from)?;
+    let flags = get_byte(from)?;
+    if flags > 7 {
+        return None;
+    }
+    let key = if flags & 1 == 1 { Some(get_bytes(from)?) } else { None };
+    let counters = Counters {
+        attempts: get_u32(from)?,
+        deliveries: get_u32(from)?,
+        deferrals: get_u32(from)?,
+        crashes: get_u32(from)?,
+        aged: Duration::from_micros(get_u64(from)?),
+    };
+    let next_at = Timestamp::from_micros(get_i64(from)?);
+    let why = why_from_number(get_byte(from)?)?;
+    let failure = if flags & 4 == 4 { Some(get_failure(from)?) } else { None };
+    Some(Pending { at: Position { shard, offset }, key, counters, next_at, why, overdue: flags & 2 == 2, failure })
+}
+
+fn put_failure(out: &mut BytesMut, failure: &FailureInfo) {
+    put_text(out, failure.class.name());
+    put_u64(out, u64::from(failure.status.unwrap_or(0)));
+    put_text(out, &failure.fingerprint);
+    put_text(out, &failure.message);
+    put_text(out, &failure.reason);
+    put_i64(out, failure.first_failed_at.micros());
+    put_i64(out, failure.last_failed_at.micros());
+}
+
+fn get_failure(from: &mut &[u8]) -> Option<FailureInfo> {
+    let name = get_text(from)?;
+    let class = FailureClass::ALL.into_iter().find(|c| c.name() == name)?;
+    let status = u16::try_from(get_u64(from)?).ok()?;
+    Some(FailureInfo {
+        class,
+        status: (status != 0).then_some(status),
+        fingerprint: get_text(from)?,
+        message: get_text(from)?,
+        reason: get_text(from)?,
+        first_failed_at: Timestamp::from_micros(get_i64(from)?),
+        last_failed_at: Timestamp::from_micros(get_i64(from)?),
+    })
+}
+
+fn why_number(why: PendingWhy) -> u8 {
+    match why {
+        PendingWhy::Retry => 0,
+        PendingWhy::Deferred => 1,
+        PendingWhy::Exhausted => 2,
+        PendingWhy::Undecided => 3,
+    }
+}
+
+fn why_from_number(n: u8) -> Option<PendingWhy> {
+    [PendingWhy::Retry, PendingWhy::Deferred, PendingWhy::Exhausted, PendingWhy::Undecided].get(usize::from(n)).copied()
+}
+
+fn put_optional_text(out: &mut BytesMut, text: Option<&str>) {
+    out.put_u8(u8::from(text.is_some()));
+    if let Some(text) = text {
+        put_text(out, text);
+    }
+}
+
+fn get_optional_text(from: &mut &[u8]) -> Option<Option<String>> {
+    if get_flag(from)? { get_text(from).map(Some) } else { Some(None) }
+}
+
+fn get_byte(from: &mut &[u8]) -> Option<u8> {
+    from.has_remaining().then(|| from.get_u8())
+}
+
+fn get_flag(from: &mut &[u8]) -> Option<bool> {
+    get_byte(from).filter(|b| *b <= 1).map(|b| b == 1)
+}
+
+fn get_u32(from: &mut &[u8]) -> Option<u32> {
+    u32::try_from(get_u64(from)?).ok()
+}
+
+fn get_bytes(from: &mut &[u8]) -> Option<Bytes> {
+    let len = bounded(get_u64(from)?, from, 1)?;
+    let (bytes, rest) = from.split_at(len);
+    *from = rest;
+    Some(Bytes::copy_from_slice(bytes))
+}
+
+fn micros(d: Duration) -> u64 {
+    u64::try_from(d.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,145 @@
+use super::*;
+use evenkeel_model::Outcome;
+use evenkeel_model::ledger::{Ended, Overdue};
+
+fn ended(shard: &Shard, offset: u64, mark: Option<Mark>, at: i64) -> Fact {
+    let entry = Ended {
+        offset,
+        outcome: Outcome::Completed,
+        kind: Arc::from("k"),
+        source: Arc::from("s"),
+        handler_version: Arc::from(""),
+        at: Timestamp::from_micros(at),
+        created_to_ended_us: 1,
+        handler_us: 1,
+        created_believed: true,
+        overdue: false,
+        attempts: 1,
+        deliveries: 1,
+        deferrals: 0,
+        crashes: 0,
+        emitted: 0,
+        failure: None,
+    };
+    Fact::Ended { shard: shard.clone(), mark, entry }
+}
+
+fn pending(shard: &Shard, why: PendingWhy, key: Option<&'static [u8]>, failed: bool) -> Pending {
+    let failure = failed.then(|| FailureInfo {
+        class: FailureClass::Failed,
+        status: Some(500),
+        fingerprint: "0123456789abcdef".into(),
+        message: "größer".into(),
+        reason: String::new(),
+        first_failed_at: Timestamp::from_micros(-5),
+        last_failed_at: Timestamp::from_micros(i64::MAX),
+    });
+    Pending {
+        at: Position { shard: shard.clone(), offset: u64::MAX },
+        key: key.map(Bytes::from_static),
+        counters: Counters { attempts: 3, deliveries: 9, deferrals: 6, crashes: 1, aged: Duration::from_micros(77) },
+        next_at: Timestamp::from_micros(123_456),
+        why,
+        overdue: failed,
+        failure,
+    }
+}
+
+fn sample() -> (Vec<Fact>, Vec<Remembered>) {
+    let (a, b) = (Shard::new("orders", 0), Shard::new("orders", 7));
+    let mark = Mark([9; 16]);
+    let (one, two) =
+        (pending(&a, PendingWhy::Undecided, Some(b"k"), true), pending(&b, PendingWhy::Retry, None, false));
+    let breaker = BreakerMark {
+        dependency: Arc::from("handler"),
+        open_until: Some(Timestamp::from_micros(9)),
+        since: Timestamp::from_micros(4),
+    };
+    let closed = BreakerMark { open_until: None, ..breaker.clone() };
+    let facts = vec![
+        ended(&a, 10, Some(mark), 1_000_000),
+        ended(&b, 3, None, 1_000_001),
+        ended(&a, 12, None, 999_999),
+        Fact::Overdue {
+            shard: b.clone(),
+            entry: Overdue { offset: 4, at: Timestamp::from_micros(1), threshold_us: 500_000 },
+        },
+        Fact::Pending(one.clone()),
+        Fact::Pending(two.clone()),
+        Fact::Progress { shard: a.clone(), below: 11 },
+        Fact::Breaker(breaker.clone()),
+        Fact::Breaker(closed.clone()),
+        Fact::Paused(Some("why".into())),
+        Fact::Paused(None),
+    ];
+    let done = |shard: &Shard, offset, mark, when| Remembered::Done {
+        at: Position { shard: shard.clone(), offset },
+        mark,
+        when: Timestamp::from_micros(when),
+    };
+    let back = vec![
+        done(&a, 10, Some(mark), 1_000_000),
+        done(&a, 12, None, 999_999),
+        done(&b, 3, None, 1_000_001),
+        Remembered::Overdue { at: Position { shard: b, offset: 4 }, threshold: Duration::from_micros(500_000) },
+        Remembered::Pending(one),
+        Remembered::Pending(two),
+        Remembered::Progress { shard: a, below: 11 },
+        Remembered::Breaker(breaker),
+        Remembered::Breaker(closed),
+        Remembered::Paused(Some("why".into())),
+        Remembered::Paused(None),
+    ];
+    (facts, back)
+}
+
+#[test]
+fn a_round_is_remembered_as_it_was() {
+    let (facts, back) = sample();
+    assert_eq!(decode_journal(&encode_journal(&facts)), Ok(back));
+    assert_eq!(decode_journal(&encode_journal(&[])), Ok(vec![]));
+}
+
+#[test]
+fn an_outcome_costs_at_most_five_bytes_beside_its_mark() {
+    let shard = Shard::new("orders", 0);
+    let start = 1_790_000_000_000_000_i64;
+    let facts: Vec<Fact> =
+        (0..1000).map(|i| ended(&shard, 5_000_000 + i, Some(Mark([1; 16])), start + i.cast_signed() * 90)).collect();
+    let bytes = encode_journal(&facts).len();
+    assert!(bytes <= 1000 * 21, "{bytes} bytes for 1000 outcomes");
+}
+
+#[test]
+fn no_cut_record_is_believed_and_none_panics() {
+    let (facts, back) = sample();
+    let whole = encode_journal(&facts);
+    for end in 0..whole.len() {
+        if let Ok(read) = decode_journal(&whole[..end]) {
+            assert!(read.len() < back.len(), "cut at {end} reads as if it were whole");
+        }
+    }
+}
+
+#[test]
+fn damaged_bytes_are_read_or_refused_but_never_panic_or_allocate_wildly() {
+    let whole = encode_journal(&sample().0);
+    for at in 0..whole.len() {
+        for bit in 0..8 {
+            let mut bad = whole.to_vec();
+            bad[at] ^= 1 << bit;
+            if let Ok(read) = decode_journal(&bad) {
+                assert!(read.capacity() <= 16 * whole.len());
+            }
+        }
+    }
+    let mut huge = vec![1_u8];
+    put_u64(&mut huge, u64::MAX);
+    assert_eq!(decode_journal(&huge).map_err(|e| e.what), Err("partitions"));
+}
+
+#[test]
+fn another_version_is_refused_by_name() {
+    assert_eq!(decode_journal(&[9, 0]).map_err(|e| e.what), Err("version"));
+    assert_eq!(decode_journal(&[]).map_err(|e| e.what), Err("version"));
+}
