@@ -1,1 +1,31 @@
-//! evenkeel-log: being built.
+//! The log: durable, ordered records on one disk, behind one call: "append this atomic set".
+//!
+//! A [`Set`] becomes part of a *group*; a group is one checksummed, padded, synchronous write to
+//! the write-ahead log, and is there whole or not at all. Records are kept as Kafka v2 batches
+//! from there to the segment files. `docs/format.md` has the bytes and the recovery rules.
+//!
+//! Invariants:
+//! - nothing is acknowledged, and nothing is visible, before it is on the medium;
+//! - a write or flush that fails stops the log for good, reads go on;
+//! - offsets of a partition are dense, and a cut over all partitions never splits a group;
+//! - every byte that is read back is checked, and every length is bounded before it is used.
+//!
+//! What it does not do: it knows no network, no protocol and no event, only records. Time,
+//! randomness and the disk are arguments ([`Disk`], [`evenkeel_model::Clock`]).
+
+mod set;
+mod topic;
+mod error;
+mod options;
+mod ticket;
+mod log;
+pub mod batch;
+pub mod disk;
+
+pub use disk::{Disk, RealDisk, sim};
+pub use error::{AppendError, OpenError, ReadError, TopicError};
+pub use log::{Log, LogStatus};
+pub use options::Options;
+pub use set::{Append, Appended, Ends, Placed, ReadLimit, Retained, Set};
+pub use ticket::{Appending, Beyond, Creating};
+pub use topic::{Retention, Topic, TopicSettings};

@@ -1,0 +1,62 @@
+//! The disk as an argument: what the log needs of a file system, and no more.
+//!
+//! Paths are relative to the data folder, with `/`. [`RealDisk`] is a folder of the machine,
+//! [`sim::SimDisk`] one that loses power, tears writes and fills up, under a seed.
+
+mod real;
+pub mod sim;
+
+use std::io;
+
+pub use real::RealDisk;
+
+/// A folder that holds one log.
+pub trait Disk: Send + Sync + 'static {
+    /// How the folder is called in messages.
+    fn name(&self) -> String;
+    /// Takes the folder for this process until the guard is dropped.
+    fn lock(&self) -> Result<Box<dyn Send + Sync>, LockError>;
+    /// Opens a file for reading and writing; with `create` one that is not there is made.
+    fn open(&self, path: &str, create: bool) -> io::Result<Box<dyn File>>;
+    /// The names in a folder, files and folders alike; none when the folder is not there.
+    fn list(&self, folder: &str) -> io::Result<Vec<String>>;
+    /// Makes a folder (and those above it); one that is there is left alone.
+    fn create_folder(&self, folder: &str) -> io::Result<()>;
+    /// Takes a file away.
+    fn remove(&self, path: &str) -> io::Result<()>;
+    /// Renames a file within its folder.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+    /// Makes the names in a folder durable.
+    fn sync_folder(&self, folder: &str) -> io::Result<()>;
+    /// 64 bits that nobody can guess.
+    fn entropy(&self) -> u64;
+}
+
+/// An open file. Writes and reads name their place.
+pub trait File: Send + Sync {
+    /// Reads exactly `into.len()` bytes; `UnexpectedEof` when the file is shorter.
+    fn read_at(&self, into: &mut [u8], at: u64) -> io::Result<()>;
+    /// Writes; durable only after [`File::flush`].
+    fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()>;
+    /// Writes to the medium; durable when it returns. Fastest when memory, length and place are
+    /// multiples of 4,096.
+    fn write_durable(&self, bytes: &[u8], at: u64) -> io::Result<()>;
+    /// Makes all that was written durable.
+    fn flush(&self) -> io::Result<()>;
+    /// How long the file is.
+    fn size(&self) -> io::Result<u64>;
+    /// Cuts the file, or extends it by zeros.
+    fn set_size(&self, size: u64) -> io::Result<()>;
+}
+
+/// The folder could not be taken.
+#[derive(Debug)]
+pub enum LockError {
+    /// Another process has it.
+    Held {
+        /// Which, where that is known.
+        pid: Option<u32>,
+    },
+    /// The disk refused.
+    Io(io::Error),
+}

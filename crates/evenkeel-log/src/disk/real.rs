@@ -1,0 +1,151 @@
+//! A folder of the machine.
+
+use std::fs;
+use std::hash::{BuildHasher, Hasher};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use super::{Disk, File, LockError};
+
+/// The block of direct writes.
+const BLOCK: usize = 4096;
+
+/// A data folder.
+pub struct RealDisk {
+    folder: PathBuf,
+}
+
+impl RealDisk {
+    /// The folder at `path`; it is made when the log is opened.
+    pub fn new(path: impl Into<PathBuf>) -> RealDisk {
+        RealDisk { folder: path.into() }
+    }
+}
+
+impl Disk for RealDisk {
+    fn name(&self) -> String {
+        self.folder.display().to_string()
+    }
+
+    fn lock(&self) -> Result<Box<dyn Send + Sync>, LockError> {
+        fs::create_dir_all(&self.folder).map_err(LockError::Io)?;
+        let mut file = fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(self.folder.join("lock"))
+            .map_err(LockError::Io)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => {
+                let mut text = String::new();
+                let pid = file.read_to_string(&mut text).ok().and_then(|_| text.trim().parse().ok());
+                return Err(LockError::Held { pid });
+            }
+            Err(fs::TryLockError::Error(e)) => return Err(LockError::Io(e)),
+        }
+        let pid = format!("{}\n", std::process::id());
+        file.set_len(0).and_then(|()| file.rewind()).map_err(LockError::Io)?;
+        file.write_all(pid.as_bytes()).map_err(LockError::Io)?;
+        Ok(Box::new(file))
+    }
+
+    fn open(&self, path: &str, create: bool) -> io::Result<Box<dyn File>> {
+        let path = self.folder.join(path);
+        let file = fs::OpenOptions::new().read(true).write(true).create(create).truncate(false).open(&path)?;
+        Ok(Box::new(RealFile { path, file, direct: OnceLock::new() }))
+    }
+
+    fn list(&self, folder: &str) -> io::Result<Vec<String>> {
+        let entries = match fs::read_dir(self.folder.join(folder)) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(e) => return Err(e),
+        };
+        entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+    }
+
+    fn create_folder(&self, folder: &str) -> io::Result<()> {
+        fs::create_dir_all(self.folder.join(folder))
+    }
+
+    fn remove(&self, path: &str) -> io::Result<()> {
+        fs::remove_file(self.folder.join(path))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.folder.join(from), self.folder.join(to))
+    }
+
+    fn sync_folder(&self, folder: &str) -> io::Result<()> {
+        fs::File::open(self.folder.join(folder))?.sync_all()
+    }
+
+    fn entropy(&self) -> u64 {
+        std::collections::hash_map::RandomState::new().build_hasher().finish()
+    }
+}
+
+struct RealFile {
+    path: PathBuf,
+    file: fs::File,
+    /// Opened at the first aligned write; `None` where the file system refuses direct writes.
+    direct: OnceLock<Option<fs::File>>,
+}
+
+impl RealFile {
+    fn direct(&self) -> Option<&fs::File> {
+        self.direct.get_or_init(|| open_direct(&self.path)).as_ref()
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn open_direct(path: &std::path::Path) -> Option<fs::File> {
+    let flags = rustix::fs::OFlags::DIRECT | rustix::fs::OFlags::DSYNC;
+    fs::OpenOptions::new().write(true).custom_flags(flags.bits().cast_signed()).open(path).ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn open_direct(_: &std::path::Path) -> Option<fs::File> {
+    None
+}
+
+fn aligned(bytes: &[u8], at: u64) -> bool {
+    bytes.as_ptr().align_offset(BLOCK) == 0 && bytes.len().is_multiple_of(BLOCK) && at.is_multiple_of(BLOCK as u64)
+}
+
+impl File for RealFile {
+    fn read_at(&self, into: &mut [u8], at: u64) -> io::Result<()> {
+        self.file.read_exact_at(into, at)
+    }
+
+    fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
+        self.file.write_all_at(bytes, at)
+    }
+
+    fn write_durable(&self, bytes: &[u8], at: u64) -> io::Result<()> {
+        if let (true, Some(direct)) = (aligned(bytes, at), self.direct()) {
+            match direct.write_all_at(bytes, at) {
+                Err(e) if e.kind() == io::ErrorKind::InvalidInput => {}
+                done => return done,
+            }
+        }
+        self.file.write_all_at(bytes, at)?;
+        self.file.sync_data()
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    fn set_size(&self, size: u64) -> io::Result<()> {
+        self.file.set_len(size)
+    }
+}

@@ -1,0 +1,212 @@
+//! What can go wrong, one variant for each thing that a caller does differently.
+
+use std::fmt;
+
+/// The log could not be opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OpenError {
+    /// Somebody else has the folder.
+    Locked {
+        /// The folder.
+        folder: String,
+        /// Who has it, where that is known.
+        pid: Option<u32>,
+    },
+    /// Bytes that were acknowledged are damaged: nothing is changed, the operator decides.
+    Corrupt {
+        /// The file, and the place in it.
+        place: String,
+        /// What is wrong there.
+        what: String,
+    },
+    /// The folder was written by a newer version.
+    Version {
+        /// The file.
+        file: String,
+        /// The version that was found.
+        found: u16,
+    },
+    /// The disk refused.
+    Io {
+        /// What was being done, with the file's name.
+        doing: String,
+        /// What the system said.
+        why: String,
+    },
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OpenError::Locked { folder, pid: Some(pid) } => {
+                write!(f, "data folder `{folder}` is in use by process {pid}")
+            }
+            OpenError::Locked { folder, pid: None } => {
+                write!(f, "data folder `{folder}` is in use by another process")
+            }
+            OpenError::Corrupt { place, what } => write!(f, "the log is damaged at {place}: {what}"),
+            OpenError::Version { file, found } => {
+                write!(f, "`{file}` has format version {found}, which is newer than this program")
+            }
+            OpenError::Io { doing, why } => write!(f, "{doing}: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+/// A set was not appended, or it is not known whether it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AppendError {
+    /// No topic of that name. Nothing was written.
+    UnknownTopic {
+        /// The name.
+        topic: String,
+    },
+    /// The topic has no such partition. Nothing was written.
+    UnknownPartition {
+        /// The topic.
+        topic: String,
+        /// The partition that was asked for.
+        partition: u32,
+        /// How many it has.
+        partitions: u32,
+    },
+    /// The set is larger than a group may be. Nothing was written.
+    TooLarge {
+        /// What the set takes.
+        bytes: usize,
+        /// What a group may take.
+        max: usize,
+    },
+    /// The disk is full. Nothing was written; ask again later.
+    DiskFull,
+    /// The log has stopped. The outcome is unknown: repeat with the same id.
+    Stopped {
+        /// Why it stopped.
+        why: String,
+    },
+}
+
+impl fmt::Display for AppendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AppendError::UnknownTopic { topic } => write!(f, "there is no topic `{topic}`"),
+            AppendError::UnknownPartition { topic, partition, partitions } => {
+                write!(f, "topic `{topic}` has no partition {partition} (it has {partitions})")
+            }
+            AppendError::TooLarge { bytes, max } => {
+                write!(f, "the set takes {bytes} bytes, and a group may take {max}")
+            }
+            AppendError::DiskFull => f.write_str("the disk is full; nothing was written"),
+            AppendError::Stopped { why } => write!(f, "the log has stopped: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for AppendError {}
+
+/// Records could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReadError {
+    /// No topic of that name.
+    UnknownTopic {
+        /// The name.
+        topic: String,
+    },
+    /// The topic has no such partition.
+    UnknownPartition {
+        /// The topic.
+        topic: String,
+        /// The partition that was asked for.
+        partition: u32,
+        /// How many it has.
+        partitions: u32,
+    },
+    /// Retention took what was asked for.
+    BelowStart {
+        /// The first offset that is kept.
+        start: u64,
+    },
+    /// Nothing is there yet, and the offset is not the next one either.
+    Beyond {
+        /// One beyond the last durable offset.
+        end: u64,
+    },
+    /// The bytes on the disk are damaged.
+    Corrupt {
+        /// The file, and the place in it.
+        place: String,
+        /// What is wrong there.
+        what: String,
+    },
+    /// The disk refused.
+    Io {
+        /// What was being done, with the file's name.
+        doing: String,
+        /// What the system said.
+        why: String,
+    },
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ReadError::UnknownTopic { topic } => write!(f, "there is no topic `{topic}`"),
+            ReadError::UnknownPartition { topic, partition, partitions } => {
+                write!(f, "topic `{topic}` has no partition {partition} (it has {partitions})")
+            }
+            ReadError::BelowStart { start } => write!(f, "the partition begins at offset {start}"),
+            ReadError::Beyond { end } => write!(f, "the partition ends at offset {end}"),
+            ReadError::Corrupt { place, what } => write!(f, "the log is damaged at {place}: {what}"),
+            ReadError::Io { doing, why } => write!(f, "{doing}: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for ReadError {}
+
+/// A topic could not be created.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TopicError {
+    /// Not 1 to 249 of `a-z A-Z 0-9 . _ -`.
+    BadName {
+        /// The name.
+        name: String,
+    },
+    /// No partitions, or more than 10,000.
+    BadPartitions {
+        /// The topic.
+        name: String,
+        /// How many were asked for.
+        partitions: u32,
+    },
+    /// It is there already, with other settings.
+    Differs {
+        /// The topic.
+        name: String,
+        /// How many partitions it has.
+        partitions: u32,
+    },
+    /// Its record could not be appended.
+    Append(AppendError),
+}
+
+impl fmt::Display for TopicError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TopicError::BadName { name } => {
+                write!(f, "`{name}` is no topic name: 1 to 249 of a-z, A-Z, 0-9, `.`, `_`, `-`")
+            }
+            TopicError::BadPartitions { name, partitions } => {
+                write!(f, "topic `{name}` cannot have {partitions} partitions (1 to 10,000)")
+            }
+            TopicError::Differs { name, partitions } => {
+                write!(f, "topic `{name}` is there already with other settings ({partitions} partitions)")
+            }
+            TopicError::Append(e) => write!(f, "the topic could not be recorded: {e}"),
+        }
+    }
+}
+
+impl std::error::Error for TopicError {}

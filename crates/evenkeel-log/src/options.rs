@@ -1,0 +1,40 @@
+//! How the log is sized. Every limit has a name and a default.
+
+/// Sizes and limits of a log; [`Options::default`] suits a node.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The first write-ahead file, small so that an empty folder is ready at once.
+    pub wal_first_file_bytes: u64,
+    /// What later write-ahead files grow to, by factors of four.
+    pub wal_file_bytes: u64,
+    /// All write-ahead files together, before appends wait for the flusher.
+    pub wal_bytes_max: u64,
+    /// The largest group, and so the largest set.
+    pub group_bytes_max: usize,
+    /// Sets that wait for the writer, in bytes; beyond it an append waits its turn.
+    pub pending_bytes_max: usize,
+    /// A segment is sealed when it is larger than this.
+    pub segment_bytes: u64,
+    /// Write-ahead bytes after which segments are written and a checkpoint is made.
+    pub flush_bytes: u64,
+    /// Records that are kept in memory although their segment is written, in bytes.
+    pub tail_bytes: usize,
+    /// On a full disk, the part of the last write-ahead file that only `evenkeel.*` topics may use.
+    pub headroom_bytes: u64,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            wal_first_file_bytes: 1 << 20,
+            wal_file_bytes: 64 << 20,
+            wal_bytes_max: 256 << 20,
+            group_bytes_max: 8 << 20,
+            pending_bytes_max: 64 << 20,
+            segment_bytes: 64 << 20,
+            flush_bytes: 16 << 20,
+            tail_bytes: 32 << 20,
+            headroom_bytes: 256 << 10,
+        }
+    }
+}

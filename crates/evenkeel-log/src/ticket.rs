@@ -1,0 +1,238 @@
+//! Futures by hand: what an append, a new topic and a wait for news hand back.
+//!
+//! They work under any executor and, by `wait`, in plain threads. Dropping one takes nothing
+//! back: what was queued is still written. A promise that is dropped unkept says `Stopped`.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
+
+use crate::{AppendError, Appended, Topic, TopicError};
+
+/// Completes when the set is on the medium, or will not be.
+#[must_use = "a set is durable only when this has completed"]
+pub struct Appending(pub(crate) Ticket<Result<Appended, AppendError>>);
+
+impl Appending {
+    /// Blocks this thread until the outcome is known.
+    pub fn wait(self) -> Result<Appended, AppendError> {
+        block_on(self)
+    }
+}
+
+impl Future for Appending {
+    type Output = Result<Appended, AppendError>;
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.poll(cx)
+    }
+}
+
+/// Completes when the topic is on the medium, or will not be.
+#[must_use = "a topic is there only when this has completed"]
+pub struct Creating(pub(crate) Ticket<Result<Topic, TopicError>>);
+
+impl Creating {
+    /// Blocks this thread until the outcome is known.
+    pub fn wait(self) -> Result<Topic, TopicError> {
+        block_on(self)
+    }
+}
+
+impl Future for Creating {
+    type Output = Result<Topic, TopicError>;
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.poll(cx)
+    }
+}
+
+/// Completes with the newest version when a group beyond the one asked about is durable, or when
+/// the log has stopped.
+#[must_use = "futures do nothing unless polled"]
+pub struct Beyond {
+    pub(crate) news: Arc<News>,
+    pub(crate) version: u64,
+    pub(crate) place: Option<u64>,
+}
+
+impl Beyond {
+    /// Blocks this thread until there is news.
+    pub fn wait(self) -> u64 {
+        block_on(self)
+    }
+}
+
+impl Future for Beyond {
+    type Output = u64;
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<u64> {
+        let this = &mut *self;
+        this.news.poll(this.version, &mut this.place, cx)
+    }
+}
+
+impl Drop for Beyond {
+    fn drop(&mut self) {
+        if let Some(place) = self.place {
+            held(&self.news.0).waiting.remove(&place);
+        }
+    }
+}
+
+/// The newest version, and who waits for a newer one.
+#[derive(Default)]
+pub(crate) struct News(Mutex<Watched>);
+
+#[derive(Default)]
+struct Watched {
+    version: u64,
+    ended: bool,
+    next: u64,
+    waiting: std::collections::BTreeMap<u64, Waker>,
+}
+
+impl News {
+    pub(crate) fn version(&self) -> u64 {
+        held(&self.0).version
+    }
+
+    /// A newer group is durable.
+    pub(crate) fn advance(&self, version: u64) {
+        let mut watched = held(&self.0);
+        watched.version = version;
+        wake_all(watched);
+    }
+
+    /// There will be none any more.
+    pub(crate) fn end(&self) {
+        let mut watched = held(&self.0);
+        watched.ended = true;
+        wake_all(watched);
+    }
+
+    fn poll(&self, beyond: u64, place: &mut Option<u64>, cx: &mut Context<'_>) -> Poll<u64> {
+        let mut watched = held(&self.0);
+        if watched.version > beyond || watched.ended {
+            if let Some(at) = place.take() {
+                watched.waiting.remove(&at);
+            }
+            return Poll::Ready(watched.version);
+        }
+        let at = *place.get_or_insert(watched.next);
+        watched.next = watched.next.max(at + 1);
+        watched.waiting.insert(at, cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+fn wake_all(mut watched: MutexGuard<'_, Watched>) {
+    let waiting = std::mem::take(&mut watched.waiting);
+    drop(watched);
+    for waker in waiting.into_values() {
+        waker.wake();
+    }
+}
+
+/// The reading half of a promise.
+pub(crate) struct Ticket<T>(Arc<Mutex<Slot<T>>>);
+
+/// The writing half; kept once.
+pub(crate) struct Promise<T: Broken> {
+    slot: Arc<Mutex<Slot<T>>>,
+    kept: bool,
+}
+
+/// What a promise says that nobody kept.
+pub(crate) trait Broken {
+    fn broken() -> Self;
+}
+
+impl<T> Broken for Result<T, AppendError> {
+    fn broken() -> Self {
+        Err(AppendError::Stopped { why: "its writer ended".to_owned() })
+    }
+}
+
+impl<T> Broken for Result<T, TopicError> {
+    fn broken() -> Self {
+        Err(TopicError::Append(AppendError::Stopped { why: "its writer ended".to_owned() }))
+    }
+}
+
+struct Slot<T> {
+    value: Option<T>,
+    waker: Option<Waker>,
+}
+
+pub(crate) fn promise<T: Broken>() -> (Promise<T>, Ticket<T>) {
+    let slot = Arc::new(Mutex::new(Slot { value: None, waker: None }));
+    (Promise { slot: slot.clone(), kept: false }, Ticket(slot))
+}
+
+impl<T> Ticket<T> {
+    /// A ticket whose outcome is known.
+    pub(crate) fn ready(value: T) -> Ticket<T> {
+        Ticket(Arc::new(Mutex::new(Slot { value: Some(value), waker: None })))
+    }
+
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<T> {
+        let mut slot = held(&self.0);
+        match slot.value.take() {
+            Some(value) => Poll::Ready(value),
+            None => {
+                slot.waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<T: Broken> Promise<T> {
+    pub(crate) fn keep(mut self, value: T) {
+        self.settle(value);
+    }
+
+    fn settle(&mut self, value: T) {
+        self.kept = true;
+        let waker = {
+            let mut slot = held(&self.slot);
+            slot.value = Some(value);
+            slot.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl<T: Broken> Drop for Promise<T> {
+    fn drop(&mut self) {
+        if !self.kept {
+            self.settle(T::broken());
+        }
+    }
+}
+
+/// Locks; a lock that another thread's panic left behind still guards plain data.
+pub(crate) fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+fn block_on<F: Future + Unpin>(mut future: F) -> F::Output {
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut cx = Context::from_waker(&waker);
+    loop {
+        match Pin::new(&mut future).poll(&mut cx) {
+            Poll::Ready(value) => return value,
+            Poll::Pending => std::thread::park(),
+        }
+    }
+}
