@@ -1,1 +1,3 @@
-//! evenkeel: being built.
+//! Evenkeel as a library.
+
+pub mod runtime;

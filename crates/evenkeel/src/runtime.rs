@@ -1,0 +1,58 @@
+//! Drives the pure cores: one task per subscription owns its state and speaks to its ports.
+//!
+//! What it does: reads within the core's credit, fairly over the partitions; hands events to the
+//! handler, each attempt in a task of its own; commits rounds to the journal; keeps time; stops.
+//! What it does not: decide. Every decision is the core's ([`evenkeel_delivery::Subscription`]).
+//!
+//! Invariants: an input is one of a closed set (`happening`); nothing is settled before its round
+//! is durable; events that a handler returned are kept by attempt until the round that ends
+//! their cause takes them along; when the journal fails, nothing is dispatched or read any more,
+//! since outcomes could not be remembered.
+
+mod handle;
+mod happening;
+mod owner;
+mod reading;
+mod payloads;
+mod attempt;
+mod committing;
+mod draining;
+mod timer;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use evenkeel_delivery::Policy;
+use evenkeel_delivery::ports::{Handler, Journal, Source};
+use evenkeel_model::Clock;
+
+pub use handle::{Drained, SubscriptionHandle};
+
+/// All that a subscription consists of.
+pub struct SubscriptionSpec {
+    /// Its name.
+    pub name: Arc<str>,
+    /// What its effects' identities are derived from; stays when the name changes.
+    pub uid: String,
+    /// Its policies.
+    pub policy: Policy,
+    /// Where its events come from.
+    pub source: Arc<dyn Source>,
+    /// What remembers for it.
+    pub journal: Arc<dyn Journal>,
+    /// Who handles its events.
+    pub handler: Arc<dyn Handler>,
+}
+
+/// Starts a subscription: it loads its journal, then reads and dispatches until it is drained.
+/// `seed` feeds the jitter of its retries.
+///
+/// # Panics
+/// When it is called outside a tokio runtime.
+pub fn start(spec: SubscriptionSpec, clock: Arc<dyn Clock>, seed: u64) -> SubscriptionHandle {
+    let (handle, reins) = handle::pair(spec.name.clone());
+    let task = tokio::spawn(owner::Owner::new(spec, clock, seed, reins).run());
+    handle.with_task(task.abort_handle())
+}

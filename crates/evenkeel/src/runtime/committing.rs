@@ -1,0 +1,91 @@
+//! A round and the bytes that go with it, on their way to the journal.
+//!
+//! Invariants: the events that handlers returned, and the records of dead events, go into the
+//! same commit as the outcomes; a dead event whose bytes are not at hand is read again first.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use evenkeel_delivery::ports::{Commit, Delivered, Journal, PortError, Source};
+use evenkeel_delivery::{Alarm, AttemptId, Fact, Round};
+use evenkeel_model::{Event, Outcome, Position};
+
+use super::happening::Committed;
+use super::payloads::Payloads;
+
+/// What attempts returned, until the round that ends their cause is committed.
+pub(super) type Emitted = HashMap<AttemptId, Vec<Event>>;
+
+pub(super) struct Prepared {
+    round: Round,
+    emitted: Vec<(Position, AttemptId, Vec<Event>)>,
+    dead: Vec<(Position, Option<Arc<Delivered>>)>,
+}
+
+/// Gathers what goes with the round, and lets go of the bytes that nobody needs after it: those
+/// of events that ended, and those of events that wait durably for a later try.
+pub(super) fn prepare(round: Round, payloads: &mut Payloads, emitted: &mut Emitted) -> Prepared {
+    let mut dead = Vec::new();
+    for fact in &round.facts {
+        match fact {
+            Fact::Ended { shard, entry, .. } => {
+                let payload = payloads.remove(shard, entry.offset);
+                if entry.outcome == Outcome::Dead {
+                    dead.push((Position { shard: shard.clone(), offset: entry.offset }, payload));
+                }
+            }
+            Fact::Pending(pending) => {
+                payloads.remove(&pending.at.shard, pending.at.offset);
+            }
+            _ => {}
+        }
+    }
+    let acked = round.acked.iter();
+    let emitted = acked
+        .filter_map(|(at, attempt)| Some((at.clone(), *attempt, emitted.remove(attempt)?)))
+        .collect();
+    Prepared { round, emitted, dead }
+}
+
+/// Commits it.
+pub(super) async fn commit(
+    prepared: Prepared,
+    source: Arc<dyn Source>,
+    journal: Arc<dyn Journal>,
+) -> Committed {
+    let round = prepared.round.number;
+    let mut alarms = Vec::new();
+    let result = match read_dead(prepared.dead, source.as_ref(), &mut alarms).await {
+        Ok(dead) => {
+            let commit = Commit { round: prepared.round, emitted: prepared.emitted, dead };
+            journal.commit(commit).await
+        }
+        Err(problem) => Err(problem),
+    };
+    Committed { round, result, alarms }
+}
+
+async fn read_dead(
+    dead: Vec<(Position, Option<Arc<Delivered>>)>,
+    source: &dyn Source,
+    alarms: &mut Vec<Alarm>,
+) -> Result<Vec<Arc<Delivered>>, PortError> {
+    let mut records = Vec::with_capacity(dead.len());
+    for (at, payload) in dead {
+        let found = match payload {
+            Some(payload) => Some(payload),
+            None => source.get(&at).await?,
+        };
+        match found {
+            Some(record) => records.push(record),
+            None => alarms.push(Alarm {
+                code: "dead_letter_without_record",
+                message: format!(
+                    "retention took {}/{} at {} before it could be dead-lettered",
+                    at.shard.topic, at.shard.partition, at.offset
+                ),
+            }),
+        }
+    }
+    Ok(records)
+}

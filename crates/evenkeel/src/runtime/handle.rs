@@ -1,0 +1,130 @@
+//! What the rest of the process holds of a running subscription, and the task's end of it.
+//!
+//! A handle only sends; it owns no state. Dropping the last one stops the subscription at once,
+//! as a crash would: nothing is lost, but what was at the handler goes out again after a restart.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use evenkeel_delivery::{Alarm, Command, View};
+use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::task::AbortHandle;
+
+use super::happening::Control;
+
+/// Alarms that a slow listener may fall behind before it misses the oldest.
+const ALARMS_KEPT: usize = 256;
+
+/// A running subscription.
+#[derive(Clone)]
+pub struct SubscriptionHandle {
+    name: Arc<str>,
+    // Unbounded, since its senders are operators: a wish must neither block nor get lost.
+    control: mpsc::UnboundedSender<Control>,
+    told: Arc<Told>,
+    task: Option<AbortHandle>,
+}
+
+/// How a drain ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Drained {
+    /// Attempts that were still at the handler when the grace ended. Their events have no
+    /// outcome: they go out again, with the same idempotency keys, after the next start.
+    pub unfinished: usize,
+    /// Why the subscription had stopped before, if it had.
+    pub stopped: Option<String>,
+}
+
+impl SubscriptionHandle {
+    /// The subscription's name.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Passes an operator's wish on. Without effect once the subscription has ended.
+    pub fn command(&self, command: Command) {
+        let _ = self.control.send(Control::Command(command));
+    }
+
+    /// What an operator sees of it; `None` once it has ended.
+    pub async fn view(&self) -> Option<View> {
+        let (tell, told) = oneshot::channel();
+        self.control.send(Control::View(tell)).ok()?;
+        told.await.ok()
+    }
+
+    /// Stops reading and dispatching, lets what is at the handler finish within `grace`, commits
+    /// what came of it, and ends the subscription.
+    pub async fn drain(&self, grace: Duration) -> Drained {
+        let (done, drained) = oneshot::channel();
+        let ended = || Drained { unfinished: 0, stopped: self.is_stopped() };
+        if self.control.send(Control::Drain { grace, done }).is_err() {
+            return ended();
+        }
+        drained.await.unwrap_or_else(|_| ended())
+    }
+
+    /// Stops it at once, as if the process had died, and returns when its task is gone.
+    pub async fn kill(&self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+        self.control.closed().await;
+    }
+
+    /// What an operator should know, from now on.
+    pub fn alarms(&self) -> broadcast::Receiver<Alarm> {
+        self.told.alarms.subscribe()
+    }
+
+    /// Why it stopped by itself, if it did: its journal failed, or its state could not be read.
+    /// A stopped subscription dispatches nothing until the process starts again.
+    pub fn is_stopped(&self) -> Option<String> {
+        self.told.stopped.get().cloned()
+    }
+
+    pub(super) fn with_task(mut self, task: AbortHandle) -> SubscriptionHandle {
+        self.task = Some(task);
+        self
+    }
+}
+
+/// What the task tells everybody who holds a handle.
+struct Told {
+    stopped: OnceLock<String>,
+    alarms: broadcast::Sender<Alarm>,
+}
+
+/// The task's end of the handles.
+pub(super) struct Reins {
+    pub(super) name: Arc<str>,
+    pub(super) control: mpsc::UnboundedReceiver<Control>,
+    told: Arc<Told>,
+}
+
+impl Reins {
+    pub(super) fn stopped(&self) -> Option<&String> {
+        self.told.stopped.get()
+    }
+
+    /// Says why the subscription stopped; the first reason counts.
+    pub(super) fn stop(&self, why: String) {
+        tracing::error!(subscription = %self.name, %why, "subscription stopped");
+        let _ = self.told.stopped.set(why);
+    }
+
+    pub(super) fn alarm(&self, alarm: Alarm) {
+        tracing::warn!(subscription = %self.name, code = alarm.code, "{}", alarm.message);
+        // Nobody listening is no failure: the alarm stands in the log.
+        let _ = self.told.alarms.send(alarm);
+    }
+}
+
+pub(super) fn pair(name: Arc<str>) -> (SubscriptionHandle, Reins) {
+    let (sender, control) = mpsc::unbounded_channel();
+    let (alarms, _) = broadcast::channel(ALARMS_KEPT);
+    let told = Arc::new(Told { stopped: OnceLock::new(), alarms });
+    let handle =
+        SubscriptionHandle { name: name.clone(), control: sender, told: told.clone(), task: None };
+    (handle, Reins { name, control, told })
+}

@@ -1,0 +1,73 @@
+//! Everything that can happen to a subscription's task: a closed set.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use evenkeel_delivery::ports::{Answer, Delivered, PortError};
+use evenkeel_delivery::{Alarm, AttemptId, Command, View};
+use tokio::sync::oneshot;
+
+use super::handle::Drained;
+
+/// One thing that happened.
+pub(super) enum Happening {
+    /// An attempt came back.
+    Finished(Finished),
+    /// A read came back.
+    Fetched(Fetched),
+    /// A commit came back.
+    Committed(Committed),
+    /// A time that was waited for has come.
+    Timer,
+    /// There may be more to read.
+    Changed,
+    /// Somebody spoke through a handle.
+    Control(Control),
+    /// The last handle was dropped.
+    Abandoned,
+    /// The grace of a drain is over.
+    GraceOver,
+    /// A task of this subscription broke; why.
+    Broke(String),
+}
+
+/// What is said through a handle.
+pub(super) enum Control {
+    /// An operator's wish.
+    Command(Command),
+    /// What does it look like?
+    View(oneshot::Sender<View>),
+    /// Stop, and lose nothing.
+    Drain { grace: Duration, done: oneshot::Sender<Drained> },
+}
+
+/// How an attempt came back.
+pub(super) struct Finished {
+    pub(super) attempt: AttemptId,
+    pub(super) answer: Answer,
+    pub(super) took: Duration,
+    /// What an operator should know of it, where the attempt could not even be made.
+    pub(super) alarm: Option<Alarm>,
+}
+
+/// How a read came back: what was read before the first failure, and the failure.
+pub(super) struct Fetched {
+    pub(super) batches: Vec<Batch>,
+    pub(super) failed: Option<(usize, PortError)>,
+}
+
+/// What was read of one partition.
+pub(super) struct Batch {
+    /// Its number among the subscription's partitions.
+    pub(super) shard: usize,
+    pub(super) events: Vec<Arc<Delivered>>,
+    /// The offset to go on from.
+    pub(super) next: u64,
+}
+
+/// How a commit came back.
+pub(super) struct Committed {
+    pub(super) round: u64,
+    pub(super) result: Result<(), PortError>,
+    pub(super) alarms: Vec<Alarm>,
+}

@@ -1,0 +1,157 @@
+//! The task of one subscription: the one owner of its state.
+//!
+//! It waits for something to happen, tells the core, and does what the core asks. It decides
+//! nothing. What takes time (reads, attempts, commits) runs in tasks that end with it.
+
+mod taking;
+mod acting;
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use evenkeel_delivery::ports::{Handler, Journal, PortError, Source};
+use evenkeel_delivery::{Action, Effects, Input, Subscription};
+use evenkeel_model::{Clock, Timestamp};
+use tokio::task::{JoinError, JoinSet};
+
+use super::SubscriptionSpec;
+use super::committing::Emitted;
+use super::draining::{self, Draining};
+use super::handle::Reins;
+use super::happening::{Finished, Happening};
+use super::payloads::Payloads;
+use super::reading::Reading;
+use super::timer::Timer;
+
+pub(super) struct Owner {
+    reins: Reins,
+    clock: Arc<dyn Clock>,
+    source: Arc<dyn Source>,
+    journal: Arc<dyn Journal>,
+    handler: Arc<dyn Handler>,
+    attempts_max: u32,
+    effects: Effects,
+    core: Subscription,
+    actions: Vec<Action>,
+    reading: Reading,
+    /// Reads wait this long, after one failed.
+    read_after: Duration,
+    changed: Pin<Box<dyn Future<Output = ()> + Send>>,
+    payloads: Payloads,
+    emitted: Emitted,
+    attempts: JoinSet<Finished>,
+    /// At most one read and one commit.
+    work: JoinSet<Happening>,
+    committing: bool,
+    settled: Option<Timestamp>,
+    timer: Timer,
+    draining: Option<Draining>,
+}
+
+impl Owner {
+    pub(super) fn new(
+        spec: SubscriptionSpec,
+        clock: Arc<dyn Clock>,
+        seed: u64,
+        reins: Reins,
+    ) -> Owner {
+        Owner {
+            reins,
+            attempts_max: spec.policy.retry.attempts,
+            effects: spec.policy.effects,
+            payloads: Payloads::new(spec.policy.window),
+            core: Subscription::new(spec.policy, seed),
+            timer: Timer::new(clock.clone()),
+            clock,
+            source: spec.source,
+            journal: spec.journal,
+            handler: spec.handler,
+            actions: Vec::new(),
+            reading: Reading::new(Vec::new()),
+            read_after: Duration::ZERO,
+            changed: Box::pin(std::future::pending()),
+            emitted: HashMap::new(),
+            attempts: JoinSet::new(),
+            work: JoinSet::new(),
+            committing: false,
+            settled: None,
+            draining: None,
+        }
+    }
+
+    /// Lives until it is drained, or until nobody holds a handle any more.
+    pub(super) async fn run(mut self) {
+        if let Err(problem) = self.begin().await {
+            self.stop(problem.to_string());
+        }
+        while !self.is_drained() {
+            self.read_on();
+            let happening = self.wait().await;
+            if matches!(happening, Happening::Abandoned) {
+                return;
+            }
+            if matches!(happening, Happening::Changed) {
+                self.watch().await;
+            }
+            let now = self.clock.now();
+            self.take(now, happening);
+            self.act();
+        }
+        self.source.settle(&self.core.floors());
+        let stopped = self.reins.stopped().cloned();
+        if let Some(draining) = self.draining.take() {
+            draining.finish(stopped);
+        }
+    }
+
+    /// Takes back what the journal remembers, and finds where to read on.
+    async fn begin(&mut self) -> Result<(), PortError> {
+        let remembered = self.journal.load().await?;
+        let shards = self.source.shards().await?;
+        let now = self.clock.now();
+        self.core.restore(now, remembered);
+        let starts: Vec<_> = shards
+            .into_iter()
+            .map(|(shard, from)| {
+                let at = self.core.resume_at(&shard, from);
+                (shard, at)
+            })
+            .collect();
+        // Before anything is read, so that retention holds what this subscription is owed.
+        self.source.settle(&starts);
+        self.reading = Reading::new(starts);
+        self.watch().await;
+        // What waited when the process ended may be due.
+        self.step(now, Input::Timer);
+        self.act();
+        Ok(())
+    }
+
+    async fn wait(&mut self) -> Happening {
+        tokio::select! {
+            control = self.reins.control.recv() =>
+                control.map_or(Happening::Abandoned, Happening::Control),
+            Some(done) = self.work.join_next() => done.unwrap_or_else(|e| broke(&e)),
+            Some(done) = self.attempts.join_next() =>
+                done.map_or_else(|e| broke(&e), Happening::Finished),
+            () = self.timer.rang() => Happening::Timer,
+            () = &mut self.changed => Happening::Changed,
+            () = draining::grace(&mut self.draining) => Happening::GraceOver,
+        }
+    }
+}
+
+fn broke(error: &JoinError) -> Happening {
+    Happening::Broke(format!("a task of the subscription broke: {error}"))
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.reins.stop("the subscription's task panicked".to_owned());
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! What each happening means: it is noted, and the core is told.
+
+use std::time::Duration;
+
+use evenkeel_delivery::ports::Answer;
+use evenkeel_delivery::{Alarm, Command, Effects, Input};
+use evenkeel_model::{Timestamp, Verdict};
+use tokio::task::JoinSet;
+
+use super::Owner;
+use crate::runtime::draining::{Draining, Phase};
+use crate::runtime::happening::{Committed, Control, Fetched, Finished, Happening};
+
+/// Attempts whose end is taken in at once, before the other happenings get their turn.
+const FINISHED_MAX: usize = 512;
+/// Between two times that the source is told what is no longer owed.
+const SETTLE_EVERY: Duration = Duration::from_millis(250);
+/// After this long a partition that could not be read is tried again.
+const REREAD_AFTER: Duration = Duration::from_secs(1);
+
+impl Owner {
+    pub(super) fn take(&mut self, now: Timestamp, happening: Happening) {
+        match happening {
+            Happening::Finished(first) => self.take_finished(now, first),
+            Happening::Fetched(fetched) => self.take_fetched(now, fetched),
+            Happening::Committed(committed) => self.take_committed(now, committed),
+            Happening::Timer => self.step(now, Input::Timer),
+            Happening::Changed => self.reading.wake(),
+            Happening::Control(control) => self.take_control(now, control),
+            Happening::Abandoned => {}
+            Happening::GraceOver => self.take_grace_over(),
+            Happening::Broke(why) => self.stop(why),
+        }
+    }
+
+    pub(super) fn step(&mut self, now: Timestamp, input: Input) {
+        self.core.step(now, input, &mut self.actions);
+    }
+
+    /// Nothing is dispatched, read or committed from here on.
+    pub(super) fn stop(&mut self, why: String) {
+        self.reins.stop(why);
+        self.actions.clear();
+    }
+
+    fn take_finished(&mut self, now: Timestamp, first: Finished) {
+        let mut next = Some(first);
+        for _ in 0..FINISHED_MAX {
+            let Some(finished) = next else { return };
+            self.finish(now, finished);
+            next = match self.attempts.try_join_next() {
+                Some(Ok(finished)) => Some(finished),
+                Some(Err(error)) => return self.take(now, super::broke(&error)),
+                None => None,
+            };
+        }
+        if let Some(finished) = next {
+            self.finish(now, finished);
+        }
+    }
+
+    fn finish(&mut self, now: Timestamp, finished: Finished) {
+        let Finished { attempt, answer, took, alarm } = finished;
+        alarm.into_iter().for_each(|alarm| self.reins.alarm(alarm));
+        let Answer { verdict, emitted, handler_version } = answer;
+        let kept = verdict == Verdict::Ack && !emitted.is_empty() && self.keeps_effects();
+        let count = if kept { u32::try_from(emitted.len()).unwrap_or(u32::MAX) } else { 0 };
+        if kept {
+            self.emitted.insert(attempt, emitted);
+        }
+        self.step(now, Input::Finished { attempt, verdict, emitted: count, handler_version, took });
+    }
+
+    fn keeps_effects(&self) -> bool {
+        if self.effects != Effects::Log {
+            self.reins.alarm(Alarm {
+                code: "effects_ignored",
+                message: "the handler returned events, but the subscription's effects are not \
+                          kept: name a topic for them"
+                    .to_owned(),
+            });
+        }
+        self.effects == Effects::Log
+    }
+
+    fn take_fetched(&mut self, now: Timestamp, fetched: Fetched) {
+        self.reading.over(fetched.failed.as_ref().map(|(shard, _)| *shard));
+        self.read_after = Duration::ZERO;
+        if let Some((_, problem)) = fetched.failed {
+            self.read_after = REREAD_AFTER;
+            self.reins.alarm(Alarm { code: "read_failed", message: problem.to_string() });
+        }
+        for batch in fetched.batches {
+            self.reading.took(&batch);
+            let arrivals = batch.events.iter().map(|event| event.arrival.clone()).collect();
+            batch.events.into_iter().for_each(|event| self.payloads.insert(event));
+            self.step(now, Input::Arrived(arrivals));
+        }
+    }
+
+    fn take_committed(&mut self, now: Timestamp, committed: Committed) {
+        self.committing = false;
+        committed.alarms.into_iter().for_each(|alarm| self.reins.alarm(alarm));
+        if let Err(problem) = committed.result {
+            return self.stop(format!("the journal failed: {problem}"));
+        }
+        self.step(now, Input::Committed { round: committed.round });
+        if self.settled.is_none_or(|at| now.since(at) >= SETTLE_EVERY) {
+            self.settled = Some(now);
+            self.source.settle(&self.core.floors());
+        }
+    }
+
+    fn take_control(&mut self, now: Timestamp, control: Control) {
+        match control {
+            Control::Command(command) => self.step(now, Input::Command(command)),
+            Control::View(tell) => {
+                let _ = tell.send(self.core.view(now));
+            }
+            Control::Drain { grace, done } => match &mut self.draining {
+                Some(draining) => draining.join(done),
+                None => {
+                    self.draining = Some(Draining::new(grace, done));
+                    self.step(now, Input::Command(Command::Drain));
+                }
+            },
+        }
+    }
+
+    fn take_grace_over(&mut self) {
+        let Some(draining) = &mut self.draining else { return };
+        draining.advance(self.attempts.len());
+        match draining.phase() {
+            Phase::Finishing => {}
+            // Dropping the set ends its tasks; their events keep their place.
+            Phase::Committing => self.attempts = JoinSet::new(),
+            Phase::GivenUp => self.stop("the journal did not answer within the drain".to_owned()),
+        }
+    }
+
+    /// Nothing is at the handler, and all that was decided is durable.
+    pub(super) fn is_drained(&self) -> bool {
+        let Some(draining) = &self.draining else { return false };
+        if self.reins.stopped().is_some() {
+            return true;
+        }
+        let over = draining.phase() != Phase::Finishing;
+        !self.committing && self.attempts.is_empty() && (over || self.core.is_idle())
+    }
+}

@@ -1,0 +1,105 @@
+//! Where each partition is read on from, and whose turn it is.
+//!
+//! It plans reads and takes note of what came of them; it fetches nothing itself. Invariants: at
+//! most one read is under way; together its asks never exceed the credit; a partition at its end
+//! is not asked again before the source changed, and a change during a read is not forgotten.
+
+use std::sync::Arc;
+
+use evenkeel_delivery::ports::Source;
+use evenkeel_model::Shard;
+
+use super::happening::{Batch, Fetched};
+
+/// The most events that are asked of one partition at a time, so that none is starved by another
+/// and decisions come in batches that fit the caches.
+const BATCH_MAX: usize = 512;
+
+pub(super) struct Reading {
+    cursors: Vec<Cursor>,
+    turn: usize,
+    under_way: bool,
+}
+
+struct Cursor {
+    shard: Shard,
+    next: u64,
+    more: bool,
+}
+
+/// One partition to be asked.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Ask {
+    pub(super) index: usize,
+    pub(super) shard: Shard,
+    pub(super) from: u64,
+    pub(super) max: usize,
+}
+
+impl Reading {
+    pub(super) fn new(starts: Vec<(Shard, u64)>) -> Reading {
+        let cursors =
+            starts.into_iter().map(|(shard, next)| Cursor { shard, next, more: true }).collect();
+        Reading { cursors, turn: 0, under_way: false }
+    }
+
+    /// The source changed: every partition may have more.
+    pub(super) fn wake(&mut self) {
+        for cursor in &mut self.cursors {
+            cursor.more = true;
+        }
+    }
+
+    /// Whom to ask for how much within `credit`; nothing while a read is under way.
+    pub(super) fn plan(&mut self, credit: usize) -> Option<Vec<Ask>> {
+        if self.under_way || credit == 0 {
+            return None;
+        }
+        let willing = self.cursors.iter().filter(|cursor| cursor.more).count();
+        if willing == 0 {
+            return None;
+        }
+        let max = (credit / willing).clamp(1, BATCH_MAX);
+        let count = self.cursors.len();
+        let order = (0..count).map(|i| (self.turn + i) % count);
+        let chosen: Vec<usize> =
+            order.filter(|i| self.cursors[*i].more).take(credit.min(willing)).collect();
+        self.turn = chosen.first().map_or(0, |first| first + 1);
+        self.under_way = true;
+        Some(chosen.into_iter().map(|index| self.ask(index, max)).collect())
+    }
+
+    /// Takes note of what a read brought.
+    pub(super) fn took(&mut self, batch: &Batch) {
+        let cursor = &mut self.cursors[batch.shard];
+        cursor.more |= batch.next > cursor.next;
+        cursor.next = batch.next;
+    }
+
+    /// The read is over; `failed` names the partition that could not be read, which is asked
+    /// again together with those that were not reached.
+    pub(super) fn over(&mut self, failed: Option<usize>) {
+        self.under_way = false;
+        if failed.is_some() {
+            self.wake();
+        }
+    }
+
+    fn ask(&mut self, index: usize, max: usize) -> Ask {
+        let cursor = &mut self.cursors[index];
+        cursor.more = false;
+        Ask { index, shard: cursor.shard.clone(), from: cursor.next, max }
+    }
+}
+
+/// Reads what was planned, up to the first failure.
+pub(super) async fn fetch(source: Arc<dyn Source>, asks: Vec<Ask>) -> Fetched {
+    let mut batches = Vec::with_capacity(asks.len());
+    for ask in asks {
+        match source.fetch(&ask.shard, ask.from, ask.max).await {
+            Ok((events, next)) => batches.push(Batch { shard: ask.index, events, next }),
+            Err(problem) => return Fetched { batches, failed: Some((ask.index, problem)) },
+        }
+    }
+    Fetched { batches, failed: None }
+}
