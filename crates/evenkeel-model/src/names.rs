@@ -32,6 +32,8 @@ pub const VERDICT: &str = "evenkeel-verdict";
 pub const HANDLER_VERSION: &str = "evenkeel-handler-version";
 /// On a record that a handler returned: `subscription;topic;partition;offset` of its cause.
 pub const CAUSED_BY: &str = "evenkeel-caused-by";
+/// On a record of an event: which extensions are integers or booleans, as `a=integer,b=boolean`.
+pub const EXTENSION_TYPES: &str = "evenkeel-extension-types";
 
 /// Headers of a dead-letter record (docs/semantics.md gives their shapes).
 pub mod dead {

@@ -1,0 +1,116 @@
+//! Events as JSON. The text forms carry JSON data to the letter; the [`Value`] forms are for
+//! those who build answers, and hold numbers as far as a double can.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use evenkeel_model::{AttributeValue, Event};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use super::{NESTING_MAX, scan};
+use crate::media_type;
+
+/// The event as a JSON value. Numbers in its data that a 64-bit integer or a double cannot hold
+/// are rounded, and members come sorted: [`encode_text`] keeps both.
+pub fn encode(event: &Event) -> Value {
+    let mut object: Map<String, Value> = attributes(event).into_iter().collect();
+    match data(event) {
+        Data::None => {}
+        Data::Json(text) => {
+            object.insert("data".to_owned(), serde_json::from_str(&text).unwrap_or(Value::Null));
+        }
+        Data::Text(text) => {
+            object.insert("data".to_owned(), Value::from(text));
+        }
+        Data::Binary(bytes) => {
+            object.insert("data_base64".to_owned(), Value::from(STANDARD.encode(bytes)));
+        }
+    }
+    Value::Object(object)
+}
+
+/// The events as a JSON array, each as [`encode`] has it.
+pub fn encode_batch(events: &[Event]) -> Value {
+    Value::Array(events.iter().map(encode).collect())
+}
+
+/// The event as JSON text: attributes in the order of the specification, extensions as they
+/// came, then data.
+pub fn encode_text(event: &Event) -> String {
+    let mut out = String::with_capacity(256 + event.data.as_ref().map_or(0, bytes::Bytes::len));
+    for (name, value) in attributes(event) {
+        out.push(if out.is_empty() { '{' } else { ',' });
+        out.push_str(&format!("{}:{value}", Value::from(name)));
+    }
+    match data(event) {
+        Data::None => {}
+        Data::Json(text) => out.push_str(&format!(",\"data\":{text}")),
+        Data::Text(text) => out.push_str(&format!(",\"data\":{}", Value::from(text))),
+        Data::Binary(bytes) => out.push_str(&format!(",\"data_base64\":\"{}\"", STANDARD.encode(bytes))),
+    }
+    out.push('}');
+    out
+}
+
+/// The events as the text of a JSON array.
+pub fn encode_batch_text(events: &[Event]) -> String {
+    let texts: Vec<String> = events.iter().map(encode_text).collect();
+    format!("[{}]", texts.join(","))
+}
+
+fn attributes(event: &Event) -> Vec<(String, Value)> {
+    let required =
+        [("specversion", "1.0"), ("id", &event.id.id), ("source", &event.id.source), ("type", event.kind.as_str())];
+    let optional = [
+        ("subject", &event.subject),
+        ("time", &event.time),
+        ("datacontenttype", &event.datacontenttype),
+        ("dataschema", &event.dataschema),
+    ];
+    let optional = optional.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
+    let named = required.into_iter().chain(optional).map(|(name, value)| (name.to_owned(), Value::from(value)));
+    named.chain(event.extensions.iter().map(|(name, value)| (name.clone(), extension(value)))).collect()
+}
+
+fn extension(value: &AttributeValue) -> Value {
+    match value {
+        AttributeValue::String(text) => Value::from(text.as_str()),
+        AttributeValue::Integer(number) => Value::from(*number),
+        AttributeValue::Boolean(truth) => Value::from(*truth),
+    }
+}
+
+enum Data<'e> {
+    None,
+    /// JSON text, compact.
+    Json(String),
+    Text(&'e str),
+    Binary(&'e [u8]),
+}
+
+/// The member that gives the same bytes back when it is read. JSON data may lose white space;
+/// data without a content type loses nothing.
+fn data(event: &Event) -> Data<'_> {
+    let Some(bytes) = event.data.as_deref() else { return Data::None };
+    let content_type = event.datacontenttype.as_deref();
+    let text = str::from_utf8(bytes).ok();
+    if content_type.is_none_or(media_type::is_json) {
+        let json = text.and_then(json_text).filter(|t| content_type.is_some() || t.as_bytes() == bytes);
+        return json.map_or(Data::Binary(bytes), Data::Json);
+    }
+    match text {
+        Some(text) if content_type.is_some_and(media_type::is_text) => Data::Text(text),
+        _ => Data::Binary(bytes),
+    }
+}
+
+/// The text, compact, if it is JSON that can be read back: not `null`, which would be no data,
+/// and not too deep.
+fn json_text(text: &str) -> Option<String> {
+    if scan::nesting(text.as_bytes()) >= NESTING_MAX - 1 {
+        return None;
+    }
+    let raw: &RawValue = serde_json::from_str(text).ok()?;
+    let compact = scan::compact(raw.get());
+    (compact != "null").then_some(compact)
+}
