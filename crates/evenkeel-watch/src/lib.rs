@@ -1,1 +1,45 @@
-//! evenkeel-watch: being built.
+//! Outcomes in, alerts out: `LedgerEntry → Indicator → Alert`.
+//!
+//! Does: fold ledger records into integer counts per subscription and objective, and derive
+//! burn rates, error budgets and alerts from them ([`Watch`]). Does not: read a clock, do I/O,
+//! spawn, deliver an alert or parse YAML. Invariants: every count is an integer that came from a
+//! ledger entry, never an estimate; a record that is ingested twice counts once; an event is bad
+//! at most once per objective; memory is bounded by the objectives' windows, not by traffic.
+//!
+//! ```
+//! use std::{sync::Arc, time::Duration};
+//! use evenkeel_model::Timestamp;
+//! use evenkeel_watch::openslo::{BurnAlert, Indicator, Objective};
+//! use evenkeel_watch::Watch;
+//!
+//! let objective = Objective {
+//!     name: Arc::from("payment-latency"),
+//!     subscription: Arc::from("payment"),
+//!     indicator: Indicator::Latency { threshold: Duration::from_millis(500) },
+//!     target: 0.999,
+//!     window: Duration::from_secs(30 * 86_400),
+//!     alerts: BurnAlert::defaults(),
+//!     ..Objective::default()
+//! };
+//! let mut watch = Watch::new(vec![objective]).expect("a sound objective");
+//! assert!(watch.tick(Timestamp::from_millis(1_795_000_000_000)).is_empty());
+//! ```
+
+mod histogram;
+mod indicators;
+mod slices;
+pub mod openslo;
+mod budget;
+mod gate;
+mod alert;
+mod watch;
+mod snapshot;
+
+pub use alert::{Alert, AlertEvent};
+pub use budget::{Budget, Point};
+pub use gate::{ln_tail, tail};
+pub use histogram::Histogram;
+pub use indicators::{Group, GroupKey, Indicators, Outcomes, Recent};
+pub use slices::{Counts, Slices};
+pub use snapshot::{BUCKET_BOUNDS_US, Buckets, ObjectiveSnapshot, Snapshot, SubscriptionSnapshot};
+pub use watch::{BadEvent, Ingested, Watch};

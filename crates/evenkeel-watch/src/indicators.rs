@@ -1,0 +1,218 @@
+//! What is known of one subscription: counts by outcome, latencies, failures, lag.
+//!
+//! Does: fold ledger entries into integers and histograms, whole and by (topic, type, handler
+//! version). Does not: judge; objectives do. Invariants: the outcomes' sum is the number of ended
+//! events; groups are bounded, and what does not fit is counted under one name.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use evenkeel_model::ledger::{AttemptFailed, Ended};
+use evenkeel_model::{FailureClass, Outcome, Timestamp};
+
+use crate::histogram::Histogram;
+
+/// Groups of one subscription; more than these share [`OTHER`].
+const GROUPS_MAX: usize = 200;
+/// The type of the group that holds what does not fit.
+const OTHER: &str = "(other)";
+const RECENT_SLICE: Duration = Duration::from_secs(10);
+const RECENT_SLICES: usize = 31;
+
+/// How many events ended in each way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outcomes([u64; Outcome::ALL.len()]);
+
+impl Outcomes {
+    /// How many ended so.
+    pub fn get(&self, outcome: Outcome) -> u64 {
+        self.0[outcome as usize]
+    }
+
+    /// How many ended.
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    /// All outcomes, with their counts.
+    pub fn iter(&self) -> impl Iterator<Item = (Outcome, u64)> + '_ {
+        Outcome::ALL.into_iter().zip(self.0)
+    }
+
+    fn count(&mut self, outcome: Outcome) {
+        self.0[outcome as usize] += 1;
+    }
+}
+
+/// What a group has in common.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupKey {
+    /// The topic.
+    pub topic: Arc<str>,
+    /// The CloudEvents type; `(other)` for all that came after the first 200 groups.
+    pub kind: Arc<str>,
+    /// The handler's version.
+    pub handler_version: Arc<str>,
+}
+
+/// What became of the events of one group.
+#[derive(Clone, Debug, Default)]
+pub struct Group {
+    /// By outcome.
+    pub outcomes: Outcomes,
+    /// From creation to completion.
+    pub latency: Histogram,
+}
+
+/// The last five minutes of a subscription, in slices of ten seconds.
+#[derive(Clone, Debug, Default)]
+pub struct Recent {
+    slices: BTreeMap<i64, RecentSlice>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct RecentSlice {
+    ended: u64,
+    failed_attempts: u64,
+    latency: Histogram,
+}
+
+/// What is known of one subscription.
+#[derive(Clone, Debug, Default)]
+pub struct Indicators {
+    /// Ended events by outcome.
+    pub outcomes: Outcomes,
+    /// Attempts that did not end their event, by the number of their class in [`FailureClass::ALL`].
+    failures: [u64; FailureClass::ALL.len()],
+    /// Attempts that count, of ended events.
+    pub attempts: u64,
+    /// Times that ended events were handed out.
+    pub deliveries: u64,
+    /// Times that ended events were put off at no cost.
+    pub deferrals: u64,
+    /// Crashes while an event ran alone.
+    pub crashes: u64,
+    /// Events that handlers returned.
+    pub emitted: u64,
+    /// Events that passed an objective's threshold before they had an outcome.
+    pub overdue: u64,
+    /// Events whose own creation time was not believed.
+    pub not_believed: u64,
+    /// From creation to completion, of completed events.
+    pub latency: Histogram,
+    /// The last attempt of events that a handler was asked about.
+    pub handler: Histogram,
+    /// By topic, type and handler version.
+    pub groups: BTreeMap<GroupKey, Group>,
+    /// The last five minutes.
+    pub recent: Recent,
+    /// When the oldest event without an outcome was created, as delivery tells it.
+    pub oldest: Option<Timestamp>,
+    /// When an event ended last.
+    pub last_ended_at: Option<Timestamp>,
+    /// Gaps in the ledger's sequences: records that were never seen.
+    pub gaps: u64,
+}
+
+impl Indicators {
+    /// The age of the oldest event that is not complete; zero when there is none.
+    pub fn lag(&self, now: Timestamp) -> Duration {
+        self.oldest.map_or(Duration::ZERO, |oldest| now.since(oldest))
+    }
+
+    /// Attempts that failed so without ending their event.
+    pub fn failures(&self, class: FailureClass) -> u64 {
+        self.failures[class as usize]
+    }
+
+    pub(crate) fn ended(&mut self, topic: &Arc<str>, ended: &Ended) {
+        self.outcomes.count(ended.outcome);
+        self.attempts += u64::from(ended.attempts);
+        self.deliveries += u64::from(ended.deliveries);
+        self.deferrals += u64::from(ended.deferrals);
+        self.crashes += u64::from(ended.crashes);
+        self.emitted += u64::from(ended.emitted);
+        self.not_believed += u64::from(!ended.created_believed);
+        self.last_ended_at = self.last_ended_at.max(Some(ended.at));
+        let completed = ended.outcome == Outcome::Completed;
+        let recent = self.recent.slice(ended.at);
+        recent.ended += 1;
+        if completed {
+            recent.latency.record(ended.created_to_ended_us);
+            self.latency.record(ended.created_to_ended_us);
+        }
+        if ended.deliveries > 0 {
+            self.handler.record(ended.handler_us);
+        }
+        let group = self.group(topic, ended);
+        group.outcomes.count(ended.outcome);
+        if completed {
+            group.latency.record(ended.created_to_ended_us);
+        }
+    }
+
+    pub(crate) fn attempt(&mut self, attempt: &AttemptFailed) {
+        self.failures[attempt.class as usize] += 1;
+        self.recent.slice(attempt.at).failed_attempts += 1;
+    }
+
+    fn group(&mut self, topic: &Arc<str>, ended: &Ended) -> &mut Group {
+        let mut key = GroupKey {
+            topic: Arc::clone(topic),
+            kind: Arc::clone(&ended.kind),
+            handler_version: Arc::clone(&ended.handler_version),
+        };
+        if self.groups.len() >= GROUPS_MAX && !self.groups.contains_key(&key) {
+            (key.kind, key.handler_version) = (Arc::from(OTHER), Arc::from(""));
+        }
+        self.groups.entry(key).or_default()
+    }
+}
+
+impl Recent {
+    /// Events that ended per second over the last `over` (at most five minutes).
+    pub fn ended_per_second(&self, now: Timestamp, over: Duration) -> f64 {
+        self.per_second(now, over, |slice| slice.ended)
+    }
+
+    /// Attempts per second that did not end their event, over the last `over`.
+    pub fn failed_attempts_per_second(&self, now: Timestamp, over: Duration) -> f64 {
+        self.per_second(now, over, |slice| slice.failed_attempts)
+    }
+
+    /// Created-to-completed latency of the last `over`, to a slice of ten seconds.
+    pub fn latency(&self, now: Timestamp, over: Duration) -> Histogram {
+        self.range(now, over).fold(Histogram::default(), |mut sum, slice| {
+            sum.merge(&slice.latency);
+            sum
+        })
+    }
+
+    fn per_second(&self, now: Timestamp, over: Duration, count: fn(&RecentSlice) -> u64) -> f64 {
+        // What the slices really span: from the first one's beginning to now.
+        let begins = number_of(now - over) * micros(RECENT_SLICE);
+        let seconds = (now.micros().saturating_sub(begins)).max(1) as f64 / 1e6;
+        self.range(now, over).map(count).sum::<u64>() as f64 / seconds
+    }
+
+    fn range(&self, now: Timestamp, over: Duration) -> impl Iterator<Item = &RecentSlice> {
+        self.slices.range(number_of(now - over)..=number_of(now)).map(|(_, slice)| slice)
+    }
+
+    fn slice(&mut self, at: Timestamp) -> &mut RecentSlice {
+        let number = number_of(at);
+        if self.slices.len() >= RECENT_SLICES && !self.slices.contains_key(&number) {
+            self.slices.pop_first();
+        }
+        self.slices.entry(number).or_default()
+    }
+}
+
+fn number_of(at: Timestamp) -> i64 {
+    at.micros().div_euclid(micros(RECENT_SLICE))
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,168 @@
+//! Good and bad events by time, in slices of a second, a minute and an hour.
+//!
+//! Does: keep exact integer counts for one objective over its whole window, and sum any window
+//! that ends now. Late events land in the slice of their own time. Invariants: counts are never
+//! estimated; a window is never shorter than asked for, and longer by less than one second while
+//! it begins within [`FINE`], by less than one minute when it begins earlier. Empty slices take
+//! no memory, and the number of kept ones is bounded whatever times the entries carry.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use evenkeel_model::Timestamp;
+
+#[cfg(test)]
+mod tests;
+
+/// For how long seconds are kept.
+pub const FINE: Duration = Duration::from_secs(2 * 3600);
+const SECOND_US: i64 = 1_000_000;
+/// Widths of the levels, in seconds.
+const WIDTHS: [i64; 3] = [1, 60, 3600];
+
+/// Events counted as good and as bad.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Events that kept the objective.
+    pub good: u64,
+    /// Events that broke it.
+    pub bad: u64,
+    /// The first time of a bad one.
+    pub first_bad: Option<Timestamp>,
+}
+
+impl Counts {
+    /// Good and bad ones.
+    pub fn valid(&self) -> u64 {
+        self.good + self.bad
+    }
+
+    /// The share of bad ones as a multiple of `e`, the share that is allowed; none without events.
+    pub fn burn(&self, e: f64) -> Option<f64> {
+        (self.valid() > 0).then(|| self.bad as f64 / self.valid() as f64 / e)
+    }
+
+    fn add(&mut self, other: &Counts) {
+        self.good += other.good;
+        self.bad += other.bad;
+        self.first_bad = match (self.first_bad, other.first_bad) {
+            (Some(mine), Some(theirs)) => Some(mine.min(theirs)),
+            (mine, theirs) => mine.or(theirs),
+        };
+    }
+}
+
+/// The slices of one objective.
+#[derive(Clone, Debug)]
+pub struct Slices {
+    levels: [BTreeMap<i64, Counts>; 3],
+    /// How many slices of each level may be there.
+    most: [usize; 3],
+    keep: Duration,
+}
+
+impl Slices {
+    /// Slices that answer for windows up to `window`.
+    pub fn new(window: Duration) -> Slices {
+        let keep = window.max(FINE) + Duration::from_secs(7200);
+        let seconds = usize::try_from(keep.as_secs()).unwrap_or(usize::MAX);
+        let fine = usize::try_from(2 * FINE.as_secs()).unwrap_or(usize::MAX);
+        Slices { levels: Default::default(), most: [fine, seconds / 60 + 1, seconds / 3600 + 1], keep }
+    }
+
+    /// Counts one event at its own time.
+    pub fn add(&mut self, at: Timestamp, good: bool) {
+        let one = Counts { good: u64::from(good), bad: u64::from(!good), first_bad: (!good).then_some(at) };
+        let second = at.micros().div_euclid(SECOND_US);
+        for (level, width) in WIDTHS.iter().enumerate() {
+            let slices = &mut self.levels[level];
+            slices.entry(second.div_euclid(*width)).or_default().add(&one);
+            if slices.len() > self.most[level] {
+                slices.pop_first();
+            }
+        }
+    }
+
+    /// The window of this length that ends now, the running second included.
+    pub fn window(&self, now: Timestamp, length: Duration) -> Counts {
+        self.between(now, now - length, now)
+    }
+
+    /// What was counted from `from` to `to`, seen from `now`, which says how fine the edges are.
+    pub fn between(&self, now: Timestamp, from: Timestamp, to: Timestamp) -> Counts {
+        let mut start = from.micros().div_euclid(SECOND_US);
+        let fine_from = (now - FINE).micros().div_euclid(SECOND_US);
+        if start < fine_from {
+            start = start.div_euclid(60) * 60;
+        }
+        let mut end = to.micros().div_euclid(SECOND_US).saturating_add(1);
+        if end < fine_from {
+            end = end.div_euclid(60) * 60;
+        }
+        let mut sum = Counts::default();
+        self.sum(0, start, end, &mut sum);
+        sum
+    }
+
+    /// Sums seconds `[start, end)` with the widest slices that fit, finer ones at the edges.
+    fn sum(&self, level: usize, start: i64, end: i64, into: &mut Counts) {
+        if start >= end {
+            return;
+        }
+        let width = WIDTHS[level];
+        let mut own = |from: i64, to: i64| {
+            if from < to {
+                let range = from.div_euclid(width)..to.div_euclid(width);
+                self.levels[level].range(range).for_each(|(_, counts)| into.add(counts));
+            }
+        };
+        let Some(&wider) = WIDTHS.get(level + 1) else {
+            return own(start, end);
+        };
+        let inner_start = start.div_euclid(wider).saturating_add(i64::from(start.rem_euclid(wider) != 0)) * wider;
+        let inner_end = end.div_euclid(wider) * wider;
+        if inner_start >= inner_end {
+            return own(start, end);
+        }
+        own(start, inner_start);
+        own(inner_end, end);
+        self.sum(level + 1, inner_start, inner_end, into);
+    }
+
+    /// When the present run of bad events began: looking back from now as far as `most`, up to
+    /// the first stretch longer than `gap` that had good events and no bad one.
+    pub fn bad_since(&self, now: Timestamp, most: Duration, gap: Duration) -> Option<Timestamp> {
+        let level = usize::from(most > FINE);
+        let slice = |at: Timestamp| at.micros().div_euclid(SECOND_US).div_euclid(WIDTHS[level]);
+        let mut began: Option<Timestamp> = None;
+        let mut good_since = false;
+        for counts in self.levels[level].range(slice(now - most)..=slice(now)).rev().map(|(_, counts)| counts) {
+            let Some(first_bad) = counts.first_bad else {
+                good_since |= counts.good > 0;
+                continue;
+            };
+            if began.is_some_and(|began| good_since && began.since(first_bad) > gap) {
+                break;
+            }
+            began = Some(first_bad);
+            good_since = false;
+        }
+        began
+    }
+
+    /// Lets go of what no window reaches any more.
+    pub fn forget(&mut self, now: Timestamp) {
+        for (level, width) in WIDTHS.iter().enumerate() {
+            let keep = if level == 0 { FINE + Duration::from_secs(120) } else { self.keep };
+            let oldest = (now - keep).micros().div_euclid(SECOND_US).div_euclid(*width);
+            while self.levels[level].first_key_value().is_some_and(|(&slice, _)| slice < oldest) {
+                self.levels[level].pop_first();
+            }
+        }
+    }
+
+    /// How many slices are kept.
+    pub fn kept(&self) -> usize {
+        self.levels.iter().map(BTreeMap::len).sum()
+    }
+}

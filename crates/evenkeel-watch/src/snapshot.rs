@@ -1,0 +1,158 @@
+//! Everything that a metrics page shows, as plain numbers at one moment.
+//!
+//! Does: gather. Does not: render, or know any format; the node does, with its own names.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use evenkeel_model::{FailureClass, Outcome, Timestamp};
+
+use crate::budget::Budget;
+use crate::histogram::Histogram;
+use crate::indicators::Indicators;
+use crate::watch::Watch;
+
+/// Upper bounds of the buckets, in microseconds: those of OpenTelemetry's messaging metrics
+/// (5 ms to 10 s), and on to a day, since events may wait.
+pub const BUCKET_BOUNDS_US: [u64; 19] = [
+    5_000,
+    10_000,
+    25_000,
+    50_000,
+    75_000,
+    100_000,
+    250_000,
+    500_000,
+    750_000,
+    1_000_000,
+    2_500_000,
+    5_000_000,
+    7_500_000,
+    10_000_000,
+    30_000_000,
+    60_000_000,
+    300_000_000,
+    3_600_000_000,
+    86_400_000_000,
+];
+
+/// A histogram in buckets, as Prometheus has them: each count includes those below it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Buckets {
+    /// Each upper bound of [`BUCKET_BOUNDS_US`], with the number of values at or below it.
+    pub cumulative: Vec<(u64, u64)>,
+    /// All values, those above the last bound included.
+    pub count: u64,
+    /// Their sum, in microseconds.
+    pub sum_us: u64,
+}
+
+impl From<&Histogram> for Buckets {
+    fn from(histogram: &Histogram) -> Buckets {
+        let counts = histogram.cumulative(&BUCKET_BOUNDS_US);
+        Buckets {
+            cumulative: BUCKET_BOUNDS_US.into_iter().zip(counts).collect(),
+            count: histogram.count(),
+            sum_us: histogram.sum_us(),
+        }
+    }
+}
+
+/// One subscription.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SubscriptionSnapshot {
+    /// Its name.
+    pub subscription: Arc<str>,
+    /// Ended events by outcome.
+    pub outcomes: Vec<(Outcome, u64)>,
+    /// Attempts that did not end their event, by class.
+    pub failures: Vec<(FailureClass, u64)>,
+    /// Attempts that count, of ended events.
+    pub attempts: u64,
+    /// Times that ended events were handed out.
+    pub deliveries: u64,
+    /// Events that handlers returned.
+    pub emitted: u64,
+    /// Events that passed a threshold before they ended.
+    pub overdue: u64,
+    /// Events whose own creation time was not believed.
+    pub not_believed: u64,
+    /// Ledger records that were never seen.
+    pub gaps: u64,
+    /// From creation to completion.
+    pub latency: Buckets,
+    /// The last attempt.
+    pub handler: Buckets,
+    /// Median of created-to-completed over the last minute, in microseconds.
+    pub p50_us: Option<u64>,
+    /// 99th percentile of created-to-completed over the last minute, in microseconds.
+    pub p99_us: Option<u64>,
+    /// Events ended per second over the last minute.
+    pub ended_per_second: f64,
+    /// The age of the oldest event that is not complete.
+    pub lag: Duration,
+}
+
+/// One objective.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ObjectiveSnapshot {
+    /// Its service.
+    pub service: Arc<str>,
+    /// Its subscription.
+    pub subscription: Arc<str>,
+    /// Its budget; the objective's name is in it.
+    pub budget: Budget,
+    /// How many of its alerts fire.
+    pub firing: usize,
+}
+
+/// Everything at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Snapshot {
+    /// The moment.
+    pub at: Timestamp,
+    /// All subscriptions, by name.
+    pub subscriptions: Vec<SubscriptionSnapshot>,
+    /// All objectives, in their order.
+    pub objectives: Vec<ObjectiveSnapshot>,
+}
+
+impl Watch {
+    /// Everything at this moment.
+    pub fn snapshot(&self, now: Timestamp) -> Snapshot {
+        let alerts = self.alerts();
+        let objectives = self.objectives().zip(self.budgets(now)).map(|(objective, budget)| ObjectiveSnapshot {
+            service: Arc::clone(&objective.service),
+            subscription: Arc::clone(&objective.subscription),
+            budget,
+            firing: alerts.iter().filter(|alert| alert.objective == objective.name).count(),
+        });
+        Snapshot {
+            at: now,
+            subscriptions: self.subscriptions().map(|(name, seen)| subscription(name, seen, now)).collect(),
+            objectives: objectives.collect(),
+        }
+    }
+}
+
+fn subscription(name: &Arc<str>, seen: &Indicators, now: Timestamp) -> SubscriptionSnapshot {
+    const MINUTE: Duration = Duration::from_secs(60);
+    let recent = seen.recent.latency(now, MINUTE);
+    SubscriptionSnapshot {
+        subscription: Arc::clone(name),
+        outcomes: seen.outcomes.iter().collect(),
+        failures: FailureClass::ALL.into_iter().map(|class| (class, seen.failures(class))).collect(),
+        attempts: seen.attempts,
+        deliveries: seen.deliveries,
+        emitted: seen.emitted,
+        overdue: seen.overdue,
+        not_believed: seen.not_believed,
+        gaps: seen.gaps,
+        latency: Buckets::from(&seen.latency),
+        handler: Buckets::from(&seen.handler),
+        p50_us: recent.quantile(0.5),
+        p99_us: recent.quantile(0.99),
+        ended_per_second: seen.recent.ended_per_second(now, MINUTE),
+        lag: seen.lag(now),
+    }
+}

@@ -1,0 +1,292 @@
+//! The watch itself: ledger records in, alert events out.
+//!
+//! Does: route each entry to the indicators of its subscription and to the slices of its
+//! objectives, at the entry's own time. Does not: order records or fetch missing ones; it counts
+//! gaps. Invariants: a record counts once, by its sequence; an event that was overdue for a
+//! latency objective is bad at that time and not counted for it again when it ends.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use evenkeel_model::ledger::{Ended, LedgerEntry, LedgerRecord, Overdue};
+use evenkeel_model::{Outcome, Position, Shard, Timestamp};
+
+use crate::alert::{Alert, AlertEvent, Tier};
+use crate::budget::{self, Budget, Point};
+use crate::indicators::Indicators;
+use crate::openslo::{Indicator, Objective, Problem};
+use crate::slices::Slices;
+
+#[cfg(test)]
+mod tests;
+
+/// Bad events that an objective remembers by position.
+const BAD_KEPT: usize = 16;
+/// Unfinished overdue events that a partition remembers. Beyond it the flag of the ended event
+/// is trusted, which is exact as long as the subscription has one threshold.
+const OVERDUE_MAX: usize = 1 << 20;
+
+/// Folds the ledger, and says when an objective is in danger.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    objectives: Vec<Tracked>,
+    subscriptions: BTreeMap<Arc<str>, Watched>,
+}
+
+/// What became of a record that was ingested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ingested {
+    /// Counted.
+    Counted,
+    /// It was counted before; nothing changed.
+    Repeated,
+    /// Counted, but records before it were never seen.
+    CountedAfterGap {
+        /// How many are missing.
+        missing: u64,
+    },
+}
+
+/// One event that broke an objective.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadEvent {
+    /// Where it is.
+    pub at: Position,
+    /// When it counted.
+    pub when: Timestamp,
+    /// Its outcome; none while it is overdue.
+    pub outcome: Option<Outcome>,
+}
+
+#[derive(Clone, Debug)]
+struct Tracked {
+    objective: Objective,
+    slices: Slices,
+    tiers: Vec<Tier>,
+    bad: VecDeque<BadEvent>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Watched {
+    indicators: Indicators,
+    /// The objectives of this subscription, by index.
+    objectives: Vec<usize>,
+    partitions: HashMap<(Arc<str>, u32), Partition>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Partition {
+    next_sequence: Option<u64>,
+    /// Unfinished events and the largest threshold that they passed, in microseconds.
+    overdue: HashMap<u64, u64>,
+}
+
+impl Watch {
+    /// Watches these objectives, and every subscription that the ledger names.
+    pub fn new(objectives: Vec<Objective>) -> Result<Watch, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let mut subscriptions: BTreeMap<Arc<str>, Watched> = BTreeMap::new();
+        for (index, objective) in objectives.iter().enumerate() {
+            problems.extend(objective.check().err().unwrap_or_default());
+            if objectives[..index].iter().any(|other| other.name == objective.name) {
+                problems.push(Problem {
+                    field: "name".to_owned(),
+                    value: format!("`{}`", objective.name),
+                    rule: "an objective's name is unique".to_owned(),
+                });
+            }
+            subscriptions.entry(Arc::clone(&objective.subscription)).or_default().objectives.push(index);
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        Ok(Watch { objectives: objectives.into_iter().map(Tracked::new).collect(), subscriptions })
+    }
+
+    /// Counts a record of the ledger.
+    pub fn ingest(&mut self, record: &LedgerRecord) -> Ingested {
+        let watched = match self.subscriptions.get_mut(&record.subscription) {
+            Some(watched) => watched,
+            None => self.subscriptions.entry(Arc::clone(&record.subscription)).or_default(),
+        };
+        let partition = watched.partitions.entry((Arc::clone(&record.topic), record.partition)).or_default();
+        let missing = match partition.next_sequence {
+            Some(next) if record.sequence < next => return Ingested::Repeated,
+            Some(next) => record.sequence - next,
+            None => 0,
+        };
+        partition.next_sequence = Some(record.sequence.saturating_add(1));
+        watched.indicators.gaps += missing;
+        let shard = Shard { topic: Arc::clone(&record.topic), partition: record.partition };
+        for entry in &record.entries {
+            match entry {
+                LedgerEntry::Ended(ended) => {
+                    let overdue_for = partition.settle(ended);
+                    watched.indicators.ended(&record.topic, ended);
+                    for &index in &watched.objectives {
+                        self.objectives[index].ended(&shard, ended, overdue_for);
+                    }
+                }
+                LedgerEntry::Attempt(attempt) => watched.indicators.attempt(attempt),
+                LedgerEntry::Overdue(overdue) => {
+                    let before = partition.mark_overdue(overdue);
+                    watched.indicators.overdue += u64::from(before == 0);
+                    for &index in &watched.objectives {
+                        self.objectives[index].overdue(&shard, overdue, before);
+                    }
+                }
+            }
+        }
+        if missing > 0 { Ingested::CountedAfterGap { missing } } else { Ingested::Counted }
+    }
+
+    /// Tells when the oldest event of a subscription without an outcome was created.
+    pub fn set_oldest(&mut self, subscription: &str, oldest: Option<Timestamp>) {
+        match self.subscriptions.get_mut(subscription) {
+            Some(watched) => watched.indicators.oldest = oldest,
+            None => self.subscriptions.entry(Arc::from(subscription)).or_default().indicators.oldest = oldest,
+        }
+    }
+
+    /// Takes over alerts that fired before a restart, so that they don't fire a second time.
+    pub fn adopt(&mut self, firing: &[Alert]) {
+        for alert in firing {
+            for tracked in self.objectives.iter_mut().filter(|tracked| tracked.objective.name == alert.objective) {
+                tracked.tiers.iter_mut().for_each(|tier| tier.adopt(alert));
+            }
+        }
+    }
+
+    /// Evaluates all alerts. Meant to be called about every second.
+    pub fn tick(&mut self, now: Timestamp) -> Vec<AlertEvent> {
+        let mut events = Vec::new();
+        for tracked in &mut self.objectives {
+            tracked.slices.forget(now);
+            let lag = self.subscriptions.get(&tracked.objective.subscription).map(|w| w.indicators.lag(now));
+            let lagging = match tracked.objective.indicator {
+                Indicator::Latency { threshold } => lag.is_some_and(|lag| lag > threshold),
+                Indicator::Success => false,
+            };
+            for tier in &mut tracked.tiers {
+                events.extend(tier.step(now, &tracked.objective, &tracked.slices, lagging));
+            }
+        }
+        events
+    }
+
+    /// The alerts that fire.
+    pub fn alerts(&self) -> Vec<&Alert> {
+        self.objectives.iter().flat_map(|tracked| tracked.tiers.iter().filter_map(Tier::firing)).collect()
+    }
+
+    /// The objectives, in the order in which they were given.
+    pub fn objectives(&self) -> impl Iterator<Item = &Objective> {
+        self.objectives.iter().map(|tracked| &tracked.objective)
+    }
+
+    /// The budget of an objective.
+    pub fn budget(&self, objective: &str, now: Timestamp) -> Option<Budget> {
+        self.tracked(objective).map(|tracked| budget::budget(&tracked.objective, &tracked.slices, now))
+    }
+
+    /// All budgets, in the order of the objectives.
+    pub fn budgets(&self, now: Timestamp) -> Vec<Budget> {
+        self.objectives.iter().map(|tracked| budget::budget(&tracked.objective, &tracked.slices, now)).collect()
+    }
+
+    /// An objective's window in `points` stretches, oldest first: the line of its budget.
+    pub fn history(&self, objective: &str, now: Timestamp, points: u32) -> Option<Vec<Point>> {
+        self.tracked(objective).map(|tracked| budget::history(&tracked.objective, &tracked.slices, now, points))
+    }
+
+    /// The burn rate of an objective over a window; none without events, or without the objective.
+    pub fn burn(&self, objective: &str, now: Timestamp, window: Duration) -> Option<f64> {
+        let tracked = self.tracked(objective)?;
+        tracked.slices.window(now, window).burn(tracked.objective.allowed())
+    }
+
+    /// The last few events that broke an objective, oldest first.
+    pub fn bad_events(&self, objective: &str) -> Vec<BadEvent> {
+        self.tracked(objective).map(|tracked| tracked.bad.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    /// What is known of a subscription.
+    pub fn indicators(&self, subscription: &str) -> Option<&Indicators> {
+        self.subscriptions.get(subscription).map(|watched| &watched.indicators)
+    }
+
+    /// All subscriptions that the ledger, an objective or a lag has named.
+    pub fn subscriptions(&self) -> impl Iterator<Item = (&Arc<str>, &Indicators)> {
+        self.subscriptions.iter().map(|(name, watched)| (name, &watched.indicators))
+    }
+
+    fn tracked(&self, objective: &str) -> Option<&Tracked> {
+        self.objectives.iter().find(|tracked| tracked.objective.name.as_ref() == objective)
+    }
+}
+
+impl Partition {
+    /// The largest threshold that the event had passed before, in microseconds; 0 for none.
+    fn mark_overdue(&mut self, overdue: &Overdue) -> u64 {
+        if self.overdue.len() >= OVERDUE_MAX && !self.overdue.contains_key(&overdue.offset) {
+            return 0;
+        }
+        let passed = self.overdue.entry(overdue.offset).or_default();
+        let before = *passed;
+        *passed = before.max(overdue.threshold_us);
+        before
+    }
+
+    /// The largest threshold for which the ended event was counted as overdue, in microseconds.
+    fn settle(&mut self, ended: &Ended) -> u64 {
+        match self.overdue.remove(&ended.offset) {
+            Some(passed) => passed,
+            // Its overdue entries lie before what was read: they counted for every threshold passed.
+            None if ended.overdue => u64::MAX,
+            None => 0,
+        }
+    }
+}
+
+impl Tracked {
+    fn new(objective: Objective) -> Tracked {
+        Tracked {
+            slices: Slices::new(objective.window),
+            tiers: objective.alerts.iter().cloned().map(Tier::new).collect(),
+            bad: VecDeque::new(),
+            objective,
+        }
+    }
+
+    fn overdue(&mut self, shard: &Shard, overdue: &Overdue, before_us: u64) {
+        let newly = |threshold: &u64| before_us < *threshold && *threshold <= overdue.threshold_us;
+        if self.objective.threshold_us().as_ref().is_some_and(newly) {
+            self.count(shard, overdue.offset, overdue.at, false, None);
+        }
+    }
+
+    fn ended(&mut self, shard: &Shard, ended: &Ended, overdue_for_us: u64) {
+        if self.objective.threshold_us().is_some_and(|threshold| threshold <= overdue_for_us) {
+            return;
+        }
+        let in_time = self.objective.threshold_us().is_none_or(|threshold| ended.created_to_ended_us <= threshold);
+        match ended.outcome {
+            Outcome::Completed => self.count(shard, ended.offset, ended.at, in_time, Some(ended.outcome)),
+            Outcome::Dead | Outcome::Expired => self.count(shard, ended.offset, ended.at, false, Some(ended.outcome)),
+            Outcome::Duplicate | Outcome::Stale | Outcome::Filtered | Outcome::Dropped | Outcome::NotAnEvent => {}
+        }
+    }
+
+    fn count(&mut self, shard: &Shard, offset: u64, when: Timestamp, good: bool, outcome: Option<Outcome>) {
+        self.slices.add(when, good);
+        if good {
+            return;
+        }
+        if self.bad.len() == BAD_KEPT {
+            self.bad.pop_front();
+        }
+        let at = Position { shard: shard.clone(), offset };
+        self.bad.push_back(BadEvent { at, when, outcome });
+    }
+}
