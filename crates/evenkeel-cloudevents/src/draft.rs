@@ -78,6 +78,11 @@ impl<'l> Draft<'l> {
         self.datacontenttype.as_deref()
     }
 
+    /// Sets the content type that the form implies where none was given.
+    pub(crate) fn imply_datacontenttype(&mut self, content_type: &str) {
+        self.datacontenttype.get_or_insert_with(|| content_type.to_owned());
+    }
+
     /// The event, if everything that must be there is there.
     pub(crate) fn finish(self, data: Option<Bytes>) -> Result<Event, Problem> {
         let [specversion, id, source, kind] = self.required;

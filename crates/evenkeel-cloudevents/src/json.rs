@@ -1,7 +1,8 @@
 //! CloudEvents in JSON (the JSON event format 1.0): one event, or a batch.
 //!
-//! `data` of a JSON content type (or of none) is kept as the JSON text that it was, without the
-//! white space between its tokens; numbers and the order of members stay as they were written.
+//! `data` of a JSON content type is kept as the JSON text that it was, without the white space
+//! between its tokens; numbers and the order of members stay as they were written. `data`
+//! without a content type is `application/json`, and the event says so from here on.
 //! `data` of another content type must be a JSON string, whose text is the data; binary data
 //! comes as `data_base64`. Nesting is bounded by [`NESTING_MAX`], well within what any reader
 //! of the data can follow.
@@ -59,12 +60,12 @@ fn event(bytes: &[u8], limits: &Limits) -> Result<Event, Problem> {
             attribute => set_attribute(&mut draft, attribute, raw)?,
         }
     }
-    let data = match (data.filter(is_there), data_base64.filter(is_there)) {
-        (Some(_), Some(raw)) => {
-            return Err(Problem::new("data_base64", raw.get(), "must not stand beside `data`"));
+    let data = match (data, data_base64.filter(is_there)) {
+        (Some(raw), Some(other)) if is_there(&raw) => {
+            return Err(Problem::new("data_base64", other.get(), "must not stand beside `data`"));
         }
-        (Some(raw), None) => Some(plain_data(draft.datacontenttype(), raw)?),
-        (None, Some(raw)) => Some(binary_data(raw)?),
+        (_, Some(raw)) => Some(binary_data(raw)?),
+        (Some(raw), None) => plain_data(&mut draft, raw)?,
         (None, None) => None,
     };
     draft.finish(data)
@@ -104,14 +105,20 @@ fn string(name: &str, raw: &RawValue) -> Result<String, Problem> {
     serde_json::from_str(raw.get()).map_err(|e| unreadable(name, "must be a valid JSON string", &e))
 }
 
-fn plain_data(content_type: Option<&str>, raw: &RawValue) -> Result<Bytes, Problem> {
-    if content_type.is_none_or(media_type::is_json) {
-        return Ok(scan::compact(raw.get()).into());
+/// JSON without a content type is `application/json`, and says so from here on, so that other
+/// forms keep it. There `null` is a payload; of any other type it is none.
+fn plain_data(draft: &mut Draft<'_>, raw: &RawValue) -> Result<Option<Bytes>, Problem> {
+    if draft.datacontenttype().is_none() {
+        draft.imply_datacontenttype("application/json");
     }
-    if raw.get().starts_with('"') {
-        return Ok(string("data", raw)?.into());
+    if draft.datacontenttype().is_some_and(media_type::is_json) {
+        return Ok(Some(scan::compact(raw.get()).into()));
     }
-    Err(Problem::new("data", raw.get(), "must be a JSON string where `datacontenttype` is not JSON"))
+    match raw.get().as_bytes().first() {
+        Some(b'"') => Ok(Some(string("data", raw)?.into())),
+        Some(b'n') => Ok(None),
+        _ => Err(Problem::new("data", raw.get(), "must be a JSON string where `datacontenttype` is not JSON")),
+    }
 }
 
 fn binary_data(raw: &RawValue) -> Result<Bytes, Problem> {

@@ -11,9 +11,10 @@
 //! kept as it was written; JSON data keeps its numbers and the order of its members to the
 //! letter, and loses only the white space between its tokens.
 //!
-//! Decisions where the specification leaves room: a JSON attribute that is `null` is absent,
-//! and so are `data` and `data_base64`; a name that is not made of `a-z0-9` is refused, not
-//! folded; an empty body in HTTP binary mode is no data.
+//! Decisions where the specification leaves room, or is often misread: a JSON attribute that is
+//! `null` is absent; `"data": null` is the payload `null` where data is JSON; JSON data without
+//! a content type becomes `application/json`; a name that is not made of `a-z0-9` is refused,
+//! not folded; an empty body in HTTP binary mode is no data.
 
 pub mod http;
 pub mod json;
@@ -32,3 +33,6 @@ pub use content::{content_hash, data_pointer};
 pub use created::created;
 pub use limits::Limits;
 pub use problem::Problem;
+
+#[cfg(test)]
+mod tests;

@@ -19,7 +19,7 @@ pub(crate) fn is_json(text: &str) -> bool {
 /// Whether the data of this type is text that is not JSON.
 pub(crate) fn is_text(text: &str) -> bool {
     let essence = essence(text);
-    essence.starts_with("text/") || essence == "application/xml" || essence.ends_with("+xml")
+    (essence.starts_with("text/") && !is_json(text)) || essence == "application/xml" || essence.ends_with("+xml")
 }
 
 /// Type and subtype in lower case, without parameters.

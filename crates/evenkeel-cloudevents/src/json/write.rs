@@ -88,29 +88,24 @@ enum Data<'e> {
     Binary(&'e [u8]),
 }
 
-/// The member that gives the same bytes back when it is read. JSON data may lose white space;
-/// data without a content type loses nothing.
+/// The member that gives the same bytes back when it is read; only JSON data may lose white
+/// space. Data without a content type goes as bytes, since a reader would take JSON for granted.
 fn data(event: &Event) -> Data<'_> {
     let Some(bytes) = event.data.as_deref() else { return Data::None };
-    let content_type = event.datacontenttype.as_deref();
-    let text = str::from_utf8(bytes).ok();
-    if content_type.is_none_or(media_type::is_json) {
-        let json = text.and_then(json_text).filter(|t| content_type.is_some() || t.as_bytes() == bytes);
-        return json.map_or(Data::Binary(bytes), Data::Json);
+    let (Some(content_type), Ok(text)) = (event.datacontenttype.as_deref(), str::from_utf8(bytes)) else {
+        return Data::Binary(bytes);
+    };
+    if media_type::is_json(content_type) {
+        return json_text(text).map_or(Data::Binary(bytes), Data::Json);
     }
-    match text {
-        Some(text) if content_type.is_some_and(media_type::is_text) => Data::Text(text),
-        _ => Data::Binary(bytes),
-    }
+    if media_type::is_text(content_type) { Data::Text(text) } else { Data::Binary(bytes) }
 }
 
-/// The text, compact, if it is JSON that can be read back: not `null`, which would be no data,
-/// and not too deep.
+/// The text, compact, if it is JSON that is not too deep to be read back.
 fn json_text(text: &str) -> Option<String> {
     if scan::nesting(text.as_bytes()) >= NESTING_MAX - 1 {
         return None;
     }
     let raw: &RawValue = serde_json::from_str(text).ok()?;
-    let compact = scan::compact(raw.get());
-    (compact != "null").then_some(compact)
+    Some(scan::compact(raw.get()))
 }
