@@ -1,1 +1,32 @@
-//! evenkeel-transport: being built.
+//! Delivery's ports for the embedded log and for HTTP push, and what is read back out of a log.
+//!
+//! In the order of an event's story: [`Ingress`] takes it in once; [`EmbeddedSource`] reads it;
+//! [`HttpHandler`] hands it over; [`EmbeddedJournal`] commits what became of it as one atomic
+//! set; [`audit`], [`story`] and [`dead`] answer questions from the log alone. [`contract`] is
+//! the suite that every source and journal must pass, this one included.
+//!
+//! What it does not do: it decides nothing about retries, order or breakers (that is
+//! `evenkeel-delivery`), serves nothing, and starts no long-lived task.
+
+mod ingress;
+mod source;
+pub mod http;
+mod journal;
+pub mod audit;
+pub mod story;
+pub mod dead;
+pub mod contract;
+mod pages;
+
+use evenkeel_delivery::Mark;
+use evenkeel_model::EventId;
+
+pub use http::{Accepted, HttpHandler, HttpSettings};
+pub use ingress::{Ingress, PublishError, Published};
+pub use journal::{EmbeddedJournal, JOURNAL_PARTITIONS, JournalSettings};
+pub use source::{EmbeddedSource, From, SourceSettings};
+
+/// The identity of an event's effect in the subscription with this uid.
+pub fn mark(subscription_uid: &str, id: &EventId) -> Mark {
+    Mark::of(subscription_uid, &id.source, &id.id)
+}

@@ -1,0 +1,1 @@
+//! The contract of a source and a journal, as a suite that every transport runs.

@@ -1,0 +1,229 @@
+//! The way in: each event once, decided before a partition is chosen.
+//!
+//! Remembers (topic, source, id) for a window. A repeat is answered with the first one's
+//! position; one that is still on its way to the medium is waited for; the same id with other
+//! contents refuses the whole batch. The index is a cache: it is rebuilt from the topics when it
+//! is opened. Events that handlers returned do not pass here and are not remembered here.
+//!
+//! Invariants: a batch is one atomic set; no answer, not even of a repeat, is given before what
+//! it names is durable; an append that failed leaves no trace in the index, and one whose caller
+//! went away is still followed to its end; the index's lock is never held over an await.
+
+mod flight;
+mod index;
+mod rebuild;
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use evenkeel_cloudevents::content_hash;
+use evenkeel_cloudevents::kafka::to_record;
+use evenkeel_delivery::Mark;
+use evenkeel_delivery::ports::PortError;
+use evenkeel_log::{Append, AppendError, Log, Set, Topic};
+use evenkeel_model::{Clock, Event, EventId, Position, Record, Shard, partition_for_key};
+
+use flight::{Claim, Flight};
+use index::{Answer, Asked, Decision, Index, Refused};
+
+/// Takes events into topics.
+pub struct Ingress {
+    log: Log,
+    clock: Arc<dyn Clock>,
+    index: Arc<Mutex<Index>>,
+    spread: AtomicU32,
+}
+
+/// Where a published event is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// The event.
+    pub id: EventId,
+    /// Its partition.
+    pub partition: u32,
+    /// Its offset.
+    pub offset: u64,
+    /// True when it was there before, or stands twice in this batch: this is the first one's place.
+    pub duplicate: bool,
+}
+
+/// A batch was not stored, or it is not known whether it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PublishError {
+    /// No topic of that name. Nothing was stored.
+    UnknownTopic {
+        /// The name.
+        topic: String,
+    },
+    /// An event's identity came before with another type or other data. Nothing was stored.
+    Conflict {
+        /// The event.
+        id: EventId,
+        /// Where the first one is; `None` when both stand in this batch.
+        first: Option<Position>,
+    },
+    /// The batch is larger than one atomic set may be. Nothing was stored.
+    TooLarge {
+        /// What it takes, in bytes.
+        bytes: usize,
+        /// What it may take.
+        max: usize,
+    },
+    /// The disk is full. Nothing was stored; try again later.
+    Full,
+    /// The log has stopped, and the outcome is unknown: repeat with the same ids.
+    Stopped(String),
+}
+
+impl std::fmt::Display for PublishError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            PublishError::UnknownTopic { topic } => write!(f, "there is no topic `{topic}`"),
+            PublishError::Conflict { id, first: Some(at) } => write!(
+                f,
+                "event `{}` of source `{}` is already at {}/{} offset {} with another type or other data; give it a new id",
+                id.id, id.source, at.shard.topic, at.shard.partition, at.offset
+            ),
+            PublishError::Conflict { id, first: None } => write!(
+                f,
+                "event `{}` of source `{}` stands twice in this batch with another type or other data; give it a new id",
+                id.id, id.source
+            ),
+            PublishError::TooLarge { bytes, max } => {
+                write!(f, "the batch takes {bytes} bytes, and {max} are allowed; send it in parts")
+            }
+            PublishError::Full => f.write_str("the disk is full; nothing was stored; try again later"),
+            PublishError::Stopped(why) => {
+                write!(f, "the log has stopped ({why}); the outcome is unknown: repeat with the same ids")
+            }
+        }
+    }
+}
+
+impl std::error::Error for PublishError {}
+
+impl Ingress {
+    /// At most so many events are remembered, at about 100 bytes each; beyond it the oldest are
+    /// forgotten before their window ends, and a repeat of one is a new record, which the inbox
+    /// of each subscription still catches.
+    pub const EVENTS_MAX: usize = 1 << 21;
+
+    /// Opens the way in, reading the topics of the last `window` (24 h is the default of a node).
+    pub fn open(log: Log, clock: Arc<dyn Clock>, window: Duration) -> Result<Arc<Ingress>, PortError> {
+        let mut index = Index::new(window, Ingress::EVENTS_MAX);
+        rebuild::rebuild(&log, clock.now(), &mut index)?;
+        Ok(Arc::new(Ingress { log, clock, index: Arc::new(Mutex::new(index)), spread: AtomicU32::new(0) }))
+    }
+
+    /// Stores a batch, all or nothing; returns when it is durable, one answer for each event in
+    /// its order.
+    pub async fn publish(&self, topic: &str, events: Vec<Event>) -> Result<Vec<Published>, PublishError> {
+        let topic = self.log.topic(topic).ok_or_else(|| PublishError::UnknownTopic { topic: topic.to_owned() })?;
+        let asked: Vec<Asked> = events.iter().map(|event| asked(&topic, event)).collect();
+        let (answers, flight) = loop {
+            let decision = held(&self.index).decide(self.clock.now(), &asked);
+            match decision {
+                Decision::Refused(refused) => return Err(conflict(&topic, &events, refused)),
+                // Ends when the other publish has settled, whichever way; then all is asked anew.
+                Decision::Wait(mut other) => drop(other.changed().await),
+                Decision::Go { answers, flying } => break (answers, flying),
+            }
+        };
+        let placed = match flight {
+            Some(done) => self.append(&topic, &events, &asked, &answers, done).await?,
+            None => Vec::new(),
+        };
+        Ok(publish_answers(events, &answers, &placed))
+    }
+
+    /// Appends the new ones; the place of each event that is new.
+    async fn append(
+        &self,
+        topic: &Topic,
+        events: &[Event],
+        asked: &[Asked],
+        answers: &[Answer],
+        done: tokio::sync::watch::Sender<()>,
+    ) -> Result<Vec<Option<(u32, u64)>>, PublishError> {
+        let mut appends: Vec<Append> = Vec::new();
+        let mut claims = Vec::new();
+        for (at, answer) in answers.iter().enumerate() {
+            if *answer != Answer::New {
+                continue;
+            }
+            let record = to_record(&events[at], self.clock.now());
+            let partition = self.partition(&record, topic.partitions);
+            let slot = slot(&mut appends, topic, partition);
+            claims.push(Claim { event: at, asked: asked[at], slot, nth: appends[slot].records.len() as u64 });
+            appends[slot].records.push(record);
+        }
+        let claimed: Vec<(usize, usize, u64)> = claims.iter().map(|c| (c.event, c.slot, c.nth)).collect();
+        let appending = self.log.append(Set { appends });
+        let appended = Flight::new(self.index.clone(), claims, appending, done).land().await.map_err(refused)?;
+        let mut places = vec![None; events.len()];
+        for (event, slot, nth) in claimed {
+            let placed = &appended.placed[slot];
+            places[event] = Some((placed.shard.partition, placed.base + nth));
+        }
+        Ok(places)
+    }
+
+    /// The partition of the key; an event without one goes to the next in turn.
+    fn partition(&self, record: &Record, partitions: u32) -> u32 {
+        match &record.key {
+            Some(key) => partition_for_key(key, partitions),
+            None => self.spread.fetch_add(1, Ordering::Relaxed) % partitions.max(1),
+        }
+    }
+}
+
+fn asked(topic: &Topic, event: &Event) -> Asked {
+    Asked { mark: Mark::of(&topic.name, &event.id.source, &event.id.id), content: content_hash(event) }
+}
+
+fn slot(appends: &mut Vec<Append>, topic: &Topic, partition: u32) -> usize {
+    let found = appends.iter().position(|a| a.shard.partition == partition);
+    found.unwrap_or_else(|| {
+        appends.push(Append { shard: Shard::new(topic.name.clone(), partition), records: Vec::new() });
+        appends.len() - 1
+    })
+}
+
+fn publish_answers(events: Vec<Event>, answers: &[Answer], placed: &[Option<(u32, u64)>]) -> Vec<Published> {
+    let place = |at: usize| match answers[at] {
+        Answer::Known { partition, offset } => (partition, offset),
+        Answer::New | Answer::SameAs(_) => placed[at].unwrap_or_default(),
+    };
+    let answer = |(at, event): (usize, Event)| {
+        let first = if let Answer::SameAs(first) = answers[at] { first } else { at };
+        let (partition, offset) = place(first);
+        Published { id: event.id, partition, offset, duplicate: answers[at] != Answer::New }
+    };
+    events.into_iter().enumerate().map(answer).collect()
+}
+
+fn conflict(topic: &Topic, events: &[Event], refused: Refused) -> PublishError {
+    let first =
+        refused.first.map(|(partition, offset)| Position { shard: Shard::new(topic.name.clone(), partition), offset });
+    PublishError::Conflict { id: events[refused.event].id.clone(), first }
+}
+
+fn refused(error: AppendError) -> PublishError {
+    match error {
+        AppendError::UnknownTopic { topic } | AppendError::UnknownPartition { topic, .. } => {
+            PublishError::UnknownTopic { topic }
+        }
+        AppendError::TooLarge { bytes, max } => PublishError::TooLarge { bytes, max },
+        AppendError::DiskFull => PublishError::Full,
+        AppendError::Stopped { why } => PublishError::Stopped(why),
+    }
+}
+
+/// Locks; what another thread's panic left behind is plain data.
+fn held(index: &Mutex<Index>) -> MutexGuard<'_, Index> {
+    index.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,90 @@
+//! What a journal's records come to: what was replaced is left out, what ended is not pending.
+//!
+//! Pure. Invariant: restoring from its result is restoring from all records in their order; what
+//! is left out is only what a later record replaced, and identities beyond the inbox's window.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use evenkeel_delivery::{BreakerMark, Remembered};
+use evenkeel_model::{Position, Shard, Timestamp};
+
+/// Outcomes are thinned out when there are twice as many as after the last time, and this many.
+const THIN_AT_LEAST: usize = 100_000;
+
+/// What is remembered so far.
+pub(super) struct Recall {
+    inbox_from: Timestamp,
+    done: Vec<Remembered>,
+    thin_at: usize,
+    waiting: BTreeMap<Position, Remembered>,
+    overdue: BTreeMap<Position, Remembered>,
+    progress: BTreeMap<Shard, u64>,
+    breakers: BTreeMap<Arc<str>, BreakerMark>,
+    paused: Option<Option<String>>,
+}
+
+impl Recall {
+    /// Identities that ended before `inbox_from` need not be remembered.
+    pub(super) fn new(inbox_from: Timestamp) -> Recall {
+        Recall {
+            inbox_from,
+            done: Vec::new(),
+            thin_at: THIN_AT_LEAST,
+            waiting: BTreeMap::new(),
+            overdue: BTreeMap::new(),
+            progress: BTreeMap::new(),
+            breakers: BTreeMap::new(),
+            paused: None,
+        }
+    }
+
+    /// Takes the next record's facts.
+    pub(super) fn take(&mut self, remembered: Vec<Remembered>) {
+        for fact in remembered {
+            match fact {
+                Remembered::Done { ref at, .. } => {
+                    self.waiting.remove(at);
+                    self.overdue.remove(at);
+                    self.done.push(fact);
+                }
+                Remembered::Pending(ref pending) => drop(self.waiting.insert(pending.at.clone(), fact)),
+                Remembered::Overdue { ref at, .. } => drop(self.overdue.insert(at.clone(), fact)),
+                Remembered::Progress { shard, below } => {
+                    let now = self.progress.entry(shard).or_default();
+                    *now = below.max(*now);
+                }
+                Remembered::Breaker(mark) => drop(self.breakers.insert(mark.dependency.clone(), mark)),
+                Remembered::Paused(why) => self.paused = Some(why),
+            }
+        }
+        if self.done.len() >= self.thin_at {
+            self.thin();
+        }
+    }
+
+    /// All of it: outcomes in their order, then the rest.
+    pub(super) fn finish(mut self) -> Vec<Remembered> {
+        self.thin();
+        let mut all = self.done;
+        all.extend(self.waiting.into_values());
+        all.extend(self.overdue.into_values());
+        all.extend(self.progress.into_iter().map(|(shard, below)| Remembered::Progress { shard, below }));
+        all.extend(self.breakers.into_values().map(Remembered::Breaker));
+        all.extend(self.paused.map(Remembered::Paused));
+        all
+    }
+
+    /// Drops outcomes below the progress whose identity needs no remembering.
+    fn thin(&mut self) {
+        let (progress, inbox_from) = (&self.progress, self.inbox_from);
+        self.done.retain(|fact| match fact {
+            Remembered::Done { at, mark, when } => {
+                let counted = progress.get(&at.shard).is_some_and(|below| at.offset < *below);
+                !counted || (mark.is_some() && *when >= inbox_from)
+            }
+            _ => true,
+        });
+        self.thin_at = THIN_AT_LEAST.max(self.done.len() * 2);
+    }
+}

@@ -1,0 +1,222 @@
+//! The source of a subscription on the embedded log: its topic's records, as deliveries.
+//!
+//! Applies the filter, makes the mark, believes or does not believe the creation time. It keeps
+//! no position: the caller says from where. It owes nothing to retention but what
+//! [`Source::settle`] was told.
+//!
+//! Invariants: only durable records are given, in the order of their offsets; a record that is
+//! not an event is given as such, never skipped; [`Source::changed`] never misses an append that
+//! came after its last completion.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use evenkeel_cloudevents::created;
+use evenkeel_cloudevents::filter::Filter;
+use evenkeel_cloudevents::kafka::{Read, from_record};
+use evenkeel_delivery::ports::{BoxFuture, Delivered, PortError, Source};
+use evenkeel_delivery::{Arrival, Screen};
+use evenkeel_log::{Log, ReadError, ReadLimit};
+use evenkeel_model::{Event, Position, Shard, Stored, Timestamp};
+
+use crate::mark;
+use crate::pages::unreadable;
+
+/// One fetch reads at most so many bytes (and at least one record).
+const FETCH_BYTES: usize = 4 << 20;
+
+/// Where a subscription without progress begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum From {
+    /// At the first record that is kept.
+    #[default]
+    Earliest,
+    /// Behind the last durable record.
+    Latest,
+    /// At the first record that was appended at or after this time.
+    Time(Timestamp),
+}
+
+/// What a source reads, and for whom.
+#[derive(Clone, Debug)]
+pub struct SourceSettings {
+    /// The subscription's name: retention stops at what it still owes.
+    pub subscription: Arc<str>,
+    /// The subscription's uid, which goes into every mark.
+    pub uid: String,
+    /// The topic.
+    pub topic: Arc<str>,
+    /// Which events the handler wants; all, without one.
+    pub filter: Option<Filter>,
+    /// Where to begin without progress.
+    pub from: From,
+    /// A creation time this long before the append is still believed; 1 h by default.
+    pub believe: Duration,
+}
+
+impl SourceSettings {
+    /// All of `topic` from its beginning. The uid is the subscription's name.
+    pub fn new(subscription: impl Into<Arc<str>>, topic: impl Into<Arc<str>>) -> SourceSettings {
+        let subscription = subscription.into();
+        SourceSettings {
+            uid: subscription.to_string(),
+            subscription,
+            topic: topic.into(),
+            filter: None,
+            from: From::default(),
+            believe: Duration::from_secs(3600),
+        }
+    }
+}
+
+/// The records of one topic, for one subscription.
+pub struct EmbeddedSource {
+    log: Log,
+    settings: SourceSettings,
+    shards: Vec<Shard>,
+    noticed: Mutex<Noticed>,
+}
+
+/// What [`Source::changed`] has told of.
+#[derive(Default)]
+struct Noticed {
+    version: u64,
+    ends: HashMap<u32, u64>,
+}
+
+impl EmbeddedSource {
+    /// A source on a topic that exists.
+    pub fn open(log: Log, settings: SourceSettings) -> Result<EmbeddedSource, PortError> {
+        let topic = log.topic(&settings.topic).ok_or_else(|| {
+            PortError(format!(
+                "subscription `{}` reads topic `{}`, which does not exist",
+                settings.subscription, settings.topic
+            ))
+        })?;
+        let shards = (0..topic.partitions).map(|p| Shard::new(topic.name.clone(), p)).collect();
+        Ok(EmbeddedSource { log, settings, shards, noticed: Mutex::default() })
+    }
+
+    fn begins(&self, shard: &Shard) -> Result<u64, ReadError> {
+        let ends = self.log.ends(shard)?;
+        Ok(match self.settings.from {
+            From::Earliest => ends.start,
+            From::Latest => ends.high_watermark,
+            From::Time(time) => self.log.offset_at(shard, time)?.unwrap_or(ends.high_watermark),
+        })
+    }
+
+    fn read(&self, shard: &Shard, from: u64, max: usize) -> Result<(Vec<Arc<Delivered>>, u64), PortError> {
+        let limit = ReadLimit { records: max, bytes: FETCH_BYTES };
+        let records = match self.log.read(shard, from, limit) {
+            Ok(records) => records,
+            Err(ReadError::BelowStart { start }) if start > from => {
+                tracing::error!(
+                    subscription = &*self.settings.subscription,
+                    topic = &*shard.topic,
+                    partition = shard.partition,
+                    from,
+                    start,
+                    "records that are still owed are gone; the audit will name them"
+                );
+                self.log.read(shard, start, limit).map_err(|e| unreadable(shard, &e))?
+            }
+            Err(e) => return Err(unreadable(shard, &e)),
+        };
+        let next = records.last().map_or(from, |last| last.at.offset + 1);
+        Ok((records.into_iter().map(|stored| Arc::new(self.deliver(stored))).collect(), next))
+    }
+
+    fn deliver(&self, stored: Stored) -> Delivered {
+        let Stored { at, appended, record } = stored;
+        let (event, problem) = match from_record(&record, &at) {
+            Read::Event(event) | Read::Plain(event) => (event, None),
+            Read::NotAnEvent(problem) => (nameless(&at), Some(problem.to_string())),
+        };
+        let created = created(&event, record.created, appended, self.settings.believe);
+        let screen = match problem {
+            Some(problem) => Screen::NotAnEvent(problem),
+            None if self.settings.filter.as_ref().is_some_and(|f| !f.matches(&event)) => Screen::Filtered,
+            None => Screen::Wanted,
+        };
+        let nothing = matches!(screen, Screen::NotAnEvent(_));
+        let name = |text: &str| if nothing { Arc::from("") } else { Arc::from(text) };
+        let arrival = Arrival {
+            key: record.key.clone(),
+            mark: mark(&self.settings.uid, &event.id),
+            created,
+            kind: name(&event.kind),
+            source: name(&event.id.source),
+            screen,
+            at,
+        };
+        Delivered { arrival, appended, event, record }
+    }
+
+    /// Whether a partition has grown since this was asked last.
+    fn has_grown(&self, version: u64) -> bool {
+        let mut noticed = self.noticed.lock().unwrap_or_else(PoisonError::into_inner);
+        noticed.version = version;
+        let mut grown = false;
+        for shard in &self.shards {
+            let end = self.log.ends(shard).map_or(0, |ends| ends.high_watermark);
+            grown |= noticed.ends.insert(shard.partition, end) != Some(end);
+        }
+        grown
+    }
+}
+
+/// Stands for a record that is not an event; only its place identifies it.
+fn nameless(at: &Position) -> Event {
+    Event::new(format!("/{}/{}", at.shard.topic, at.shard.partition), at.offset.to_string(), "")
+}
+
+impl Source for EmbeddedSource {
+    fn shards(&self) -> BoxFuture<'_, Result<Vec<(Shard, u64)>, PortError>> {
+        let begins = |shard: &Shard| Ok((shard.clone(), self.begins(shard).map_err(|e| unreadable(shard, &e))?));
+        let shards = self.shards.iter().map(begins).collect();
+        Box::pin(std::future::ready(shards))
+    }
+
+    fn fetch(
+        &self,
+        shard: &Shard,
+        from: u64,
+        max: usize,
+    ) -> BoxFuture<'_, Result<(Vec<Arc<Delivered>>, u64), PortError>> {
+        Box::pin(std::future::ready(self.read(shard, from, max)))
+    }
+
+    fn get(&self, at: &Position) -> BoxFuture<'_, Result<Option<Arc<Delivered>>, PortError>> {
+        let found = match self.log.read(&at.shard, at.offset, ReadLimit { records: 1, bytes: FETCH_BYTES }) {
+            Ok(records) => Ok(records.into_iter().next().filter(|r| r.at.offset == at.offset)),
+            Err(ReadError::BelowStart { .. } | ReadError::Beyond { .. }) => Ok(None),
+            Err(e) => Err(unreadable(&at.shard, &e)),
+        };
+        Box::pin(std::future::ready(found.map(|r| r.map(|stored| Arc::new(self.deliver(stored))))))
+    }
+
+    fn changed(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            loop {
+                let before = self.noticed.lock().unwrap_or_else(PoisonError::into_inner).version;
+                let version = self.log.beyond(before).await;
+                if self.has_grown(version) {
+                    return;
+                }
+                if version == before {
+                    // The log has stopped: there will be no more, and asking again would spin.
+                    std::future::pending::<()>().await;
+                }
+            }
+        })
+    }
+
+    fn settle(&self, floors: &[(Shard, u64)]) {
+        self.log.owe(&self.settings.subscription, floors);
+    }
+}
+
+#[cfg(test)]
+mod tests;
