@@ -1,0 +1,46 @@
+//! Configuration: from YAML text to a checked [`Plan`].
+//!
+//! [`raw`] is what may be written, [`plan`] what is meant; `checked` turns one into the other,
+//! `effective` back again with every default filled in, and `explain` says it in words.
+//! Invariants: an unknown key is an error with its path; nothing is bound, opened or called here.
+
+pub mod raw;
+pub mod plan;
+pub mod units;
+mod reading;
+mod checked;
+mod addresses;
+mod objectives;
+mod playbooks;
+mod nearest;
+mod glob;
+mod effective;
+mod explain;
+
+use std::path::Path;
+
+pub use effective::effective;
+pub use explain::explain;
+pub use glob::matches as glob_matches;
+pub use nearest::nearest;
+pub use plan::Plan;
+
+use crate::error::{Error, codes};
+
+/// The plan of a configuration file. Relative paths in it are relative to it.
+pub fn load(path: &Path) -> Result<Plan, Error> {
+    let text = std::fs::read_to_string(path).map_err(|e| {
+        Error::new(codes::CONFIG_FILE, format!("cannot read `{}`: {e}", path.display())).exit(2)
+    })?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    parse(&text, folder).map_err(|e| Error { message: format!("{}: {}", path.display(), e.message), ..e })
+}
+
+/// The plan of configuration text, with `folder` for relative paths.
+pub fn parse(text: &str, folder: &Path) -> Result<Plan, Error> {
+    let raw = if text.trim().is_empty() { raw::Config::default() } else { reading::read(text)? };
+    checked::check(raw, folder).map_err(|e| e.exit(3))
+}
+
+#[cfg(test)]
+mod tests;

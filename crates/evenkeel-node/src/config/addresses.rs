@@ -1,0 +1,116 @@
+//! Addresses: what may be listened on, and what may be called.
+//!
+//! Nothing is resolved here: a handler may come up after the node.
+
+use std::net::{IpAddr, SocketAddr};
+
+use crate::error::{Error, codes};
+
+/// An address to listen on: loopback only, since nothing authenticates yet.
+pub(crate) fn listen(key: &str, text: &str) -> Result<SocketAddr, Error> {
+    let wrong = |why: String| Error::new(codes::CONFIG_VALUE, format!("`{key}`: {why}"));
+    let numeric = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
+    let numeric = numeric.as_deref().unwrap_or(text);
+    let address: SocketAddr = match numeric.parse() {
+        Ok(address) => address,
+        Err(_) => return Err(unspecific(key, text).unwrap_or_else(|| {
+            wrong(format!("`{text}` is not an address: write a host and a port, like `127.0.0.1:8080`"))
+        })),
+    };
+    if address.ip().is_loopback() { Ok(address) } else { Err(not_loopback(key, text)) }
+}
+
+/// `:8080`, `*:8080` and names other than localhost mean more than loopback.
+fn unspecific(key: &str, text: &str) -> Option<Error> {
+    let (_, port) = text.rsplit_once(':')?;
+    port.parse::<u16>().ok()?;
+    Some(not_loopback(key, text))
+}
+
+fn not_loopback(key: &str, text: &str) -> Error {
+    Error::new(
+        codes::CONFIG_NOT_LOOPBACK,
+        format!("`{key}`: `{text}` is not a loopback address, and off loopback nothing may answer without authentication, which this version does not have"),
+    )
+    .hint("listen on 127.0.0.1 or [::1], and put an authenticating proxy in front")
+}
+
+/// A URL that is called with events or alerts: plain HTTP, no credentials, no metadata service.
+pub(crate) fn callee(key: &str, text: &str) -> Result<String, Error> {
+    let wrong = |why: &str| {
+        Error::new(codes::CONFIG_URL, format!("`{key}`: `{}` {why}", redacted(text)))
+            .hint("write it like `http://127.0.0.1:9002/events`")
+    };
+    let uri: http::Uri = text.parse().map_err(|_| wrong("is not a URL"))?;
+    match uri.scheme_str() {
+        Some("http") => {}
+        Some("https") => return Err(wrong("asks for TLS, which this version does not speak")),
+        Some(_) => return Err(wrong("is not an http URL")),
+        None => return Err(wrong("has no scheme")),
+    }
+    let authority = uri.authority().ok_or_else(|| wrong("has no host"))?;
+    if authority.as_str().contains('@') {
+        return Err(wrong("holds credentials, which do not belong into a URL"));
+    }
+    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+    if host.is_empty() {
+        return Err(wrong("has no host"));
+    }
+    if host.parse::<IpAddr>().is_ok_and(|ip| is_metadata(&ip)) {
+        return Err(wrong("is a link-local address, where clouds keep their metadata services"));
+    }
+    Ok(text.to_owned())
+}
+
+fn is_metadata(ip: &IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(v4) => v4.is_link_local() || v4.is_unspecified() || v4.is_broadcast(),
+        IpAddr::V6(v6) => {
+            v6.is_unspecified()
+                || (v6.segments()[0] & 0xffc0) == 0xfe80
+                || v6.segments()[..] == [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254]
+                || v6.to_ipv4_mapped().is_some_and(|v4| is_metadata(&IpAddr::V4(v4)))
+        }
+    }
+}
+
+/// A URL without what may be secret in it.
+fn redacted(text: &str) -> String {
+    match (text.find("://"), text.rfind('@')) {
+        (Some(scheme), Some(at)) if at > scheme => format!("{}://…@{}", &text[..scheme], &text[at + 1..]),
+        _ => text.to_owned(),
+    }
+}
+
+
+#[cfg(test)]
+mod tests {
+    use super::{callee, listen};
+    use crate::error::codes;
+
+    #[test]
+    fn only_loopback_may_be_listened_on_and_the_reason_is_given() {
+        assert!(listen("http.listen", "127.0.0.1:0").is_ok());
+        assert!(listen("http.listen", "[::1]:8080").is_ok());
+        assert!(listen("http.listen", "localhost:8080").is_ok());
+        for text in ["0.0.0.0:8080", "192.168.1.4:80", "[::]:80", ":8080", "shop.example:80"] {
+            let error = listen("http.listen", text).unwrap_err();
+            assert_eq!(error.code, codes::CONFIG_NOT_LOOPBACK, "{text}");
+            assert!(error.message.contains("authentication"), "{}", error.message);
+        }
+        assert_eq!(listen("http.listen", "8080").unwrap_err().code, codes::CONFIG_VALUE);
+    }
+
+    #[test]
+    fn a_handler_url_is_plain_http_without_credentials_and_no_metadata_service() {
+        assert!(callee("u", "http://payments.internal:9002/events").is_ok());
+        for text in [
+            "https://a/", "ftp://a/", "a:80/x", "/events", "http://user:secret@a/", "http://169.254.169.254/latest",
+            "http://[fe80::1]/", "http://[fd00:ec2::254]/", "http://0.0.0.0/",
+        ] {
+            let error = callee("u", text).unwrap_err();
+            assert_eq!(error.code, codes::CONFIG_URL, "{text}");
+            assert!(!error.message.contains("secret"), "{}", error.message);
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! From the raw form to the plan: defaults filled in, units read, names resolved.
+
+mod subscription;
+mod filter;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use evenkeel_delivery::BreakerPolicy;
+use evenkeel_log::{Retention, TopicSettings};
+use evenkeel_model::names;
+
+use super::plan::{AutoCreate, Limits, LogFormat, Logging, Plan, TopicPlan, Webhook};
+use super::{addresses, nearest, objectives, playbooks, raw, units};
+use crate::error::{Error, codes};
+
+/// The plan of a raw form.
+pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Plan, Error> {
+    let topics = raw.topics.into_iter().map(|(n, t)| topic(&n, t.unwrap_or_default())).collect::<Result<Vec<_>, _>>()?;
+    let dependencies = raw
+        .dependencies
+        .into_iter()
+        .map(|(n, d)| {
+            let at = format!("dependencies.{n}.breaker");
+            Ok((Arc::from(n), breaker(&at, d.unwrap_or_default().breaker.unwrap_or_default())?))
+        })
+        .collect::<Result<Vec<(Arc<str>, BreakerPolicy)>, Error>>()?;
+    let mut plan = Plan {
+        data: folder.join(raw.data.as_deref().unwrap_or("evenkeel-data")),
+        http: addresses::listen("http.listen", or(&raw.http.and_then(|l| l.listen), "127.0.0.1:8080"))?,
+        kafka: addresses::listen("kafka.listen", or(&raw.kafka.and_then(|l| l.listen), "127.0.0.1:9092"))?,
+        log: logging(raw.log.unwrap_or_default())?,
+        limits: limits(&raw.limits.unwrap_or_default())?,
+        publish_dedup: duration("publish.dedup", &raw.publish.and_then(|p| p.dedup), Duration::from_secs(86_400))?,
+        topics,
+        auto_create: auto_create(raw.auto_create.unwrap_or_default())?,
+        subscriptions: Vec::new(),
+        dependencies,
+        objectives_from: raw.objectives,
+        objectives: Vec::new(),
+        webhooks: webhooks(raw.alerts.unwrap_or_default())?,
+        playbooks_from: None,
+        playbooks: Vec::new(),
+    };
+    plan.subscriptions = subscription::all(raw.subscriptions, &plan)?;
+    if let Some(pattern) = &plan.objectives_from {
+        plan.objectives = objectives::load(pattern, folder, &plan.subscriptions)?;
+        objectives::into_policies(&plan.objectives, &mut plan.subscriptions);
+    }
+    match raw.playbooks {
+        Some(raw::Playbooks::Files(pattern)) => {
+            plan.playbooks = playbooks::load(&pattern, folder, &plan)?;
+            plan.playbooks_from = Some(pattern);
+        }
+        Some(raw::Playbooks::Inline(written)) => plan.playbooks = playbooks::inline(written, &plan)?,
+        None => {}
+    }
+    Ok(plan)
+}
+
+fn topic(name: &str, raw: raw::Topic) -> Result<TopicPlan, Error> {
+    let at = format!("topics.{name}");
+    if name.starts_with(names::OWN_PREFIX) {
+        return Err(value(&at, format!("names that begin with `{}` belong to the node", names::OWN_PREFIX)));
+    }
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if name.is_empty() || name.len() > 249 || name.chars().all(|c| c == '.') || !name.chars().all(legal) {
+        return Err(value(&at, "a topic's name is 1 to 249 of a-z, A-Z, 0-9, `.`, `_`, `-`"));
+    }
+    let partitions = raw.partitions.unwrap_or(4);
+    if !(1..=10_000).contains(&partitions) {
+        return Err(value(&format!("{at}.partitions"), format!("{partitions} is not between 1 and 10000")));
+    }
+    let kept = raw.retention.unwrap_or_default();
+    let retention = Retention {
+        age: kept.age.map(|t| parse(&format!("{at}.retention.age"), &t, units::duration)).transpose()?,
+        bytes: kept.size.map(|t| parse(&format!("{at}.retention.size"), &t, units::size)).transpose()?,
+    };
+    Ok(TopicPlan { name: Arc::from(name), settings: TopicSettings { partitions, retention } })
+}
+
+fn logging(raw: raw::Logging) -> Result<Logging, Error> {
+    let format = match or(&raw.format, "text") {
+        "text" => LogFormat::Text,
+        "json" => LogFormat::Json,
+        other => return Err(choice("log.format", other, &["text", "json"])),
+    };
+    let level = raw.level.unwrap_or_else(|| "info".to_owned());
+    level
+        .parse::<tracing_subscriber::EnvFilter>()
+        .map_err(|e| value("log.level", format!("`{level}` is not a filter: {e}")))?;
+    Ok(Logging { format, level })
+}
+
+fn limits(raw: &raw::Limits) -> Result<Limits, Error> {
+    let default = Limits::default();
+    let bytes = |key: &str, text: &Option<String>, default: usize, max: u64| -> Result<usize, Error> {
+        let Some(text) = text else { return Ok(default) };
+        let read = parse(key, text, units::size)?;
+        if read == 0 || read > max {
+            return Err(value(key, format!("`{text}` is not between 1B and {}", units::show_size(max))));
+        }
+        Ok(usize::try_from(read).unwrap_or(default))
+    };
+    let count = |key: &str, number: Option<u32>, default: usize| match number {
+        Some(0) => Err(value(key, "0 would refuse everything")),
+        Some(n) => Ok(n as usize),
+        None => Ok(default),
+    };
+    Ok(Limits {
+        body_bytes_max: bytes("limits.body", &raw.body, default.body_bytes_max, 7 << 20)?,
+        headers_bytes_max: bytes("limits.headers", &raw.headers, default.headers_bytes_max, 1 << 20)?.max(8 << 10),
+        batch_events_max: count("limits.batch_events", raw.batch_events, default.batch_events_max)?,
+        requests_max: count("limits.requests", raw.requests, default.requests_max)?,
+    })
+}
+
+fn auto_create(raw: raw::AutoCreate) -> Result<AutoCreate, Error> {
+    let partitions = raw.partitions.unwrap_or(4);
+    if !(1..=10_000).contains(&partitions) {
+        return Err(value("auto_create.partitions", format!("{partitions} is not between 1 and 10000")));
+    }
+    Ok(AutoCreate { allow: raw.allow, partitions })
+}
+
+fn webhooks(raw: raw::Alerts) -> Result<Vec<Webhook>, Error> {
+    let mut seen = BTreeMap::new();
+    for (i, hook) in raw.webhooks.into_iter().enumerate() {
+        let at = format!("alerts.webhooks[{i}]");
+        let name = hook.name.unwrap_or_else(|| format!("webhook-{}", i + 1));
+        if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') || name.is_empty() {
+            return Err(value(&format!("{at}.name"), format!("`{name}`: a name is of a-z, A-Z, 0-9 and `-`")));
+        }
+        let url = hook.url.ok_or_else(|| value(&format!("{at}.url"), "is missing"))?;
+        let url = addresses::callee(&format!("{at}.url"), &url)?;
+        if seen.insert(name.clone(), url).is_some() {
+            return Err(value(&format!("{at}.name"), format!("`{name}` is there twice")));
+        }
+    }
+    Ok(seen.into_iter().map(|(name, url)| Webhook { name, url }).collect())
+}
+
+pub(super) fn breaker(at: &str, raw: raw::Breaker) -> Result<BreakerPolicy, Error> {
+    let default = BreakerPolicy::default();
+    let failure_ratio = raw.failure_ratio.unwrap_or(default.failure_ratio);
+    if !(failure_ratio > 0.0 && failure_ratio <= 1.0) {
+        return Err(value(&format!("{at}.failure_ratio"), format!("{failure_ratio} is not above 0 and at most 1")));
+    }
+    let consecutive = raw.consecutive.unwrap_or(default.consecutive);
+    if consecutive < 2 {
+        return Err(value(&format!("{at}.consecutive"), "must be 2 or more: one failure is no outage"));
+    }
+    Ok(BreakerPolicy {
+        window: positive(&format!("{at}.window"), duration(&format!("{at}.window"), &raw.window, default.window)?)?,
+        min_calls: raw.min_calls.unwrap_or(default.min_calls).max(1),
+        failure_ratio,
+        consecutive,
+        open: positive(&format!("{at}.open"), duration(&format!("{at}.open"), &raw.open, default.open)?)?,
+    })
+}
+
+pub(super) fn or<'a>(text: &'a Option<String>, default: &'a str) -> &'a str {
+    text.as_deref().unwrap_or(default)
+}
+
+pub(super) fn duration(key: &str, text: &Option<String>, default: Duration) -> Result<Duration, Error> {
+    text.as_ref().map_or(Ok(default), |t| parse(key, t, units::duration))
+}
+
+pub(super) fn positive(key: &str, duration: Duration) -> Result<Duration, Error> {
+    if duration.is_zero() { Err(value(key, "must be more than 0")) } else { Ok(duration) }
+}
+
+pub(super) fn parse<T>(key: &str, text: &str, read: impl Fn(&str) -> Result<T, String>) -> Result<T, Error> {
+    read(text).map_err(|why| value(key, why))
+}
+
+pub(super) fn value(key: &str, why: impl std::fmt::Display) -> Error {
+    Error::new(codes::CONFIG_VALUE, format!("`{key}`: {why}"))
+}
+
+pub(super) fn choice(key: &str, wrong: &str, right: &[&str]) -> Error {
+    let error = value(key, format!("`{wrong}` is none of {}", right.join(", ")));
+    match nearest(wrong, right.iter().copied()) {
+        Some(name) => error.hint(format!("did you mean `{name}`?")),
+        None => error,
+    }
+}
+
+pub(super) fn unknown(key: &str, kind: &str, wrong: &str, known: &[&str]) -> Error {
+    let error = Error::new(codes::CONFIG_UNKNOWN_NAME, format!("`{key}`: there is no {kind} `{wrong}`"));
+    match nearest(wrong, known.iter().copied()) {
+        Some(name) => error.hint(format!("did you mean `{name}`?")),
+        None if known.is_empty() => error.hint(format!("no {kind} is declared")),
+        None => error.hint(format!("there are: {}", known.join(", "))),
+    }
+}

@@ -1,0 +1,192 @@
+//! Subscriptions: their policies read and checked, the topics that they name found.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use evenkeel_cloudevents::time::parse_rfc3339;
+use evenkeel_delivery::{BreakerPolicy, Concurrency, Effects, Exhausted, Order, Parking, Policy, RetrySchedule};
+use evenkeel_model::names;
+
+use super::{breaker, choice, duration, filter, or, parse, positive, unknown, value};
+use crate::config::plan::{From, Plan, SubscriptionPlan};
+use crate::config::{addresses, raw, units};
+use crate::error::Error;
+
+/// All subscriptions of the file.
+pub(super) fn all(raw: BTreeMap<String, raw::Subscription>, plan: &Plan) -> Result<Vec<SubscriptionPlan>, Error> {
+    let names: Vec<String> = raw.keys().cloned().collect();
+    let mut uids = BTreeMap::new();
+    let mut all = Vec::with_capacity(raw.len());
+    for (name, written) in raw {
+        let one = one(&name, written, plan, &names)?;
+        if let Some(other) = uids.insert(one.uid.clone(), name.clone()) {
+            return Err(value(&format!("subscriptions.{name}.uid"), format!("`{}` is that of `{other}`", one.uid)));
+        }
+        all.push(one);
+    }
+    no_circles(&all)?;
+    Ok(all)
+}
+
+fn one(name: &str, raw: raw::Subscription, plan: &Plan, names: &[String]) -> Result<SubscriptionPlan, Error> {
+    let at = format!("subscriptions.{name}");
+    let at = |key: &str| format!("{at}.{key}");
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    if name.is_empty() || name.len() > 200 || !name.chars().all(legal) {
+        return Err(value(&format!("subscriptions.{name}"), "a subscription's name is 1 to 200 of a-z, A-Z, 0-9, `_`, `-`"));
+    }
+    let topic = raw.topic.as_deref().ok_or_else(|| value(&at("topic"), "is missing"))?;
+    readable(&at("topic"), topic, plan, names)?;
+    let handler = raw.handler.unwrap_or_default();
+    let http = handler.http.ok_or_else(|| {
+        value(&at("handler"), "is missing").hint("write `handler: { http: { url: \"http://127.0.0.1:9002/events\" } }`")
+    })?;
+    let url = http.url.as_deref().ok_or_else(|| value(&at("handler.http.url"), "is missing"))?;
+    let url = addresses::callee(&at("handler.http.url"), url)?;
+    let (effects, effects_topic) = effects(&at("effects"), raw.effects.unwrap_or_default(), plan)?;
+    let parking = raw.parking.unwrap_or_default();
+    let policy = Policy {
+        order: match or(&raw.order, "key") {
+            "key" => Order::Key,
+            "partition" => Order::Partition,
+            "none" => Order::None,
+            other => return Err(choice(&at("order"), other, &["key", "partition", "none"])),
+        },
+        retry: retry(&at("retry"), raw.retry.unwrap_or_default())?,
+        timeout: positive(&at("handler.http.timeout"), duration(&at("handler.http.timeout"), &http.timeout, Duration::from_secs(5))?)?,
+        when_exhausted: match or(&raw.when_exhausted, "skip") {
+            "skip" => Exhausted::Skip,
+            "park_key" => Exhausted::ParkKey,
+            "pause" => Exhausted::Pause,
+            other => return Err(choice(&at("when_exhausted"), other, &["skip", "park_key", "pause"])),
+        },
+        concurrency: concurrency(&at("concurrency"), &raw.concurrency.unwrap_or_default())?,
+        handler_breaker: breaker(&at("breaker"), raw.breaker.unwrap_or_default())?,
+        depends_on: depends_on(&at("depends_on"), raw.depends_on, plan)?,
+        parking: parking_limits(&at("parking"), &parking)?,
+        inbox: duration(&at("inbox"), &raw.inbox, Duration::from_secs(7 * 86_400))?,
+        effects,
+        handler_version: Arc::from(handler.version.unwrap_or_default()),
+        ..Policy::default()
+    };
+    let held = parking.held.as_deref().unwrap_or("1GiB");
+    Ok(SubscriptionPlan {
+        name: Arc::from(name),
+        uid: raw.uid.unwrap_or_else(|| name.to_owned()),
+        topic: Arc::from(topic),
+        filter: raw.filter.as_ref().map(|written| filter::read(&at("filter"), written)).transpose()?,
+        filter_written: raw.filter,
+        url,
+        from: from(&at("from"), raw.from.as_deref())?,
+        effects_topic,
+        policy,
+        held_bytes_max: parse(&at("parking.held"), held, units::size)?,
+    })
+}
+
+/// Declared topics, dead-letter topics of declared subscriptions, and the node's own.
+fn readable(at: &str, topic: &str, plan: &Plan, subscriptions: &[String]) -> Result<(), Error> {
+    let own = [names::ALERTS_TOPIC, names::INCIDENTS_TOPIC];
+    let dead: Vec<String> = subscriptions.iter().map(|s| format!("{s}{}", names::DEAD_SUFFIX)).collect();
+    let known: Vec<&str> =
+        plan.topics.iter().map(|t| &*t.name).chain(dead.iter().map(String::as_str)).chain(own).collect();
+    if known.contains(&topic) { Ok(()) } else { Err(unknown(at, "topic", topic, &known)) }
+}
+
+fn effects(at: &str, raw: raw::Effects, plan: &Plan) -> Result<(Effects, Option<Arc<str>>), Error> {
+    let mode = match or(&raw.mode, "none") {
+        "none" => Effects::None,
+        "fenced" => Effects::Fenced,
+        "log" => Effects::Log,
+        other => return Err(choice(&format!("{at}.mode"), other, &["none", "fenced", "log"])),
+    };
+    match (mode, raw.topic) {
+        (Effects::Log, None) => Err(value(&format!("{at}.topic"), "is missing: with `log`, returned events need a topic")),
+        (Effects::Log, Some(topic)) => {
+            let known: Vec<&str> = plan.topics.iter().map(|t| &*t.name).collect();
+            if !known.contains(&topic.as_str()) {
+                return Err(unknown(&format!("{at}.topic"), "topic", &topic, &known));
+            }
+            Ok((mode, Some(Arc::from(topic))))
+        }
+        (_, Some(_)) => Err(value(&format!("{at}.topic"), "means something with `mode: log` only")),
+        (_, None) => Ok((mode, None)),
+    }
+}
+
+fn retry(at: &str, raw: raw::Retry) -> Result<RetrySchedule, Error> {
+    let default = RetrySchedule::default();
+    let attempts = raw.attempts.unwrap_or(default.attempts);
+    if attempts == 0 {
+        return Err(value(&format!("{at}.attempts"), "must be 1 or more: the first try counts"));
+    }
+    let factor = raw.factor.unwrap_or(default.factor);
+    if !(1.0..=100.0).contains(&factor) {
+        return Err(value(&format!("{at}.factor"), format!("{factor} is not between 1 and 100")));
+    }
+    Ok(RetrySchedule {
+        attempts,
+        initial: positive(&format!("{at}.initial"), duration(&format!("{at}.initial"), &raw.initial, default.initial)?)?,
+        factor,
+        max: positive(&format!("{at}.max"), duration(&format!("{at}.max"), &raw.max, default.max)?)?,
+        age: positive(&format!("{at}.age"), duration(&format!("{at}.age"), &raw.age, default.age)?)?,
+        inline: duration(&format!("{at}.inline"), &raw.inline, default.inline)?,
+    })
+}
+
+fn concurrency(at: &str, raw: &raw::Concurrency) -> Result<Concurrency, Error> {
+    let default = Concurrency::default();
+    let (min, max) = (raw.min.unwrap_or(default.min), raw.max.unwrap_or(default.max));
+    if min == 0 || max < min || max > 10_000 {
+        return Err(value(at, format!("min {min}, max {max}: it must be 1 ≤ min ≤ max ≤ 10000")));
+    }
+    Ok(Concurrency { min, max })
+}
+
+fn parking_limits(at: &str, raw: &raw::Parking) -> Result<Parking, Error> {
+    let default = Parking::default();
+    let keys = raw.keys.map_or(default.keys, |n| n as usize);
+    let per_key = raw.per_key.map_or(default.per_key, |n| n as usize);
+    if keys == 0 || per_key == 0 {
+        return Err(value(at, "keys and per_key must be 1 or more"));
+    }
+    Ok(Parking { keys, per_key })
+}
+
+fn depends_on(at: &str, named: Vec<String>, plan: &Plan) -> Result<Vec<(Arc<str>, BreakerPolicy)>, Error> {
+    let known: Vec<&str> = plan.dependencies.iter().map(|(n, _)| &**n).collect();
+    named
+        .into_iter()
+        .map(|name| match plan.dependencies.iter().find(|(n, _)| **n == *name) {
+            Some((n, policy)) => Ok((n.clone(), *policy)),
+            None => Err(unknown(at, "dependency", &name, &known)),
+        })
+        .collect()
+}
+
+fn from(at: &str, text: Option<&str>) -> Result<From, Error> {
+    match text {
+        None => Ok(From::Default),
+        Some("earliest") => Ok(From::Earliest),
+        Some("latest") => Ok(From::Latest),
+        Some(time) => parse_rfc3339(time)
+            .map(From::Time)
+            .ok_or_else(|| value(at, format!("`{time}` is none of earliest, latest, a time like 2026-11-21T08:00:00Z"))),
+    }
+}
+
+/// A dead-letter topic that is read by its own subscription, directly or around a corner.
+fn no_circles(all: &[SubscriptionPlan]) -> Result<(), Error> {
+    for start in all {
+        let mut seen = BTreeSet::new();
+        let mut topic = start.topic.clone();
+        while let Some(owner) = topic.strip_suffix(names::DEAD_SUFFIX).and_then(|n| all.iter().find(|s| &*s.name == n)) {
+            if !seen.insert(owner.name.clone()) || owner.name == start.name {
+                return Err(value(&format!("subscriptions.{}.topic", start.name), "reads its own dead letters"));
+            }
+            topic = owner.topic.clone();
+        }
+    }
+    Ok(())
+}

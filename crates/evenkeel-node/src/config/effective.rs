@@ -1,0 +1,153 @@
+//! The effective configuration: the plan written back as YAML, with every default filled in.
+//!
+//! Invariant: what it writes reads to the same plan. Nothing secret is in a plan, since handler
+//! URLs with credentials are refused.
+
+use evenkeel_delivery::{BreakerPolicy, Effects, Exhausted, Order};
+
+use super::plan::{From, LogFormat, Plan, SubscriptionPlan};
+use super::raw;
+use super::units::{show_duration, show_size};
+
+/// The YAML of a plan.
+pub fn effective(plan: &Plan) -> String {
+    serde_saphyr::to_string(&config(plan)).unwrap_or_else(|e| format!("# cannot be written: {e}\n"))
+}
+
+fn config(plan: &Plan) -> raw::Config {
+    let listen = |address: std::net::SocketAddr| Some(raw::Listen { listen: Some(address.to_string()) });
+    raw::Config {
+        data: Some(plan.data.display().to_string()),
+        http: listen(plan.http),
+        kafka: listen(plan.kafka),
+        log: Some(raw::Logging {
+            format: Some(match plan.log.format {
+                LogFormat::Text => "text".to_owned(),
+                LogFormat::Json => "json".to_owned(),
+            }),
+            level: Some(plan.log.level.clone()),
+        }),
+        limits: Some(raw::Limits {
+            body: Some(show_size(plan.limits.body_bytes_max as u64)),
+            headers: Some(show_size(plan.limits.headers_bytes_max as u64)),
+            batch_events: u32::try_from(plan.limits.batch_events_max).ok(),
+            requests: u32::try_from(plan.limits.requests_max).ok(),
+        }),
+        publish: Some(raw::Publish { dedup: Some(show_duration(plan.publish_dedup)) }),
+        topics: plan.topics.iter().map(|t| (t.name.to_string(), Some(topic(t)))).collect(),
+        auto_create: Some(raw::AutoCreate {
+            allow: plan.auto_create.allow.clone(),
+            partitions: Some(plan.auto_create.partitions),
+        }),
+        subscriptions: plan.subscriptions.iter().map(|s| (s.name.to_string(), subscription(s))).collect(),
+        dependencies: plan
+            .dependencies
+            .iter()
+            .map(|(name, policy)| (name.to_string(), Some(raw::Dependency { breaker: Some(breaker(policy)) })))
+            .collect(),
+        objectives: plan.objectives_from.clone(),
+        alerts: Some(raw::Alerts {
+            webhooks: plan
+                .webhooks
+                .iter()
+                .map(|w| raw::Webhook { name: Some(w.name.clone()), url: Some(w.url.clone()) })
+                .collect(),
+        }),
+        playbooks: match &plan.playbooks_from {
+            Some(pattern) => Some(raw::Playbooks::Files(pattern.clone())),
+            None if plan.playbooks.is_empty() => None,
+            None => Some(raw::Playbooks::Inline(plan.playbooks.iter().map(|p| p.written.clone()).collect())),
+        },
+    }
+}
+
+fn topic(plan: &super::plan::TopicPlan) -> raw::Topic {
+    let kept = plan.settings.retention;
+    raw::Topic {
+        partitions: Some(plan.settings.partitions),
+        retention: Some(raw::Retention { age: kept.age.map(show_duration), size: kept.bytes.map(show_size) }),
+    }
+}
+
+fn subscription(plan: &SubscriptionPlan) -> raw::Subscription {
+    let policy = &plan.policy;
+    raw::Subscription {
+        topic: Some(plan.topic.to_string()),
+        uid: Some(plan.uid.clone()),
+        filter: plan.filter_written.clone(),
+        handler: Some(raw::Handler {
+            http: Some(raw::HttpHandler { url: Some(plan.url.clone()), timeout: Some(show_duration(policy.timeout)) }),
+            version: (!policy.handler_version.is_empty()).then(|| policy.handler_version.to_string()),
+        }),
+        order: Some(order(policy.order).to_owned()),
+        retry: Some(raw::Retry {
+            attempts: Some(policy.retry.attempts),
+            initial: Some(show_duration(policy.retry.initial)),
+            factor: Some(policy.retry.factor),
+            max: Some(show_duration(policy.retry.max)),
+            age: Some(show_duration(policy.retry.age)),
+            inline: Some(show_duration(policy.retry.inline)),
+        }),
+        depends_on: policy.depends_on.iter().map(|(name, _)| name.to_string()).collect(),
+        breaker: Some(breaker(&policy.handler_breaker)),
+        when_exhausted: Some(exhausted(policy.when_exhausted).to_owned()),
+        from: from(plan.from),
+        effects: Some(raw::Effects {
+            mode: Some(effects(policy.effects).to_owned()),
+            topic: plan.effects_topic.as_ref().map(ToString::to_string),
+        }),
+        concurrency: Some(raw::Concurrency {
+            min: Some(policy.concurrency.min),
+            max: Some(policy.concurrency.max),
+        }),
+        inbox: Some(show_duration(policy.inbox)),
+        parking: Some(raw::Parking {
+            keys: u32::try_from(policy.parking.keys).ok(),
+            per_key: u32::try_from(policy.parking.per_key).ok(),
+            held: Some(show_size(plan.held_bytes_max)),
+        }),
+    }
+}
+
+fn breaker(policy: &BreakerPolicy) -> raw::Breaker {
+    raw::Breaker {
+        window: Some(show_duration(policy.window)),
+        min_calls: Some(policy.min_calls),
+        failure_ratio: Some(policy.failure_ratio),
+        consecutive: Some(policy.consecutive),
+        open: Some(show_duration(policy.open)),
+    }
+}
+
+fn order(order: Order) -> &'static str {
+    match order {
+        Order::Key => "key",
+        Order::Partition => "partition",
+        Order::None => "none",
+    }
+}
+
+fn exhausted(choice: Exhausted) -> &'static str {
+    match choice {
+        Exhausted::Skip => "skip",
+        Exhausted::ParkKey => "park_key",
+        Exhausted::Pause => "pause",
+    }
+}
+
+pub(super) fn effects(mode: Effects) -> &'static str {
+    match mode {
+        Effects::None => "none",
+        Effects::Fenced => "fenced",
+        Effects::Log => "log",
+    }
+}
+
+fn from(from: From) -> Option<String> {
+    match from {
+        From::Default => None,
+        From::Earliest => Some("earliest".to_owned()),
+        From::Latest => Some("latest".to_owned()),
+        From::Time(at) => Some(evenkeel_cloudevents::time::format_rfc3339(at)),
+    }
+}

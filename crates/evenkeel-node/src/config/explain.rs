@@ -1,0 +1,127 @@
+//! The plan in words: what each subscription will do, and what is not so yet.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use evenkeel_delivery::{Effects, Exhausted, Order, RetrySchedule};
+
+use super::plan::{Plan, SubscriptionPlan};
+use super::units::show_duration;
+
+/// What the plan means, in lines of plain English.
+pub fn explain(plan: &Plan) -> String {
+    let mut text = String::new();
+    let _ = writeln!(text, "HTTP is served on {}; the data folder is {}.", plan.http, plan.data.display());
+    let _ = writeln!(
+        text,
+        "kafka: {} is accepted, but this version speaks no Kafka yet: nothing is bound there.",
+        plan.kafka
+    );
+    let _ = writeln!(
+        text,
+        "An event published again within {} is stored once, and answered with the first one's place.",
+        show_duration(plan.publish_dedup)
+    );
+    for subscription in &plan.subscriptions {
+        let _ = writeln!(text, "\n{}", subscribed(subscription));
+    }
+    if plan.subscriptions.is_empty() {
+        let _ = writeln!(text, "No subscription: events are kept, and nobody is called.");
+    }
+    for objective in &plan.objectives {
+        let _ = writeln!(text, "\n{}", super::objectives::explain(objective));
+    }
+    for playbook in &plan.playbooks {
+        let _ = writeln!(text, "\n{}", super::playbooks::explain(playbook));
+    }
+    for webhook in &plan.webhooks {
+        let _ = writeln!(text, "\nAlerts are posted to `{}` ({}), and retried until it takes them.", webhook.name, webhook.url);
+    }
+    text
+}
+
+fn subscribed(plan: &SubscriptionPlan) -> String {
+    let policy = &plan.policy;
+    let wanted = if plan.filter.is_some() { "the events of its filter" } else { "every event" };
+    let mut lines = vec![
+        format!("{}: {wanted} of `{}` goes to {} within {}.", plan.name, plan.topic, plan.url, show_duration(policy.timeout)),
+        match policy.order {
+            Order::Key => "Events of one key go one after the other; other keys do not wait for them.".to_owned(),
+            Order::Partition => "Events of one partition go one after the other.".to_owned(),
+            Order::None => "Events do not wait for each other: order is not kept.".to_owned(),
+        },
+        retried(&policy.retry),
+        match policy.when_exhausted {
+            Exhausted::Skip => format!("Then it is a dead letter in `{}.dead`, and the events behind it go on.", plan.name),
+            Exhausted::ParkKey => "Then its key stays parked until an operator releases or skips it.".to_owned(),
+            Exhausted::Pause => "Then the subscription stops, with the event in its place, until it is resumed.".to_owned(),
+        },
+        "While the handler cannot be reached, or its breaker is open, events wait and lose no attempts.".to_owned(),
+    ];
+    for (name, breaker) in &policy.depends_on {
+        lines.push(format!(
+            "It stops calling while `{name}` is down: after {} failures in a row, or {:.0} % of at least {} calls in {}; it then probes every {}.",
+            breaker.consecutive,
+            breaker.failure_ratio * 100.0,
+            breaker.min_calls,
+            show_duration(breaker.window),
+            show_duration(breaker.open),
+        ));
+    }
+    lines.push(match (policy.effects, &plan.effects_topic) {
+        (Effects::Log, Some(topic)) => {
+            format!("Events that it returns are stored in `{topic}` together with the outcome, or not at all.")
+        }
+        (Effects::Fenced, _) => {
+            "A call may be repeated after a crash; the handler promises to honour its Idempotency-Key.".to_owned()
+        }
+        _ => "A call may be repeated after a crash (at least once): `effects` promises nothing more.".to_owned(),
+    });
+    lines.push(format!("A repeat of an event is recognised for {}.", show_duration(policy.inbox)));
+    lines.join("\n  ")
+}
+
+fn retried(retry: &RetrySchedule) -> String {
+    if retry.attempts == 1 {
+        return "An event that fails is not tried again.".to_owned();
+    }
+    format!(
+        "An event that keeps failing is tried {} times over about {} (at most {}), the first pause at most {}, each {}× longer, none above {}.",
+        retry.attempts,
+        rounded(expected(retry)),
+        rounded(longest(retry)),
+        show_duration(retry.initial),
+        retry.factor,
+        show_duration(retry.max),
+    )
+}
+
+/// The sum of all pauses when each is drawn as long as it may be, within the age.
+fn longest(retry: &RetrySchedule) -> Duration {
+    let mut total = Duration::ZERO;
+    let mut bound = retry.initial;
+    for _ in 1..retry.attempts {
+        total = total.saturating_add(bound.min(retry.max));
+        if total >= retry.age {
+            return retry.age;
+        }
+        bound = Duration::try_from_secs_f64(bound.as_secs_f64() * retry.factor).unwrap_or(Duration::MAX);
+    }
+    total
+}
+
+/// Full jitter draws half of each bound on average.
+fn expected(retry: &RetrySchedule) -> Duration {
+    longest(retry) / 2
+}
+
+fn rounded(duration: Duration) -> String {
+    let s = duration.as_secs();
+    match s {
+        0 => show_duration(Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(0))),
+        1..120 => format!("{s} s"),
+        120..7_200 => format!("{} min", s / 60),
+        7_200..172_800 => format!("{} h {} min", s / 3_600, s % 3_600 / 60),
+        _ => format!("{} d", s / 86_400),
+    }
+}

@@ -1,0 +1,166 @@
+//! What a configuration means, checked: units are types, choices are enums, names resolve.
+//!
+//! Holds no text of YAML. Invariants: every subscription's topic is declared here, is a
+//! dead-letter topic of another subscription, or belongs to the node; no two things share a name.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use evenkeel_cloudevents::filter::Filter;
+use evenkeel_delivery::{BreakerPolicy, Policy};
+use evenkeel_log::TopicSettings;
+use evenkeel_model::Timestamp;
+
+pub use super::objectives::Objective;
+pub use super::playbooks::Playbook;
+
+/// All that a node is told.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The data folder.
+    pub data: PathBuf,
+    /// Where HTTP is served; loopback.
+    pub http: SocketAddr,
+    /// Where Kafka's protocol will be served; bound to nothing in this version.
+    pub kafka: SocketAddr,
+    /// Logging.
+    pub log: Logging,
+    /// Limits of what is taken in.
+    pub limits: Limits,
+    /// How long a repeat of a published event is recognised.
+    pub publish_dedup: Duration,
+    /// Declared topics, sorted by name.
+    pub topics: Vec<TopicPlan>,
+    /// Patterns of topics that clients may create by naming them.
+    pub auto_create: AutoCreate,
+    /// Subscriptions, sorted by name.
+    pub subscriptions: Vec<SubscriptionPlan>,
+    /// Dependencies, sorted by name.
+    pub dependencies: Vec<(Arc<str>, BreakerPolicy)>,
+    /// The pattern that objectives were read from, as it was written.
+    pub objectives_from: Option<String>,
+    /// Objectives.
+    pub objectives: Vec<Objective>,
+    /// Where alerts go.
+    pub webhooks: Vec<Webhook>,
+    /// The pattern that playbooks were read from, as it was written.
+    pub playbooks_from: Option<String>,
+    /// What heals.
+    pub playbooks: Vec<Playbook>,
+}
+
+/// Logging.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Logging {
+    /// In which form.
+    pub format: LogFormat,
+    /// A filter of tracing's: `info`, `debug`, `evenkeel_node=debug`.
+    pub level: String,
+}
+
+/// In which form logs are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
+/// Limits of what is taken in over HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// `limits.body`: bytes of a request's body.
+    pub body_bytes_max: usize,
+    /// `limits.headers`: bytes of a request's headers together.
+    pub headers_bytes_max: usize,
+    /// `limits.batch_events`: events of one batch.
+    pub batch_events_max: usize,
+    /// `limits.requests`: requests answered at once.
+    pub requests_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { body_bytes_max: 4 << 20, headers_bytes_max: 64 << 10, batch_events_max: 10_000, requests_max: 1_024 }
+    }
+}
+
+/// A declared topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicPlan {
+    /// Its name.
+    pub name: Arc<str>,
+    /// What it is created with.
+    pub settings: TopicSettings,
+}
+
+/// Which topics clients may create by naming them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AutoCreate {
+    /// Patterns with `*`.
+    pub allow: Vec<String>,
+    /// How many partitions such a topic has.
+    pub partitions: u32,
+}
+
+/// A subscription.
+#[derive(Clone, Debug)]
+pub struct SubscriptionPlan {
+    /// Its name.
+    pub name: Arc<str>,
+    /// What it keeps through renames.
+    pub uid: String,
+    /// What it reads.
+    pub topic: Arc<str>,
+    /// What it wants; `None`: everything.
+    pub filter: Option<Filter>,
+    /// The filter as it was written.
+    pub filter_written: Option<serde_json::Value>,
+    /// The handler's URL.
+    pub url: String,
+    /// Where it begins when it has no progress yet.
+    pub from: From,
+    /// Where returned events go; there exactly when the effects are `log`.
+    pub effects_topic: Option<Arc<str>>,
+    /// How it delivers.
+    pub policy: Policy,
+    /// Bytes of parked events kept beyond retention.
+    pub held_bytes_max: u64,
+}
+
+/// Where a subscription begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum From {
+    /// At the end; at the beginning of a topic that is new or empty.
+    Default,
+    /// At the oldest event.
+    Earliest,
+    /// After the newest event.
+    Latest,
+    /// At the first event that was appended then or later.
+    Time(Timestamp),
+}
+
+/// A receiver of alerts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Webhook {
+    /// What it is called.
+    pub name: String,
+    /// Where.
+    pub url: String,
+}
+
+impl Plan {
+    /// How many partitions the topic has by this plan: declared, or as its subscription's source.
+    pub fn partitions_of(&self, topic: &str) -> Option<u32> {
+        if let Some(declared) = self.topics.iter().find(|t| &*t.name == topic) {
+            return Some(declared.settings.partitions);
+        }
+        let owner = topic.strip_suffix(evenkeel_model::names::DEAD_SUFFIX)?;
+        let source = self.subscriptions.iter().find(|s| &*s.name == owner)?;
+        self.partitions_of(&source.topic)
+    }
+}

@@ -1,0 +1,275 @@
+//! What may be written in `evenkeel.yaml`: every key optional, units in text.
+//!
+//! Says nothing of what values mean; `checked` does. Invariant: unknown keys are refused.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+
+/// The whole file.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The data folder.
+    pub data: Option<String>,
+    /// Where HTTP is served.
+    pub http: Option<Listen>,
+    /// Where Kafka's protocol will be served.
+    pub kafka: Option<Listen>,
+    /// Logging.
+    pub log: Option<Logging>,
+    /// Limits of what is taken in.
+    pub limits: Option<Limits>,
+    /// Publish-side duplicates.
+    pub publish: Option<Publish>,
+    /// Topics by name.
+    pub topics: BTreeMap<String, Option<Topic>>,
+    /// Which topics clients may create by naming them.
+    pub auto_create: Option<AutoCreate>,
+    /// Subscriptions by name.
+    pub subscriptions: BTreeMap<String, Subscription>,
+    /// Dependencies by name.
+    pub dependencies: BTreeMap<String, Option<Dependency>>,
+    /// A pattern of OpenSLO files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub objectives: Option<String>,
+    /// Where alerts go.
+    pub alerts: Option<Alerts>,
+    /// What heals.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub playbooks: Option<Playbooks>,
+}
+
+/// An address.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Listen {
+    /// Host and port.
+    pub listen: Option<String>,
+}
+
+/// Logging.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Logging {
+    /// `text` or `json`.
+    pub format: Option<String>,
+    /// `error`, `warn`, `info`, `debug` or a filter of tracing's.
+    pub level: Option<String>,
+}
+
+/// Limits of what is taken in.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// A request's body.
+    pub body: Option<String>,
+    /// The headers of a request together.
+    pub headers: Option<String>,
+    /// Events in one batch.
+    pub batch_events: Option<u32>,
+    /// Requests that are being answered at once.
+    pub requests: Option<u32>,
+}
+
+/// Publish-side duplicates.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Publish {
+    /// How long a repeat is recognised.
+    pub dedup: Option<String>,
+}
+
+/// A topic.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Topic {
+    /// How many partitions.
+    pub partitions: Option<u32>,
+    /// How long and how much is kept.
+    pub retention: Option<Retention>,
+}
+
+/// How long and how much is kept.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retention {
+    /// At least as long as this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub age: Option<String>,
+    /// About as much as this, per partition.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<String>,
+}
+
+/// Which topics clients may create by naming them.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AutoCreate {
+    /// Patterns with `*`.
+    pub allow: Vec<String>,
+    /// How many partitions such a topic has.
+    pub partitions: Option<u32>,
+}
+
+/// A subscription.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Subscription {
+    /// What it reads.
+    pub topic: Option<String>,
+    /// What it keeps through renames; its name unless told otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
+    /// What it wants.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filter: Option<serde_json::Value>,
+    /// Who handles it.
+    pub handler: Option<Handler>,
+    /// `key`, `partition` or `none`.
+    pub order: Option<String>,
+    /// When to try again.
+    pub retry: Option<Retry>,
+    /// Names of dependencies.
+    pub depends_on: Vec<String>,
+    /// The breaker of the handler itself.
+    pub breaker: Option<Breaker>,
+    /// `skip`, `park_key` or `pause`.
+    pub when_exhausted: Option<String>,
+    /// `earliest`, `latest` or a time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// What is promised of effects.
+    pub effects: Option<Effects>,
+    /// How many at once.
+    pub concurrency: Option<Concurrency>,
+    /// How long identities are remembered.
+    pub inbox: Option<String>,
+    /// Limits of parking.
+    pub parking: Option<Parking>,
+}
+
+/// Who handles events.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Handler {
+    /// By HTTP.
+    pub http: Option<HttpHandler>,
+    /// The handler's version, unless its answers tell another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+/// A handler that is reached by HTTP.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpHandler {
+    /// Where.
+    pub url: Option<String>,
+    /// When an attempt is given up.
+    pub timeout: Option<String>,
+}
+
+/// When to try again.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retry {
+    /// How many attempts, the first one included.
+    pub attempts: Option<u32>,
+    /// The bound of the first delay.
+    pub initial: Option<String>,
+    /// What it grows by.
+    pub factor: Option<f64>,
+    /// The bound of the bound.
+    pub max: Option<String>,
+    /// How long an event is tried at all.
+    pub age: Option<String>,
+    /// Delays below this hold the lane in memory.
+    pub inline: Option<String>,
+}
+
+/// What is promised of effects.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Effects {
+    /// `none`, `fenced` or `log`.
+    pub mode: Option<String>,
+    /// Where returned events go, with `log`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
+}
+
+/// How many at once.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Concurrency {
+    /// Never fewer.
+    pub min: Option<u32>,
+    /// Never more.
+    pub max: Option<u32>,
+}
+
+/// Limits of parking.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Parking {
+    /// Parked keys.
+    pub keys: Option<u32>,
+    /// Events behind one of them.
+    pub per_key: Option<u32>,
+    /// Bytes of parked events kept beyond retention.
+    pub held: Option<String>,
+}
+
+/// A dependency that subscriptions share.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Dependency {
+    /// Its breaker.
+    pub breaker: Option<Breaker>,
+}
+
+/// When a breaker opens.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Breaker {
+    /// The sliding window.
+    pub window: Option<String>,
+    /// The ratio counts from so many calls on.
+    pub min_calls: Option<u32>,
+    /// Opens at this share of failures.
+    pub failure_ratio: Option<f64>,
+    /// Opens after so many failures in a row.
+    pub consecutive: Option<u32>,
+    /// How long it stays open before a probe.
+    pub open: Option<String>,
+}
+
+/// Where alerts go.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Alerts {
+    /// Receivers.
+    pub webhooks: Vec<Webhook>,
+}
+
+/// A receiver of alerts.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Webhook {
+    /// What it is called.
+    pub name: Option<String>,
+    /// Where.
+    pub url: Option<String>,
+}
+
+/// What heals: a pattern of files, or the playbooks themselves.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(untagged)]
+pub enum Playbooks {
+    /// A pattern of files.
+    Files(String),
+    /// Written here.
+    Inline(Vec<serde_json::Value>),
+}

@@ -1,0 +1,52 @@
+//! From YAML text to a raw form, with errors that name the key by its whole path.
+//!
+//! Invariant: an unknown key is refused with its path and the nearest right name.
+
+use serde::de::DeserializeOwned;
+
+use super::nearest::nearest;
+use crate::error::{Error, codes};
+
+/// Reads one YAML document.
+pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
+    let mut track = serde_path_to_error::Track::new();
+    let read = serde_saphyr::with_deserializer_from_str(text, |de| {
+        T::deserialize(serde_path_to_error::Deserializer::new(de, &mut track))
+    });
+    read.map_err(|e| explain(&track.path().to_string(), &e.without_snippet().to_string()))
+}
+
+/// Takes a raw form out of a value that was read before; `at` is its path.
+pub(super) fn from_value<T: DeserializeOwned>(at: &str, value: serde_json::Value) -> Result<T, Error> {
+    serde_path_to_error::deserialize(value).map_err(|e| {
+        let path = match e.path().to_string() {
+            p if p == "." => at.to_owned(),
+            p => format!("{at}.{p}"),
+        };
+        explain(&path, &e.inner().to_string())
+    })
+}
+
+/// Serde says "unknown field `x`, expected one of `a`, `b`": names stand in backquotes.
+fn explain(path: &str, message: &str) -> Error {
+    if !message.contains("unknown field") {
+        let place = if path == "." { String::new() } else { format!("`{path}`: ") };
+        return Error::new(codes::CONFIG_VALUE, format!("{place}{message}")).exit(3);
+    }
+    let names: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    let wrong = names.first().copied().unwrap_or_default();
+    let path = match path {
+        "." => wrong.to_owned(),
+        p if p == wrong || p.ends_with(&format!(".{wrong}")) => p.to_owned(),
+        p => format!("{p}.{wrong}"),
+    };
+    let known = names.get(1..).unwrap_or_default();
+    let error = Error::new(codes::CONFIG_UNKNOWN_KEY, format!("unknown key `{path}`")).exit(3);
+    match nearest(wrong, known.iter().copied()) {
+        Some(name) => {
+            let parent = path.strip_suffix(wrong).unwrap_or_default();
+            error.hint(format!("did you mean `{parent}{name}`?"))
+        }
+        None => error.hint(format!("the keys here are: {}", known.join(", "))),
+    }
+}

@@ -1,0 +1,125 @@
+//! Configurations, right and wrong.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::{effective, explain, parse};
+use crate::error::codes;
+
+const FILE: &str = r#"
+data: ./somewhere
+http: { listen: 127.0.0.1:0 }
+kafka: { listen: 127.0.0.1:9092 }
+topics:
+  orders: { partitions: 12, retention: { age: 7d } }
+  payments:
+auto_create: { allow: [], partitions: 4 }
+subscriptions:
+  payment:
+    topic: orders
+    filter: { type: OrderCreated }
+    handler: { http: { url: "http://127.0.0.1:9002/events", timeout: 5s } }
+    order: key
+    retry: { attempts: 8, initial: 200ms, factor: 4, max: 1h, age: 24h }
+    depends_on: [ payment-provider ]
+    when_exhausted: skip
+    from: latest
+    effects: { mode: log, topic: payments }
+    concurrency: { min: 1, max: 64 }
+    inbox: 7d
+    parking: { keys: 10000, per_key: 1000, held: 1GiB }
+  compensation:
+    topic: payment.dead
+    handler: { http: { url: "http://127.0.0.1:9001/compensate" } }
+dependencies:
+  payment-provider: { breaker: { window: 60s, min_calls: 20, failure_ratio: 0.5, open: 30s } }
+alerts: { webhooks: [ { name: team, url: "http://127.0.0.1:9009/alerts" } ] }
+"#;
+
+fn read(text: &str) -> Result<super::Plan, crate::error::Error> {
+    parse(text, Path::new("/etc/evenkeel"))
+}
+
+#[test]
+fn the_file_of_the_design_is_read_as_it_stands() {
+    let plan = read(FILE).unwrap();
+    assert_eq!(plan.data, Path::new("/etc/evenkeel/./somewhere"));
+    let payment = plan.subscriptions.iter().find(|s| &*s.name == "payment").unwrap();
+    assert_eq!(payment.policy.retry.attempts, 8);
+    assert_eq!(payment.policy.depends_on[0].1.open, Duration::from_secs(30));
+    assert_eq!(payment.effects_topic.as_deref(), Some("payments"));
+    assert_eq!(plan.partitions_of("orders"), Some(12));
+}
+
+#[test]
+fn an_empty_file_has_a_default_for_every_key() {
+    let plan = read("").unwrap();
+    assert_eq!(plan.http.to_string(), "127.0.0.1:8080");
+    assert_eq!(plan.publish_dedup, Duration::from_secs(86_400));
+}
+
+#[test]
+fn a_typo_is_refused_with_its_path_and_the_nearest_right_name() {
+    for (from, to, path, right) in [
+        ("attempts: 8", "atempts: 8", "subscriptions.payment.retry.atempts", "subscriptions.payment.retry.attempts"),
+        ("partitions: 12", "partitons: 12", "topics.orders.partitons", "topics.orders.partitions"),
+        ("timeout: 5s", "timeuot: 5s", "subscriptions.payment.handler.http.timeuot", "subscriptions.payment.handler.http.timeout"),
+        ("data: .", "dta: .", "dta", "data"),
+    ] {
+        let error = read(&FILE.replacen(from, to, 1)).unwrap_err();
+        assert_eq!(error.code, codes::CONFIG_UNKNOWN_KEY, "{to}: {error}");
+        assert_eq!(error.message, format!("unknown key `{path}`"));
+        assert_eq!(error.hint.as_deref(), Some(&*format!("did you mean `{right}`?")));
+    }
+}
+
+#[test]
+fn a_wrong_value_is_refused_with_its_path() {
+    for (from, to, path) in [
+        ("initial: 200ms", "initial: 200", "subscriptions.payment.retry.initial"),
+        ("held: 1GiB", "held: much", "subscriptions.payment.parking.held"),
+        ("order: key", "order: kee", "subscriptions.payment.order"),
+        ("factor: 4", "factor: 0.5", "subscriptions.payment.retry.factor"),
+        ("attempts: 8", "attempts: many", "subscriptions.payment.retry.attempts"),
+        ("127.0.0.1:0 ", "0.0.0.0:80 ", "http.listen"),
+        ("http://127.0.0.1:9002", "https://127.0.0.1:9002", "subscriptions.payment.handler.http.url"),
+        ("topic: orders", "topic: ordres", "subscriptions.payment.topic"),
+        ("[ payment-provider ]", "[ payment-provder ]", "subscriptions.payment.depends_on"),
+        ("topic: payment.dead", "topic: compensation.dead", "subscriptions.compensation.topic"),
+        ("from: latest", "from: yesterday", "subscriptions.payment.from"),
+        ("{ type: OrderCreated }", "{ Type: OrderCreated }", "subscriptions.payment.filter.Type"),
+    ] {
+        let error = read(&FILE.replacen(from, to, 1)).unwrap_err();
+        assert!(error.message.contains(path), "{to}: {error}");
+    }
+}
+
+#[test]
+fn the_effective_configuration_reads_back_to_itself_and_fills_in_defaults() {
+    let plan = read(FILE).unwrap();
+    let written = effective(&plan);
+    let again = read(&written).unwrap();
+    assert_eq!(effective(&again), written);
+    assert!(written.contains("min_calls: 20") && written.contains("inline: 200ms"), "{written}");
+}
+
+#[test]
+fn check_says_in_words_what_a_subscription_does_and_that_kafka_is_bound_to_nothing() {
+    let said = explain(&read(FILE).unwrap());
+    assert!(said.contains("is tried 8 times over about"), "{said}");
+    assert!(said.contains("payment-provider"), "{said}");
+    assert!(said.contains("kafka: 127.0.0.1:9092 is accepted") && said.contains("nothing is bound"), "{said}");
+}
+
+#[test]
+fn what_stands_in_a_filter_means_all_of_it() {
+    let text = FILE.replacen("{ type: OrderCreated }", "{ any: [ { prefix: { type: Order } }, { not: { source: /x } } ], subject: a }", 1);
+    let plan = read(&text).unwrap();
+    let payment = plan.subscriptions.iter().find(|s| &*s.name == "payment").unwrap();
+    let mut event = evenkeel_model::Event::new("/x", "1", "OrderCreated");
+    assert!(!payment.filter.as_ref().unwrap().matches(&event));
+    event.subject = Some("a".to_owned());
+    assert!(payment.filter.as_ref().unwrap().matches(&event));
+    event.kind = "Other".to_owned();
+    assert!(!payment.filter.as_ref().unwrap().matches(&event));
+}

@@ -1,0 +1,61 @@
+//! The codes of errors. Each has a page of its name in `docs/errors/`; `cargo xtask tidy` holds
+//! the two lists together.
+
+/// A key of the configuration has no meaning.
+pub const CONFIG_UNKNOWN_KEY: &str = "config-unknown-key";
+/// A value of the configuration is not what its key takes.
+pub const CONFIG_VALUE: &str = "config-value";
+/// The configuration file cannot be read.
+pub const CONFIG_FILE: &str = "config-file";
+/// Something in the configuration names a thing that is not there.
+pub const CONFIG_UNKNOWN_NAME: &str = "config-unknown-name";
+/// An address other than loopback.
+pub const CONFIG_NOT_LOOPBACK: &str = "config-not-loopback";
+/// A handler's or webhook's URL that cannot be used.
+pub const CONFIG_URL: &str = "config-url";
+/// Another node has the data folder.
+pub const DATA_IN_USE: &str = "data-in-use";
+/// The data folder cannot be used.
+pub const DATA_FOLDER: &str = "data-folder";
+/// The log is damaged.
+pub const DATA_CORRUPT: &str = "data-corrupt";
+/// The address cannot be listened on.
+pub const LISTEN: &str = "listen";
+/// No node answers.
+pub const NODE_UNREACHABLE: &str = "node-unreachable";
+/// The node's answer is not one that this client knows.
+pub const NODE_ANSWER: &str = "node-answer";
+/// There is no such topic.
+pub const UNKNOWN_TOPIC: &str = "unknown-topic";
+/// There is no such partition.
+pub const UNKNOWN_PARTITION: &str = "unknown-partition";
+/// There is no such subscription.
+pub const UNKNOWN_SUBSCRIPTION: &str = "unknown-subscription";
+/// There is no such event.
+pub const UNKNOWN_EVENT: &str = "unknown-event";
+/// There is no such path or method.
+pub const UNKNOWN_PATH: &str = "unknown-path";
+/// What came is not a CloudEvent.
+pub const INVALID_EVENT: &str = "invalid-event";
+/// A parameter is not what it should be.
+pub const INVALID_PARAMETER: &str = "invalid-parameter";
+/// The body is of a media type that is not read.
+pub const UNSUPPORTED_MEDIA: &str = "unsupported-media";
+/// The same source and id with another type or other data.
+pub const EVENT_CONFLICT: &str = "event-conflict";
+/// More than a limit allows.
+pub const TOO_LARGE: &str = "too-large";
+/// The topic belongs to the node.
+pub const OWN_TOPIC: &str = "own-topic";
+/// The disk can take no more.
+pub const LOG_FULL: &str = "log-full";
+/// The log has stopped: what became of the write is unknown.
+pub const LOG_STOPPED: &str = "log-stopped";
+/// The node is going down, or is not ready yet.
+pub const NOT_READY: &str = "not-ready";
+/// The node could not do its work.
+pub const INTERNAL: &str = "internal";
+/// The books do not add up.
+pub const AUDIT_FAILED: &str = "audit-failed";
+/// Input of a verb that cannot be read.
+pub const INPUT: &str = "input";
