@@ -5,11 +5,21 @@
 //! letters and returned events must be where the ledger says. It asks no running node; a live
 //! [`View`] only tells what is in flight from what is unread.
 
+mod book;
+mod dead_letters;
+mod journal;
+mod ledger;
+mod topics;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use evenkeel_delivery::ports::PortError;
 use evenkeel_delivery::{Order, View};
-use evenkeel_log::Log;
+use evenkeel_log::{Ends, Log};
+use evenkeel_model::Shard;
+
+use book::Books;
 
 /// A subscription to be audited.
 #[derive(Clone, Debug)]
@@ -72,6 +82,36 @@ pub struct SubscriptionAudit {
 
 /// Audits `subscriptions` on a cut of `log` that is taken now. Blocks while it reads.
 pub fn audit(log: &Log, subscriptions: &[Audited]) -> Result<Audit, PortError> {
-    let _ = (log, subscriptions);
-    Err(PortError("the audit is being built".to_owned()))
+    let cut = Cut { log, ends: log.cut().into_iter().collect() };
+    let mut all: Vec<Books> = subscriptions.iter().map(|audited| Books::open(audited, &cut)).collect();
+    journal::read(&cut, &mut all)?;
+    all.iter_mut().for_each(Books::begin);
+    ledger::read(&cut, &mut all)?;
+    dead_letters::read(&cut, &mut all)?;
+    topics::read(&cut, &mut all)?;
+    let subscriptions: Vec<SubscriptionAudit> = all.into_iter().map(Books::close).collect();
+    let ok = subscriptions.iter().all(|s| s.problems.is_empty());
+    Ok(Audit { ok, subscriptions })
 }
+
+/// The log up to one moment between two groups.
+struct Cut<'a> {
+    log: &'a Log,
+    ends: HashMap<Shard, Ends>,
+}
+
+impl Cut<'_> {
+    fn ends(&self, shard: &Shard) -> Ends {
+        self.ends.get(shard).copied().unwrap_or_default()
+    }
+
+    /// The partitions of a topic, in their order.
+    fn shards(&self, topic: &str) -> Vec<Shard> {
+        let mut shards: Vec<Shard> = self.ends.keys().filter(|s| *s.topic == *topic).cloned().collect();
+        shards.sort();
+        shards
+    }
+}
+
+#[cfg(test)]
+mod tests;

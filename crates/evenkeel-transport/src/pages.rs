@@ -1,7 +1,7 @@
 //! A partition read from offset to offset in bounded pages, so that no reader holds more than one.
 //!
 //! Invariant: it reads up to the end that it was given and never beyond, whatever is appended
-//! meanwhile; offsets that retention took are skipped, and [`Pages::skipped`] tells how many.
+//! meanwhile; offsets that retention took are passed over.
 
 use evenkeel_delivery::ports::PortError;
 use evenkeel_log::{Log, ReadError, ReadLimit};
@@ -16,18 +16,12 @@ pub(crate) struct Pages<'a> {
     shard: Shard,
     next: u64,
     end: u64,
-    skipped: u64,
 }
 
 impl<'a> Pages<'a> {
     /// From `from` up to and without `end`.
     pub(crate) fn new(log: &'a Log, shard: Shard, from: u64, end: u64) -> Pages<'a> {
-        Pages { log, shard, next: from, end, skipped: 0 }
-    }
-
-    /// Offsets that were asked for and are no longer kept.
-    pub(crate) fn skipped(&self) -> u64 {
-        self.skipped
+        Pages { log, shard, next: from, end }
     }
 
     /// The next page; empty at the end.
@@ -41,7 +35,6 @@ impl<'a> Pages<'a> {
                     return Ok(page);
                 }
                 Err(ReadError::BelowStart { start }) if start > self.next => {
-                    self.skipped += start.min(self.end) - self.next;
                     self.next = start;
                 }
                 Err(ReadError::Beyond { .. }) => break,

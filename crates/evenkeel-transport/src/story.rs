@@ -3,13 +3,15 @@
 //! Found by reading, not by sampling: topics, ledger and dead letters are scanned in pages up to
 //! one cut. It blocks while it reads, and takes as long as the log is large.
 
+mod search;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use evenkeel_delivery::ports::PortError;
-use evenkeel_log::Log;
-use evenkeel_model::{EventId, FailureClass, Outcome, Position, Timestamp};
+use evenkeel_log::{Ends, Log};
+use evenkeel_model::{EventId, FailureClass, Outcome, Position, Shard, Timestamp};
 
 /// All that is known of one event.
 #[derive(Clone, Debug, PartialEq)]
@@ -104,6 +106,12 @@ pub struct StoryCaused {
 
 /// The stories of all events with this id: one for each source, unless `source` names it.
 pub fn story(log: &Log, id: &str, source: Option<&str>) -> Result<Vec<Story>, PortError> {
-    let _ = (log, id, source);
-    Err(PortError("the story is being built".to_owned()))
+    let cut: Vec<(Shard, Ends)> = log.cut();
+    let mut stories = search::records(log, &cut, id, source)?;
+    search::deliveries(log, &cut, &mut stories)?;
+    search::caused(log, &cut, &mut stories)?;
+    Ok(stories)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,257 @@
+//! The books of one subscription while they are audited: one [`Book`] per partition.
+//!
+//! Memory: 13 bytes for each offset since the subscription began, 8 more for each outcome that
+//! the journal names, and one entry for each dead letter, returned event and waiting event.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use evenkeel_delivery::Order;
+use evenkeel_model::{Outcome, Position, Shard};
+
+use super::{Audited, Cut, SubscriptionAudit};
+
+/// So many problems are told in words.
+const PROBLEMS_MAX: usize = 50;
+/// The rank of an event that has not ended: behind all that have.
+pub(super) const NOT_ENDED: u32 = u32::MAX;
+
+/// One subscription.
+pub(super) struct Books<'a> {
+    pub(super) audited: &'a Audited,
+    pub(super) partitions: Vec<Book>,
+    pub(super) problems: Problems,
+    pub(super) order_violations: u64,
+    /// By position: true when it waits durably, or behind one that does.
+    live: Option<HashMap<Position, bool>>,
+}
+
+/// One partition, as one subscription sees it.
+pub(super) struct Book {
+    pub(super) shard: Shard,
+    /// Where the subscription began.
+    pub(super) began: u64,
+    /// The end of the cut.
+    pub(super) end: u64,
+    pub(super) journal: Journaled,
+    /// How many ledger records, and how many outcomes in them, were seen.
+    pub(super) ledger_records: usize,
+    pub(super) ended: usize,
+    /// By offset less `began`: the outcome, and when among all it ended.
+    pub(super) outcomes: Vec<Option<Outcome>>,
+    pub(super) ranks: Vec<u32>,
+    /// Dead outcomes whose dead letter was not found yet.
+    pub(super) dead: HashSet<u64>,
+    /// Returned events that the ledger names and that were not found yet.
+    pub(super) emitted: HashMap<u64, i64>,
+    /// Offsets that wait behind one that waits durably.
+    pub(super) behind: HashSet<u64>,
+}
+
+/// What the journal says of a partition.
+#[derive(Default)]
+pub(super) struct Journaled {
+    pub(super) first_progress: Option<u64>,
+    pub(super) below: u64,
+    /// Offsets in the order in which they ended.
+    pub(super) done: Vec<u64>,
+    /// Sequence and hash of each ledger record, in order.
+    pub(super) seals: Vec<(u64, u64)>,
+    /// Offsets that wait.
+    pub(super) waiting: HashSet<u64>,
+}
+
+/// What does not add up: the first ones in words, the rest as a number.
+#[derive(Default)]
+pub(super) struct Problems {
+    told: Vec<String>,
+    more: usize,
+}
+
+impl Problems {
+    pub(super) fn add(&mut self, problem: String) {
+        if self.told.len() < PROBLEMS_MAX {
+            self.told.push(problem);
+        } else {
+            self.more += 1;
+        }
+    }
+
+    fn finish(mut self) -> Vec<String> {
+        if self.more > 0 {
+            self.told.push(format!("… and {} more", self.more));
+        }
+        self.told
+    }
+}
+
+impl<'a> Books<'a> {
+    pub(super) fn open(audited: &'a Audited, cut: &Cut<'_>) -> Books<'a> {
+        let shards = cut.shards(&audited.topic);
+        let mut problems = Problems::default();
+        if shards.is_empty() {
+            problems.add(format!("topic `{}` does not exist", audited.topic));
+        }
+        let partitions = shards.into_iter().map(|shard| Book::open(cut.ends(&shard).high_watermark, shard)).collect();
+        let live = audited.live.as_ref().map(|view| view.pending.iter().cloned().collect());
+        Books { audited, partitions, problems, order_violations: 0, live }
+    }
+
+    pub(super) fn book(&mut self, shard: &Shard) -> Option<(&mut Book, &mut Problems)> {
+        let at = usize::try_from(shard.partition).ok()?;
+        let book = self.partitions.get_mut(at).filter(|b| b.shard == *shard)?;
+        Some((book, &mut self.problems))
+    }
+
+    /// Once the journal is read: where each partition begins.
+    pub(super) fn begin(&mut self) {
+        for book in &mut self.partitions {
+            book.begin(&mut self.problems);
+        }
+    }
+
+    /// Whether a lane that waits durably holds up what comes behind it.
+    pub(super) fn infers_parked(&self) -> bool {
+        self.live.is_none() && self.audited.order != Order::None
+    }
+
+    pub(super) fn close(mut self) -> SubscriptionAudit {
+        let mut sums = SubscriptionAudit { name: self.audited.name.clone(), ..SubscriptionAudit::default() };
+        for book in &self.partitions {
+            book.close(&mut sums, self.live.as_ref(), &mut self.problems);
+        }
+        let counted = sums.completed
+            + sums.duplicate
+            + sums.stale
+            + sums.filtered
+            + sums.dead
+            + sums.dropped
+            + sums.expired
+            + sums.not_an_event
+            + sums.in_flight
+            + sums.parked
+            + sums.unread;
+        if counted != sums.appended {
+            self.problems.add(format!("{} records were appended, and {counted} are accounted for", sums.appended));
+        }
+        sums.order_violations = self.order_violations;
+        sums.problems = self.problems.finish();
+        sums
+    }
+}
+
+impl Book {
+    fn open(end: u64, shard: Shard) -> Book {
+        Book {
+            shard,
+            began: 0,
+            end,
+            journal: Journaled::default(),
+            ledger_records: 0,
+            ended: 0,
+            outcomes: Vec::new(),
+            ranks: Vec::new(),
+            dead: HashSet::new(),
+            emitted: HashMap::new(),
+            behind: HashSet::new(),
+        }
+    }
+
+    /// `topic/partition offset n`.
+    pub(super) fn place(&self, offset: u64) -> String {
+        format!("{}/{} offset {offset}", self.shard.topic, self.shard.partition)
+    }
+
+    fn begin(&mut self, problems: &mut Problems) {
+        let first = self.journal.first_progress.unwrap_or(0);
+        // A first round may hold outcomes beside a progress that counts them already.
+        self.began = first.min(self.journal.done.iter().min().copied().unwrap_or(first));
+        if self.journal.below > self.end {
+            let place = self.place(self.journal.below);
+            problems.add(format!("progress stands at {place}, beyond the end of the partition ({})", self.end));
+        }
+        let length = usize::try_from(self.end.saturating_sub(self.began)).unwrap_or(usize::MAX);
+        self.outcomes = vec![None; length];
+        self.ranks = vec![NOT_ENDED; length];
+    }
+
+    /// The index of an offset that counts.
+    pub(super) fn index(&self, offset: u64) -> Option<usize> {
+        usize::try_from(offset.checked_sub(self.began)?).ok().filter(|i| *i < self.outcomes.len())
+    }
+
+    fn close(&self, sums: &mut SubscriptionAudit, live: Option<&HashMap<Position, bool>>, problems: &mut Problems) {
+        sums.appended += self.end.saturating_sub(self.began);
+        for (offset, outcome) in (self.began..).zip(&self.outcomes) {
+            match outcome {
+                Some(outcome) => *sum_of(sums, *outcome) += 1,
+                None => *self.without_outcome(sums, offset, live, problems) += 1,
+            }
+        }
+        self.compare_with_journal(problems);
+        for offset in sorted(&self.dead) {
+            problems.add(format!("{} ended as dead, and its dead letter is missing", self.place(offset)));
+        }
+        let emitted: BTreeMap<_, _> = self.emitted.iter().filter(|(_, missing)| **missing != 0).collect();
+        for (offset, missing) in emitted {
+            let what = if *missing > 0 { "are missing" } else { "are too many" };
+            let place = self.place(*offset);
+            problems.add(format!("of the events that the handler returned for {place}, {} {what}", missing.abs()));
+        }
+    }
+
+    fn without_outcome<'s>(
+        &self,
+        sums: &'s mut SubscriptionAudit,
+        offset: u64,
+        live: Option<&HashMap<Position, bool>>,
+        problems: &mut Problems,
+    ) -> &'s mut u64 {
+        if offset < self.journal.below {
+            let place = self.place(offset);
+            problems.add(format!("{place} is lost: it has no outcome, and progress stands at {}", self.journal.below));
+        }
+        let here = live.and_then(|live| live.get(&Position { shard: self.shard.clone(), offset }));
+        match here {
+            Some(true) => &mut sums.parked,
+            _ if self.journal.waiting.contains(&offset) || self.behind.contains(&offset) => &mut sums.parked,
+            Some(false) => &mut sums.in_flight,
+            None => &mut sums.unread,
+        }
+    }
+
+    fn compare_with_journal(&self, problems: &mut Problems) {
+        let (shard, sealed) = (&self.shard, self.journal.seals.len());
+        if self.ledger_records != sealed {
+            problems.add(format!(
+                "{}/{}: the journal sealed {sealed} ledger records, and the ledger has {}",
+                shard.topic, shard.partition, self.ledger_records
+            ));
+        }
+        let done = self.journal.done.len();
+        if self.ended != done {
+            problems.add(format!(
+                "{}/{}: the journal names {done} outcomes, and the ledger {}",
+                shard.topic, shard.partition, self.ended
+            ));
+        }
+    }
+}
+
+fn sum_of(sums: &mut SubscriptionAudit, outcome: Outcome) -> &mut u64 {
+    match outcome {
+        Outcome::Completed => &mut sums.completed,
+        Outcome::Duplicate => &mut sums.duplicate,
+        Outcome::Stale => &mut sums.stale,
+        Outcome::Filtered => &mut sums.filtered,
+        Outcome::Dead => &mut sums.dead,
+        Outcome::Dropped => &mut sums.dropped,
+        Outcome::Expired => &mut sums.expired,
+        Outcome::NotAnEvent => &mut sums.not_an_event,
+    }
+}
+
+fn sorted(offsets: &HashSet<u64>) -> Vec<u64> {
+    let mut sorted: Vec<u64> = offsets.iter().copied().collect();
+    sorted.sort_unstable();
+    sorted
+}

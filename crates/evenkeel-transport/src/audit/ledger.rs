@@ -1,0 +1,106 @@
+//! What the ledger says, held against the journal record by record and outcome by outcome.
+
+use evenkeel_delivery::ports::PortError;
+use evenkeel_model::ledger::{self, Ended, LedgerEntry, LedgerRecord};
+use evenkeel_model::{Outcome, Stored, names};
+
+use super::Cut;
+use super::book::{Book, Books, Problems};
+use crate::journal::hash;
+use crate::pages::Pages;
+
+/// Reads the ledger's topic into the books.
+pub(super) fn read(cut: &Cut<'_>, all: &mut [Books<'_>]) -> Result<(), PortError> {
+    for shard in cut.shards(names::LEDGER_TOPIC) {
+        let ends = cut.ends(&shard);
+        Pages::new(cut.log, shard, ends.start, ends.high_watermark).each(|stored| {
+            enter(all, stored);
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+fn enter(all: &mut [Books<'_>], stored: &Stored) {
+    let key = stored.record.key.as_deref().unwrap_or_default();
+    let mut wanted = all.iter_mut().filter(|b| b.audited.name.as_bytes() == key).peekable();
+    if wanted.peek().is_none() {
+        return;
+    }
+    let bytes = stored.record.value.as_deref().unwrap_or_default();
+    let record = ledger::decode(bytes);
+    let place = || format!("the ledger record at offset {}", stored.at.offset);
+    for books in wanted {
+        match &record {
+            Err(e) => books.problems.add(format!("{} cannot be read: {}", place(), e.0)),
+            Ok(record) if record.subscription != books.audited.name => {
+                books.problems.add(format!("{} is of subscription `{}`", place(), record.subscription));
+            }
+            Ok(record) => {
+                let shard = evenkeel_model::Shard::new(record.topic.clone(), record.partition);
+                match books.book(&shard) {
+                    Some((book, problems)) => enter_record(book, problems, record, hash(bytes)),
+                    None => books.problems.add(format!(
+                        "{} speaks of {}/{}, which is not read",
+                        place(),
+                        shard.topic,
+                        shard.partition
+                    )),
+                }
+            }
+        }
+    }
+}
+
+fn enter_record(book: &mut Book, problems: &mut Problems, record: &LedgerRecord, hash: u64) {
+    let (topic, partition, sequence) = (&record.topic, record.partition, record.sequence);
+    let expected = book.ledger_records as u64;
+    if sequence != expected {
+        problems.add(format!("{topic}/{partition}: ledger record {sequence} stands where {expected} comes next"));
+    }
+    match book.journal.seals.get(book.ledger_records) {
+        Some((sealed, _)) if *sealed != sequence => {}
+        Some((_, sealed)) if *sealed == hash => {}
+        Some(_) => {
+            problems.add(format!("{topic}/{partition}: ledger record {sequence} is not the one that was sealed"))
+        }
+        None => problems.add(format!("{topic}/{partition}: ledger record {sequence} was never sealed by the journal")),
+    }
+    book.ledger_records += 1;
+    for entry in &record.entries {
+        if let LedgerEntry::Ended(ended) = entry {
+            enter_outcome(book, problems, ended);
+        }
+    }
+}
+
+fn enter_outcome(book: &mut Book, problems: &mut Problems, ended: &Ended) {
+    let offset = ended.offset;
+    let rank = book.ended;
+    book.ended += 1;
+    match book.journal.done.get(rank) {
+        Some(done) if *done != offset => {
+            let place = book.place(offset);
+            problems.add(format!("{place} is outcome number {rank} of the ledger, and {done} is that of the journal"));
+        }
+        _ => {}
+    }
+    let Some(index) = book.index(offset) else {
+        let place = book.place(offset);
+        problems.add(format!("{place} has an outcome, and lies outside of what was appended"));
+        return;
+    };
+    if let Some(before) = book.outcomes[index] {
+        let place = book.place(offset);
+        problems.add(format!("{place} has two outcomes: {}, then {}", before.name(), ended.outcome.name()));
+        return;
+    }
+    book.outcomes[index] = Some(ended.outcome);
+    book.ranks[index] = u32::try_from(rank).unwrap_or(u32::MAX - 1);
+    if ended.outcome == Outcome::Dead {
+        book.dead.insert(offset);
+    }
+    if ended.emitted > 0 {
+        *book.emitted.entry(offset).or_default() += i64::from(ended.emitted);
+    }
+}
