@@ -12,12 +12,17 @@ pub mod ports;
 mod policy;
 mod input;
 mod fact;
+mod retry;
+mod fingerprint;
+mod random;
 mod subscription;
 
 pub use fact::{
     BreakerMark, Counters, Fact, JournalUnreadable, Mark, Pending, PendingWhy, Remembered, decode_journal,
     encode_journal,
 };
+pub use fingerprint::fingerprint;
 pub use input::{Action, Alarm, Arrival, AttemptId, Command, Dispatch, Input, Round, Screen};
 pub use policy::{BreakerPolicy, Concurrency, Effects, Exhausted, Order, Parking, Policy, RetrySchedule};
+pub use retry::RetryExplained;
 pub use subscription::{BreakerState, BreakerView, LaneView, Subscription, View};

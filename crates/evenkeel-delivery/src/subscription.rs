@@ -1,124 +1,253 @@
-//! The core of one subscription. (Being built: the interface stands.)
+//! The core of one subscription: told what happened, it says what to do.
+//!
+//! `step` is the whole interface of time; the files below each own one rule. It reads no clock,
+//! does no I/O, never awaits, and draws chance from its seed, so that the same inputs give the
+//! same actions.
+//!
+//! Invariants: each event that was read ends in exactly one outcome; at most one event of a lane
+//! is at the handler; a lane moves on only after the round with its event's outcome is
+//! committed; only booked attempts end an event.
 
-use std::sync::Arc;
+mod arrivals;
+mod lanes;
+mod events;
+mod dispatch;
+mod attempts;
+mod verdicts;
+mod booking;
+mod waiting;
+mod endings;
+mod rounds;
+mod offsets;
+mod inbox;
+mod breaker;
+mod breakers;
+mod limiter;
+mod age;
+mod timers;
+mod commands;
+mod restore;
+mod view;
 
-use bytes::Bytes;
-use evenkeel_model::{Shard, Timestamp};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::{Action, Input, Policy, Remembered};
+use evenkeel_model::{Position, Shard, Timestamp};
+
+use crate::random::Random;
+use crate::{Action, Alarm, AttemptId, Input, Pending, Policy, Remembered};
+pub use view::{BreakerState, BreakerView, LaneView, View};
+
+use age::AgeClock;
+use attempts::{Flight, Returned};
+use breakers::Breakers;
+use events::{Events, Slot};
+use inbox::{ByMark, Inbox};
+use lanes::{LaneId, Lanes};
+use limiter::Limiter;
+use offsets::Offsets;
+use rounds::Rounds;
+use timers::{Timer, Timers};
+
+/// The same alarm is not raised again within this time, where it is raised rarely.
+const RARELY: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// The state machine of one subscription.
 pub struct Subscription {
     policy: Policy,
-}
-
-/// What an operator sees of a subscription.
-#[derive(Clone, Debug, Default)]
-pub struct View {
-    /// Events at the handler.
-    pub in_flight: usize,
-    /// Events that wait durably for a later try, and those behind them.
-    pub parked: usize,
-    /// Parked keys.
-    pub parked_keys: usize,
-    /// Events read, not parked, not at the handler.
-    pub queued: usize,
-    /// The present limit of concurrency.
-    pub concurrency: u32,
-    /// Why it is paused.
-    pub paused: Option<String>,
-    /// Its breakers, `handler` first.
-    pub breakers: Vec<BreakerView>,
-    /// Creation time of the oldest event without an outcome that was read.
-    pub oldest: Option<Timestamp>,
-    /// The first few parked lanes.
-    pub lanes: Vec<LaneView>,
-    /// Events read and without an outcome, by position: what audit counts as in flight or parked.
-    pub pending: Vec<(evenkeel_model::Position, bool)>,
-}
-
-/// A breaker, as an operator sees it.
-#[derive(Clone, Debug)]
-pub struct BreakerView {
-    /// The dependency.
-    pub dependency: Arc<str>,
-    /// Its state.
-    pub state: BreakerState,
-    /// Since when.
-    pub since: Timestamp,
-    /// When the next probe goes out, while it is open.
-    pub next_probe: Option<Timestamp>,
-}
-
-/// The state of a breaker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BreakerState {
-    /// Everything passes.
-    Closed,
-    /// Nothing passes.
-    Open,
-    /// One probe at a time passes.
-    HalfOpen,
-}
-
-/// A parked lane, as an operator sees it.
-#[derive(Clone, Debug)]
-pub struct LaneView {
-    /// Its key.
-    pub key: Option<Bytes>,
-    /// The event that holds it up.
-    pub at: evenkeel_model::Position,
-    /// Events behind it.
-    pub behind: usize,
-    /// When it is tried again.
-    pub next_at: Timestamp,
-    /// Its booked attempts.
-    pub attempts: u32,
-    /// The last failure's message.
-    pub message: String,
+    random: Random,
+    now: Timestamp,
+    age: AgeClock,
+    /// Counts happenings: hand-outs and returns.
+    seq: u64,
+    /// Counts arrivals.
+    serial: u64,
+    /// Counts attempts.
+    attempt: u64,
+    events: Events,
+    lanes: Lanes,
+    /// Who may be handed out: by rank (probes of this outage last), then oldest first.
+    ready: BTreeSet<(u32, u64, Slot)>,
+    flights: HashMap<AttemptId, Flight>,
+    /// Lanes whose events were probes of the present outage.
+    probed: Vec<LaneId>,
+    breakers: Breakers,
+    limiter: Limiter,
+    /// Failed attempts that are not booked, by when they failed.
+    unbooked: BTreeMap<u64, Slot>,
+    /// When an event succeeded last, in the count of happenings.
+    last_success: u64,
+    undecided: BTreeSet<Slot>,
+    held: BTreeSet<Slot>,
+    inbox: Inbox,
+    /// Open events by their mark; duplicates are known by their first.
+    marks: ByMark<Slot>,
+    offsets: Offsets,
+    rounds: Rounds,
+    timers: Timers,
+    wake_at: Option<Timestamp>,
+    paused: Option<String>,
+    draining: bool,
+    parking_full: bool,
+    alarms: Vec<Alarm>,
+    alarmed: BTreeMap<&'static str, Timestamp>,
+    /// What the journal remembers of events that did not arrive again yet.
+    restored: HashMap<Position, Pending>,
+    restored_overdue: HashMap<Position, usize>,
 }
 
 impl Subscription {
     /// A subscription that remembers nothing. `seed` feeds the jitter.
-    pub fn new(policy: Policy, seed: u64) -> Subscription {
-        let _ = seed;
-        Subscription { policy }
+    pub fn new(mut policy: Policy, seed: u64) -> Subscription {
+        policy.overdue_after.sort_unstable();
+        policy.overdue_after.dedup();
+        Subscription {
+            random: Random::new(seed),
+            now: Timestamp::EPOCH,
+            age: AgeClock::default(),
+            seq: 0,
+            serial: 0,
+            attempt: 0,
+            events: Events::default(),
+            lanes: Lanes::new(policy.order, policy.parking),
+            ready: BTreeSet::new(),
+            flights: HashMap::new(),
+            probed: Vec::new(),
+            breakers: Breakers::new(&policy),
+            limiter: Limiter::new(policy.concurrency),
+            unbooked: BTreeMap::new(),
+            last_success: 0,
+            undecided: BTreeSet::new(),
+            held: BTreeSet::new(),
+            inbox: Inbox::new(policy.inbox),
+            marks: ByMark::default(),
+            offsets: Offsets::default(),
+            rounds: Rounds::default(),
+            timers: Timers::default(),
+            wake_at: None,
+            paused: None,
+            draining: false,
+            parking_full: false,
+            alarms: Vec::new(),
+            alarmed: BTreeMap::new(),
+            restored: HashMap::new(),
+            restored_overdue: HashMap::new(),
+            policy,
+        }
     }
 
     /// Takes back what the journal remembers, before the first step.
     pub fn restore(&mut self, now: Timestamp, remembered: Vec<Remembered>) {
-        let _ = (now, remembered);
+        self.now = now;
+        self.take_back(now, remembered);
     }
 
     /// Where reading of a partition begins: the lowest offset without an outcome, or `from`.
     pub fn resume_at(&self, shard: &Shard, from: u64) -> u64 {
-        let _ = shard;
-        from
+        self.offsets.committed(shard).unwrap_or(from)
     }
 
     /// How many more events may be read now; 0 stops reading.
     pub fn credit(&self) -> usize {
-        self.policy.window
+        if self.draining || self.lanes.are_full() {
+            return 0;
+        }
+        let waiting = self.events.len().saturating_sub(self.lanes.parked_events()) + self.rounds.others();
+        self.policy.window.saturating_sub(waiting)
     }
 
     /// The lowest offset of each partition that is still owed.
     pub fn floors(&self) -> Vec<(Shard, u64)> {
-        Vec::new()
+        self.offsets.floors().collect()
     }
 
     /// Decides.
     pub fn step(&mut self, now: Timestamp, input: Input, actions: &mut Vec<Action>) {
-        let _ = (now, input, actions);
+        let now = now.max(self.now);
+        self.pass_time(now);
+        match input {
+            Input::Started(shards) => self.started(&shards),
+            Input::Arrived(arrivals) => self.arrived(now, arrivals),
+            Input::Finished { attempt, verdict, emitted, handler_version, took } => {
+                self.finished(now, Returned { attempt, emitted, handler_version, took }, verdict);
+            }
+            Input::Committed { round } => self.committed(now, round),
+            Input::Timer => self.wake_at = None,
+            Input::Command(command) => self.command(now, command),
+        }
+        self.fire(now);
+        self.hand_out(now, actions);
+        self.commit_gathered(actions);
+        self.watch_parking();
+        actions.extend(self.alarms.drain(..).map(Action::Alarm));
+        self.wake(now, actions);
     }
 
     /// True when nothing is at the handler and nothing waits to be committed.
     pub fn is_idle(&self) -> bool {
-        true
+        self.flights.is_empty() && self.rounds.is_idle()
     }
 
-    /// What an operator sees.
-    pub fn view(&self, now: Timestamp) -> View {
-        let _ = now;
-        View::default()
+    fn pass_time(&mut self, now: Timestamp) {
+        let stands = self.paused.is_some() || self.draining || !self.breakers.all_closed();
+        self.age.advance(now, stands, self.limiter.hold_until());
+        self.now = now;
+        if self.wake_at.is_some_and(|at| at <= now) {
+            self.wake_at = None;
+        }
+    }
+
+    fn fire(&mut self, now: Timestamp) {
+        while let Some(timer) = self.timers.due(now) {
+            match timer {
+                Timer::Retry(slot) => self.make_ready(slot),
+                Timer::Overdue(slot) => self.expect_overdue(now, slot),
+                Timer::Booking(seq) => self.booking_due(now, seq),
+            }
+        }
+    }
+
+    /// Asks to be woken, unless an earlier wake-up is on its way.
+    fn wake(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
+        let mut next = self.timers.next();
+        if !self.ready.is_empty() && self.paused.is_none() && !self.draining {
+            let gates = [Some(self.limiter.hold_until()), self.breakers.opens_at()];
+            let gate = gates.into_iter().flatten().filter(|at| *at > now).min();
+            next = [next, gate].into_iter().flatten().min();
+        }
+        if let Some(next) = next
+            && self.wake_at.is_none_or(|at| next < at)
+        {
+            self.wake_at = Some(next);
+            actions.push(Action::Wake(next));
+        }
+    }
+
+    /// An event has at least one attempt, whatever the policy says.
+    fn attempts_max(&self) -> u32 {
+        self.policy.retry.attempts.max(1)
+    }
+
+    fn alarm(&mut self, code: &'static str, message: String) {
+        self.alarms.push(Alarm { code, message });
+    }
+
+    fn alarm_rarely(&mut self, now: Timestamp, code: &'static str, message: String) {
+        if self.alarmed.get(code).is_none_or(|at| now.since(*at) >= RARELY) {
+            self.alarmed.insert(code, now);
+            self.alarm(code, message);
+        }
+    }
+
+    /// Tells once that a limit of parking was reached.
+    fn watch_parking(&mut self) {
+        let full = self.lanes.are_full();
+        if full && !self.parking_full {
+            let (keys, events) = (self.lanes.parked_keys(), self.lanes.parked_events());
+            self.alarm("parking_full", format!("{keys} parked keys hold {events} events: reading stops"));
+        }
+        self.parking_full = full;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,180 @@
+//! Events arrive: passed over, known already, or queued in their lane.
+//!
+//! What is not for the handler ends at once, through a round, without waiting for its lane: only
+//! what handlers did is kept in order. A duplicate of an event that is still open waits for that
+//! event's outcome and then ends as a duplicate, whatever the outcome was.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use evenkeel_model::ledger::Ended;
+use evenkeel_model::{FailureClass, FailureInfo, Outcome, Shard, Timestamp};
+
+use super::Subscription;
+use super::endings::micros;
+use super::events::{Open, Slot, State};
+use super::lanes::LaneId;
+use crate::{Arrival, Counters, Fact, PendingWhy, Screen};
+
+impl Subscription {
+    /// Where partitions without progress begin is journaled, so that it stays.
+    pub(super) fn started(&mut self, shards: &[(Shard, u64)]) {
+        for (shard, from) in shards {
+            self.shard_index(shard, *from);
+        }
+    }
+
+    fn shard_index(&mut self, shard: &Shard, from: u64) -> usize {
+        if let Some(index) = self.offsets.find(shard) {
+            return index;
+        }
+        self.rounds.say(Fact::Progress { shard: shard.clone(), below: from });
+        self.offsets.begin(shard, from)
+    }
+
+    pub(super) fn arrived(&mut self, now: Timestamp, arrivals: Vec<Arrival>) {
+        self.inbox.forget(now);
+        for arrival in arrivals {
+            self.arrive(now, arrival);
+        }
+    }
+
+    fn arrive(&mut self, now: Timestamp, mut arrival: Arrival) {
+        let shard = self.shard_index(&arrival.at.shard, arrival.at.offset);
+        if !self.offsets.arrive(shard, arrival.at.offset) {
+            return;
+        }
+        let screen = std::mem::replace(&mut arrival.screen, Screen::Wanted);
+        match screen {
+            Screen::Filtered => self.end_unhandled(now, &arrival, shard, Outcome::Filtered, None),
+            Screen::NotAnEvent(why) => {
+                let failure = not_an_event(now, why);
+                self.end_unhandled(now, &arrival, shard, Outcome::NotAnEvent, Some(failure));
+            }
+            Screen::Wanted if self.inbox.knows(arrival.mark, now) => {
+                self.end_unhandled(now, &arrival, shard, Outcome::Duplicate, None);
+            }
+            Screen::Wanted => self.queue(now, arrival, shard),
+        }
+    }
+
+    fn queue(&mut self, now: Timestamp, arrival: Arrival, shard: usize) {
+        self.offsets.owe(shard, arrival.at.offset);
+        if let Some(first) = self.marks.get(&arrival.mark).copied() {
+            let lane = self.events[first].lane;
+            let twin = self.open(arrival, shard, lane, State::Twin);
+            self.events[first].twins.push(twin);
+            self.lanes.push_twin(lane);
+            return;
+        }
+        let (lane, mark) = (self.lanes.of(&arrival), arrival.mark);
+        let slot = self.open(arrival, shard, lane, State::Queued);
+        self.marks.insert(mark, slot);
+        self.expect_overdue(now, slot);
+        if self.lanes.push(lane, slot) {
+            self.come_first(now, slot);
+        }
+    }
+
+    fn open(&mut self, arrival: Arrival, shard: usize, lane: LaneId, state: State) -> Slot {
+        self.serial += 1;
+        let overdue = self.restored_overdue.remove(&arrival.at);
+        self.events.insert(Open {
+            serial: self.serial,
+            at: arrival.at,
+            key: arrival.key,
+            mark: arrival.mark,
+            created: arrival.created,
+            kind: arrival.kind,
+            source: arrival.source,
+            shard,
+            lane,
+            state,
+            counters: Counters::default(),
+            ages_from: None,
+            tries: 0,
+            unbooked: Vec::new(),
+            failed_seq: 0,
+            why: PendingWhy::Retry,
+            next_at: Timestamp::EPOCH,
+            not_before: Timestamp::EPOCH,
+            failure: None,
+            last_took_us: 0,
+            last_version: None,
+            overdue_next: overdue.unwrap_or(0),
+            overdue_at: None,
+            overdue: overdue.is_some(),
+            twins: Vec::new(),
+            skip: false,
+        })
+    }
+
+    fn end_unhandled(
+        &mut self,
+        now: Timestamp,
+        arrival: &Arrival,
+        shard: usize,
+        outcome: Outcome,
+        failure: Option<FailureInfo>,
+    ) {
+        let entry = Ended {
+            offset: arrival.at.offset,
+            outcome,
+            kind: arrival.kind.clone(),
+            source: arrival.source.clone(),
+            handler_version: Arc::from(""),
+            at: now,
+            created_to_ended_us: micros(now.since(arrival.created.at)),
+            handler_us: 0,
+            created_believed: arrival.created.believed,
+            overdue: self.restored_overdue.remove(&arrival.at).is_some(),
+            attempts: 0,
+            deliveries: 0,
+            deferrals: 0,
+            crashes: 0,
+            emitted: 0,
+            failure,
+        };
+        self.restored.remove(&arrival.at);
+        self.rounds.say(Fact::Ended { shard: arrival.at.shard.clone(), mark: None, entry });
+        self.rounds.touch(shard);
+        self.rounds.other_ended();
+    }
+
+    /// The next of the objectives' thresholds that this event may pass.
+    pub(super) fn expect_overdue(&mut self, now: Timestamp, slot: Slot) {
+        let event = &self.events[slot];
+        let Some(threshold) = self.policy.overdue_after.get(event.overdue_next).copied() else { return };
+        let at = event.created.at + threshold;
+        if at <= now {
+            self.become_overdue(now, slot, threshold);
+            self.expect_overdue(now, slot);
+        } else {
+            self.events[slot].overdue_at = Some(at);
+            self.timers.set(at, super::timers::Timer::Overdue(slot));
+        }
+    }
+
+    fn become_overdue(&mut self, now: Timestamp, slot: Slot, threshold: Duration) {
+        let event = &mut self.events[slot];
+        event.overdue_at = None;
+        event.overdue_next += 1;
+        event.overdue = true;
+        let entry =
+            evenkeel_model::ledger::Overdue { offset: event.at.offset, at: now, threshold_us: micros(threshold) };
+        let fact = Fact::Overdue { shard: event.at.shard.clone(), entry };
+        self.rounds.say(fact);
+    }
+}
+
+fn not_an_event(now: Timestamp, why: String) -> FailureInfo {
+    FailureInfo {
+        class: FailureClass::Rejected,
+        status: None,
+        fingerprint: crate::fingerprint(FailureClass::Rejected, None, &why),
+        message: super::endings::bounded(why),
+        reason: "not_an_event".to_owned(),
+        first_failed_at: now,
+        last_failed_at: now,
+    }
+}

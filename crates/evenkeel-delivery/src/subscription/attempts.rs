@@ -1,0 +1,221 @@
+//! An attempt came back: its event ends, or comes again.
+//!
+//! Here results reach the breakers, the limiter and the counters; when the event comes again is
+//! decided in `waiting`. Invariant: each delivery is counted once, as an attempt or a deferral.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use evenkeel_model::ledger::AttemptFailed;
+use evenkeel_model::{FailureClass, FailureInfo, Outcome, Timestamp, Verdict};
+
+use super::Subscription;
+use super::booking::Unbooked;
+use super::breakers::Accused;
+use super::endings::{Ending, bounded, micros};
+use super::events::Slot;
+use super::verdicts::{Again, Meaning, meaning, spends};
+use crate::{AttemptId, Fact, PendingWhy, fingerprint};
+
+/// An attempt at the handler.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Flight {
+    pub(super) slot: Slot,
+    /// When it was handed out, in the subscription's count of happenings.
+    pub(super) dispatched: u64,
+    /// The breakers' epoch at that time.
+    pub(super) admitted: u64,
+}
+
+/// What came back with an attempt, beside the verdict.
+pub(super) struct Returned {
+    pub(super) attempt: AttemptId,
+    pub(super) emitted: u32,
+    pub(super) handler_version: Option<Arc<str>>,
+    pub(super) took: Duration,
+}
+
+impl Subscription {
+    pub(super) fn finished(&mut self, now: Timestamp, returned: Returned, verdict: Verdict) {
+        let Some(flight) = self.flights.remove(&returned.attempt) else { return };
+        self.seq += 1;
+        self.breakers.returned(flight.admitted);
+        let event = &mut self.events[flight.slot];
+        event.last_took_us = micros(returned.took);
+        if returned.handler_version.is_some() {
+            event.last_version = returned.handler_version.clone();
+        }
+        match meaning(verdict, now, &self.breakers) {
+            Meaning::Ends { outcome, status, message } => {
+                self.succeeded(now, flight, &returned, outcome, status, message);
+            }
+            Meaning::Again(again) => self.come_again(now, flight, again),
+        }
+    }
+
+    /// The handler decided: whatever it said, it works.
+    fn succeeded(
+        &mut self,
+        now: Timestamp,
+        flight: Flight,
+        returned: &Returned,
+        outcome: Outcome,
+        status: Option<u16>,
+        message: String,
+    ) {
+        let slot = flight.slot;
+        self.events[slot].counters.attempts += 1;
+        let mut ending = Ending { outcome, failure: None, emitted: 0 };
+        if outcome == Outcome::Completed {
+            ending.emitted = returned.emitted;
+            self.rounds.acked(self.events[slot].at.clone(), returned.attempt);
+        } else {
+            let reason = if outcome == Outcome::Dead { "rejected" } else { "dropped" }.to_owned();
+            let failure = self.note_failure(now, slot, FailureClass::Rejected, status, message);
+            ending.failure = Some(FailureInfo { reason, ..failure });
+        }
+        self.end(now, slot, ending);
+        self.limiter.succeeded();
+        let closed = self.breakers.succeeded(now, flight.admitted);
+        self.say_breakers(closed);
+        if outcome != Outcome::Dead {
+            self.witness(now, flight.dispatched);
+            self.last_success = self.seq;
+        }
+    }
+
+    fn come_again(&mut self, now: Timestamp, flight: Flight, again: Again) {
+        let slot = flight.slot;
+        let message = again.message.clone();
+        self.note_failure(now, slot, again.class, again.status, message);
+        let over_age = self.aged(slot) >= self.policy.retry.age;
+        let event = &mut self.events[slot];
+        event.failed_seq = self.seq;
+        event.not_before = again.not_before.unwrap_or(Timestamp::EPOCH);
+        event.tries = event.tries.saturating_add(u32::from(again.class != FailureClass::Deferred));
+        let undecided = over_age && self.nobody_can_tell(slot, &again);
+        self.spend(now, flight, &again, over_age, undecided);
+        self.accuse(now, flight, &again);
+        if again.class == FailureClass::Overload {
+            let Subscription { limiter, random, .. } = self;
+            limiter.overloaded(now, random);
+        }
+        self.warn(now, &again);
+        self.settle_failed(now, slot, &again, undecided);
+    }
+
+    /// True when the event's age is used up and no other event told outage from poison since
+    /// its failure before this one.
+    fn nobody_can_tell(&self, slot: Slot, again: &Again) -> bool {
+        let unwitnessed = !self.events[slot].unbooked.is_empty();
+        again.class == FailureClass::Unreachable || spends(again.class) && unwitnessed
+    }
+
+    fn spend(&mut self, now: Timestamp, flight: Flight, again: &Again, over_age: bool, undecided: bool) {
+        let slot = flight.slot;
+        let room = self.events[slot].counters.attempts < self.attempts_max();
+        let closed = self.breakers.stayed_closed(again.accused, flight.admitted);
+        let undecided = undecided || self.events[slot].why == PendingWhy::Undecided;
+        if undecided {
+            self.drop_unbooked(slot);
+        }
+        if spends(again.class) && room && closed && !undecided {
+            let window_ends = now + self.breakers.window(again.accused);
+            let over_age = over_age && self.events[slot].counters.attempts > 0;
+            let attempt = Unbooked { seq: self.seq, accused: again.accused, window_ends, over_age };
+            self.provisional(slot, attempt);
+        } else {
+            self.events[slot].counters.deferrals += 1;
+        }
+    }
+
+    fn accuse(&mut self, now: Timestamp, flight: Flight, again: &Again) {
+        let serial = self.events[flight.slot].serial;
+        let mut opened = self.breakers.failed(now, flight.admitted, again.accused, serial);
+        if again.opens != Accused::NOBODY {
+            opened = again.opens;
+        }
+        if opened == Accused::NOBODY {
+            return;
+        }
+        let marks = self.breakers.open(now, opened, &mut self.random);
+        self.say_breakers(marks);
+        self.defer_accusers(now, opened);
+    }
+
+    fn warn(&mut self, now: Timestamp, again: &Again) {
+        match again.class {
+            FailureClass::Gone if self.paused.is_none() => {
+                let why = format!("the endpoint is gone (410): {}", again.message);
+                self.alarm("endpoint_gone", why.clone());
+                self.pause(why);
+            }
+            FailureClass::Refused => {
+                let status = again.status.map_or_else(String::new, |s| format!(" ({s})"));
+                self.alarm_rarely(now, "endpoint_refuses", format!("the endpoint refuses{status}: {}", again.message));
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn say_attempt(&mut self, now: Timestamp, slot: Slot, again: &Again, next_at: Option<Timestamp>) {
+        let event = &self.events[slot];
+        let (fingerprint, message) = match event.failure.as_deref() {
+            Some(failure) => (failure.fingerprint.clone(), failure.message.clone()),
+            None => (String::new(), String::new()),
+        };
+        let entry = AttemptFailed {
+            offset: event.at.offset,
+            delivery: event.counters.deliveries,
+            at: now,
+            took_us: event.last_took_us,
+            class: again.class,
+            status: again.status,
+            fingerprint,
+            message,
+            next_at,
+        };
+        let fact = Fact::Attempt { shard: event.at.shard.clone(), entry };
+        let shard = event.shard;
+        self.rounds.say(fact);
+        self.rounds.touch(shard);
+    }
+
+    fn note_failure(
+        &mut self,
+        now: Timestamp,
+        slot: Slot,
+        class: FailureClass,
+        status: Option<u16>,
+        message: String,
+    ) -> FailureInfo {
+        let event = &mut self.events[slot];
+        let message = bounded(message);
+        let first_failed_at = event.failure.as_ref().map_or(now, |f| f.first_failed_at);
+        let failure = FailureInfo {
+            class,
+            status,
+            fingerprint: fingerprint(class, status, &message),
+            message,
+            reason: String::new(),
+            first_failed_at,
+            last_failed_at: now,
+        };
+        event.failure = Some(Box::new(failure.clone()));
+        failure
+    }
+}
+
+/// A failure that no attempt told.
+pub(super) fn failure_info(now: Timestamp, reason: &str) -> FailureInfo {
+    let class = FailureClass::Deferred;
+    FailureInfo {
+        class,
+        status: None,
+        fingerprint: fingerprint(class, None, reason),
+        message: String::new(),
+        reason: reason.to_owned(),
+        first_failed_at: now,
+        last_failed_at: now,
+    }
+}

@@ -1,0 +1,86 @@
+//! What an operator may do: pause and resume, drain, release and skip.
+//!
+//! Invariant: a command is journaled (but for `drain`, which is the process's own business) and
+//! ends no event but the one that `skip` names.
+
+use bytes::Bytes;
+use evenkeel_model::Timestamp;
+
+use super::Subscription;
+use super::events::{Slot, State};
+use crate::{Command, Exhausted, Fact, PendingWhy};
+
+impl Subscription {
+    pub(super) fn command(&mut self, now: Timestamp, command: Command) {
+        match command {
+            Command::Pause { reason } => self.pause(reason),
+            Command::Resume => self.resume(now),
+            Command::Drain => self.draining = true,
+            Command::Release { key } => {
+                for slot in self.parked_heads(key.as_ref()) {
+                    self.release(now, slot);
+                }
+            }
+            Command::Skip { key } => {
+                for slot in self.parked_heads(Some(&key)) {
+                    self.skip(now, slot);
+                }
+            }
+        }
+    }
+
+    pub(super) fn pause(&mut self, reason: String) {
+        self.rounds.say(Fact::Paused(Some(reason.clone())));
+        self.paused = Some(reason);
+    }
+
+    fn resume(&mut self, now: Timestamp) {
+        if self.paused.take().is_some() {
+            self.rounds.say(Fact::Paused(None));
+        }
+        if self.policy.when_exhausted == Exhausted::Pause {
+            for slot in self.held.clone() {
+                self.release(now, slot);
+            }
+        }
+    }
+
+    fn parked_heads(&self, key: Option<&Bytes>) -> Vec<Slot> {
+        let named = |slot: &Slot| key.is_none() || self.events[*slot].key.as_ref() == key;
+        self.lanes.parked().filter_map(super::lanes::Lane::head).filter(named).collect()
+    }
+
+    /// Fresh attempts, now.
+    fn release(&mut self, now: Timestamp, slot: Slot) {
+        if self.events[slot].state == State::Ending {
+            return;
+        }
+        self.drop_unbooked(slot);
+        self.stop_waiting(slot);
+        self.leave_ready(slot);
+        self.held.remove(&slot);
+        self.undecided.remove(&slot);
+        let event = &mut self.events[slot];
+        event.counters.deferrals += event.counters.attempts;
+        event.counters.attempts = 0;
+        event.counters.aged = std::time::Duration::ZERO;
+        event.ages_from = event.ages_from.map(|_| self.age.reading());
+        event.tries = 0;
+        event.why = PendingWhy::Retry;
+        event.next_at = now;
+        event.not_before = now;
+        let flying = event.state == State::Flying;
+        self.say_pending(slot);
+        if !flying {
+            self.make_ready(slot);
+        }
+    }
+
+    fn skip(&mut self, now: Timestamp, slot: Slot) {
+        match self.events[slot].state {
+            State::Flying => self.events[slot].skip = true,
+            State::Ending => {}
+            _ => self.dead(now, slot, "operator"),
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Handing out: oldest first, within the limit, through the gate.
+//!
+//! Invariants: nothing is handed out while paused, draining, held by a shed, or behind an open
+//! breaker; a probe is an event of a lane that was no probe of this outage yet, as long as there
+//! is one; until the breaker closes only such lanes widen it.
+
+use evenkeel_model::Timestamp;
+
+use super::Subscription;
+use super::attempts::Flight;
+use super::breakers::Gate;
+use super::events::{Slot, State};
+use crate::{Action, AttemptId, BreakerMark, Dispatch, Fact};
+
+impl Subscription {
+    pub(super) fn hand_out(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
+        if self.draining || self.paused.is_some() || self.limiter.hold_until() > now {
+            return;
+        }
+        while self.flights.len() < self.limiter.limit() as usize {
+            let first = self.ready.first().copied();
+            match (self.breakers.gate(now), first) {
+                (Gate::Shut, _) | (Gate::Free | Gate::Probe, None) => return,
+                (Gate::Widen, None | Some((1.., ..))) => {
+                    let closed = self.breakers.close_proven(now);
+                    if closed.is_empty() {
+                        return;
+                    }
+                    self.say_breakers(closed);
+                }
+                (gate, Some((_, _, slot))) => self.hand_out_one(slot, gate, actions),
+            }
+        }
+    }
+
+    fn hand_out_one(&mut self, slot: Slot, gate: Gate, actions: &mut Vec<Action>) {
+        self.leave_ready(slot);
+        let lane = self.events[slot].lane;
+        if gate == Gate::Probe {
+            self.lanes[lane].probes += 1;
+            self.probed.push(lane);
+        }
+        self.seq += 1;
+        self.attempt += 1;
+        let attempt = AttemptId(self.attempt);
+        let admitted = self.breakers.admit();
+        self.flights.insert(attempt, Flight { slot, dispatched: self.seq, admitted });
+        let (reading, attempts_max) = (self.age.reading(), self.attempts_max());
+        let event = &mut self.events[slot];
+        event.ages_from.get_or_insert(reading);
+        event.state = State::Flying;
+        event.counters.deliveries += 1;
+        let tried = event.counters.attempts + u32::try_from(event.unbooked.len()).unwrap_or(u32::MAX);
+        actions.push(Action::Dispatch(Dispatch {
+            attempt,
+            at: event.at.clone(),
+            mark: event.mark,
+            number: tried.saturating_add(1).min(attempts_max),
+            delivery: event.counters.deliveries,
+            timeout: self.policy.timeout,
+        }));
+    }
+
+    /// Breakers changed: on the record, and told.
+    pub(super) fn say_breakers(&mut self, marks: Vec<BreakerMark>) {
+        for mark in marks {
+            let dependency = &mark.dependency;
+            match mark.open_until {
+                Some(_) => self.alarm("breaker_open", format!("the breaker of `{dependency}` opened")),
+                None => self.alarm("breaker_closed", format!("the breaker of `{dependency}` closed")),
+            }
+            self.rounds.say(Fact::Breaker(mark));
+        }
+        if self.breakers.all_closed() {
+            self.forget_probes();
+        }
+    }
+
+    /// The outage is over: oldest first again.
+    fn forget_probes(&mut self) {
+        for lane in std::mem::take(&mut self.probed) {
+            self.lanes[lane].probes = 0;
+            if let Some(slot) = self.lanes[lane].head()
+                && matches!(self.events[slot].state, State::Ready { rank: 1.. })
+            {
+                self.leave_ready(slot);
+                self.make_ready(slot);
+            }
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! An event gets its outcome: the one place where `Ended` is said of what was in a lane.
+//!
+//! Invariant: each event passes here once; its twins end right after it, in the same round.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use evenkeel_model::ledger::Ended;
+use evenkeel_model::{FailureInfo, Outcome, Timestamp};
+
+use super::Subscription;
+use super::events::{Slot, State};
+use super::timers::Timer;
+use crate::Fact;
+
+/// The longest message that is kept of a failure, in bytes.
+const MESSAGE_MAX: usize = 1024;
+
+/// Why and how an event ends.
+#[derive(Debug)]
+pub(super) struct Ending {
+    pub(super) outcome: Outcome,
+    pub(super) failure: Option<FailureInfo>,
+    pub(super) emitted: u32,
+}
+
+impl Subscription {
+    pub(super) fn end(&mut self, now: Timestamp, slot: Slot, ending: Ending) {
+        self.stop_timers(slot);
+        self.drop_unbooked(slot);
+        self.undecided.remove(&slot);
+        self.held.remove(&slot);
+        self.leave_ready(slot);
+        let event = &mut self.events[slot];
+        event.state = State::Ending;
+        let (mark, shard, offset) = (event.mark, event.shard, event.at.offset);
+        let twins = std::mem::take(&mut event.twins);
+        let remembered = (!self.policy.inbox.is_zero()).then_some(mark);
+        self.say_ended(now, slot, remembered, ending);
+        self.marks.remove(&mark);
+        self.offsets.end(shard, offset);
+        self.rounds.head_ended(slot);
+        if remembered.is_some() {
+            self.inbox.remember(mark, now);
+        }
+        self.end_twins(now, twins);
+    }
+
+    fn end_twins(&mut self, now: Timestamp, twins: Vec<Slot>) {
+        for twin in twins {
+            let ending = Ending { outcome: Outcome::Duplicate, failure: None, emitted: 0 };
+            self.say_ended(now, twin, None, ending);
+            self.rounds.other_ended();
+            if let Some(event) = self.events.remove(twin) {
+                self.restored.remove(&event.at);
+                self.offsets.end(event.shard, event.at.offset);
+                self.lanes.drop_twin(event.lane);
+            }
+        }
+    }
+
+    fn say_ended(&mut self, now: Timestamp, slot: Slot, mark: Option<crate::Mark>, ending: Ending) {
+        let event = &self.events[slot];
+        let asked = event.counters.deliveries > 0;
+        let version = event.last_version.clone().unwrap_or_else(|| self.policy.handler_version.clone());
+        let entry = Ended {
+            offset: event.at.offset,
+            outcome: ending.outcome,
+            kind: event.kind.clone(),
+            source: event.source.clone(),
+            handler_version: if asked { version } else { Arc::from("") },
+            at: now,
+            created_to_ended_us: micros(now.since(event.created.at)),
+            handler_us: event.last_took_us,
+            created_believed: event.created.believed,
+            overdue: event.overdue,
+            attempts: event.counters.attempts,
+            deliveries: event.counters.deliveries,
+            deferrals: event.counters.deferrals,
+            crashes: event.counters.crashes,
+            emitted: ending.emitted,
+            failure: ending.failure,
+        };
+        let fact = Fact::Ended { shard: event.at.shard.clone(), mark, entry };
+        let shard = event.shard;
+        self.rounds.say(fact);
+        self.rounds.touch(shard);
+    }
+
+    /// Dead-letters an event for what failed it last.
+    pub(super) fn dead(&mut self, now: Timestamp, slot: Slot, reason: &str) {
+        let failure = self.events[slot].failure.as_deref().cloned();
+        let failure = failure.map(|f| FailureInfo { reason: reason.to_owned(), ..f });
+        let failure = failure.unwrap_or_else(|| super::attempts::failure_info(now, reason));
+        self.end(now, slot, Ending { outcome: Outcome::Dead, failure: Some(failure), emitted: 0 });
+    }
+
+    pub(super) fn stop_timers(&mut self, slot: Slot) {
+        self.stop_waiting(slot);
+        if let Some(at) = self.events[slot].overdue_at.take() {
+            self.timers.clear(at, Timer::Overdue(slot));
+        }
+    }
+
+    pub(super) fn stop_waiting(&mut self, slot: Slot) {
+        if self.events[slot].state == State::Waiting {
+            self.timers.clear(self.events[slot].next_at, Timer::Retry(slot));
+        }
+    }
+}
+
+pub(super) fn micros(d: Duration) -> u64 {
+    u64::try_from(d.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// The message, cut to what is kept.
+pub(super) fn bounded(mut message: String) -> String {
+    if message.len() > MESSAGE_MAX {
+        let end = (0..=MESSAGE_MAX).rev().find(|i| message.is_char_boundary(*i)).unwrap_or(0);
+        message.truncate(end);
+    }
+    message
+}

@@ -1,0 +1,57 @@
+//! What the journal remembers is taken back, before the first step.
+//!
+//! Outcomes become floors, ranges above them, and inbox marks; the state of events without an
+//! outcome is kept by position until they arrive again. Provisional attempts were not journaled
+//! as attempts: they come back as deferrals.
+
+use std::collections::HashMap;
+
+use evenkeel_model::{Position, Shard, Timestamp};
+
+use super::Subscription;
+use crate::{Pending, Remembered};
+
+impl Subscription {
+    pub(super) fn take_back(&mut self, now: Timestamp, remembered: Vec<Remembered>) {
+        let mut done: Vec<Position> = Vec::new();
+        let mut floors: HashMap<Shard, u64> = HashMap::new();
+        for one in remembered {
+            match one {
+                Remembered::Done { at, mark, when } => {
+                    if let Some(mark) = mark
+                        && now.since(when) < self.policy.inbox
+                    {
+                        self.inbox.remember(mark, when);
+                    }
+                    done.push(at);
+                }
+                Remembered::Pending(pending) => self.take_back_pending(pending),
+                Remembered::Overdue { at, threshold } => {
+                    let passed = self.policy.overdue_after.iter().filter(|t| **t <= threshold).count();
+                    let known = self.restored_overdue.entry(at).or_insert(0);
+                    *known = passed.max(*known);
+                }
+                Remembered::Progress { shard, below } => {
+                    let floor = floors.entry(shard).or_insert(0);
+                    *floor = below.max(*floor);
+                }
+                Remembered::Breaker(mark) => self.breakers.restore(&mark),
+                Remembered::Paused(why) => self.paused = why,
+            }
+        }
+        done.sort_unstable();
+        let ended = |at: &Position| {
+            floors.get(&at.shard).is_some_and(|floor| at.offset < *floor) || done.binary_search(at).is_ok()
+        };
+        self.restored.retain(|at, _| !ended(at));
+        self.restored_overdue.retain(|at, _| !ended(at));
+        self.offsets.restore(&floors, done);
+    }
+
+    fn take_back_pending(&mut self, pending: Pending) {
+        if pending.overdue {
+            self.restored_overdue.entry(pending.at.clone()).or_insert(0);
+        }
+        self.restored.insert(pending.at.clone(), pending);
+    }
+}

@@ -1,0 +1,127 @@
+//! What an operator sees of a subscription.
+//!
+//! Made on demand by one walk over the open events: cheap enough for once a second. It decides
+//! nothing.
+
+use bytes::Bytes;
+use evenkeel_model::{Position, Timestamp};
+
+use super::Subscription;
+use super::events::State;
+use super::lanes::Lane;
+use crate::PendingWhy;
+
+/// How many parked lanes a view shows.
+const LANES_SHOWN: usize = 20;
+
+/// What an operator sees of a subscription.
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    /// Events at the handler.
+    pub in_flight: usize,
+    /// Events that wait durably for a later try, and those behind them.
+    pub parked: usize,
+    /// Parked keys.
+    pub parked_keys: usize,
+    /// Events read, not parked, not at the handler.
+    pub queued: usize,
+    /// The present limit of concurrency.
+    pub concurrency: u32,
+    /// Why it is paused.
+    pub paused: Option<String>,
+    /// Its breakers, `handler` first.
+    pub breakers: Vec<BreakerView>,
+    /// Creation time of the oldest event without an outcome that was read.
+    pub oldest: Option<Timestamp>,
+    /// The first few parked lanes.
+    pub lanes: Vec<LaneView>,
+    /// Events read and without a committed outcome, by position, and whether they are parked
+    /// (and not at the handler): what audit counts as in flight or parked.
+    pub pending: Vec<(Position, bool)>,
+}
+
+/// A breaker, as an operator sees it.
+#[derive(Clone, Debug)]
+pub struct BreakerView {
+    /// The dependency.
+    pub dependency: std::sync::Arc<str>,
+    /// Its state.
+    pub state: BreakerState,
+    /// Since when.
+    pub since: Timestamp,
+    /// When the next probe goes out, while it is open.
+    pub next_probe: Option<Timestamp>,
+}
+
+/// The state of a breaker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BreakerState {
+    /// Everything passes.
+    Closed,
+    /// Nothing passes.
+    Open,
+    /// A few at a time pass, to find out.
+    HalfOpen,
+}
+
+/// A parked lane, as an operator sees it.
+#[derive(Clone, Debug)]
+pub struct LaneView {
+    /// Its key.
+    pub key: Option<Bytes>,
+    /// The event that holds it up.
+    pub at: Position,
+    /// Why it waits.
+    pub why: PendingWhy,
+    /// Events behind it.
+    pub behind: usize,
+    /// When it is tried again.
+    pub next_at: Timestamp,
+    /// Its booked attempts.
+    pub attempts: u32,
+    /// The last failure's message.
+    pub message: String,
+}
+
+impl Subscription {
+    /// What an operator sees.
+    pub fn view(&self, now: Timestamp) -> View {
+        let _ = now;
+        let mut view = View {
+            parked_keys: self.lanes.parked_keys(),
+            concurrency: self.limiter.limit(),
+            paused: self.paused.clone(),
+            breakers: self.breakers.view(),
+            lanes: self.lanes.parked().filter_map(|lane| self.lane_view(lane)).take(LANES_SHOWN).collect(),
+            pending: Vec::with_capacity(self.events.len()),
+            ..View::default()
+        };
+        for event in self.events.iter() {
+            let flying = event.state == State::Flying;
+            let parked = !flying && self.lanes[event.lane].is_parked();
+            match (flying, parked) {
+                (true, _) => view.in_flight += 1,
+                (_, true) => view.parked += 1,
+                _ => view.queued += 1,
+            }
+            if event.state != State::Ending {
+                view.oldest = Some(view.oldest.map_or(event.created.at, |o| o.min(event.created.at)));
+            }
+            view.pending.push((event.at.clone(), parked));
+        }
+        view
+    }
+
+    fn lane_view(&self, lane: &Lane) -> Option<LaneView> {
+        let event = &self.events[lane.head()?];
+        Some(LaneView {
+            key: event.key.clone(),
+            at: event.at.clone(),
+            why: event.why,
+            behind: lane.behind(),
+            next_at: event.next_at,
+            attempts: event.counters.attempts,
+            message: event.failure.as_ref().map_or_else(String::new, |f| f.message.clone()),
+        })
+    }
+}
