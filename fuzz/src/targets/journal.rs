@@ -1,0 +1,60 @@
+//! Journal records: whatever the bytes are, reading ends, and says so the same way twice.
+#![no_main]
+
+use evenkeel_delivery::{BreakerMark, Counters, Fact, Mark, Pending, PendingWhy, decode_journal, encode_journal};
+use evenkeel_fuzz::{Tally, seed};
+use evenkeel_model::ledger::{Ended, Overdue};
+use evenkeel_model::{Outcome, Position, Shard, Timestamp};
+use libfuzzer_sys::fuzz_target;
+
+static TALLY: Tally = Tally::new();
+
+fn sample() -> Vec<Fact> {
+    let at = Timestamp::from_micros(1_769_848_200_000_000);
+    let shard = Shard::new("orders", 3);
+    let ended = |offset| Ended {
+        offset,
+        outcome: Outcome::Completed,
+        kind: "OrderCreated".into(),
+        source: "/shop".into(),
+        handler_version: "".into(),
+        at,
+        created_to_ended_us: 1,
+        handler_us: 1,
+        created_believed: true,
+        overdue: false,
+        attempts: 1,
+        deliveries: 1,
+        deferrals: 0,
+        crashes: 0,
+        emitted: 0,
+        failure: None,
+    };
+    let pending = Pending {
+        at: Position { shard: shard.clone(), offset: 20 },
+        key: Some(bytes::Bytes::from_static(b"customer-4")),
+        counters: Counters::default(),
+        next_at: at,
+        why: PendingWhy::Retry,
+        overdue: false,
+        failure: None,
+    };
+    vec![
+        Fact::Ended { shard: shard.clone(), mark: Some(Mark([7; 16])), entry: ended(17) },
+        Fact::Ended { shard: shard.clone(), mark: None, entry: ended(18) },
+        Fact::Overdue { shard: shard.clone(), entry: Overdue { offset: 20, at, threshold_us: 5 } },
+        Fact::Pending(pending),
+        Fact::Progress { shard, below: 19 },
+        Fact::Breaker(BreakerMark { dependency: "bank".into(), open_until: Some(at), since: at }),
+        Fact::Paused(Some("by hand".to_owned())),
+    ]
+}
+
+fuzz_target!(
+    init: seed(&[encode_journal(&sample()).to_vec(), encode_journal(&[]).to_vec()]),
+    |input: &[u8]| {
+        let read = decode_journal(input);
+        TALLY.count(read.is_ok());
+        assert_eq!(decode_journal(input), read);
+    }
+);
