@@ -35,6 +35,9 @@ mod alert;
 mod watch;
 mod snapshot;
 
+#[cfg(test)]
+mod testing;
+
 pub use alert::{Alert, AlertEvent};
 pub use budget::{Budget, Point};
 pub use gate::{ln_tail, tail};

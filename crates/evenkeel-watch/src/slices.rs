@@ -15,7 +15,7 @@ use evenkeel_model::Timestamp;
 mod tests;
 
 /// For how long seconds are kept.
-pub const FINE: Duration = Duration::from_secs(2 * 3600);
+pub(crate) const FINE: Duration = Duration::from_secs(2 * 3600);
 const SECOND_US: i64 = 1_000_000;
 /// Widths of the levels, in seconds.
 const WIDTHS: [i64; 3] = [1, 60, 3600];
