@@ -139,10 +139,10 @@ impl Incidents {
     /// What the engine recorded of a run belongs to the timeline of its incident.
     fn hear(&mut self, actions: &[Action]) {
         for action in actions {
-            if let Action::Record(entry) = action {
-                if !is_told_by_incidents(&entry.what) {
-                    self.apply(entry);
-                }
+            if let Action::Record(entry) = action
+                && !is_told_by_incidents(&entry.what)
+            {
+                self.apply(entry);
             }
         }
     }

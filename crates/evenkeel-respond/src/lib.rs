@@ -19,6 +19,9 @@ mod engine;
 mod incident;
 mod incidents;
 
+#[cfg(test)]
+mod testing;
+
 pub use engine::Engine;
 pub use entry::{Entry, Happening};
 pub use guard::{Guard, Inputs, Rule};

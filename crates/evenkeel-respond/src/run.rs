@@ -293,7 +293,7 @@ impl StepState {
     /// Whether the steps after it must wait.
     fn blocks(&self, step: &Step) -> bool {
         let under_lease = matches!(self.phase, Phase::Holding | Phase::Undoing | Phase::UndoOwed);
-        !self.is_over() && !(under_lease && step.lease.is_some_and(|lease| !lease.wait))
+        !self.is_over() && (!under_lease || step.lease.is_none_or(|lease| lease.wait))
     }
 }
 
