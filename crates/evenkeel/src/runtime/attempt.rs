@@ -93,11 +93,9 @@ fn bare(verdict: Verdict) -> Answer {
 /// The future's output, or the message of its panic.
 async fn caught<T>(future: impl Future<Output = T>) -> Result<T, String> {
     let mut future = std::pin::pin!(future);
-    std::future::poll_fn(|context| {
-        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
-            Ok(polled) => polled.map(Ok),
-            Err(thrown) => Poll::Ready(Err(message_of(thrown.as_ref()))),
-        }
+    std::future::poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+        Ok(polled) => polled.map(Ok),
+        Err(thrown) => Poll::Ready(Err(message_of(thrown.as_ref()))),
     })
     .await
 }

@@ -41,18 +41,12 @@ pub(super) fn prepare(round: Round, payloads: &mut Payloads, emitted: &mut Emitt
         }
     }
     let acked = round.acked.iter();
-    let emitted = acked
-        .filter_map(|(at, attempt)| Some((at.clone(), *attempt, emitted.remove(attempt)?)))
-        .collect();
+    let emitted = acked.filter_map(|(at, attempt)| Some((at.clone(), *attempt, emitted.remove(attempt)?))).collect();
     Prepared { round, emitted, dead }
 }
 
 /// Commits it.
-pub(super) async fn commit(
-    prepared: Prepared,
-    source: Arc<dyn Source>,
-    journal: Arc<dyn Journal>,
-) -> Committed {
+pub(super) async fn commit(prepared: Prepared, source: Arc<dyn Source>, journal: Arc<dyn Journal>) -> Committed {
     let round = prepared.round.number;
     let mut alarms = Vec::new();
     let result = match read_dead(prepared.dead, source.as_ref(), &mut alarms).await {

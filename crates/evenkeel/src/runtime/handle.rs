@@ -124,7 +124,6 @@ pub(super) fn pair(name: Arc<str>) -> (SubscriptionHandle, Reins) {
     let (sender, control) = mpsc::unbounded_channel();
     let (alarms, _) = broadcast::channel(ALARMS_KEPT);
     let told = Arc::new(Told { stopped: OnceLock::new(), alarms });
-    let handle =
-        SubscriptionHandle { name: name.clone(), control: sender, told: told.clone(), task: None };
+    let handle = SubscriptionHandle { name: name.clone(), control: sender, told: told.clone(), task: None };
     (handle, Reins { name, control, told })
 }

@@ -17,8 +17,10 @@ pub(super) enum Happening {
     Fetched(Fetched),
     /// A commit came back.
     Committed(Committed),
-    /// A time that was waited for has come.
+    /// The time that the core asked for has come.
     Timer,
+    /// The source is to be told what is no longer owed.
+    SettlingDue,
     /// There may be more to read.
     Changed,
     /// Somebody spoke through a handle.

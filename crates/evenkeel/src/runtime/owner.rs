@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use evenkeel_delivery::ports::{Handler, Journal, PortError, Source};
 use evenkeel_delivery::{Action, Effects, Input, Subscription};
-use evenkeel_model::{Clock, Timestamp};
+use evenkeel_model::Clock;
 use tokio::task::{JoinError, JoinSet};
 
 use super::SubscriptionSpec;
@@ -46,18 +46,14 @@ pub(super) struct Owner {
     /// At most one read and one commit.
     work: JoinSet<Happening>,
     committing: bool,
-    settled: Option<Timestamp>,
     timer: Timer,
+    /// Rings when the source is to be told what is no longer owed.
+    settling: Timer,
     draining: Option<Draining>,
 }
 
 impl Owner {
-    pub(super) fn new(
-        spec: SubscriptionSpec,
-        clock: Arc<dyn Clock>,
-        seed: u64,
-        reins: Reins,
-    ) -> Owner {
+    pub(super) fn new(spec: SubscriptionSpec, clock: Arc<dyn Clock>, seed: u64, reins: Reins) -> Owner {
         Owner {
             reins,
             attempts_max: spec.policy.retry.attempts,
@@ -65,6 +61,7 @@ impl Owner {
             payloads: Payloads::new(spec.policy.window),
             core: Subscription::new(spec.policy, seed),
             timer: Timer::new(clock.clone()),
+            settling: Timer::new(clock.clone()),
             clock,
             source: spec.source,
             journal: spec.journal,
@@ -77,7 +74,6 @@ impl Owner {
             attempts: JoinSet::new(),
             work: JoinSet::new(),
             committing: false,
-            settled: None,
             draining: None,
         }
     }
@@ -122,8 +118,9 @@ impl Owner {
             .collect();
         // Before anything is read, so that retention holds what this subscription is owed.
         self.source.settle(&starts);
-        self.reading = Reading::new(starts);
+        self.reading = Reading::new(starts.clone());
         self.watch().await;
+        self.step(now, Input::Started(starts));
         // What waited when the process ended may be due.
         self.step(now, Input::Timer);
         self.act();
@@ -138,6 +135,7 @@ impl Owner {
             Some(done) = self.attempts.join_next() =>
                 done.map_or_else(|e| broke(&e), Happening::Finished),
             () = self.timer.rang() => Happening::Timer,
+            () = self.settling.rang() => Happening::SettlingDue,
             () = &mut self.changed => Happening::Changed,
             () = draining::grace(&mut self.draining) => Happening::GraceOver,
         }

@@ -38,8 +38,7 @@ pub(super) struct Ask {
 
 impl Reading {
     pub(super) fn new(starts: Vec<(Shard, u64)>) -> Reading {
-        let cursors =
-            starts.into_iter().map(|(shard, next)| Cursor { shard, next, more: true }).collect();
+        let cursors = starts.into_iter().map(|(shard, next)| Cursor { shard, next, more: true }).collect();
         Reading { cursors, turn: 0, under_way: false }
     }
 
@@ -62,8 +61,7 @@ impl Reading {
         let max = (credit / willing).clamp(1, BATCH_MAX);
         let count = self.cursors.len();
         let order = (0..count).map(|i| (self.turn + i) % count);
-        let chosen: Vec<usize> =
-            order.filter(|i| self.cursors[*i].more).take(credit.min(willing)).collect();
+        let chosen: Vec<usize> = order.filter(|i| self.cursors[*i].more).take(credit.min(willing)).collect();
         self.turn = chosen.first().map_or(0, |first| first + 1);
         self.under_way = true;
         Some(chosen.into_iter().map(|index| self.ask(index, max)).collect())
@@ -103,3 +101,6 @@ pub(super) async fn fetch(source: Arc<dyn Source>, asks: Vec<Ask>) -> Fetched {
     }
     Fetched { batches, failed: None }
 }
+
+#[cfg(test)]
+mod tests;

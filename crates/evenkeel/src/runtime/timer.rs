@@ -33,6 +33,10 @@ impl Timer {
         }
     }
 
+    pub(super) fn is_set(&self) -> bool {
+        self.wanted.is_some()
+    }
+
     /// Completes when the time has come; never, while none is wanted. Safe to be dropped.
     pub(super) async fn rang(&mut self) {
         let Some(wanted) = self.wanted else { return std::future::pending().await };

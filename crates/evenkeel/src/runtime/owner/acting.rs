@@ -51,8 +51,7 @@ impl Owner {
         self.changed = Box::pin(async move { source.changed().await });
         let changed = &mut self.changed;
         let at_once =
-            std::future::poll_fn(|context| std::task::Poll::Ready(changed.as_mut().poll(context).is_ready()))
-                .await;
+            std::future::poll_fn(|context| std::task::Poll::Ready(changed.as_mut().poll(context).is_ready())).await;
         if at_once {
             // It was polled to its end, and must not be polled again.
             self.changed = Box::pin(std::future::ready(()));
@@ -75,8 +74,6 @@ impl Owner {
         let prepared = committing::prepare(round, &mut self.payloads, &mut self.emitted);
         let (source, journal) = (self.source.clone(), self.journal.clone());
         self.committing = true;
-        self.work.spawn(async move {
-            Happening::Committed(committing::commit(prepared, source, journal).await)
-        });
+        self.work.spawn(async move { Happening::Committed(committing::commit(prepared, source, journal).await) });
     }
 }

@@ -25,6 +25,7 @@ impl Owner {
             Happening::Fetched(fetched) => self.take_fetched(now, fetched),
             Happening::Committed(committed) => self.take_committed(now, committed),
             Happening::Timer => self.step(now, Input::Timer),
+            Happening::SettlingDue => self.source.settle(&self.core.floors()),
             Happening::Changed => self.reading.wake(),
             Happening::Control(control) => self.take_control(now, control),
             Happening::Abandoned => {}
@@ -105,9 +106,8 @@ impl Owner {
             return self.stop(format!("the journal failed: {problem}"));
         }
         self.step(now, Input::Committed { round: committed.round });
-        if self.settled.is_none_or(|at| now.since(at) >= SETTLE_EVERY) {
-            self.settled = Some(now);
-            self.source.settle(&self.core.floors());
+        if !self.settling.is_set() {
+            self.settling.want(now + SETTLE_EVERY);
         }
     }
 

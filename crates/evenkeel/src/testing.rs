@@ -1,0 +1,38 @@
+//! For your own tests: a disk in memory that loses power when told, and clocks that you move.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use evenkeel::testing::TokioClock;
+//! # fn main() {
+//! // Under `#[tokio::test(start_paused = true)]` this clock follows tokio's virtual time, so
+//! // that hours of retries pass in no time.
+//! let clock = Arc::new(TokioClock::at(evenkeel::Timestamp::from_millis(1_700_000_000_000)));
+//! # let _: Arc<dyn evenkeel::Clock> = clock;
+//! # }
+//! ```
+
+pub use evenkeel_model::ManualClock;
+
+use evenkeel_model::{Clock, Timestamp};
+use tokio::time::Instant;
+
+/// A clock that goes as tokio's does: with `start_paused`, it stands still until everything
+/// waits, then leaps to the next timer.
+#[derive(Debug)]
+pub struct TokioClock {
+    epoch: Timestamp,
+    started: Instant,
+}
+
+impl TokioClock {
+    /// A clock that says `epoch` now.
+    pub fn at(epoch: Timestamp) -> TokioClock {
+        TokioClock { epoch, started: Instant::now() }
+    }
+}
+
+impl Clock for TokioClock {
+    fn now(&self) -> Timestamp {
+        self.epoch + self.started.elapsed()
+    }
+}
