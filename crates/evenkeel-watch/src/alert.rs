@@ -4,8 +4,14 @@
 //! windows burn above its factor *and* that many bad events are too rare to be chance ([`crate::tail`]
 //! below alpha). It clears when the short window burns at or below the factor. While the short
 //! window is empty nobody knows: the last state holds as long as the long window still burns, or
-//! the subscription's oldest event is older than a latency objective's threshold. Invariant:
-//! `Firing` and `Resolved` alternate, beginning with `Firing`.
+//! the subscription's oldest event is older than a latency objective's threshold.
+//!
+//! A window that begins before the first event ever counted is taken as if the time before had
+//! been good at the same rate: else ten bad seconds in the first minute of a new objective would
+//! look like two per cent of a month's budget, and page for hours. The first minute of history
+//! counts as a whole one, so windows of up to a minute are never corrected.
+//!
+//! Invariant: `Firing` and `Resolved` alternate, beginning with `Firing`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,7 +46,8 @@ pub struct Alert {
     pub short: Duration,
     /// The burn rate above which it fires.
     pub factor: f64,
-    /// The burn rate of the long window, when it fired or was resolved.
+    /// The burn rate of the long window, when it fired or was resolved; like the short one's
+    /// corrected for a history that is shorter than the window.
     pub burn_long: f64,
     /// The burn rate of the short window, when it fired or was resolved; 0 when it was empty.
     pub burn_short: f64,
@@ -115,15 +122,15 @@ impl Tier {
         slices: &Slices,
         lagging: bool,
     ) -> Option<AlertEvent> {
-        let e = objective.allowed();
         let factor = self.alert.factor(objective.window);
-        let short = slices.window(now, self.alert.short).burn(e);
+        let burn = |window, counts: &Counts| Some(counts.burn(objective.allowed())? * known_share(now, slices, window));
+        let short = burn(self.alert.short, &slices.window(now, self.alert.short));
         // An idle alert costs one short window.
         if self.firing.is_none() && short.is_none_or(|burn| burn <= factor) {
             return None;
         }
         let long_counts = slices.window(now, self.alert.long);
-        let long = long_counts.burn(e);
+        let long = burn(self.alert.long, &long_counts);
         let burns = |burn: Option<f64>| burn.is_some_and(|burn| burn > factor);
         match &mut self.firing {
             Some(_) if burns(short) || (short.is_none() && (burns(long) || lagging)) => None,
@@ -135,7 +142,9 @@ impl Tier {
                 self.firing.take().map(AlertEvent::Resolved)
             }
             None if burns(long) && is_evidence(&long_counts, objective) => {
-                let alert = self.describe(now, objective, slices, &long_counts, short);
+                let first_bad_at = slices.bad_since(now, self.alert.long, self.alert.short).unwrap_or(now);
+                let burns = (long.unwrap_or(0.0), short.unwrap_or(0.0));
+                let alert = self.describe(now, objective, &long_counts, burns, first_bad_at);
                 self.firing = Some(alert.clone());
                 Some(AlertEvent::Firing(alert))
             }
@@ -147,9 +156,9 @@ impl Tier {
         &self,
         now: Timestamp,
         objective: &Objective,
-        slices: &Slices,
         long: &Counts,
-        short: Option<f64>,
+        (burn_long, burn_short): (f64, f64),
+        first_bad_at: Timestamp,
     ) -> Alert {
         Alert {
             objective: Arc::clone(&objective.name),
@@ -161,16 +170,25 @@ impl Tier {
             long: self.alert.long,
             short: self.alert.short,
             factor: self.alert.factor(objective.window),
-            burn_long: long.burn(objective.allowed()).unwrap_or(0.0),
-            burn_short: short.unwrap_or(0.0),
+            burn_long,
+            burn_short,
             bad: long.bad,
             valid: long.valid(),
             started_at: now,
-            first_bad_at: slices.bad_since(now, self.alert.long, self.alert.short).unwrap_or(now),
+            first_bad_at,
             resolved_at: None,
         }
     }
 }
+
+/// How much of a window there is any history of, in (0, 1].
+fn known_share(now: Timestamp, slices: &Slices, window: Duration) -> f64 {
+    let known = slices.first().map_or(Duration::ZERO, |first| now.since(first)).max(HISTORY_MIN);
+    known.min(window).as_secs_f64() / window.as_secs_f64()
+}
+
+/// What the shortest history counts as.
+const HISTORY_MIN: Duration = Duration::from_secs(60);
 
 /// Too many bad events to be chance, if the objective were just met.
 fn is_evidence(long: &Counts, objective: &Objective) -> bool {

@@ -59,6 +59,7 @@ pub struct Slices {
     /// How many slices of each level may be there.
     most: [usize; 3],
     keep: Duration,
+    first: Option<Timestamp>,
 }
 
 impl Slices {
@@ -67,12 +68,13 @@ impl Slices {
         let keep = window.max(FINE) + Duration::from_secs(7200);
         let seconds = usize::try_from(keep.as_secs()).unwrap_or(usize::MAX);
         let fine = usize::try_from(2 * FINE.as_secs()).unwrap_or(usize::MAX);
-        Slices { levels: Default::default(), most: [fine, seconds / 60 + 1, seconds / 3600 + 1], keep }
+        Slices { levels: Default::default(), most: [fine, seconds / 60 + 1, seconds / 3600 + 1], keep, first: None }
     }
 
     /// Counts one event at its own time.
     pub fn add(&mut self, at: Timestamp, good: bool) {
         let one = Counts { good: u64::from(good), bad: u64::from(!good), first_bad: (!good).then_some(at) };
+        self.first = Some(self.first.map_or(at, |first| first.min(at)));
         let second = at.micros().div_euclid(SECOND_US);
         for (level, width) in WIDTHS.iter().enumerate() {
             let slices = &mut self.levels[level];
@@ -148,6 +150,11 @@ impl Slices {
             good_since = false;
         }
         began
+    }
+
+    /// The time of the earliest event that was ever counted.
+    pub fn first(&self) -> Option<Timestamp> {
+        self.first
     }
 
     /// Lets go of what no window reaches any more.
