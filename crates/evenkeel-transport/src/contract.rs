@@ -1,1 +1,117 @@
 //! The contract of a source and a journal, as a suite that every transport runs.
+//!
+//! A transport shows itself to the suite as a [`Subject`]: something that can be published to,
+//! opened, crashed and looked into. Each [`Check`] is one promise, named after it, and runs on a
+//! subject of its own. The suite is tried on transports that break one promise each, and refuses
+//! them: a check that nothing can fail proves nothing.
+//!
+//! It checks what the ports promise, not how fast, and knows neither brokers nor disks. It needs
+//! a tokio runtime with timers.
+
+mod reading;
+mod remembering;
+mod rounds;
+mod state;
+
+use std::sync::Arc;
+
+use evenkeel_delivery::ports::{BoxFuture, Journal, PortError, Source};
+use evenkeel_model::{Position, Record};
+
+/// What a transport shows to the suite: one subscription without a filter, reading one topic of
+/// at least two partitions from its beginning, its returned events going to another topic.
+pub trait Subject: Send + Sync {
+    /// Appends records to the topic that is read; they are durable when it returns. A record
+    /// with a key goes to the partition of its key.
+    fn publish(&self, records: Vec<Record>) -> BoxFuture<'_, Result<Vec<Position>, PortError>>;
+    /// Opens the subscription, as after a start.
+    fn open(&self) -> BoxFuture<'_, Result<Opened, PortError>>;
+    /// The process dies, the power goes: what was not durable may be gone. Ports that were
+    /// opened before are not used again.
+    fn crash(&self) -> BoxFuture<'_, Result<(), PortError>>;
+    /// All dead letters of the subscription.
+    fn dead(&self) -> BoxFuture<'_, Result<Vec<Record>, PortError>>;
+    /// All events that were returned and committed.
+    fn effects(&self) -> BoxFuture<'_, Result<Vec<Record>, PortError>>;
+}
+
+/// The ports of a subscription.
+#[derive(Clone)]
+pub struct Opened {
+    /// Where its events come from.
+    pub source: Arc<dyn Source>,
+    /// What it remembers.
+    pub journal: Arc<dyn Journal>,
+}
+
+/// One promise.
+#[derive(Clone, Copy)]
+pub struct Check {
+    /// What is promised.
+    pub name: &'static str,
+    run: Run,
+}
+
+/// A check as a function.
+type Run = for<'a> fn(&'a dyn Subject) -> BoxFuture<'a, Result<(), Broken>>;
+
+/// A promise that was not kept, and how that showed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken(pub String);
+
+impl From<PortError> for Broken {
+    fn from(error: PortError) -> Broken {
+        Broken(format!("a port failed: {error}"))
+    }
+}
+
+impl std::fmt::Display for Broken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Check {
+    /// Runs it on a subject that nothing was published to.
+    pub async fn run(&self, subject: &dyn Subject) -> Result<(), Broken> {
+        (self.run)(subject).await
+    }
+}
+
+/// All promises.
+pub const CHECKS: [Check; 14] = [
+    Check { name: "everything_is_given_once_and_in_order", run: |s| Box::pin(reading::once_and_in_order(s)) },
+    Check { name: "reading_goes_on_from_any_offset", run: |s| Box::pin(reading::goes_on(s)) },
+    Check { name: "key_headers_and_payload_come_back_as_they_were", run: |s| Box::pin(reading::round_trip(s)) },
+    Check { name: "a_payload_of_1_mb_comes_back_as_it_was", run: |s| Box::pin(reading::large(s)) },
+    Check { name: "one_event_can_be_had_again", run: |s| Box::pin(reading::again(s)) },
+    Check { name: "news_wake_a_waiting_reader", run: |s| Box::pin(reading::news(s)) },
+    Check { name: "what_has_no_outcome_is_given_again_after_a_crash", run: |s| Box::pin(reading::at_least_once(s)) },
+    Check { name: "settling_takes_nothing_that_is_still_owed", run: |s| Box::pin(reading::settled(s)) },
+    Check { name: "a_new_journal_remembers_nothing", run: |s| Box::pin(remembering::nothing(s)) },
+    Check { name: "what_was_committed_is_remembered_after_a_crash", run: |s| Box::pin(remembering::all(s)) },
+    Check { name: "progress_is_restored_exactly", run: |s| Box::pin(remembering::exact_progress(s)) },
+    Check { name: "a_later_fact_replaces_an_earlier_one", run: |s| Box::pin(remembering::replaced(s)) },
+    Check { name: "a_round_is_committed_with_its_dead_letters_and_events", run: |s| Box::pin(remembering::whole(s)) },
+    Check { name: "a_commit_that_was_cut_off_is_whole_or_nothing", run: |s| Box::pin(remembering::cut_off(s)) },
+];
+
+/// Runs all checks, each on a subject of its own; those that were broken, by name.
+pub async fn run<S: Subject>(fresh: impl Fn() -> S) -> Vec<(&'static str, Broken)> {
+    let mut broken = Vec::new();
+    for check in CHECKS {
+        let subject = fresh();
+        if let Err(why) = check.run(&subject).await {
+            broken.push((check.name, why));
+        }
+    }
+    broken
+}
+
+/// Says why a promise is broken, unless it is kept.
+fn promise(kept: bool, why: impl FnOnce() -> String) -> Result<(), Broken> {
+    if kept { Ok(()) } else { Err(Broken(why())) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,8 @@ pub mod story;
 pub mod dead;
 pub mod contract;
 mod pages;
+#[cfg(test)]
+mod bench;
 
 use evenkeel_delivery::Mark;
 use evenkeel_model::EventId;

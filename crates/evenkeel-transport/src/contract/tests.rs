@@ -1,0 +1,50 @@
+//! The suite on the embedded log over a simulated disk, and on transports that break promises.
+
+mod doubles;
+mod embedded;
+
+use super::{CHECKS, run};
+use doubles::{Double, Fault};
+use embedded::Embedded;
+
+#[tokio::test]
+async fn the_embedded_log_keeps_the_contract() {
+    let broken = run(Embedded::new).await;
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+/// Time stands still: what never comes is not waited for.
+#[tokio::test(start_paused = true)]
+async fn each_bad_transport_is_refused_by_the_check_that_names_its_fault() {
+    for (fault, check) in [
+        (Fault::Loses, "everything_is_given_once_and_in_order"),
+        (Fault::Reorders, "everything_is_given_once_and_in_order"),
+        (Fault::Repeats, "everything_is_given_once_and_in_order"),
+        (Fault::SkipsAcrossPages, "reading_goes_on_from_any_offset"),
+        (Fault::DropsHeaders, "key_headers_and_payload_come_back_as_they_were"),
+        (Fault::CutsPayload, "a_payload_of_1_mb_comes_back_as_it_was"),
+        (Fault::GivesTheNext, "one_event_can_be_had_again"),
+        (Fault::Sleeps, "news_wake_a_waiting_reader"),
+        (Fault::SettlesOnFetch, "what_has_no_outcome_is_given_again_after_a_crash"),
+        (Fault::SettlesTooMuch, "settling_takes_nothing_that_is_still_owed"),
+        (Fault::Imagines, "a_new_journal_remembers_nothing"),
+        (Fault::AcksWithoutWriting, "what_was_committed_is_remembered_after_a_crash"),
+        (Fault::ForgetsMarks, "what_was_committed_is_remembered_after_a_crash"),
+        (Fault::ForgetsProgress, "progress_is_restored_exactly"),
+        (Fault::KeepsTheFirst, "a_later_fact_replaces_an_earlier_one"),
+        (Fault::LosesReturnedEvents, "a_round_is_committed_with_its_dead_letters_and_events"),
+        (Fault::CommitsInTwo, "a_commit_that_was_cut_off_is_whole_or_nothing"),
+    ] {
+        let check = CHECKS.iter().find(|c| c.name == check).unwrap();
+        let why = check.run(&Double::new(fault)).await.expect_err(&format!("{fault:?} passed {}", check.name));
+        assert!(!why.0.is_empty());
+    }
+}
+
+#[test]
+fn no_two_checks_share_a_name() {
+    let mut names: Vec<&str> = CHECKS.iter().map(|c| c.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), CHECKS.len());
+}
