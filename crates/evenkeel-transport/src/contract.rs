@@ -10,7 +10,7 @@
 
 mod reading;
 mod remembering;
-mod rounds;
+pub(crate) mod rounds;
 mod state;
 
 use std::sync::Arc;

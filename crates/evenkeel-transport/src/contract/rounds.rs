@@ -13,22 +13,22 @@ use evenkeel_model::{
 };
 
 /// The moment at which all that happens here happens.
-pub(super) const NOW: Timestamp = Timestamp::from_millis(1_795_219_200_000);
+pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_795_219_200_000);
 
 /// An event as a record, with that key.
-pub(super) fn record(n: usize, key: &str) -> Record {
+pub(crate) fn record(n: usize, key: &str) -> Record {
     let mut event = event("/contract", n);
     event.set_extension("partitionkey", AttributeValue::String(key.to_owned()));
     to_record(&event, NOW)
 }
 
 /// Events over a handful of keys.
-pub(super) fn records(count: usize) -> Vec<Record> {
+pub(crate) fn records(count: usize) -> Vec<Record> {
     (0..count).map(|n| record(n, &format!("key-{}", n % 7))).collect()
 }
 
 /// A record with everything that a record can have.
-pub(super) fn ornate(payload: Bytes) -> Record {
+pub(crate) fn ornate(payload: Bytes) -> Record {
     let mut record = record(1, "schlüssel");
     record.value = Some(payload);
     record.headers.push(Header { name: "x-empty".to_owned(), value: Some(Bytes::new()) });
@@ -45,21 +45,21 @@ fn event(source: &str, n: usize) -> Event {
 }
 
 /// An event that a handler returned.
-pub(super) fn returned(n: usize) -> Event {
+pub(crate) fn returned(n: usize) -> Event {
     event("/contract/returned", n)
 }
 
-pub(super) fn at(shard: &Shard, offset: u64) -> Position {
+pub(crate) fn at(shard: &Shard, offset: u64) -> Position {
     Position { shard: shard.clone(), offset }
 }
 
 /// The mark of the event at an offset.
-pub(super) fn mark(shard: &Shard, offset: u64) -> Mark {
+pub(crate) fn mark(shard: &Shard, offset: u64) -> Mark {
     Mark::of("contract", &shard.topic, &format!("{}-{offset}", shard.partition))
 }
 
 /// An outcome, remembered in the inbox unless it is filtered.
-pub(super) fn ended(shard: &Shard, offset: u64, outcome: Outcome, emitted: u32) -> Fact {
+pub(crate) fn ended(shard: &Shard, offset: u64, outcome: Outcome, emitted: u32) -> Fact {
     let failure = (outcome == Outcome::Dead).then(|| failure("attempts_exhausted"));
     let entry = Ended {
         offset,
@@ -84,7 +84,7 @@ pub(super) fn ended(shard: &Shard, offset: u64, outcome: Outcome, emitted: u32) 
 }
 
 /// An event that waits.
-pub(super) fn pending(shard: &Shard, offset: u64, attempts: u32) -> Fact {
+pub(crate) fn pending(shard: &Shard, offset: u64, attempts: u32) -> Fact {
     Fact::Pending(Pending {
         at: at(shard, offset),
         key: Some(Bytes::from_static(b"key-1")),
@@ -102,15 +102,15 @@ pub(super) fn pending(shard: &Shard, offset: u64, attempts: u32) -> Fact {
     })
 }
 
-pub(super) fn overdue(shard: &Shard, offset: u64) -> Fact {
+pub(crate) fn overdue(shard: &Shard, offset: u64) -> Fact {
     Fact::Overdue { shard: shard.clone(), entry: Overdue { offset, at: NOW, threshold_us: 500_000 } }
 }
 
-pub(super) fn progress(shard: &Shard, below: u64) -> Fact {
+pub(crate) fn progress(shard: &Shard, below: u64) -> Fact {
     Fact::Progress { shard: shard.clone(), below }
 }
 
-pub(super) fn breaker(open: bool) -> Fact {
+pub(crate) fn breaker(open: bool) -> Fact {
     let open_until = open.then(|| NOW + Duration::from_secs(30));
     Fact::Breaker(BreakerMark { dependency: Arc::from("handler"), open_until, since: NOW })
 }
@@ -128,12 +128,12 @@ fn failure(reason: &str) -> FailureInfo {
 }
 
 /// A round of these facts, with nothing beside them.
-pub(super) fn round(number: u64, facts: Vec<Fact>) -> Commit {
+pub(crate) fn round(number: u64, facts: Vec<Fact>) -> Commit {
     Commit { round: Round { number, facts, acked: Vec::new() }, emitted: Vec::new(), dead: Vec::new() }
 }
 
 /// A round in which the first event completes and returns two, and the second one dies.
-pub(super) fn full_round(done: &Arc<Delivered>, dead: &Arc<Delivered>) -> Commit {
+pub(crate) fn full_round(done: &Arc<Delivered>, dead: &Arc<Delivered>) -> Commit {
     let (first, second) = (&done.arrival.at, &dead.arrival.at);
     let facts = vec![
         ended(&first.shard, first.offset, Outcome::Completed, 2),
