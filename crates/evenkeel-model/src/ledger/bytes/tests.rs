@@ -274,6 +274,18 @@ fn a_dictionary_cannot_be_multiplied_into_memory() {
 }
 
 #[test]
+fn a_count_beyond_the_bytes_is_refused_before_it_is_allocated() {
+    let empty = encode(&record(Vec::new())).to_vec();
+    // The last three bytes are the counts of texts, labels and entries.
+    for place in 1..=3 {
+        let mut bytes = empty[..empty.len() - place].to_vec();
+        crate::varint::put_u64(&mut bytes, u64::MAX >> 2);
+        bytes.extend_from_slice(&[0; 8]);
+        assert_eq!(decode(&bytes).unwrap_err().0, "a count beyond the bytes", "count {place} from the end");
+    }
+}
+
+#[test]
 fn another_version_is_refused_by_name() {
     let mut bytes = encode(&record(Vec::new())).to_vec();
     bytes[0] = 2;
