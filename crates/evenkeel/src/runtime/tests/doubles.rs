@@ -213,7 +213,7 @@ impl Stage {
     }
 }
 
-/// Waits, on virtual time, until it is so; fails after an hour of it.
+/// Waits, on tokio's paused clock, until it is so; fails after an hour of it.
 pub(super) async fn until(what: &str, mut so: impl FnMut() -> bool) {
     for _ in 0..360_000 {
         if so() {
