@@ -20,6 +20,8 @@ pub(crate) struct Node {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Flow {
     pub(crate) name: String,
+    /// The node's own, such as the one that delivers alerts.
+    pub(crate) own: bool,
     pub(crate) completed: u64,
     pub(crate) parked: u64,
     pub(crate) dead: u64,
@@ -97,10 +99,11 @@ fn flow(said: &Value) -> Flow {
     };
     Flow {
         name: text(said, "name").unwrap_or_default(),
+        own: said.get("own") == Some(&Value::Bool(true)),
         completed: count("completed"),
         parked: count("parked"),
         dead: count("dead"),
-        open: count("in_flight") + count("parked") + count("unread"),
+        open: ["in_flight", "queued", "parked", "unread"].into_iter().map(count).sum(),
         breakers: breakers.iter().filter_map(open).collect(),
         p50_ms: latency("p50_ms"),
         p99_ms: latency("p99_ms"),

@@ -28,6 +28,7 @@ pub(crate) struct Faults<'a> {
     web: Web,
     clock: SystemClock,
     says: Vec<String>,
+    names: Vec<String>,
     mishaps: Vec<(usize, Mishap)>,
 }
 
@@ -43,15 +44,10 @@ impl<'a> Faults<'a> {
         let Experiment { playbook, says } = experiment;
         let faults = playbook.steps.iter().enumerate().filter(|(_, step)| step.undo.is_some());
         let mishaps = faults.map(|(n, step)| (n, Mishap { name: step.name.to_string(), happened: false })).collect();
+        let names = playbook.steps.iter().map(|step| step.name.replace('-', " ")).collect();
         let engine = Engine::new(vec![playbook]).map_err(|problems| format!("the experiment: {problems:?}"))?;
-        Ok(Faults {
-            engine,
-            house,
-            web: Web::patient_for(Duration::from_secs(3)),
-            clock: SystemClock::new(),
-            says,
-            mishaps,
-        })
+        let web = Web::patient_for(Duration::from_secs(3));
+        Ok(Faults { engine, house, web, clock: SystemClock::new(), says, names, mishaps })
     }
 
     /// Runs the experiment; never ends by itself, so that what overlaps stays in place.
@@ -109,7 +105,9 @@ impl<'a> Faults<'a> {
             (Ok(()), Part::Do) => {
                 self.mishaps.iter_mut().filter(|(n, _)| *n == deed.step).for_each(|(_, m)| m.happened = true);
             }
-            (Ok(()), Part::Undo) => screen::say(&format!("over: {name}")),
+            (Ok(()), Part::Undo) => {
+                screen::say(&format!("over: {}", self.names.get(deed.step).map_or("", String::as_str)))
+            }
             (Err(why), _) => screen::say(&format!("{name}: {why}")),
         }
         done

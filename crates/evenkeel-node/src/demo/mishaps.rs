@@ -24,9 +24,12 @@ pub(crate) struct Experiment {
 pub(crate) fn file(house: &House, plan: &Plan) -> String {
     let mut text = house.fill(FILE).replace("@POISON@", &plan.poison.id);
     text = text.replace("@AGAIN@", &AGAIN_PERCENT.to_string());
-    let mut reached = Duration::ZERO;
+    let overlapping = plan.duplicates;
+    text = text
+        .replace("@WAIT_DUPLICATES@", &millis(overlapping.at))
+        .replace("@HOLD_DUPLICATES@", &millis(overlapping.lasts));
+    let mut reached = overlapping.at;
     let moments = [
-        ("DUPLICATES", plan.duplicates),
         ("PROVIDER", plan.provider_down),
         ("SPIKE", plan.spike),
         ("SLOW", plan.slow),

@@ -17,7 +17,7 @@ use super::orders_file;
 /// How much the spike multiplies the load by.
 pub(crate) const SPIKE: f64 = 10.0;
 /// How many of a hundred orders are sent again while duplicates are on.
-pub(crate) const AGAIN_PERCENT: u32 = 20;
+pub(crate) const AGAIN_PERCENT: u32 = 5;
 /// What the last mishap needs of the load, whatever the run's length.
 const LAST: Duration = Duration::from_secs(8);
 
@@ -76,7 +76,7 @@ impl Plan {
             desk,
             load,
             poison,
-            duplicates: moment(0.06, 0.06),
+            duplicates: moment(0.06, 0.92),
             provider_down: moment(0.13, 0.17),
             spike,
             slow: moment(0.53, 0.11),
@@ -146,8 +146,9 @@ mod tests {
     fn mishaps_follow_each_other_and_leave_the_last_its_eight_seconds() {
         for seconds in [20, 30, 60, 300] {
             let plan = plan(seconds);
-            let order = [plan.duplicates, plan.provider_down, plan.spike, plan.slow, plan.death, plan.node_killed];
+            let order = [plan.provider_down, plan.spike, plan.slow, plan.death, plan.node_killed];
             let end = |m: &Moment| m.at + m.lasts;
+            assert!(plan.duplicates.at < plan.provider_down.at && end(&plan.duplicates) < plan.wedged_at);
             assert!(order.windows(2).all(|w| end(&w[0]) <= w[1].at), "{order:?}");
             assert!(end(&plan.node_killed) < plan.wedged_at);
             assert!(plan.load - plan.wedged_at <= Duration::from_secs(8));

@@ -50,7 +50,8 @@ fn line(second: u64, acked: u64, seen: Option<&Seen>) -> String {
     let head = format!("{second:>4}s  {acked:>5} ev/s");
     let Some(seen) = seen else { return format!("{head}  | the node does not answer") };
     let sum = |of: fn(&Flow) -> u64| seen.flows.iter().map(of).sum::<u64>();
-    let done: Vec<String> = seen.flows.iter().map(|flow| format!("{} {}", flow.name, flow.completed)).collect();
+    let shop = seen.flows.iter().filter(|flow| !flow.own);
+    let done: Vec<String> = shop.map(|flow| format!("{} {}", flow.name, flow.completed)).collect();
     let breakers: Vec<&str> = seen.flows.iter().flat_map(|flow| &flow.breakers).map(String::as_str).collect();
     let open: Vec<&str> = seen.incidents.iter().filter(|i| !i.resolved).map(|i| i.objective.as_str()).collect();
     let budgets: Vec<String> = seen.budgets.iter().map(|b| format!("{:.0} %", b.remaining * 100.0)).collect();
