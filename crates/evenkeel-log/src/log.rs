@@ -1,32 +1,40 @@
-//! The log's handle.
+//! The log's handle: what callers hold.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
+use std::thread::{self, JoinHandle};
 
-use evenkeel_model::{Clock, Position, Record, Shard, Stored, Timestamp};
+use evenkeel_model::names::OWN_PREFIX;
+use evenkeel_model::{Clock, Shard, Stored, Timestamp};
 
-use crate::ticket::{News, Ticket, held};
+use crate::disk::LockError;
+use crate::engine::{self, Bell, Shared};
+use crate::flusher::Flusher;
+use crate::handles::Handles;
+use crate::queue::{Job, Part, Queue, Work};
+use crate::recovery::{self, Recovered};
+use crate::state::Place;
+use crate::stats::Stats;
+use crate::ticket::{News, held, promise};
+use crate::wal::files::Files;
+use crate::wal::header::{ENTRY_BYTES, GROUP_BYTES};
+use crate::wal::writer::Writer;
 use crate::{
-    AppendError, Appended, Appending, Beyond, Creating, Disk, Ends, OpenError, Options, Placed, ReadError, ReadLimit,
-    Retained, Set, Topic, TopicError, TopicSettings, topic,
+    Append, AppendError, Appending, Beyond, Creating, Disk, Ends, OpenError, Options, ReadError, ReadLimit, Retained,
+    Set, Topic, TopicError, TopicSettings, batch, read, retention, topic,
 };
 
-/// A log; clones share it.
+/// What a topic's record takes in a group, at most, beside its name.
+const TOPIC_RECORD_BYTES: usize = 512;
+
+/// A log; clones share it. The last one to go closes it.
 #[derive(Clone)]
-pub struct Log(Arc<Shared>);
+pub struct Log(Arc<Handle>);
 
-struct Shared {
-    clock: Arc<dyn Clock>,
-    state: Mutex<State>,
-    news: Arc<News>,
-}
-
-#[derive(Default)]
-struct State {
-    topics: BTreeMap<String, Topic>,
-    records: BTreeMap<Shard, Vec<(Timestamp, Record)>>,
-    groups: u64,
-    closed: bool,
+struct Handle {
+    shared: Arc<Shared>,
+    writer: Arc<Mutex<Writer>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    lock: Mutex<Option<Box<dyn Send + Sync>>>,
 }
 
 /// What the log says of itself.
@@ -47,158 +55,230 @@ pub struct LogStatus {
 }
 
 impl Log {
-    /// Opens the log in a folder, recovers it, and starts its threads.
-    pub fn open(_disk: Arc<dyn Disk>, _options: Options, clock: Arc<dyn Clock>) -> Result<Log, OpenError> {
-        Ok(Log(Arc::new(Shared { clock, state: Mutex::default(), news: Arc::default() })))
+    /// Opens the log in a folder, recovers it, and starts its two threads.
+    pub fn open(disk: Arc<dyn Disk>, options: Options, clock: Arc<dyn Clock>) -> Result<Log, OpenError> {
+        let log = Log::open_idle(disk, options, clock)?;
+        let (shared, writer) = (log.0.shared.clone(), log.0.writer.clone());
+        let flusher = shared.clone();
+        let threads = [
+            thread::Builder::new().name("evenkeel-wal".into()).spawn(move || engine::write_loop(&shared, &writer)),
+            thread::Builder::new().name("evenkeel-flush".into()).spawn(move || engine::flush_loop(&flusher)),
+        ];
+        for thread in threads {
+            let failed = |e: std::io::Error| OpenError::Io { doing: "starting a thread".into(), why: e.to_string() };
+            held(&log.0.threads).push(thread.map_err(failed)?);
+        }
+        Ok(log)
     }
 
-    /// Appends a set; see [`Appending`]. Sets of which one was awaited before the other was
-    /// appended stand in that order; the order of others is open.
+    /// Opens without threads.
+    pub(crate) fn open_idle(disk: Arc<dyn Disk>, options: Options, clock: Arc<dyn Clock>) -> Result<Log, OpenError> {
+        let options = options.checked();
+        let lock = disk.lock().map_err(|e| match e {
+            LockError::Held { pid } => OpenError::Locked { folder: disk.name(), pid },
+            LockError::Io(e) => recovery::doing("taking the data folder", &disk.name())(e),
+        })?;
+        let stats = Arc::new(Stats::default());
+        let Recovered { state, file, position, live, slots } = recovery::recover(&disk, &options, &stats)?;
+        let files = Files::new(disk.clone(), options.clone(), stats.clone(), live);
+        let queue = Arc::new(Queue::new(options.pending_bytes_max));
+        let news = Arc::new(News::default());
+        news.advance(position.lsn - 1);
+        let shared = Arc::new(Shared {
+            disk,
+            options,
+            clock,
+            stats,
+            files,
+            news,
+            queue,
+            handles: Handles::default(),
+            flusher: Mutex::new(Flusher::new(slots)),
+            bell: Bell::default(),
+            state: RwLock::new(state),
+            stopped: OnceLock::new(),
+        });
+        let writer = Arc::new(Mutex::new(Writer::new(shared.clone(), file, position)));
+        Ok(Log(Arc::new(Handle { shared, writer, threads: Mutex::default(), lock: Mutex::new(Some(lock)) })))
+    }
+
+    /// Appends a set: all of it becomes durable and visible at once, or none of it.
+    ///
+    /// Sets of which one was awaited before the other was appended stand in that order; the order
+    /// of others is open. A set without records completes at once and is placed at the ends.
     pub fn append(&self, set: Set) -> Appending {
-        Appending(Ticket::ready(self.append_now(set)))
+        match self.0.job(set) {
+            Ok((work, ticket)) => Appending::submit(&self.0.shared.queue, work, ticket),
+            Err(e) => Appending::ready(Err(e)),
+        }
     }
 
-    fn append_now(&self, set: Set) -> Result<Appended, AppendError> {
-        let mut state = held(&self.0.state);
-        if state.closed {
-            return Err(AppendError::Stopped { why: "closed".into() });
-        }
-        for append in &set.appends {
-            let name = &*append.shard.topic;
-            let topic = state.topics.get(name).ok_or_else(|| AppendError::UnknownTopic { topic: name.to_owned() })?;
-            if append.shard.partition >= topic.partitions {
-                return Err(AppendError::UnknownPartition {
-                    topic: name.to_owned(),
-                    partition: append.shard.partition,
-                    partitions: topic.partitions,
-                });
-            }
-        }
-        let at = self.0.clock.now();
-        let mut placed = Vec::new();
-        for append in set.appends {
-            let records = state.records.entry(append.shard.clone()).or_default();
-            let base = records.len() as u64;
-            let count = u32::try_from(append.records.len()).unwrap_or(u32::MAX);
-            records.extend(append.records.into_iter().map(|r| (at, r)));
-            placed.push(Placed { shard: append.shard, base, count });
-        }
-        state.groups += 1;
-        let groups = state.groups;
-        drop(state);
-        self.0.news.advance(groups);
-        Ok(Appended { at, placed })
-    }
-
-    /// Creates a topic; one that is there with equal settings is left as it is.
+    /// Creates a topic; one that is there with equal settings is left as it is. The future says
+    /// [`TopicError::Differs`] when it is there with others.
     pub fn create_topic(&self, name: &str, settings: TopicSettings) -> Result<Creating, TopicError> {
         topic::check(name, &settings)?;
-        let mut state = held(&self.0.state);
-        let new = Topic { name: name.into(), partitions: settings.partitions, settings };
-        let topic = state.topics.entry(name.to_owned()).or_insert(new).clone();
-        if topic.settings != settings {
-            return Err(TopicError::Differs { name: name.to_owned(), partitions: topic.partitions });
-        }
-        Ok(Creating(Ticket::ready(Ok(topic))))
+        let (promise, ticket) = promise();
+        let work = Work::Create(name.into(), settings, promise);
+        let job = Job { work, bytes: TOPIC_RECORD_BYTES + 2 * name.len(), own: true };
+        Ok(Creating::submit(&self.0.shared.queue, job, ticket))
     }
 
-    /// All topics, by name.
+    /// All topics, in the order in which they were created; the first is `evenkeel.control`.
     pub fn topics(&self) -> Vec<Topic> {
-        held(&self.0.state).topics.values().cloned().collect()
+        self.0.shared.state().topics.iter().map(|t| t.topic.clone()).collect()
     }
 
     /// The topic of that name.
     pub fn topic(&self, name: &str) -> Option<Topic> {
-        held(&self.0.state).topics.get(name).cloned()
+        self.0.shared.state().topic(name).cloned()
     }
 
-    /// Durable records from the first at or after `from`; none when `from` is the end.
+    /// Durable records from the first at or after `from`; none when `from` is the end. May give
+    /// fewer than asked for, but never none while there are any.
     pub fn read(&self, shard: &Shard, from: u64, limit: ReadLimit) -> Result<Vec<Stored>, ReadError> {
-        let ends = self.ends(shard)?;
-        if from > ends.high_watermark {
-            return Err(ReadError::Beyond { end: ends.high_watermark });
-        }
-        let state = held(&self.0.state);
-        let none = Vec::new();
-        let records = state.records.get(shard).unwrap_or(&none);
-        let from_index = usize::try_from(from).unwrap_or(usize::MAX);
-        Ok((from..)
-            .zip(records.iter().skip(from_index))
-            .take(limit.records)
-            .map(|(offset, (appended, record))| Stored {
-                at: Position { shard: shard.clone(), offset },
-                appended: *appended,
-                record: record.clone(),
-            })
-            .collect())
+        read::read(&self.0.shared, shard, from, limit)
     }
 
     /// Where the partition begins and ends.
     pub fn ends(&self, shard: &Shard) -> Result<Ends, ReadError> {
-        let state = held(&self.0.state);
-        let Some(topic) = state.topics.get(&*shard.topic) else {
-            return Err(ReadError::UnknownTopic { topic: shard.topic.to_string() });
-        };
-        if shard.partition >= topic.partitions {
-            return Err(ReadError::UnknownPartition {
-                topic: shard.topic.to_string(),
-                partition: shard.partition,
-                partitions: topic.partitions,
-            });
-        }
-        Ok(Ends { start: 0, high_watermark: state.records.get(shard).map_or(0, |r| r.len() as u64) })
+        Ok(self.0.shared.state().find(shard)?.1.ends)
     }
 
     /// The ends of all partitions at one moment between two groups.
     pub fn cut(&self) -> Vec<(Shard, Ends)> {
-        let state = held(&self.0.state);
-        let mut cut = Vec::new();
-        for topic in state.topics.values() {
-            for partition in 0..topic.partitions {
-                let shard = Shard::new(topic.name.clone(), partition);
-                let high_watermark = state.records.get(&shard).map_or(0, |r| r.len() as u64);
-                cut.push((shard, Ends { start: 0, high_watermark }));
-            }
-        }
-        cut
+        let state = self.0.shared.state();
+        let cut = state
+            .places()
+            .map(|(place, topic, partition)| (Shard::new(topic.topic.name.clone(), place.partition), partition.ends));
+        cut.collect()
     }
 
-    /// The first offset that was appended at or after `time`.
+    /// The first offset that was appended at or after `time`; `None` when there is none yet.
     pub fn offset_at(&self, shard: &Shard, time: Timestamp) -> Result<Option<u64>, ReadError> {
-        self.ends(shard)?;
-        let state = held(&self.0.state);
-        let found = state.records.get(shard).and_then(|r| r.iter().position(|(at, _)| *at >= time));
-        Ok(found.map(|i| i as u64))
+        read::offset_at(&self.0.shared, shard, time)
     }
 
     /// From now on `holder` owes what is at or above these floors: retention stops there. Floors
     /// of partitions that are not named stay as they are. Kept in memory: say it again after a
     /// start, before the first [`Log::retain`].
-    pub fn owe(&self, _holder: &str, _floors: &[(Shard, u64)]) {}
+    pub fn owe(&self, holder: &str, floors: &[(Shard, u64)]) {
+        retention::owe(&self.0.shared, holder, floors);
+    }
 
     /// Takes away whole sealed segments beyond each topic's retention, never past what is owed.
     pub fn retain(&self) -> Result<Retained, ReadError> {
-        Ok(Retained::default())
+        Ok(retention::retain(&self.0.shared))
     }
 
-    /// The newest durable group; grows with each.
+    /// The newest durable group; grows with each that holds records.
     pub fn version(&self) -> u64 {
-        self.0.news.version()
+        self.0.shared.news.version()
     }
 
     /// Waits for a group newer than `version`.
     pub fn beyond(&self, version: u64) -> Beyond {
-        Beyond { news: self.0.news.clone(), version, place: None }
+        Beyond { news: self.0.shared.news.clone(), version, place: None }
     }
 
     /// Counters and sizes.
     pub fn status(&self) -> LogStatus {
-        LogStatus { groups: held(&self.0.state).groups, ..LogStatus::default() }
+        let shared = &self.0.shared;
+        let (groups, flushes, bytes) = shared.stats.read();
+        let sizes = |s: &crate::segment::Segment| s.log_bytes + s.index_bytes;
+        let segment_bytes = shared.state().places().flat_map(|(_, _, p)| p.segments.iter().map(sizes)).sum();
+        let wal_bytes = shared.files.live_bytes();
+        LogStatus { stopped: shared.stopped(), groups, flushes, bytes, wal_bytes, segment_bytes }
     }
 
-    /// Writes what is pending, seals and checkpoints, and stops the threads. Reads go on.
+    /// Writes what is pending, checkpoints, seals, and stops the threads; the folder is free then.
+    /// Appends say `Stopped` from here on, reads go on.
     pub fn close(&self) {
-        held(&self.0.state).closed = true;
-        self.0.news.end();
+        self.0.close();
+    }
+}
+
+type Submission = (Job, crate::ticket::Ticket<Result<crate::Appended, AppendError>>);
+
+impl Handle {
+    /// Resolves and encodes a set.
+    fn job(&self, set: Set) -> Result<Submission, AppendError> {
+        let mut parts = Vec::with_capacity(set.appends.len());
+        let (mut bytes, mut own) = (0, false);
+        for Append { shard, records } in set.appends {
+            let place = self.place(&shard)?;
+            let batch = batch::encode(&records);
+            own |= shard.topic.starts_with(OWN_PREFIX);
+            if !batch.is_empty() {
+                bytes += ENTRY_BYTES + batch.len();
+            }
+            parts.push(Part { place, shard, count: u32::try_from(records.len()).unwrap_or(u32::MAX), batch });
+        }
+        let max = self.shared.options.group_bytes_max;
+        if bytes + GROUP_BYTES > max {
+            return Err(AppendError::TooLarge { bytes, max: max - GROUP_BYTES });
+        }
+        let (promise, ticket) = promise();
+        Ok((Job { work: Work::Append(parts, promise), bytes, own }, ticket))
+    }
+
+    fn place(&self, shard: &Shard) -> Result<Place, AppendError> {
+        match self.shared.state().find(shard) {
+            Ok((place, _)) => Ok(place),
+            Err(ReadError::UnknownPartition { topic, partition, partitions }) => {
+                Err(AppendError::UnknownPartition { topic, partition, partitions })
+            }
+            Err(_) => Err(AppendError::UnknownTopic { topic: shard.topic.to_string() }),
+        }
+    }
+
+    fn close(&self) {
+        let mut threads = held(&self.threads);
+        let Some(lock) = held(&self.lock).take() else { return };
+        self.shared.queue.close("it was closed", false);
+        self.shared.bell.ring(|wanted| wanted.close = true);
+        for thread in threads.drain(..) {
+            // A thread that panicked has stopped the log; there is no more to be done about it.
+            let _ = thread.join();
+        }
+        // What cannot be flushed now is still in the write-ahead log.
+        let _ = self.shared.flush();
+        held(&self.writer).seal();
+        self.shared.news.end();
+        drop(lock);
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+#[cfg(test)]
+impl Log {
+    /// One step of the writer, by hand.
+    pub(crate) fn step(&self) {
+        let jobs = self.0.shared.queue.try_take(self.0.shared.options.group_bytes_max);
+        held(&self.0.writer).turn(jobs);
+    }
+
+    /// One step of the flusher, by hand.
+    pub(crate) fn flush(&self) -> std::io::Result<()> {
+        self.0.shared.flush()
+    }
+
+    /// Makes the next write-ahead file ahead of time.
+    pub(crate) fn prepare(&self) -> std::io::Result<()> {
+        self.0.shared.files.prepare()
+    }
+
+    /// Seals, as an idle writer does.
+    pub(crate) fn seal(&self) {
+        held(&self.0.writer).seal();
+    }
+
+    /// Forgets the log as a crash would: nothing is written any more.
+    pub(crate) fn crash(self) {
+        held(&self.0.lock).take();
     }
 }

@@ -1,5 +1,10 @@
 //! How the log is sized. Every limit has a name and a default.
 
+use crate::safeguard::Guards;
+#[cfg(test)]
+use crate::safeguard::Safeguard;
+use crate::wal::{BLOCK, padded};
+
 /// Sizes and limits of a log; [`Options::default`] suits a node.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -21,6 +26,26 @@ pub struct Options {
     pub tail_bytes: usize,
     /// On a full disk, the part of the last write-ahead file that only `evenkeel.*` topics may use.
     pub headroom_bytes: u64,
+    /// The safeguard that a test takes away.
+    #[cfg(test)]
+    pub(crate) without: Option<Safeguard>,
+}
+
+impl Options {
+    /// With sizes that fit each other: a write-ahead file can hold a group.
+    pub(crate) fn checked(mut self) -> Options {
+        self.group_bytes_max = self.group_bytes_max.clamp(BLOCK as usize, 1 << 30);
+        self.wal_first_file_bytes = padded(self.wal_first_file_bytes.max(8 * BLOCK));
+        self.wal_file_bytes = padded(self.wal_file_bytes.max(self.wal_first_file_bytes));
+        self
+    }
+
+    pub(crate) fn guards(&self) -> Guards {
+        Guards {
+            #[cfg(test)]
+            without: self.without,
+        }
+    }
 }
 
 impl Default for Options {
@@ -35,6 +60,8 @@ impl Default for Options {
             flush_bytes: 16 << 20,
             tail_bytes: 32 << 20,
             headroom_bytes: 256 << 10,
+            #[cfg(test)]
+            without: None,
         }
     }
 }

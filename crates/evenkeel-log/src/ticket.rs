@@ -1,7 +1,8 @@
 //! Futures by hand: what an append, a new topic and a wait for news hand back.
 //!
-//! They work under any executor and, by `wait`, in plain threads. Dropping one takes nothing
-//! back: what was queued is still written. A promise that is dropped unkept says `Stopped`.
+//! They work under any executor and, by `wait`, in plain threads. A job that finds the queue full
+//! waits in its future; dropped there, it is never written. Dropping a future whose job is queued
+//! takes nothing back. A promise that is dropped unkept says `Stopped`.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,13 +10,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 
+use crate::queue::{Job, Queue};
 use crate::{AppendError, Appended, Topic, TopicError};
 
 /// Completes when the set is on the medium, or will not be.
 #[must_use = "a set is durable only when this has completed"]
-pub struct Appending(pub(crate) Ticket<Result<Appended, AppendError>>);
+pub struct Appending(Submitted<Result<Appended, AppendError>>);
 
 impl Appending {
+    pub(crate) fn ready(outcome: Result<Appended, AppendError>) -> Appending {
+        Appending(Submitted { ticket: Ticket::ready(outcome), waiting: None })
+    }
+
+    pub(crate) fn submit(queue: &Arc<Queue>, job: Job, ticket: Ticket<Result<Appended, AppendError>>) -> Appending {
+        Appending(Submitted::new(queue, job, ticket))
+    }
+
     /// Blocks this thread until the outcome is known.
     pub fn wait(self) -> Result<Appended, AppendError> {
         block_on(self)
@@ -31,9 +41,13 @@ impl Future for Appending {
 
 /// Completes when the topic is on the medium, or will not be.
 #[must_use = "a topic is there only when this has completed"]
-pub struct Creating(pub(crate) Ticket<Result<Topic, TopicError>>);
+pub struct Creating(Submitted<Result<Topic, TopicError>>);
 
 impl Creating {
+    pub(crate) fn submit(queue: &Arc<Queue>, job: Job, ticket: Ticket<Result<Topic, TopicError>>) -> Creating {
+        Creating(Submitted::new(queue, job, ticket))
+    }
+
     /// Blocks this thread until the outcome is known.
     pub fn wait(self) -> Result<Topic, TopicError> {
         block_on(self)
@@ -44,6 +58,47 @@ impl Future for Creating {
     type Output = Result<Topic, TopicError>;
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.0.poll(cx)
+    }
+}
+
+/// A job on its way: in the queue, or still here because the queue is full.
+struct Submitted<T> {
+    ticket: Ticket<T>,
+    waiting: Option<Waiting>,
+}
+
+struct Waiting {
+    queue: Arc<Queue>,
+    job: Option<Job>,
+    seat: Option<u64>,
+}
+
+impl<T> Submitted<T> {
+    fn new(queue: &Arc<Queue>, job: Job, ticket: Ticket<T>) -> Submitted<T> {
+        let back = queue.offer(job);
+        let waiting = back.map(|job| Waiting { queue: queue.clone(), job: Some(job), seat: None });
+        Submitted { ticket, waiting }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<T> {
+        if let Some(waiting) = &mut self.waiting {
+            if let Some(job) = waiting.job.take() {
+                waiting.job = waiting.queue.offer_or_wait(job, &mut waiting.seat, cx.waker());
+            }
+            if waiting.job.is_some() {
+                return Poll::Pending;
+            }
+            self.waiting = None;
+        }
+        self.ticket.poll(cx)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let Some(seat) = self.seat {
+            self.queue.leave(seat);
+        }
     }
 }
 

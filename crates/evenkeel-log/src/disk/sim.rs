@@ -1,1 +1,164 @@
-//! A simulated disk.
+//! A simulated disk: it loses what was not flushed, tears and reorders sectors, forgets names
+//! that were not synced, fills up, and fails on request, all under a seed.
+//!
+//! What it models: a cache above a medium. Writes, new names and sizes reach the cache at once
+//! and the medium when they are flushed or synced; when the power fails, any subset of the
+//! sectors and names that were still on their way may have arrived. A killed process leaves the
+//! cache as it is. A flush that fails loses what it was to flush (as Linux does). What it does not
+//! model: a disk that lies about a flush, and time.
+
+mod file;
+mod world;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+pub use world::Fault;
+use world::World;
+
+use super::{Disk, File, LockError};
+use crate::ticket::held;
+use file::SimFile;
+
+/// A disk in memory; clones share it.
+#[derive(Clone)]
+pub struct SimDisk(Arc<Mutex<World>>);
+
+impl SimDisk {
+    /// An empty disk; `seed` decides what survives a loss of power.
+    pub fn new(seed: u64) -> SimDisk {
+        SimDisk(Arc::new(Mutex::new(World::new(seed))))
+    }
+
+    /// Power fails, or the process dies, in the middle of the `n`th change from now (0 is the
+    /// next): everything fails from there until [`SimDisk::cut_power`] or [`SimDisk::kill`].
+    pub fn fail_in(&self, n: u64) {
+        held(&self.0).fail_in = Some(n);
+    }
+
+    /// True when the failure that [`SimDisk::fail_in`] asked for has come.
+    pub fn is_off(&self) -> bool {
+        held(&self.0).off
+    }
+
+    /// The power goes, and comes back: open files are dead, the lock is free, and of what was on
+    /// its way to the medium some arrived.
+    pub fn cut_power(&self) {
+        held(&self.0).cut_power();
+    }
+
+    /// The process dies; the machine runs on: open files are dead, the lock is free, nothing that
+    /// was written is lost.
+    pub fn kill(&self) {
+        held(&self.0).restart();
+    }
+
+    /// How many bytes of files it can hold; `None` is no limit.
+    pub fn set_capacity(&self, bytes: Option<u64>) {
+        held(&self.0).capacity = bytes;
+    }
+
+    /// The bytes of all files.
+    pub fn used(&self) -> u64 {
+        held(&self.0).used()
+    }
+
+    /// Makes the next operation of that kind fail, once, after `skip` others of it went well.
+    pub fn inject(&self, fault: Fault, skip: u64) {
+        held(&self.0).faults.push((fault, skip));
+    }
+
+    /// With `false`, nothing may be created or written, as in a folder of somebody else.
+    pub fn set_writable(&self, writable: bool) {
+        held(&self.0).writable = writable;
+    }
+
+    /// How often something was made durable.
+    pub fn flushes(&self) -> u64 {
+        held(&self.0).flushes
+    }
+
+    /// How many changes were asked for.
+    pub fn changes(&self) -> u64 {
+        held(&self.0).changes
+    }
+
+    /// All files, by path.
+    pub fn paths(&self) -> Vec<String> {
+        held(&self.0).paths()
+    }
+
+    /// A file's bytes as a process would read them.
+    pub fn bytes(&self, path: &str) -> Option<Vec<u8>> {
+        held(&self.0).bytes(path)
+    }
+
+    /// Changes a file's bytes behind everybody's back, on the medium.
+    pub fn tamper(&self, path: &str, change: impl FnOnce(&mut Vec<u8>)) {
+        held(&self.0).tamper(path, change);
+    }
+}
+
+impl Disk for SimDisk {
+    fn name(&self) -> String {
+        "simulated".to_owned()
+    }
+
+    fn lock(&self) -> Result<Box<dyn Send + Sync>, LockError> {
+        let mut world = held(&self.0);
+        if world.locked {
+            return Err(LockError::Held { pid: None });
+        }
+        if !world.writable {
+            return Err(LockError::Io(io::ErrorKind::PermissionDenied.into()));
+        }
+        world.locked = true;
+        Ok(Box::new(Lock { disk: self.clone(), boot: world.boot }))
+    }
+
+    fn open(&self, path: &str, create: bool) -> io::Result<Box<dyn File>> {
+        let mut world = held(&self.0);
+        let inode = world.open(path, create)?;
+        Ok(Box::new(SimFile { disk: self.clone(), inode, boot: world.boot }))
+    }
+
+    fn list(&self, folder: &str) -> io::Result<Vec<String>> {
+        held(&self.0).list(folder)
+    }
+
+    fn create_folder(&self, folder: &str) -> io::Result<()> {
+        held(&self.0).create_folder(folder)
+    }
+
+    fn remove(&self, path: &str) -> io::Result<()> {
+        held(&self.0).remove(path)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        held(&self.0).rename(from, to)
+    }
+
+    fn sync_folder(&self, folder: &str) -> io::Result<()> {
+        held(&self.0).sync_folder(folder)
+    }
+
+    fn entropy(&self) -> u64 {
+        held(&self.0).random.next()
+    }
+}
+
+struct Lock {
+    disk: SimDisk,
+    boot: u64,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let mut world = held(&self.disk.0);
+        if world.boot == self.boot {
+            world.locked = false;
+        }
+    }
+}

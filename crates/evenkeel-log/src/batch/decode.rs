@@ -1,0 +1,163 @@
+//! A batch to records, from bytes that nobody vouches for.
+
+use bytes::{Buf, Bytes};
+use evenkeel_model::{Header, Record, Timestamp, varint};
+
+use super::{CHECKED_FROM, HEAD_BYTES, Malformed};
+
+/// What stands before the records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The offset of the first record.
+    pub base: u64,
+    /// The whole batch in bytes, this head included.
+    pub bytes: usize,
+    /// How many records it says it holds; never more than its bytes allow.
+    pub count: u32,
+    /// The latest creation time in it.
+    pub max_time: Timestamp,
+    base_time_ms: i64,
+    attributes: i16,
+}
+
+impl Head {
+    /// Reads the head of a batch; the records need not be there yet.
+    pub fn parse(bytes: &[u8]) -> Result<Head, Malformed> {
+        if bytes.len() < HEAD_BYTES {
+            return Err(Malformed::Short);
+        }
+        let mut from = bytes;
+        let base = from.get_u64();
+        let length = from.get_i32();
+        from.advance(4);
+        let magic = from.get_i8();
+        if magic != 2 {
+            return Err(Malformed::Magic(magic));
+        }
+        from.advance(4);
+        let attributes = from.get_i16();
+        let last_delta = from.get_i32();
+        let base_time_ms = from.get_i64();
+        let max_time = Timestamp::from_millis(from.get_i64());
+        from.advance(14);
+        let count = from.get_i32();
+        let length = usize::try_from(length).map_err(|_| Malformed::Length)?;
+        let records = length.checked_sub(HEAD_BYTES - 12).ok_or(Malformed::Length)?;
+        let count = u32::try_from(count).map_err(|_| Malformed::Length)?;
+        let plausible = count >= 1 && count as usize <= records / 7 && i64::from(last_delta) == i64::from(count) - 1;
+        if !plausible || base > i64::MAX as u64 {
+            return Err(Malformed::Length);
+        }
+        Ok(Head { base, bytes: length + 12, count, max_time, base_time_ms, attributes })
+    }
+
+    /// One beyond the offset of the last record.
+    pub fn end(&self) -> u64 {
+        self.base + u64::from(self.count)
+    }
+}
+
+/// Checks that `batch` is exactly one batch, and its checksum.
+pub fn verify(batch: &[u8]) -> Result<Head, Malformed> {
+    let head = Head::parse(batch)?;
+    if batch.len() != head.bytes {
+        return Err(if batch.len() < head.bytes { Malformed::Short } else { Malformed::Length });
+    }
+    let claimed = (&batch[17..21]).get_u32();
+    if crc32c::crc32c(&batch[CHECKED_FROM..]) != claimed {
+        return Err(Malformed::Checksum);
+    }
+    Ok(head)
+}
+
+/// The records of one batch, each with its offset. Keys and values are slices of the batch.
+pub struct Records {
+    head: Head,
+    left: Bytes,
+    index: u32,
+}
+
+impl Records {
+    /// The records of `batch`, whose checksum is not looked at here (see [`verify`]).
+    pub fn of(batch: &Bytes) -> Result<Records, Malformed> {
+        let head = Head::parse(batch)?;
+        if batch.len() < head.bytes {
+            return Err(Malformed::Short);
+        }
+        if head.attributes & 7 != 0 {
+            return Err(Malformed::Compressed);
+        }
+        Ok(Records { head, left: batch.slice(HEAD_BYTES..head.bytes), index: 0 })
+    }
+
+    /// Leaves out the records before `offset` without decoding them.
+    pub fn skip_to(&mut self, offset: u64) -> Result<(), Malformed> {
+        while self.index < self.head.count && self.head.base + u64::from(self.index) < offset {
+            self.cut_record()?;
+        }
+        Ok(())
+    }
+
+    fn cut_record(&mut self) -> Result<Bytes, Malformed> {
+        let length = length(&mut self.left)?;
+        self.index += 1;
+        Ok(self.left.split_to(length))
+    }
+
+    fn decode(&mut self) -> Result<(u64, Record), Malformed> {
+        let offset = self.head.base + u64::from(self.index);
+        let mut from = self.cut_record()?;
+        if !from.has_remaining() {
+            return Err(Malformed::Length);
+        }
+        from.advance(1);
+        let time_delta = varint::get_i64(&mut from).ok_or(Malformed::Length)?;
+        let _offset_delta = varint::get_i64(&mut from).ok_or(Malformed::Length)?;
+        let key = nullable(&mut from)?;
+        let value = nullable(&mut from)?;
+        let count = length(&mut from)?;
+        let mut headers = Vec::new();
+        for _ in 0..count {
+            let name = nullable(&mut from)?.ok_or(Malformed::HeaderName)?;
+            let name = std::str::from_utf8(&name).map_err(|_| Malformed::HeaderName)?.to_owned();
+            headers.push(Header { name, value: nullable(&mut from)? });
+        }
+        let created = Timestamp::from_millis(self.head.base_time_ms.saturating_add(time_delta));
+        Ok((offset, Record { key, value, headers, created }))
+    }
+}
+
+impl Iterator for Records {
+    type Item = Result<(u64, Record), Malformed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.index >= self.head.count {
+            return None;
+        }
+        let decoded = self.decode();
+        if decoded.is_err() {
+            self.index = self.head.count;
+        }
+        Some(decoded)
+    }
+}
+
+/// A length that the bytes behind it bear out.
+fn length(from: &mut Bytes) -> Result<usize, Malformed> {
+    let length = varint::get_i64(from).ok_or(Malformed::Length)?;
+    match usize::try_from(length) {
+        Ok(length) if length <= from.remaining() => Ok(length),
+        _ => Err(Malformed::Length),
+    }
+}
+
+fn nullable(from: &mut Bytes) -> Result<Option<Bytes>, Malformed> {
+    let length = varint::get_i64(from).ok_or(Malformed::Length)?;
+    if length == -1 {
+        return Ok(None);
+    }
+    match usize::try_from(length) {
+        Ok(length) if length <= from.remaining() => Ok(Some(from.split_to(length))),
+        _ => Err(Malformed::Length),
+    }
+}

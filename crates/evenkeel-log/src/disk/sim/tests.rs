@@ -1,0 +1,71 @@
+//! The simulated disk itself: what it may lose and what it must not.
+
+use super::{Fault, SimDisk};
+use crate::Disk;
+
+#[test]
+fn power_loss_takes_unflushed_writes_and_unsynced_names_and_nothing_else() {
+    let (mut lost, mut names, mut torn) = (0, 0, 0);
+    for seed in 0..100 {
+        let disk = SimDisk::new(seed);
+        let kept = disk.open("kept", true).expect("made");
+        kept.write_at(&[1; 2048], 0).expect("written");
+        kept.flush().expect("flushed");
+        disk.sync_folder("").expect("synced");
+        kept.write_at(&[2; 2048], 0).expect("written");
+        let unsynced = disk.open("unsynced", true).expect("made");
+        unsynced.write_durable(&[3; 512], 0).expect("written");
+        disk.cut_power();
+        assert!(kept.write_at(&[4], 0).is_err(), "a file that was open before is dead");
+        let bytes = disk.bytes("kept").expect("a synced name stays");
+        assert!(bytes.len() == 2048 && bytes.iter().all(|b| *b == 1 || *b == 2));
+        lost += usize::from(bytes.contains(&1));
+        torn += usize::from(bytes.contains(&1) && bytes.contains(&2));
+        names += usize::from(disk.bytes("unsynced").is_none());
+    }
+    assert!(lost > 20 && names > 20 && torn > 20, "lost {lost}, names {names}, torn {torn} of 100");
+}
+
+#[test]
+fn what_was_made_durable_stays_and_a_kill_takes_nothing() {
+    let disk = SimDisk::new(1);
+    let file = disk.open("a", true).expect("made");
+    disk.sync_folder("").expect("synced");
+    file.write_durable(&[7; 100], 0).expect("written");
+    disk.cut_power();
+    assert_eq!(disk.bytes("a"), Some(vec![7; 100]));
+    let file = disk.open("a", false).expect("there");
+    file.write_at(&[8; 100], 0).expect("written");
+    disk.kill();
+    assert_eq!(disk.bytes("a"), Some(vec![8; 100]));
+}
+
+#[test]
+fn the_same_seed_loses_the_same() {
+    let run = |seed| {
+        let disk = SimDisk::new(seed);
+        let file = disk.open("a", true).expect("made");
+        disk.sync_folder("").expect("synced");
+        file.write_at(&[9; 64 << 10], 0).expect("written");
+        disk.cut_power();
+        disk.bytes("a")
+    };
+    assert_eq!(run(5), run(5));
+    assert!((0..20).any(|seed| run(seed) != run(5)));
+}
+
+#[test]
+fn it_fails_when_told_and_fills_up() {
+    let disk = SimDisk::new(1);
+    let file = disk.open("a", true).expect("made");
+    disk.inject(Fault::Flush, 1);
+    file.flush().expect("the first goes well");
+    assert!(file.flush().is_err());
+    file.flush().expect("once is enough");
+    disk.set_capacity(Some(1000));
+    let full = file.write_at(&[0; 1001], 0).expect_err("it is full");
+    assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+    file.write_at(&[0; 1000], 0).expect("it fits");
+    disk.fail_in(0);
+    assert!(file.write_at(&[0; 10], 0).is_err() && disk.is_off());
+}

@@ -1,0 +1,442 @@
+//! The simulated disk's state: cache, medium, names, and what is on its way between them.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::ops::Range;
+
+/// What power protects as a whole.
+const SECTOR: usize = 512;
+
+/// A failure to order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// A write fails with an I/O error; part of it may be in the cache.
+    Write,
+    /// A flush fails with an I/O error, and what it was to flush is lost.
+    Flush,
+    /// A synchronous write fails with an I/O error.
+    DurableWrite,
+    /// A read fails with an I/O error.
+    Read,
+    /// A folder's names cannot be synced.
+    SyncFolder,
+}
+
+pub(super) struct World {
+    pub(super) random: Random,
+    pub(super) fail_in: Option<u64>,
+    pub(super) off: bool,
+    pub(super) boot: u64,
+    pub(super) locked: bool,
+    pub(super) capacity: Option<u64>,
+    pub(super) writable: bool,
+    pub(super) faults: Vec<(Fault, u64)>,
+    pub(super) flushes: u64,
+    pub(super) changes: u64,
+    inodes: Vec<Inode>,
+    names: BTreeMap<String, Name>,
+    names_kept: BTreeMap<String, Name>,
+    names_pending: Vec<NameChange>,
+}
+
+#[derive(Default)]
+struct Inode {
+    cache: Vec<u8>,
+    medium: Vec<u8>,
+    pending: Vec<Range<usize>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Name {
+    Folder,
+    File(usize),
+}
+
+enum NameChange {
+    Add(String, Name),
+    Remove(String),
+    Rename(String, String, Name),
+}
+
+impl NameChange {
+    fn folder(&self) -> &str {
+        match self {
+            NameChange::Add(path, _) | NameChange::Remove(path) | NameChange::Rename(_, path, _) => parent(path),
+        }
+    }
+
+    fn apply(self, names: &mut BTreeMap<String, Name>) {
+        match self {
+            NameChange::Add(path, name) => {
+                names.insert(path, name);
+            }
+            NameChange::Remove(path) => {
+                names.remove(&path);
+            }
+            NameChange::Rename(from, to, name) => {
+                names.remove(&from);
+                names.insert(to, name);
+            }
+        }
+    }
+}
+
+fn parent(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+fn failed(what: &str) -> io::Error {
+    io::Error::other(what.to_owned())
+}
+
+impl World {
+    pub(super) fn new(seed: u64) -> World {
+        World {
+            random: Random(seed ^ 0x9e37_79b9_7f4a_7c15),
+            fail_in: None,
+            off: false,
+            boot: 0,
+            locked: false,
+            capacity: None,
+            writable: true,
+            faults: Vec::new(),
+            flushes: 0,
+            changes: 0,
+            inodes: Vec::new(),
+            names: BTreeMap::new(),
+            names_kept: BTreeMap::new(),
+            names_pending: Vec::new(),
+        }
+    }
+
+    pub(super) fn restart(&mut self) {
+        self.boot += 1;
+        self.off = false;
+        self.locked = false;
+        self.fail_in = None;
+    }
+
+    pub(super) fn cut_power(&mut self) {
+        self.restart();
+        let mood = self.random.below(4);
+        for change in std::mem::take(&mut self.names_pending) {
+            if self.random.survives(mood) {
+                change.apply(&mut self.names_kept);
+            }
+        }
+        let kept = self.names_kept.clone();
+        let has_folder = |path: &str| {
+            let folder = parent(path);
+            folder.is_empty() || kept.get(folder) == Some(&Name::Folder)
+        };
+        self.names_kept.retain(|path, _| has_folder(path));
+        self.names.clone_from(&self.names_kept);
+        let mood = self.random.below(4);
+        for inode in &mut self.inodes {
+            inode.lose_power(&mut self.random, mood);
+        }
+    }
+
+    /// Counts a change; true when the power fails in the middle of it.
+    fn change(&mut self) -> io::Result<bool> {
+        if self.off {
+            return Err(failed("the power is off"));
+        }
+        if !self.writable {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        self.changes += 1;
+        match &mut self.fail_in {
+            Some(0) => {
+                self.off = true;
+                Ok(true)
+            }
+            Some(left) => {
+                *left -= 1;
+                Ok(false)
+            }
+            None => Ok(false),
+        }
+    }
+
+    fn fault(&mut self, kind: Fault) -> bool {
+        let Some(index) = self.faults.iter().position(|(k, _)| *k == kind) else { return false };
+        if self.faults[index].1 == 0 {
+            self.faults.remove(index);
+            return true;
+        }
+        self.faults[index].1 -= 1;
+        false
+    }
+
+    fn alive(&self, boot: u64) -> io::Result<()> {
+        if self.off || boot != self.boot { Err(failed("the power is off")) } else { Ok(()) }
+    }
+
+    fn name_change(&mut self, change: NameChange) -> io::Result<()> {
+        let dies = self.change()?;
+        let copy = match &change {
+            NameChange::Add(path, name) => NameChange::Add(path.clone(), *name),
+            NameChange::Remove(path) => NameChange::Remove(path.clone()),
+            NameChange::Rename(from, to, name) => NameChange::Rename(from.clone(), to.clone(), *name),
+        };
+        if !dies || self.random.below(2) == 0 {
+            copy.apply(&mut self.names);
+            self.names_pending.push(change);
+        }
+        if dies { Err(failed("the power is off")) } else { Ok(()) }
+    }
+
+    pub(super) fn open(&mut self, path: &str, create: bool) -> io::Result<usize> {
+        if self.off {
+            return Err(failed("the power is off"));
+        }
+        match self.names.get(path) {
+            Some(Name::File(inode)) => return Ok(*inode),
+            Some(Name::Folder) => return Err(failed("is a folder")),
+            None if !create => return Err(io::ErrorKind::NotFound.into()),
+            None => {}
+        }
+        let folder = parent(path);
+        if !folder.is_empty() && self.names.get(folder) != Some(&Name::Folder) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        self.inodes.push(Inode::default());
+        let inode = self.inodes.len() - 1;
+        self.name_change(NameChange::Add(path.to_owned(), Name::File(inode)))?;
+        Ok(inode)
+    }
+
+    pub(super) fn list(&self, folder: &str) -> io::Result<Vec<String>> {
+        if self.off {
+            return Err(failed("the power is off"));
+        }
+        let inside = |path: &&String| parent(path) == folder;
+        Ok(self.names.keys().filter(inside).filter_map(|p| p.rsplit('/').next()).map(str::to_owned).collect())
+    }
+
+    pub(super) fn create_folder(&mut self, folder: &str) -> io::Result<()> {
+        let mut upto = 0;
+        while upto < folder.len() {
+            upto = folder[upto + 1..].find('/').map_or(folder.len(), |i| upto + 1 + i);
+            let path = &folder[..upto];
+            if !self.names.contains_key(path) {
+                self.name_change(NameChange::Add(path.to_owned(), Name::Folder))?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn remove(&mut self, path: &str) -> io::Result<()> {
+        if !self.names.contains_key(path) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        self.name_change(NameChange::Remove(path.to_owned()))
+    }
+
+    pub(super) fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
+        let name = *self.names.get(from).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        self.name_change(NameChange::Rename(from.to_owned(), to.to_owned(), name))
+    }
+
+    pub(super) fn sync_folder(&mut self, folder: &str) -> io::Result<()> {
+        let dies = self.change()?;
+        if dies {
+            return Err(failed("the power is off"));
+        }
+        if self.fault(Fault::SyncFolder) {
+            return Err(failed("input/output error"));
+        }
+        self.flushes += 1;
+        for change in std::mem::take(&mut self.names_pending) {
+            if change.folder() == folder {
+                change.apply(&mut self.names_kept);
+            } else {
+                self.names_pending.push(change);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn read(&mut self, boot: u64, inode: usize, into: &mut [u8], at: u64) -> io::Result<()> {
+        self.alive(boot)?;
+        if self.fault(Fault::Read) {
+            return Err(failed("input/output error"));
+        }
+        let at = usize::try_from(at).unwrap_or(usize::MAX);
+        let cache = &self.inodes[inode].cache;
+        match at.checked_add(into.len()).and_then(|end| cache.get(at..end)) {
+            Some(bytes) => {
+                into.copy_from_slice(bytes);
+                Ok(())
+            }
+            None => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+
+    pub(super) fn write(&mut self, boot: u64, inode: usize, bytes: &[u8], at: u64) -> io::Result<()> {
+        self.alive(boot)?;
+        let dies = self.change()?;
+        self.put(inode, bytes, at, dies)?;
+        if dies {
+            return Err(failed("the power is off"));
+        }
+        if self.fault(Fault::Write) { Err(failed("input/output error")) } else { Ok(()) }
+    }
+
+    pub(super) fn write_durable(&mut self, boot: u64, inode: usize, bytes: &[u8], at: u64) -> io::Result<()> {
+        self.alive(boot)?;
+        let dies = self.change()?;
+        self.put(inode, bytes, at, dies)?;
+        if dies {
+            return Err(failed("the power is off"));
+        }
+        if self.fault(Fault::DurableWrite) {
+            return Err(failed("input/output error"));
+        }
+        self.flushes += 1;
+        let at = usize::try_from(at).unwrap_or(usize::MAX);
+        self.inodes[inode].keep(at..at + bytes.len());
+        Ok(())
+    }
+
+    /// Into the cache; a dying process may have got only part of it there.
+    fn put(&mut self, inode: usize, bytes: &[u8], at: u64, dies: bool) -> io::Result<()> {
+        let at = usize::try_from(at).map_err(|_| failed("file too large"))?;
+        let part =
+            if dies { usize::try_from(self.random.below(bytes.len() as u64 + 1)).unwrap_or(0) } else { bytes.len() };
+        let part = if dies && self.random.below(2) == 0 { bytes.len() } else { part };
+        let bytes = &bytes[..part];
+        let grows = (at + bytes.len()).saturating_sub(self.inodes[inode].cache.len()) as u64;
+        if grows > 0 && self.capacity.is_some_and(|max| self.used() + grows > max) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        let file = &mut self.inodes[inode];
+        if file.cache.len() < at + bytes.len() {
+            file.cache.resize(at + bytes.len(), 0);
+        }
+        file.cache[at..at + bytes.len()].copy_from_slice(bytes);
+        file.pending.push(at..at + bytes.len());
+        Ok(())
+    }
+
+    pub(super) fn flush(&mut self, boot: u64, inode: usize) -> io::Result<()> {
+        self.alive(boot)?;
+        if self.change()? {
+            return Err(failed("the power is off"));
+        }
+        if self.fault(Fault::Flush) {
+            self.inodes[inode].pending.clear();
+            return Err(failed("input/output error"));
+        }
+        self.flushes += 1;
+        let file = &mut self.inodes[inode];
+        for range in std::mem::take(&mut file.pending) {
+            file.keep(range);
+        }
+        let size = file.cache.len();
+        file.medium.resize(size, 0);
+        Ok(())
+    }
+
+    pub(super) fn size(&self, boot: u64, inode: usize) -> io::Result<u64> {
+        self.alive(boot)?;
+        Ok(self.inodes[inode].cache.len() as u64)
+    }
+
+    pub(super) fn set_size(&mut self, boot: u64, inode: usize, size: u64) -> io::Result<()> {
+        self.alive(boot)?;
+        if self.change()? {
+            return Err(failed("the power is off"));
+        }
+        let size = usize::try_from(size).map_err(|_| failed("file too large"))?;
+        self.inodes[inode].cache.resize(size, 0);
+        Ok(())
+    }
+
+    pub(super) fn used(&self) -> u64 {
+        let size = |name: &Name| match name {
+            Name::File(inode) => self.inodes[*inode].cache.len() as u64,
+            Name::Folder => 0,
+        };
+        self.names.values().map(size).sum()
+    }
+
+    pub(super) fn paths(&self) -> Vec<String> {
+        self.names.iter().filter(|(_, n)| matches!(n, Name::File(_))).map(|(p, _)| p.clone()).collect()
+    }
+
+    pub(super) fn bytes(&self, path: &str) -> Option<Vec<u8>> {
+        match self.names.get(path)? {
+            Name::File(inode) => Some(self.inodes[*inode].cache.clone()),
+            Name::Folder => None,
+        }
+    }
+
+    pub(super) fn tamper(&mut self, path: &str, change: impl FnOnce(&mut Vec<u8>)) {
+        if let Some(Name::File(inode)) = self.names.get(path) {
+            let file = &mut self.inodes[*inode];
+            change(&mut file.cache);
+            file.medium.clone_from(&file.cache);
+            file.pending.clear();
+        }
+    }
+}
+
+impl Inode {
+    /// Copies a range from the cache to the medium.
+    fn keep(&mut self, range: Range<usize>) {
+        let end = range.end.min(self.cache.len());
+        if range.start >= end {
+            return;
+        }
+        if self.medium.len() < end {
+            self.medium.resize(end, 0);
+        }
+        self.medium[range.start..end].copy_from_slice(&self.cache[range.start..end]);
+    }
+
+    fn lose_power(&mut self, random: &mut Random, mood: u64) {
+        for range in std::mem::take(&mut self.pending) {
+            let mut from = range.start;
+            while from < range.end {
+                let to = ((from / SECTOR + 1) * SECTOR).min(range.end);
+                if random.survives(mood) {
+                    self.keep(from..to);
+                }
+                from = to;
+            }
+        }
+        if self.cache.len() < self.medium.len() && random.survives(mood) {
+            self.medium.truncate(self.cache.len());
+        }
+        self.cache.clone_from(&self.medium);
+    }
+}
+
+/// SplitMix64 (Steele, Lea, Flood 2014).
+pub(super) struct Random(u64);
+
+impl Random {
+    pub(super) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound.max(1)
+    }
+
+    /// Whether something on its way arrived: none, few, half or all, by the mood of the cut.
+    fn survives(&mut self, mood: u64) -> bool {
+        match mood {
+            0 => false,
+            1 => self.below(8) == 0,
+            2 => self.below(2) == 0,
+            _ => self.below(16) != 0,
+        }
+    }
+}

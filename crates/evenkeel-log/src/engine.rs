@@ -1,0 +1,176 @@
+//! What the log's parts share, and the two threads: one owns the write-ahead log, one flushes.
+//!
+//! Each thread is a loop around one step ([`Writer::turn`], [`Flusher::turn`]); tests take the
+//! same steps by hand. The log stops once, for good, with a reason.
+
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+use evenkeel_model::Clock;
+
+use crate::disk::Disk;
+use crate::flusher::Flusher;
+use crate::handles::Handles;
+use crate::options::Options;
+use crate::queue::{Queue, Taken};
+use crate::state::State;
+use crate::stats::Stats;
+use crate::ticket::{News, held};
+use crate::wal::files::Files;
+use crate::wal::writer::{Writer, is_full};
+
+/// How long the writer waits before it seals.
+const SEAL_AFTER: Duration = Duration::from_millis(50);
+
+/// How long the flusher waits on a full disk before it tries again.
+const FULL_PAUSE: Duration = Duration::from_millis(500);
+
+/// What the log's parts share.
+pub(crate) struct Shared {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) options: Options,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) stats: Arc<Stats>,
+    pub(crate) files: Files,
+    pub(crate) news: Arc<News>,
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) handles: Handles,
+    pub(crate) flusher: Mutex<Flusher>,
+    pub(crate) bell: Bell,
+    pub(crate) state: RwLock<State>,
+    pub(crate) stopped: OnceLock<String>,
+}
+
+impl Shared {
+    pub(crate) fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn state_mut(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Why the log has stopped, if it has.
+    pub(crate) fn stopped(&self) -> Option<String> {
+        self.stopped.get().cloned()
+    }
+
+    /// Stops the log for good. Gives back the reason, which is that of the first who stopped it.
+    pub(crate) fn stop(&self, why: &str) -> String {
+        let why = self.stopped.get_or_init(|| why.to_owned()).clone();
+        self.queue.close(&why, true);
+        self.news.end();
+        self.bell.ring(|wanted| wanted.flush = true);
+        why
+    }
+
+    /// Flushes and checkpoints now; a failure other than a full disk stops the log.
+    pub(crate) fn flush(&self) -> io::Result<()> {
+        if let Some(why) = self.stopped() {
+            return Err(io::Error::other(why));
+        }
+        let done = held(&self.flusher).turn(self);
+        if let Err(e) = &done
+            && !is_full(e)
+        {
+            self.stop(&format!("writing segments and checkpoint failed: {e}"));
+        }
+        done
+    }
+
+    /// Flushes until both slots have left the older files behind.
+    pub(crate) fn flush_now(&self) -> io::Result<()> {
+        self.flush()?;
+        self.flush()
+    }
+}
+
+/// What the flusher is asked for.
+#[derive(Default)]
+pub(crate) struct Wanted {
+    pub(crate) flush: bool,
+    pub(crate) prepare: bool,
+    pub(crate) close: bool,
+}
+
+/// Wakes the flusher.
+#[derive(Default)]
+pub(crate) struct Bell {
+    wanted: Mutex<Wanted>,
+    rung: Condvar,
+}
+
+impl Bell {
+    pub(crate) fn ring(&self, want: impl FnOnce(&mut Wanted)) {
+        want(&mut held(&self.wanted));
+        self.rung.notify_one();
+    }
+
+    fn wait(&self, patience: Option<Duration>) -> Wanted {
+        let mut wanted = held(&self.wanted);
+        while !(wanted.flush || wanted.prepare || wanted.close) {
+            match patience {
+                Some(patience) => {
+                    let woken = self.rung.wait_timeout(wanted, patience).unwrap_or_else(PoisonError::into_inner);
+                    wanted = woken.0;
+                    if woken.1.timed_out() {
+                        wanted.flush = true;
+                    }
+                }
+                None => wanted = self.rung.wait(wanted).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+        std::mem::take(&mut wanted)
+    }
+}
+
+/// The writer's thread.
+pub(crate) fn write_loop(shared: &Arc<Shared>, writer: &Mutex<Writer>) {
+    let _fuse = Fuse(shared.clone());
+    loop {
+        let generation = shared.state().generation;
+        let patience = if held(writer).is_sealed(generation) { None } else { Some(SEAL_AFTER) };
+        match shared.queue.take(shared.options.group_bytes_max, patience) {
+            Taken::Jobs(jobs) => {
+                let mut writer = held(writer);
+                writer.turn(jobs);
+                writer.ask_flusher();
+            }
+            Taken::Idle => held(writer).seal(),
+            Taken::Closed => return,
+        }
+    }
+}
+
+/// The flusher's thread.
+pub(crate) fn flush_loop(shared: &Arc<Shared>) {
+    let _fuse = Fuse(shared.clone());
+    let mut patience = None;
+    loop {
+        let wanted = shared.bell.wait(patience);
+        if wanted.close || shared.stopped().is_some() {
+            return;
+        }
+        if wanted.prepare {
+            // The writer makes the file itself when it needs it, and then reports what is wrong.
+            let _ = shared.files.prepare();
+        }
+        if wanted.flush {
+            let condemned = !shared.state().condemned.is_empty();
+            let done = shared.flush().and_then(|()| if condemned { shared.flush() } else { Ok(()) });
+            patience = done.is_err().then_some(FULL_PAUSE);
+        }
+    }
+}
+
+/// Stops the log when its thread panics, so that nobody waits for ever.
+struct Fuse(Arc<Shared>);
+
+impl Drop for Fuse {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.stop("a thread of the log panicked");
+        }
+    }
+}

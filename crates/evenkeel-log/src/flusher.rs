@@ -1,0 +1,190 @@
+//! Takes what is durable in the write-ahead log into the segments, and checkpoints.
+//!
+//! Order: segments and indexes are written and flushed, new names are synced, then the slot is
+//! written and flushed, and only then does the checkpoint count: memory is let go, and what
+//! *both* slots have left behind is used again. A turn that fails for want of room changes
+//! nothing that counts and is done again from the same place; any other failure stops the log.
+
+use std::io;
+
+use evenkeel_model::Timestamp;
+
+use crate::checkpoint::{Checkpoint, PartitionAt, slot_path};
+use crate::disk::Disk;
+use crate::engine::Shared;
+use crate::safeguard::{Guards, Safeguard};
+use crate::segment::append::Appender;
+use crate::segment::{Segment, folder, index_path, log_path};
+use crate::state::{Condemned, Place, State};
+use crate::stats::Stats;
+use crate::tail::Held;
+use crate::wal::Position;
+
+/// The state of the flusher: what each slot says.
+pub(crate) struct Flusher {
+    /// By generation modulo 2.
+    slots: [Option<Position>; 2],
+}
+
+/// One moment of the log.
+struct Moment {
+    wal: Position,
+    last_at: Timestamp,
+    generation: u64,
+    partitions: Vec<Part>,
+    condemned: usize,
+}
+
+struct Part {
+    at: PartitionAt,
+    folder: String,
+    fresh: Vec<Held>,
+}
+
+impl Flusher {
+    pub(crate) fn new(slots: [Option<Position>; 2]) -> Flusher {
+        Flusher { slots }
+    }
+
+    /// Flushes and checkpoints all that is durable now, if there is anything new.
+    pub(crate) fn turn(&mut self, shared: &Shared) -> io::Result<()> {
+        let moment = moment(&shared.state());
+        if self.slots == [Some(moment.wal); 2] && moment.condemned == 0 {
+            return Ok(());
+        }
+        let changed = write_segments(shared, &moment.partitions)?;
+        let checkpoint = moment.checkpoint(&changed);
+        write_slot(&*shared.disk, shared.options.guards(), &shared.stats, &checkpoint)?;
+        self.slots[usize::from(checkpoint.generation % 2 == 1)] = Some(checkpoint.wal);
+        let gone = publish(shared, &checkpoint, &changed, moment.condemned);
+        self.clean_up(shared, &gone)
+    }
+
+    /// Lets go of what no slot needs any more.
+    fn clean_up(&self, shared: &Shared, gone: &[(String, Condemned)]) -> io::Result<()> {
+        for (folder, condemned) in gone {
+            for path in [log_path(folder, condemned.base), index_path(folder, condemned.base)] {
+                match shared.disk.remove(&path) {
+                    Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+                    _ => {}
+                }
+            }
+        }
+        let files = self.slots.iter().flatten().map(|p| p.file);
+        let unneeded = if shared.options.guards().on(Safeguard::BothSlots) {
+            if self.slots.iter().any(Option::is_none) { None } else { files.min() }
+        } else {
+            files.max()
+        };
+        unneeded.map_or(Ok(()), |before| shared.files.release(before))
+    }
+}
+
+fn moment(state: &State) -> Moment {
+    let part = |(place, topic, partition): (Place, &crate::state::TopicState, &crate::state::Partition)| Part {
+        at: PartitionAt { place, ends: partition.ends, segments: partition.segments.clone() },
+        folder: folder(&topic.topic.name, place.partition),
+        fresh: partition.tail.from(partition.flushed()).cloned().collect(),
+    };
+    let held_anything = |p: &Part| p.at.ends.high_watermark > 0;
+    Moment {
+        wal: state.wal,
+        last_at: state.last_at,
+        generation: state.generation,
+        partitions: state.places().map(part).filter(held_anything).collect(),
+        condemned: state.condemned.len(),
+    }
+}
+
+impl Moment {
+    fn checkpoint(&self, changed: &[(Place, Vec<Segment>)]) -> Checkpoint {
+        let mut partitions: Vec<PartitionAt> = self.partitions.iter().map(|p| p.at.clone()).collect();
+        for partition in &mut partitions {
+            if let Some((_, segments)) = changed.iter().find(|(place, _)| *place == partition.place) {
+                merge(&mut partition.segments, segments);
+            }
+        }
+        Checkpoint { generation: self.generation + 1, wal: self.wal, last_at: self.last_at, partitions }
+    }
+}
+
+/// Replaces the segment that grew, and adds those that are new.
+fn merge(segments: &mut Vec<Segment>, changed: &[Segment]) {
+    let Some(first) = changed.first() else { return };
+    if segments.last().is_some_and(|last| last.base == first.base) {
+        segments.pop();
+    }
+    segments.extend_from_slice(changed);
+}
+
+fn write_segments(shared: &Shared, parts: &[Part]) -> io::Result<Vec<(Place, Vec<Segment>)>> {
+    let mut changed = Vec::new();
+    let mut first = false;
+    for part in parts.iter().filter(|p| !p.fresh.is_empty()) {
+        if part.at.segments.is_empty() {
+            shared.disk.create_folder(&part.folder)?;
+            first = true;
+        }
+        let last = part.at.segments.last().copied();
+        let mut appender = Appender::new(&*shared.disk, &shared.options, &shared.stats, part.folder.clone(), last);
+        for batch in &part.fresh {
+            appender.push(batch)?;
+        }
+        changed.push((part.at.place, appender.finish()?));
+    }
+    if first && shared.options.guards().on(Safeguard::TopicsFolderSync) {
+        shared.disk.sync_folder("topics")?;
+        shared.stats.flushed();
+    }
+    Ok(changed)
+}
+
+/// Writes a slot, in place of the one before the newest.
+pub(crate) fn write_slot(disk: &dyn Disk, guards: Guards, stats: &Stats, checkpoint: &Checkpoint) -> io::Result<()> {
+    let bytes = checkpoint.encode();
+    let slot = disk.open(&slot_path(checkpoint.generation), true)?;
+    slot.write_at(&bytes, 0)?;
+    if slot.size()? > bytes.len() as u64 {
+        slot.set_size(bytes.len() as u64)?;
+    }
+    if guards.on(Safeguard::SlotFlush) {
+        slot.flush()?;
+        stats.flushed();
+    }
+    if checkpoint.generation <= 2 && guards.on(Safeguard::FreshFolderSync) {
+        disk.sync_folder("")?;
+        stats.flushed();
+    }
+    Ok(())
+}
+
+/// Makes a durable checkpoint count. Gives back the segments whose files may go.
+fn publish(
+    shared: &Shared,
+    checkpoint: &Checkpoint,
+    changed: &[(Place, Vec<Segment>)],
+    condemned: usize,
+) -> Vec<(String, Condemned)> {
+    let mut state = shared.state_mut();
+    let state = &mut *state;
+    state.generation = checkpoint.generation;
+    for (place, segments) in changed {
+        if let Some(partition) = state.at_mut(*place) {
+            merge(&mut partition.segments, segments);
+        }
+    }
+    state.evict(checkpoint.wal.lsn - 1, shared.options.tail_bytes);
+    for condemned in state.condemned.iter_mut().take(condemned) {
+        condemned.since.get_or_insert(checkpoint.generation);
+    }
+    let behind = u64::from(shared.options.guards().on(Safeguard::BothSlots));
+    let unnamed = |c: &Condemned| c.since.is_some_and(|since| since + behind <= checkpoint.generation);
+    let (gone, kept) = std::mem::take(&mut state.condemned).into_iter().partition(unnamed);
+    state.condemned = kept;
+    let name = |c: Condemned| {
+        let topic = state.topics.get(c.place.topic as usize)?;
+        Some((folder(&topic.topic.name, c.place.partition), c))
+    };
+    let gone: Vec<Condemned> = gone;
+    gone.into_iter().filter_map(name).collect()
+}

@@ -1,0 +1,41 @@
+//! Open segment files for readers: a few, the oldest closed first.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use crate::disk::Disk;
+use crate::segment::walk::Files;
+use crate::segment::{index_path, log_path};
+use crate::state::Place;
+use crate::ticket::held;
+
+/// How many segments are kept open.
+const OPEN_MAX: usize = 64;
+
+/// The open ones, least recently opened first.
+#[derive(Default)]
+pub(crate) struct Handles(Mutex<VecDeque<(Place, u64, Arc<Files>)>>);
+
+impl Handles {
+    /// The files of a segment, opened if need be.
+    pub(crate) fn open(&self, disk: &dyn Disk, place: Place, folder: &str, base: u64) -> io::Result<Arc<Files>> {
+        if let Some((_, _, files)) = held(&self.0).iter().find(|(p, b, _)| *p == place && *b == base) {
+            return Ok(files.clone());
+        }
+        let log = disk.open(&log_path(folder, base), false)?;
+        let index = disk.open(&index_path(folder, base), false)?;
+        let files = Arc::new(Files { log, index });
+        let mut open = held(&self.0);
+        open.push_back((place, base, files.clone()));
+        if open.len() > OPEN_MAX {
+            open.pop_front();
+        }
+        Ok(files)
+    }
+
+    /// Closes a segment that is gone.
+    pub(crate) fn close(&self, place: Place, base: u64) {
+        held(&self.0).retain(|(p, b, _)| *p != place || *b != base);
+    }
+}

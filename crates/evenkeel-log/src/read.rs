@@ -1,0 +1,200 @@
+//! Reading: from memory where the newest records are, from segments where the others are.
+//!
+//! A reader looks at the state under its lock, takes what it needs (batches by reference count,
+//! or the segment's numbers), and decodes outside it. Only durable records are in the state.
+
+use std::io;
+
+use evenkeel_model::{Position, Shard, Stored, Timestamp};
+
+use crate::batch::{Malformed, Records};
+use crate::engine::Shared;
+use crate::segment::index::Index;
+use crate::segment::walk::{Lost, Walk};
+use crate::segment::{Segment, folder, log_path};
+use crate::state::Place;
+use crate::tail::Held;
+use crate::{ReadError, ReadLimit};
+
+use bytes::Bytes;
+
+/// Where the records from some offset on are.
+enum Source {
+    /// Nowhere yet.
+    End,
+    /// In memory.
+    Tail(Vec<Held>),
+    /// On the disk.
+    Segment(Place, Segment),
+}
+
+/// Records from `from` on, at least one if there is one.
+pub(crate) fn read(shared: &Shared, shard: &Shard, from: u64, limit: ReadLimit) -> Result<Vec<Stored>, ReadError> {
+    let mut out = Collected { shard, limit, bytes: 0, records: Vec::new() };
+    let mut next = from;
+    while !out.is_full() {
+        match source(shared, shard, next, limit)? {
+            Source::End => break,
+            Source::Tail(batches) => {
+                for batch in &batches {
+                    out.take(&batch.bytes, batch.appended, next).map_err(|e| in_memory(shard, batch.base, e))?;
+                }
+                break;
+            }
+            Source::Segment(place, segment) => match read_segment(shared, place, &segment, &mut out, next) {
+                // Retention may have taken it in the meantime: the next look says so.
+                Err(ReadError::Io { .. }) if shared.state().find(shard)?.1.ends.start > next => {}
+                done => next = done?,
+            },
+        }
+    }
+    Ok(out.records)
+}
+
+fn source(shared: &Shared, shard: &Shard, from: u64, limit: ReadLimit) -> Result<Source, ReadError> {
+    let state = shared.state();
+    let (place, partition) = state.find(shard)?;
+    let ends = partition.ends;
+    if from < ends.start {
+        return Err(ReadError::BelowStart { start: ends.start });
+    }
+    if from > ends.high_watermark {
+        return Err(ReadError::Beyond { end: ends.high_watermark });
+    }
+    if from == ends.high_watermark {
+        return Ok(Source::End);
+    }
+    if partition.tail.start().is_some_and(|start| start <= from) {
+        let (mut records, mut bytes) = (0, 0);
+        let enough = |held: &&Held| {
+            let more = records < limit.records && bytes < limit.bytes;
+            records += usize::try_from(held.end() - held.base.max(from)).unwrap_or(usize::MAX);
+            bytes += held.bytes.len();
+            more
+        };
+        return Ok(Source::Tail(partition.tail.from(from).take_while(enough).cloned().collect()));
+    }
+    let index = partition.segments.partition_point(|s| s.end <= from);
+    match partition.segments.get(index) {
+        Some(segment) => Ok(Source::Segment(place, *segment)),
+        None => Ok(Source::End),
+    }
+}
+
+/// Reads from one segment; gives back where to go on.
+fn read_segment(
+    shared: &Shared,
+    place: Place,
+    segment: &Segment,
+    out: &mut Collected<'_>,
+    from: u64,
+) -> Result<u64, ReadError> {
+    let folder = folder(&out.shard.topic, place.partition);
+    let path = log_path(&folder, segment.base);
+    let files = shared.handles.open(&*shared.disk, place, &folder, segment.base).map_err(|e| io_error(&path, &e))?;
+    let wanted = out.limit.bytes.min(out.limit.records.saturating_mul(1024));
+    let mut walk = Walk::from(&files, segment, shared.options.guards(), from, wanted);
+    let mut next = from;
+    while !out.is_full() {
+        let found = match walk.next() {
+            Ok(Some(found)) => found,
+            Ok(None) => break,
+            Err(lost) if out.records.is_empty() => return Err(lost_error(&path, &lost)),
+            // What was read is good; the next read reports the damage.
+            Err(_) => break,
+        };
+        if found.end > from {
+            out.take(&found.bytes, found.appended, from).map_err(|e| ReadError::Corrupt {
+                place: format!("{path} offset {}", found.base),
+                what: e.to_string(),
+            })?;
+        }
+        next = next.max(found.end);
+    }
+    if next == from && out.records.is_empty() {
+        let place = format!("{path} offset {from}");
+        return Err(ReadError::Corrupt { place, what: "the offset is not in its segment".to_owned() });
+    }
+    Ok(next)
+}
+
+/// The first offset that was appended at or after `time`.
+pub(crate) fn offset_at(shared: &Shared, shard: &Shard, time: Timestamp) -> Result<Option<u64>, ReadError> {
+    let (place, segment) = {
+        let state = shared.state();
+        let (place, partition) = state.find(shard)?;
+        let index = partition.segments.partition_point(|s| s.last_at < time);
+        match partition.segments.get(index) {
+            Some(segment) => (place, *segment),
+            None => return Ok(partition.tail.offset_at(time)),
+        }
+    };
+    if segment.first_at >= time {
+        return Ok(Some(segment.base));
+    }
+    let folder = folder(&shard.topic, place.partition);
+    let path = log_path(&folder, segment.base);
+    let files = shared.handles.open(&*shared.disk, place, &folder, segment.base).map_err(|e| io_error(&path, &e))?;
+    let guards = shared.options.guards();
+    let index = Index { file: &*files.index, segment: &segment, guards };
+    let found = index.partition_point(|e| e.appended < time).and_then(|number| index.entry(number));
+    if let Some(entry) = found {
+        return Ok(Some(entry.offset));
+    }
+    let mut walk = Walk::from(&files, &segment, guards, segment.base, usize::MAX);
+    while let Some(found) = walk.next().map_err(|lost| lost_error(&path, &lost))? {
+        if found.appended >= time {
+            return Ok(Some(found.base));
+        }
+    }
+    Ok(Some(segment.end))
+}
+
+struct Collected<'a> {
+    shard: &'a Shard,
+    limit: ReadLimit,
+    bytes: usize,
+    records: Vec<Stored>,
+}
+
+impl Collected<'_> {
+    fn is_full(&self) -> bool {
+        self.records.len() >= self.limit.records || (!self.records.is_empty() && self.bytes >= self.limit.bytes)
+    }
+
+    fn take(&mut self, batch: &Bytes, appended: Timestamp, from: u64) -> Result<(), Malformed> {
+        if self.is_full() {
+            return Ok(());
+        }
+        let mut records = Records::of(batch)?;
+        records.skip_to(from)?;
+        for record in records {
+            let (offset, record) = record?;
+            let lengths = [&record.key, &record.value].map(|b| b.as_ref().map_or(0, Bytes::len));
+            let headers: usize =
+                record.headers.iter().map(|h| h.name.len() + h.value.as_ref().map_or(0, Bytes::len)).sum();
+            self.bytes += lengths[0] + lengths[1] + headers;
+            self.records.push(Stored { at: Position { shard: self.shard.clone(), offset }, appended, record });
+            if self.is_full() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn in_memory(shard: &Shard, base: u64, e: Malformed) -> ReadError {
+    let place = format!("{}-{} offset {base} in memory", shard.topic, shard.partition);
+    ReadError::Corrupt { place, what: e.to_string() }
+}
+
+fn io_error(path: &str, e: &io::Error) -> ReadError {
+    ReadError::Io { doing: format!("reading `{path}`"), why: e.to_string() }
+}
+
+fn lost_error(path: &str, lost: &Lost) -> ReadError {
+    match lost {
+        Lost::Io(e) => io_error(path, e),
+        Lost::Damaged(at, what) => ReadError::Corrupt { place: format!("{path} byte {at}"), what: what.clone() },
+    }
+}

@@ -1,0 +1,144 @@
+//! Opening a folder: from what is on the disk to the state that readers see.
+//!
+//! In order: the newest checkpoint that can be read; the topics in the control topic's segments;
+//! the other partitions' segments, which must be there; the groups behind the checkpoint, up to
+//! the first that does not fit ([`scan`]). Nothing is changed before all of it has been understood;
+//! then what was read back is made durable, and leftovers that nothing refers to go. All of it can
+//! be done again after a crash in the middle.
+
+mod fresh;
+mod leftovers;
+mod scan;
+mod slots;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::OpenError;
+use crate::checkpoint::Checkpoint;
+use crate::control;
+use crate::disk::Disk;
+use crate::options::Options;
+use crate::safeguard::Guards;
+use crate::segment::walk::{Files, Lost, Walk};
+use crate::segment::{folder, index_path, log_path};
+use crate::state::{CONTROL, Partition, State};
+use crate::stats::Stats;
+use crate::wal::Position;
+use crate::wal::files::WalFile;
+
+/// What recovery found.
+pub(crate) struct Recovered {
+    pub(crate) state: State,
+    /// The file to go on in, and where.
+    pub(crate) file: WalFile,
+    pub(crate) position: Position,
+    /// Numbers and sizes of the write-ahead files that a slot may need.
+    pub(crate) live: BTreeMap<u64, u64>,
+    /// What the slots say, by generation modulo 2.
+    pub(crate) slots: [Option<Position>; 2],
+}
+
+/// Recovers the log on `disk`, or makes an empty one.
+pub(crate) fn recover(disk: &Arc<dyn Disk>, options: &Options, stats: &Arc<Stats>) -> Result<Recovered, OpenError> {
+    let guards = options.guards();
+    let slots = slots::read(&**disk, guards)?;
+    let Some(newest) = slots.newest() else {
+        fresh::check(&**disk, guards)?;
+        return fresh::make(disk, options, stats);
+    };
+    let mut state = State::new();
+    restore(&**disk, guards, newest, &mut state)?;
+    let end = scan::run(&**disk, guards, newest, &mut state)?;
+    let positions = slots.positions();
+    scan::make_durable(&**disk, guards, newest.wal.file, end.position.file)?;
+    slots::make_durable(&**disk, guards, newest.generation)?;
+    let oldest = positions.iter().flatten().map(|p| p.file).min().unwrap_or(newest.wal.file);
+    let live = leftovers::wal(&**disk, guards, oldest, end.position.file)?;
+    leftovers::segments(&**disk, &mut state)?;
+    state.wal = end.position;
+    Ok(Recovered { state, file: end.file, position: end.position, live, slots: positions })
+}
+
+/// Takes the partitions as the checkpoint has them, the control topic first.
+fn restore(disk: &dyn Disk, guards: Guards, checkpoint: &Checkpoint, state: &mut State) -> Result<(), OpenError> {
+    state.generation = checkpoint.generation;
+    state.last_at = checkpoint.last_at;
+    let (control, others): (Vec<_>, Vec<_>) = checkpoint.partitions.iter().partition(|p| p.place == CONTROL);
+    for partition in control.into_iter().chain(others) {
+        let place = partition.place;
+        let known = state.topics.get(place.topic as usize).map(|t| t.topic.clone());
+        let (Some(topic), Some(at)) = (known, state.at_mut(place)) else {
+            let what = format!("it names partition {}-{}, which no topic has", place.topic, place.partition);
+            return Err(corrupt("the checkpoint", &what));
+        };
+        let (ends, segments) = (partition.ends, partition.segments.clone());
+        *at = Partition { ends, segments, ..Partition::default() };
+        let folder = folder(&topic.name, place.partition);
+        for segment in &partition.segments {
+            must_hold(disk, &log_path(&folder, segment.base), segment.log_bytes)?;
+            must_hold(disk, &index_path(&folder, segment.base), segment.index_bytes)?;
+            if place == CONTROL {
+                read_topics(disk, guards, &folder, segment, state)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn must_hold(disk: &dyn Disk, path: &str, bytes: u64) -> Result<(), OpenError> {
+    let size = match disk.open(path, false) {
+        Ok(file) => file.size().map_err(doing("measuring", path))?,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(corrupt(path, "the file is gone")),
+        Err(e) => return Err(doing("opening", path)(e)),
+    };
+    if size < bytes {
+        return Err(corrupt(path, &format!("it has {size} bytes, and the checkpoint counts on {bytes}")));
+    }
+    Ok(())
+}
+
+fn read_topics(
+    disk: &dyn Disk,
+    guards: Guards,
+    folder: &str,
+    segment: &crate::segment::Segment,
+    state: &mut State,
+) -> Result<(), OpenError> {
+    let path = log_path(folder, segment.base);
+    let log = disk.open(&path, false).map_err(doing("opening", &path))?;
+    let index = disk.open(&index_path(folder, segment.base), false).map_err(doing("opening", &path))?;
+    let files = Files { log, index };
+    let mut walk = Walk::from(&files, segment, guards, segment.base, 1 << 20);
+    loop {
+        match walk.next() {
+            Ok(Some(found)) => add_topics(state, &found.bytes).map_err(|what| corrupt(&path, &what))?,
+            Ok(None) => return Ok(()),
+            Err(Lost::Io(e)) => return Err(doing("reading", &path)(e)),
+            Err(Lost::Damaged(at, what)) => return Err(corrupt(&format!("{path} byte {at}"), &what)),
+        }
+    }
+}
+
+/// Adds the topics that a batch of the control topic creates.
+fn add_topics(state: &mut State, batch: &Bytes) -> Result<(), String> {
+    for (number, topic) in control::decode(batch)? {
+        if number as usize != state.topics.len() || state.number(&topic.name).is_some() {
+            return Err(format!("topic `{}` has number {number}, which is not the next", topic.name));
+        }
+        state.add_topic(topic);
+    }
+    Ok(())
+}
+
+fn corrupt(place: &str, what: &str) -> OpenError {
+    OpenError::Corrupt { place: place.to_owned(), what: what.to_owned() }
+}
+
+/// An I/O error with what was being done.
+pub(crate) fn doing<'a>(verb: &'a str, path: &'a str) -> impl Fn(io::Error) -> OpenError + 'a {
+    move |e| OpenError::Io { doing: format!("{verb} `{path}`"), why: e.to_string() }
+}

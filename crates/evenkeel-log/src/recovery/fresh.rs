@@ -1,0 +1,59 @@
+//! An empty folder becomes a log; a folder that only lost its checkpoints does not.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::scan::{any_group, open_file};
+use super::{Recovered, corrupt, doing};
+use crate::OpenError;
+use crate::checkpoint::{Checkpoint, slot_path};
+use crate::disk::Disk;
+use crate::options::Options;
+use crate::safeguard::{Guards, Safeguard};
+use crate::state::State;
+use crate::stats::Stats;
+use crate::wal::files::Files;
+use crate::wal::{FIRST_GROUP, Position, number, path};
+
+/// Refuses a folder without a checkpoint that holds records all the same.
+pub(super) fn check(disk: &dyn Disk, guards: Guards) -> Result<(), OpenError> {
+    let partitions = disk.list("topics").map_err(doing("listing", "topics"))?;
+    if let Some(partition) = partitions.first() {
+        return Err(corrupt("the checkpoint", &format!("neither slot can be read, but there is topics/{partition}")));
+    }
+    for name in disk.list("wal").map_err(doing("listing", "wal"))? {
+        let Some(number) = number(&name) else { continue };
+        let Ok(file) = open_file(disk, guards, number) else { continue };
+        if any_group(&file, guards)? {
+            return Err(corrupt("the checkpoint", &format!("neither slot can be read, but wal/{name} holds groups")));
+        }
+    }
+    Ok(())
+}
+
+/// Makes an empty log. Until the slot is durable, doing it again starts from nothing.
+pub(super) fn make(disk: &Arc<dyn Disk>, options: &Options, stats: &Arc<Stats>) -> Result<Recovered, OpenError> {
+    for name in disk.list("wal").map_err(doing("listing", "wal"))? {
+        if let Some(number) = number(&name) {
+            disk.remove(&path(number)).map_err(doing("removing", &name))?;
+        }
+    }
+    disk.create_folder("wal").map_err(doing("creating", "wal"))?;
+    disk.create_folder("topics").map_err(doing("creating", "topics"))?;
+    let guards = options.guards();
+    if guards.on(Safeguard::FreshFolderSync) {
+        disk.sync_folder("").map_err(doing("syncing", "the data folder"))?;
+        stats.flushed();
+    }
+    let files = Files::new(disk.clone(), options.clone(), stats.clone(), BTreeMap::new());
+    let file = files.next(0).map_err(doing("creating", "the first write-ahead file"))?;
+    let position = Position { file: file.header.number, at: FIRST_GROUP, lsn: 1, previous: 0 };
+    let mut state = State::new();
+    state.wal = position;
+    state.generation = 1;
+    let checkpoint = Checkpoint { generation: 1, wal: position, last_at: state.last_at, partitions: Vec::new() };
+    let slot = slot_path(1);
+    crate::flusher::write_slot(&**disk, guards, stats, &checkpoint).map_err(doing("writing", &slot))?;
+    let live = BTreeMap::from([(file.header.number, file.header.size)]);
+    Ok(Recovered { state, file, position, live, slots: [None, Some(position)] })
+}

@@ -1,0 +1,76 @@
+//! Retention: whole sealed segments go from the front, by age or by size, and never past what
+//! anybody owes. It decides and hides; the flusher takes the files away when no checkpoint slot
+//! names them any more.
+
+use std::collections::HashMap;
+
+use evenkeel_model::{Shard, Timestamp};
+
+use crate::engine::Shared;
+use crate::segment::Segment;
+use crate::state::{Condemned, Place};
+use crate::{Retained, Retention};
+
+/// Sets what `holder` owes from now on.
+pub(crate) fn owe(shared: &Shared, holder: &str, floors: &[(Shard, u64)]) {
+    let mut state = shared.state_mut();
+    let owed = state.owed.entry(holder.to_owned()).or_default();
+    for (shard, floor) in floors {
+        owed.insert(shard.clone(), *floor);
+    }
+}
+
+/// Applies every topic's retention.
+pub(crate) fn retain(shared: &Shared) -> Retained {
+    let now = shared.clock.now();
+    let mut retained = Retained::default();
+    let mut condemned = Vec::new();
+    {
+        let mut state = shared.state_mut();
+        let floors = lowest(&state.owed);
+        for (number, topic) in (0_u32..).zip(&mut state.topics) {
+            for (partition_number, partition) in (0_u32..).zip(&mut topic.partitions) {
+                let shard = Shard::new(topic.topic.name.clone(), partition_number);
+                let floor = floors.get(&shard).copied().unwrap_or(u64::MAX);
+                let gone = beyond(&partition.segments, topic.topic.settings.retention, floor, now);
+                let place = Place { topic: number, partition: partition_number };
+                for segment in partition.segments.drain(..gone) {
+                    retained.segments += 1;
+                    retained.bytes += segment.log_bytes + segment.index_bytes;
+                    partition.ends.start = segment.end;
+                    condemned.push(Condemned { place, base: segment.base, since: None });
+                }
+            }
+        }
+        state.condemned.extend(&condemned);
+    }
+    for gone in &condemned {
+        shared.handles.close(gone.place, gone.base);
+    }
+    if !condemned.is_empty() {
+        shared.bell.ring(|wanted| wanted.flush = true);
+    }
+    retained
+}
+
+/// How many segments from the front may go. The last one still grows and never goes.
+fn beyond(segments: &[Segment], retention: Retention, floor: u64, now: Timestamp) -> usize {
+    let mut total: u64 = segments.iter().map(|s| s.log_bytes).sum();
+    let sealed = segments.len().saturating_sub(1);
+    let may_go = |segment: &&Segment| {
+        let old = retention.age.is_some_and(|age| now.since(segment.last_at) > age);
+        let large = retention.bytes.is_some_and(|max| total > max);
+        total -= segment.log_bytes;
+        segment.end <= floor && (old || large)
+    };
+    segments[..sealed].iter().take_while(may_go).count()
+}
+
+fn lowest(owed: &HashMap<String, HashMap<Shard, u64>>) -> HashMap<Shard, u64> {
+    let mut lowest = HashMap::new();
+    for (shard, floor) in owed.values().flatten() {
+        let entry = lowest.entry(shard.clone()).or_insert(*floor);
+        *entry = (*entry).min(*floor);
+    }
+    lowest
+}

@@ -1,0 +1,134 @@
+//! Tests of the whole log, on the simulated disk unless they say otherwise.
+
+mod damage;
+mod explore;
+mod limits;
+mod model;
+mod mutation;
+mod reading;
+mod retention;
+mod threads;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bytes::Bytes;
+use evenkeel_model::{ManualClock, Record, Shard, Timestamp};
+
+use crate::sim::SimDisk;
+use crate::{AppendError, Appended, Log, OpenError, Options, ReadError, ReadLimit, Safeguard, Set, TopicSettings};
+
+/// A log whose steps are taken by hand, on a disk that survives it.
+struct Rig {
+    disk: SimDisk,
+    clock: Arc<ManualClock>,
+    options: Options,
+    log: Option<Log>,
+}
+
+/// Small enough that every file fills up within a test.
+fn small() -> Options {
+    Options {
+        wal_first_file_bytes: 48 << 10,
+        wal_file_bytes: 96 << 10,
+        wal_bytes_max: 512 << 10,
+        group_bytes_max: 24 << 10,
+        pending_bytes_max: 64 << 10,
+        segment_bytes: 6 << 10,
+        flush_bytes: 64 << 10,
+        tail_bytes: 2 << 10,
+        headroom_bytes: 8 << 10,
+        without: None,
+    }
+}
+
+impl Rig {
+    fn new(seed: u64, without: Option<Safeguard>) -> Rig {
+        let options = Options { without, ..small() };
+        let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_800_000_000_000)));
+        Rig { disk: SimDisk::new(seed), clock, options, log: None }
+    }
+
+    /// A log with topic `t` of two partitions.
+    fn with_topic(seed: u64, without: Option<Safeguard>) -> Rig {
+        let mut rig = Rig::new(seed, without);
+        rig.open().expect("an empty folder opens");
+        rig.create("t", 2);
+        rig
+    }
+
+    fn open(&mut self) -> Result<(), OpenError> {
+        self.log = None;
+        self.log = Some(Log::open_idle(Arc::new(self.disk.clone()), self.options.clone(), self.clock.clone())?);
+        Ok(())
+    }
+
+    fn log(&self) -> &Log {
+        self.log.as_ref().expect("the log is open")
+    }
+
+    /// The process dies, the machine runs on.
+    fn kill(&mut self) {
+        if let Some(log) = self.log.take() {
+            log.crash();
+        }
+        self.disk.kill();
+    }
+
+    fn create(&self, name: &str, partitions: u32) {
+        let creating = self.log().create_topic(name, TopicSettings::partitions(partitions)).expect("a good name");
+        self.log().step();
+        creating.wait().expect("the topic is created");
+    }
+
+    /// Appends one record in a group of its own.
+    fn append(&self, partition: u32, value: &str) -> Result<Appended, AppendError> {
+        self.clock.advance(Duration::from_millis(1));
+        let appending = self.log().append(Set::of(Shard::new("t", partition), vec![self.record(value)]));
+        self.log().step();
+        appending.wait()
+    }
+
+    fn record(&self, value: &str) -> Record {
+        use evenkeel_model::Clock;
+        Record { value: Some(Bytes::copy_from_slice(value.as_bytes())), created: self.clock.now(), ..Record::default() }
+    }
+
+    /// All values of a partition of `t`, from its start.
+    fn values(&self, partition: u32) -> Result<Vec<String>, ReadError> {
+        let shard = Shard::new("t", partition);
+        let mut from = self.log().ends(&shard)?.start;
+        let mut values = Vec::new();
+        loop {
+            let read = self.log().read(&shard, from, ReadLimit::records(7))?;
+            let Some(last) = read.last() else { return Ok(values) };
+            from = last.at.offset + 1;
+            values.extend(read.iter().map(|s| text(&s.record)));
+        }
+    }
+
+    /// The newest write-ahead file.
+    fn wal(&self) -> String {
+        self.disk.paths().into_iter().rfind(|p| p.starts_with("wal/")).expect("there is a write-ahead file")
+    }
+}
+
+fn text(record: &Record) -> String {
+    String::from_utf8_lossy(record.value.as_deref().unwrap_or_default()).into_owned()
+}
+
+/// Where `needle` stands in a file.
+fn find(bytes: &[u8], needle: &[u8]) -> usize {
+    bytes.windows(needle.len()).position(|w| w == needle).expect("the bytes are there")
+}
+
+/// Polls once.
+fn poll<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+    match Pin::new(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => Some(value),
+        Poll::Pending => None,
+    }
+}

@@ -1,0 +1,46 @@
+//! Memory that begins at a multiple of [`BLOCK`], as direct writes need it.
+
+use super::BLOCK;
+
+const ALIGN: usize = BLOCK as usize;
+
+/// A buffer that grows; its contents begin aligned and end at a whole block once padded.
+pub(crate) struct Aligned {
+    memory: Vec<u8>,
+    start: usize,
+}
+
+impl Aligned {
+    pub(crate) fn new() -> Aligned {
+        let mut aligned = Aligned { memory: Vec::new(), start: 0 };
+        aligned.clear(0);
+        aligned
+    }
+
+    /// Empties it, with room for `bytes`.
+    pub(crate) fn clear(&mut self, bytes: usize) {
+        self.memory.clear();
+        self.memory.reserve(bytes + 2 * ALIGN);
+        let offset = self.memory.as_ptr().align_offset(ALIGN);
+        self.start = if offset < ALIGN { offset } else { 0 };
+        self.memory.resize(self.start, 0);
+    }
+
+    pub(crate) fn put(&mut self, bytes: &[u8]) {
+        self.memory.extend_from_slice(bytes);
+    }
+
+    /// Fills the last block with zeros.
+    pub(crate) fn pad(&mut self) {
+        let length = (self.memory.len() - self.start).next_multiple_of(ALIGN);
+        self.memory.resize(self.start + length, 0);
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.memory[self.start..]
+    }
+
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.memory[self.start..]
+    }
+}

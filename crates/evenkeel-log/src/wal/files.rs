@@ -1,0 +1,176 @@
+//! The write-ahead files ahead of the writer and behind it: made, zeroed and flushed before they
+//! are used; kept while either checkpoint slot may need them; then used again or removed.
+//!
+//! It knows nothing of groups. A file that is half made when the process ends is not referred to
+//! by any group, and recovery takes it away.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use super::header::FileHeader;
+use super::{BLOCK, FIRST_GROUP, padded, path};
+use crate::disk::{Disk, File};
+use crate::options::Options;
+use crate::safeguard::Safeguard;
+use crate::stats::Stats;
+use crate::ticket::held;
+
+/// An open write-ahead file.
+#[derive(Clone)]
+pub(crate) struct WalFile {
+    pub(crate) header: FileHeader,
+    pub(crate) file: Arc<dyn File>,
+}
+
+impl WalFile {
+    /// Where groups must end: the last block is kept for the turn to the next file.
+    pub(crate) fn end(&self) -> u64 {
+        self.header.size - BLOCK
+    }
+}
+
+/// All write-ahead files but the one that is being written.
+pub(crate) struct Files {
+    disk: Arc<dyn Disk>,
+    options: Options,
+    stats: Arc<Stats>,
+    shelf: Mutex<Shelf>,
+}
+
+struct Shelf {
+    /// The number of the newest file.
+    newest: u64,
+    /// Numbers and sizes of the files that hold groups a checkpoint slot may need.
+    live: BTreeMap<u64, u64>,
+    /// Made ahead.
+    next: Option<WalFile>,
+    /// A file that nobody needs any more, by number and size.
+    spare: Option<(u64, u64)>,
+}
+
+impl Files {
+    /// The files with these numbers and sizes are there.
+    pub(crate) fn new(disk: Arc<dyn Disk>, options: Options, stats: Arc<Stats>, live: BTreeMap<u64, u64>) -> Files {
+        let newest = live.keys().next_back().copied().unwrap_or(0);
+        Files { disk, options, stats, shelf: Mutex::new(Shelf { newest, live, next: None, spare: None }) }
+    }
+
+    /// The file to go on in, with room for a group of `bytes`; made now if it was not made ahead.
+    pub(crate) fn next(&self, bytes: u64) -> io::Result<WalFile> {
+        let mut shelf = held(&self.shelf);
+        let fits = |f: &WalFile| f.header.size >= FIRST_GROUP + bytes + 2 * BLOCK;
+        let file = match shelf.next.take() {
+            Some(file) if fits(&file) => file,
+            Some(small) => {
+                shelf.next = Some(small);
+                self.make_larger(&mut shelf, bytes)?
+            }
+            None => self.make(&mut shelf, bytes)?,
+        };
+        shelf.live.insert(file.header.number, file.header.size);
+        Ok(file)
+    }
+
+    /// Makes the next file ahead of time, if it is not there.
+    pub(crate) fn prepare(&self) -> io::Result<()> {
+        let mut shelf = held(&self.shelf);
+        if shelf.next.is_none() {
+            let file = self.make(&mut shelf, 0)?;
+            shelf.next = Some(file);
+        }
+        Ok(())
+    }
+
+    /// True when the next file is there.
+    pub(crate) fn is_prepared(&self) -> bool {
+        held(&self.shelf).next.is_some()
+    }
+
+    /// The bytes of all files that hold groups.
+    pub(crate) fn live_bytes(&self) -> u64 {
+        held(&self.shelf).live.values().sum()
+    }
+
+    /// Files before `file` are not needed by any slot any more.
+    pub(crate) fn release(&self, file: u64) -> io::Result<()> {
+        let mut shelf = held(&self.shelf);
+        let kept = shelf.live.split_off(&file);
+        for (number, size) in std::mem::replace(&mut shelf.live, kept) {
+            if shelf.spare.is_none() && size == self.options.wal_file_bytes {
+                shelf.spare = Some((number, size));
+            } else {
+                self.disk.remove(&path(number))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn make_larger(&self, shelf: &mut Shelf, bytes: u64) -> io::Result<WalFile> {
+        if let Some(small) = shelf.next.take() {
+            self.disk.remove(&path(small.header.number))?;
+        }
+        self.make(shelf, bytes)
+    }
+
+    fn make(&self, shelf: &mut Shelf, bytes: u64) -> io::Result<WalFile> {
+        let size = self.size(shelf, bytes);
+        let number = shelf.newest + 1;
+        let name = path(number);
+        let made = match shelf.spare.take_if(|(_, spare)| *spare >= size) {
+            Some((old, size)) => self.disk.rename(&path(old), &name).and_then(|()| self.open_spare(number, size)),
+            None => self.create(number, size),
+        };
+        if made.is_err() {
+            // Half a file is worth nothing and takes room; if it cannot go now, recovery takes it.
+            let _ = self.disk.remove(&name);
+        }
+        let made = made?;
+        shelf.newest = number;
+        Ok(made)
+    }
+
+    /// The first is small; each later one is four times the one before, up to the full size.
+    fn size(&self, shelf: &Shelf, bytes: u64) -> u64 {
+        let usual = match shelf.live.values().next_back() {
+            Some(last) => last.saturating_mul(4).min(self.options.wal_file_bytes),
+            None => self.options.wal_first_file_bytes,
+        };
+        padded(usual.max(FIRST_GROUP + bytes + 2 * BLOCK))
+    }
+
+    fn create(&self, number: u64, size: u64) -> io::Result<WalFile> {
+        let file: Arc<dyn File> = self.disk.open(&path(number), true)?.into();
+        let zeros = vec![0; usize::try_from(size.min(1 << 20)).unwrap_or(1 << 20)];
+        let mut at = 0;
+        while at < size {
+            let part = usize::try_from(size - at).unwrap_or(usize::MAX).min(zeros.len());
+            file.write_at(&zeros[..part], at)?;
+            at += part as u64;
+        }
+        self.finish(file, number, size)
+    }
+
+    fn open_spare(&self, number: u64, size: u64) -> io::Result<WalFile> {
+        let file: Arc<dyn File> = self.disk.open(&path(number), false)?.into();
+        self.finish(file, number, size)
+    }
+
+    fn finish(&self, file: Arc<dyn File>, number: u64, size: u64) -> io::Result<WalFile> {
+        let mut nonce = [0; 16];
+        nonce[..8].copy_from_slice(&self.disk.entropy().to_le_bytes());
+        nonce[8..].copy_from_slice(&self.disk.entropy().to_le_bytes());
+        let header = FileHeader { number, size, nonce };
+        file.write_at(&header.encode(), 0)?;
+        let guards = self.options.guards();
+        if guards.on(Safeguard::WalFileFlush) {
+            file.flush()?;
+            self.stats.flushed();
+        }
+        if guards.on(Safeguard::WalFolderSync) {
+            self.disk.sync_folder("wal")?;
+            self.stats.flushed();
+        }
+        Ok(WalFile { header, file })
+    }
+}

@@ -1,0 +1,364 @@
+//! The owner of the write-ahead log: takes what is pending, assigns offsets, writes one group
+//! with one synchronous write, makes it visible, and only then acknowledges.
+//!
+//! Invariants: one write is in flight at a time; offsets are assigned only to what will be in the
+//! very next write; after a write that failed nothing is written any more.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use evenkeel_model::Timestamp;
+
+use super::block::Aligned;
+use super::files::WalFile;
+use super::header::{ENTRY_BYTES, GROUP_BYTES, GroupHeader, Kind};
+use super::{BLOCK, FIRST_GROUP, Position, padded};
+use crate::batch;
+use crate::control;
+use crate::engine::Shared;
+use crate::queue::{Job, Part, Work};
+use crate::safeguard::Safeguard;
+use crate::state::{CONTROL, Place, State};
+use crate::tail::Held;
+use crate::ticket::Promise;
+use crate::{AppendError, Appended, Placed, Topic, TopicError, TopicSettings};
+
+/// How long a full disk is believed to be full.
+const FULL_FOR: std::time::Duration = std::time::Duration::from_millis(250);
+
+/// The one writer.
+pub(crate) struct Writer {
+    shared: Arc<Shared>,
+    file: WalFile,
+    position: Position,
+    buffer: Aligned,
+    last_at: Timestamp,
+    sealed: Option<u64>,
+    full_until: Option<Timestamp>,
+    /// Where the log was when the flusher was asked last, in bytes written since.
+    written: u64,
+}
+
+/// A group could not be given room.
+enum NoRoom {
+    /// The disk is full; nothing was written.
+    Full,
+    /// The log has stopped.
+    Stopped(String),
+}
+
+/// A group that is being put together.
+struct Gathering {
+    at: Timestamp,
+    entries: u32,
+    bytes: u64,
+    held: Vec<(Place, Held)>,
+    topics: Vec<Topic>,
+    appended: Vec<(Appended, Promise<Result<Appended, AppendError>>)>,
+    created: Vec<(Result<Topic, TopicError>, Promise<Result<Topic, TopicError>>)>,
+    /// The next offset of each partition that this group touches, and the first in it.
+    next: std::collections::HashMap<Place, u64>,
+}
+
+impl Writer {
+    /// Goes on at `position` in `file`.
+    pub(crate) fn new(shared: Arc<Shared>, file: WalFile, position: Position) -> Writer {
+        let last_at = shared.state().last_at;
+        Writer { shared, file, position, buffer: Aligned::new(), last_at, sealed: None, full_until: None, written: 0 }
+    }
+
+    /// Writes these jobs, in as many groups as they need.
+    pub(crate) fn turn(&mut self, mut jobs: VecDeque<Job>) {
+        while let Some(job) = jobs.front() {
+            match self.make_room(group_bytes(job.bytes), job.own) {
+                Ok(()) => {}
+                Err(NoRoom::Full) => {
+                    jobs.pop_front().into_iter().for_each(|job| job.refuse(AppendError::DiskFull));
+                    continue;
+                }
+                Err(NoRoom::Stopped(why)) => {
+                    for job in jobs {
+                        job.refuse(AppendError::Stopped { why: why.clone() });
+                    }
+                    return;
+                }
+            }
+            let group = self.gather(&mut jobs);
+            self.commit(group);
+        }
+    }
+
+    /// Writes an empty group that vouches for the last one, unless one stands there already.
+    pub(crate) fn seal(&mut self) {
+        let generation = self.shared.state().generation;
+        let fits = self.position.at + BLOCK <= self.file.end();
+        if self.is_sealed(generation) || !fits || self.shared.stopped().is_some() {
+            return;
+        }
+        if self.shared.options.guards().on(Safeguard::Sealing) && self.write_empty(Kind::Seal, &[]).is_ok() {
+            self.publish(|_| {});
+        }
+        self.sealed = Some(generation);
+    }
+
+    /// Lets the flusher know when there is enough for it to do.
+    pub(crate) fn ask_flusher(&mut self) {
+        let prepare = self.position.at > self.file.header.size / 2 && !self.shared.files.is_prepared();
+        let flush = self.written >= self.shared.options.flush_bytes;
+        if flush {
+            self.written = 0;
+        }
+        if prepare || flush {
+            self.shared.bell.ring(|wanted| {
+                wanted.prepare |= prepare;
+                wanted.flush |= flush;
+            });
+        }
+    }
+
+    /// True when nothing is left to vouch for.
+    pub(crate) fn is_sealed(&self, generation: u64) -> bool {
+        self.sealed == Some(generation) || self.position.lsn == 1
+    }
+
+    /// Makes sure that a group of `bytes` fits at the present position.
+    fn make_room(&mut self, bytes: u64, own: bool) -> Result<(), NoRoom> {
+        if let Some(why) = self.shared.stopped() {
+            return Err(NoRoom::Stopped(why));
+        }
+        if self.position.at + bytes <= self.limit(own) {
+            return Ok(());
+        }
+        let now = self.shared.clock.now();
+        if self.full_until.is_some_and(|until| now < until) {
+            return Err(NoRoom::Full);
+        }
+        match self.turn_to_next(bytes) {
+            Ok(()) => {
+                self.full_until = None;
+                Ok(())
+            }
+            Err(e) if is_full(&e) => {
+                self.full_until = Some(now + FULL_FOR);
+                Err(NoRoom::Full)
+            }
+            Err(e) => Err(NoRoom::Stopped(self.shared.stop(&format!("the write-ahead log failed: {e}")))),
+        }
+    }
+
+    /// Where groups in this file must end: others than our own topics leave the headroom, unless
+    /// the next file is there.
+    fn limit(&self, own: bool) -> u64 {
+        let headroom = self.shared.options.headroom_bytes.min(self.file.header.size / 4);
+        let reserved = if own || self.shared.files.is_prepared() { 0 } else { headroom };
+        self.file.end() - padded(reserved)
+    }
+
+    /// Goes on in the next file. An error of kind `StorageFull` left everything as it was.
+    fn turn_to_next(&mut self, bytes: u64) -> io::Result<()> {
+        let options = &self.shared.options;
+        if self.shared.files.live_bytes() + options.wal_file_bytes > options.wal_bytes_max {
+            self.shared.flush_now()?;
+        }
+        let next = self.shared.files.next(bytes)?;
+        self.write_empty(Kind::Turn, &next.header.number.to_le_bytes()).map_err(not_full)?;
+        self.position.file = next.header.number;
+        self.position.at = FIRST_GROUP;
+        self.file = next;
+        self.publish(|_| {});
+        Ok(())
+    }
+
+    /// Takes from the front what fits into one group, and gives it offsets.
+    fn gather(&mut self, jobs: &mut VecDeque<Job>) -> Gathering {
+        let shared = self.shared.clone();
+        let state = shared.state();
+        self.last_at = self.last_at.max(self.shared.clock.now());
+        let mut group = Gathering::new(self.last_at);
+        let max = self.shared.options.group_bytes_max;
+        self.buffer.clear(group_bytes(jobs.iter().map(|j| j.bytes).sum::<usize>().min(max)) as usize);
+        self.buffer.put(&[0; GROUP_BYTES]);
+        let mut bytes = 0;
+        while let Some(job) = jobs.front() {
+            let more = bytes + job.bytes;
+            let fits = self.position.at + group_bytes(more) <= self.limit(job.own);
+            if bytes > 0 && (more > max || !fits) {
+                break;
+            }
+            bytes = more;
+            let Some(job) = jobs.pop_front() else { break };
+            self.place(&state, &mut group, job);
+        }
+        group
+    }
+
+    fn place(&mut self, state: &State, group: &mut Gathering, job: Job) {
+        match job.work {
+            Work::Append(parts, promise) => {
+                let placed = parts.into_iter().map(|part| self.place_part(state, group, part)).collect();
+                group.appended.push((Appended { at: group.at, placed }, promise));
+            }
+            Work::Create(name, settings, promise) => {
+                let outcome = self.place_topic(state, group, name, settings);
+                group.created.push((outcome, promise));
+            }
+        }
+    }
+
+    fn place_part(&mut self, state: &State, group: &mut Gathering, part: Part) -> Placed {
+        let Part { place, shard, count, mut batch } = part;
+        let next = group.next.entry(place).or_insert_with(|| state.at(place).map_or(0, |p| p.ends.high_watermark));
+        let base = *next;
+        *next += u64::from(count);
+        if count > 0 {
+            batch::place(&mut batch, base, 0);
+            self.put_entry(group, place, &batch);
+            let bytes = Bytes::from(batch);
+            group.held.push((place, Held { base, count, appended: group.at, lsn: self.position.lsn, bytes }));
+        }
+        Placed { shard, base, count }
+    }
+
+    fn place_topic(
+        &mut self,
+        state: &State,
+        group: &mut Gathering,
+        name: Arc<str>,
+        settings: TopicSettings,
+    ) -> Result<Topic, TopicError> {
+        let known = state.topic(&name).or_else(|| group.topics.iter().find(|t| t.name == name)).cloned();
+        if let Some(topic) = known {
+            let (name, partitions) = (name.to_string(), topic.partitions);
+            return if topic.settings == settings { Ok(topic) } else { Err(TopicError::Differs { name, partitions }) };
+        }
+        let topic = Topic { name, partitions: settings.partitions, settings };
+        let number = u32::try_from(state.topics.len() + group.topics.len()).unwrap_or(u32::MAX);
+        let batch = control::encode(number, &topic, group.at);
+        let shard = evenkeel_model::Shard::new(evenkeel_model::names::CONTROL_TOPIC, 0);
+        self.place_part(state, group, Part { place: CONTROL, shard, count: 1, batch });
+        group.topics.push(topic.clone());
+        Ok(topic)
+    }
+
+    fn put_entry(&mut self, group: &mut Gathering, place: Place, batch: &[u8]) {
+        let mut entry = [0; ENTRY_BYTES];
+        entry[..4].copy_from_slice(&place.topic.to_le_bytes());
+        entry[4..8].copy_from_slice(&place.partition.to_le_bytes());
+        entry[8..].copy_from_slice(&u32::try_from(batch.len()).unwrap_or(u32::MAX).to_le_bytes());
+        self.buffer.put(&entry);
+        self.buffer.put(batch);
+        group.entries += 1;
+        group.bytes += batch.len() as u64;
+    }
+
+    /// Writes the group, makes it visible, acknowledges it.
+    fn commit(&mut self, group: Gathering) {
+        let Gathering { at, entries, bytes, held, topics, appended, created, .. } = group;
+        if entries > 0 {
+            if let Err(e) = self.write(Kind::Data, entries, at) {
+                let why = self.shared.stop(&format!("a write to the write-ahead log failed: {e}"));
+                for (_, promise) in appended {
+                    promise.keep(Err(AppendError::Stopped { why: why.clone() }));
+                }
+                for (_, promise) in created {
+                    promise.keep(Err(TopicError::Append(AppendError::Stopped { why: why.clone() })));
+                }
+                return;
+            }
+            self.sealed = None;
+            self.shared.stats.group(bytes);
+            self.publish(|state| {
+                topics.into_iter().for_each(|topic| state.add_topic(topic));
+                held.into_iter().for_each(|(place, held)| state.push(place, held));
+            });
+            self.shared.news.advance(self.position.lsn - 1);
+        }
+        for (answer, promise) in appended {
+            promise.keep(Ok(answer));
+        }
+        for (answer, promise) in created {
+            promise.keep(answer);
+        }
+    }
+
+    fn publish(&mut self, change: impl FnOnce(&mut State)) {
+        let mut state = self.shared.state_mut();
+        change(&mut state);
+        state.wal = self.position;
+        state.last_at = self.last_at;
+    }
+
+    fn write_empty(&mut self, kind: Kind, payload: &[u8]) -> io::Result<()> {
+        self.buffer.clear(BLOCK as usize);
+        self.buffer.put(&[0; GROUP_BYTES]);
+        self.buffer.put(payload);
+        let done = self.write(kind, 0, self.last_at);
+        if let Err(e) = &done {
+            self.shared.stop(&format!("a write to the write-ahead log failed: {e}"));
+        }
+        done
+    }
+
+    /// Writes what the buffer holds as one group, and moves on behind it.
+    fn write(&mut self, kind: Kind, entries: u32, at: Timestamp) -> io::Result<()> {
+        let guards = self.shared.options.guards();
+        let length = self.buffer.bytes().len() - GROUP_BYTES;
+        let header = GroupHeader {
+            kind,
+            crc: 0,
+            lsn: self.position.lsn,
+            previous: self.position.previous,
+            length: u32::try_from(length).map_err(|_| io::Error::other("a group of more than 4 GiB"))?,
+            durable: self.position.lsn - 1,
+            generation: self.shared.state().generation,
+            at_us: at.micros(),
+            entries,
+        };
+        self.buffer.pad();
+        let seed = self.file.header.seed(self.position.at, guards);
+        let crc = header.seal(self.buffer.bytes_mut(), seed);
+        if guards.on(Safeguard::GroupWrite) {
+            self.file.file.write_durable(self.buffer.bytes(), self.position.at)?;
+        } else {
+            self.file.file.write_at(self.buffer.bytes(), self.position.at)?;
+        }
+        self.shared.stats.flushed();
+        self.position.at += self.buffer.bytes().len() as u64;
+        self.written += self.buffer.bytes().len() as u64;
+        self.position.lsn += 1;
+        self.position.previous = crc;
+        Ok(())
+    }
+}
+
+impl Gathering {
+    fn new(at: Timestamp) -> Gathering {
+        Gathering {
+            at,
+            entries: 0,
+            bytes: 0,
+            held: Vec::new(),
+            topics: Vec::new(),
+            appended: Vec::new(),
+            created: Vec::new(),
+            next: std::collections::HashMap::new(),
+        }
+    }
+}
+
+/// What a group with such a payload takes in the file.
+fn group_bytes(payload: usize) -> u64 {
+    padded((GROUP_BYTES + payload) as u64)
+}
+
+/// True when the disk has no room.
+pub(crate) fn is_full(e: &io::Error) -> bool {
+    matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// A write to room that was there before must not fail for want of room.
+fn not_full(e: io::Error) -> io::Error {
+    if is_full(&e) { io::Error::other(e.to_string()) } else { e }
+}
