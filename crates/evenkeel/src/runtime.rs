@@ -18,6 +18,7 @@ mod attempt;
 mod committing;
 mod draining;
 mod timer;
+mod retention;
 
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ use evenkeel_delivery::ports::{Handler, Journal, Source};
 use evenkeel_model::Clock;
 
 pub use handle::{Drained, SubscriptionHandle};
+pub use retention::{RetentionTask, retain};
 
 /// All that a subscription consists of.
 pub struct SubscriptionSpec {

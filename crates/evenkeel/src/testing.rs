@@ -2,15 +2,24 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use evenkeel::testing::TokioClock;
-//! # fn main() {
+//! use evenkeel::testing::{SimDisk, TokioClock};
+//! use evenkeel::{Evenkeel, Timestamp};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let disk = SimDisk::new(7);
 //! // Under `#[tokio::test(start_paused = true)]` this clock follows tokio's virtual time, so
 //! // that hours of retries pass in no time.
-//! let clock = Arc::new(TokioClock::at(evenkeel::Timestamp::from_millis(1_700_000_000_000)));
-//! # let _: Arc<dyn evenkeel::Clock> = clock;
+//! let clock = Arc::new(TokioClock::at(Timestamp::from_millis(1_700_000_000_000)));
+//! let shop = Evenkeel::builder().disk(Arc::new(disk.clone())).clock(clock).topic("orders", 1).start().await?;
+//! disk.cut_power();
+//! drop(shop);
+//! // Start again on `disk`: everything that was acknowledged is there.
+//! # Ok(())
 //! # }
 //! ```
 
+pub use evenkeel_log::sim::SimDisk;
 pub use evenkeel_model::ManualClock;
 
 use evenkeel_model::{Clock, Timestamp};

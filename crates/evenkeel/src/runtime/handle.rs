@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use evenkeel_delivery::{Alarm, Command, View};
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 
 use super::happening::Control;
@@ -39,6 +39,13 @@ impl SubscriptionHandle {
     /// The subscription's name.
     pub fn name(&self) -> &Arc<str> {
         &self.name
+    }
+
+    /// Returns when the subscription has loaded its journal and the place where it begins is
+    /// durable: no later event can be passed over. Also when it stopped; see
+    /// [`SubscriptionHandle::is_stopped`].
+    pub async fn begun(&self) {
+        let _ = self.told.begun.subscribe().wait_for(|begun| *begun).await;
     }
 
     /// Passes an operator's wish on. Without effect once the subscription has ended.
@@ -93,6 +100,7 @@ impl SubscriptionHandle {
 struct Told {
     stopped: OnceLock<String>,
     alarms: broadcast::Sender<Alarm>,
+    begun: watch::Sender<bool>,
 }
 
 /// The task's end of the handles.
@@ -111,6 +119,12 @@ impl Reins {
     pub(super) fn stop(&self, why: String) {
         tracing::error!(subscription = %self.name, %why, "subscription stopped");
         let _ = self.told.stopped.set(why);
+        self.begin();
+    }
+
+    /// Tells those who wait for the beginning.
+    pub(super) fn begin(&self) {
+        self.told.begun.send_if_modified(|begun| !std::mem::replace(begun, true));
     }
 
     pub(super) fn alarm(&self, alarm: Alarm) {
@@ -120,10 +134,16 @@ impl Reins {
     }
 }
 
+impl Drop for Reins {
+    fn drop(&mut self) {
+        self.begin();
+    }
+}
+
 pub(super) fn pair(name: Arc<str>) -> (SubscriptionHandle, Reins) {
     let (sender, control) = mpsc::unbounded_channel();
     let (alarms, _) = broadcast::channel(ALARMS_KEPT);
-    let told = Arc::new(Told { stopped: OnceLock::new(), alarms });
+    let told = Arc::new(Told { stopped: OnceLock::new(), alarms, begun: watch::Sender::new(false) });
     let handle = SubscriptionHandle { name: name.clone(), control: sender, told: told.clone(), task: None };
     (handle, Reins { name, control, told })
 }

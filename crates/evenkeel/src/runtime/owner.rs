@@ -124,6 +124,9 @@ impl Owner {
         // What waited when the process ended may be due.
         self.step(now, Input::Timer);
         self.act();
+        if !self.committing {
+            self.reins.begin();
+        }
         Ok(())
     }
 

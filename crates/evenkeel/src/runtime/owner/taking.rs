@@ -105,6 +105,7 @@ impl Owner {
         if let Err(problem) = committed.result {
             return self.stop(format!("the journal failed: {problem}"));
         }
+        self.reins.begin();
         self.step(now, Input::Committed { round: committed.round });
         if !self.settling.is_set() {
             self.settling.want(now + SETTLE_EVERY);
