@@ -97,6 +97,8 @@ pub enum Command {
         /// The key.
         key: Bytes,
     },
+    /// As [`Command::Skip`], for the parked event at this place: events without a key too.
+    SkipAt(Position),
 }
 
 /// What the core asks for.

@@ -77,6 +77,8 @@ pub struct Subscription {
     /// When an event succeeded last, in the count of happenings.
     last_success: u64,
     undecided: BTreeSet<Slot>,
+    /// Events that may be read at a limit of parking, to find a witness.
+    witnesses: usize,
     held: BTreeSet<Slot>,
     inbox: Inbox,
     /// Open events by their mark; duplicates are known by their first.
@@ -117,6 +119,7 @@ impl Subscription {
             unbooked: BTreeMap::new(),
             last_success: 0,
             undecided: BTreeSet::new(),
+            witnesses: 0,
             held: BTreeSet::new(),
             inbox: Inbox::new(policy.inbox),
             marks: ByMark::default(),
@@ -146,13 +149,16 @@ impl Subscription {
         self.offsets.committed(shard).unwrap_or(from)
     }
 
-    /// How many more events may be read now; 0 stops reading.
+    /// How many more events may be read now; 0 stops reading. At a limit of parking it is 0, but
+    /// for a few after each failure of which nobody can tell yet whose fault it was.
     pub fn credit(&self) -> usize {
-        if self.draining || self.lanes.are_full() {
-            return 0;
-        }
         let waiting = self.events.len().saturating_sub(self.lanes.parked_events()) + self.rounds.others();
-        self.policy.window.saturating_sub(waiting)
+        let room = self.policy.window.saturating_sub(waiting);
+        match (self.draining, self.lanes.are_full()) {
+            (true, _) => 0,
+            (false, true) => room.min(self.witnesses),
+            (false, false) => room,
+        }
     }
 
     /// The lowest offset of each partition that is still owed.

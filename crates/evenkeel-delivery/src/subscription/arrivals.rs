@@ -60,6 +60,7 @@ impl Subscription {
 
     fn queue(&mut self, now: Timestamp, arrival: Arrival, shard: usize) {
         self.offsets.owe(shard, arrival.at.offset);
+        self.witnesses = self.witnesses.saturating_sub(1);
         if let Some(first) = self.marks.get(&arrival.mark).copied() {
             let lane = self.events[first].lane;
             let twin = self.open(arrival, shard, lane, State::Twin);

@@ -64,6 +64,7 @@ impl Subscription {
             self.book_oldest(now, slot);
         }
         self.wake_undecided(now, dispatched);
+        self.witnesses = 0;
     }
 
     fn book_oldest(&mut self, now: Timestamp, slot: Slot) {

@@ -26,6 +26,12 @@ impl Subscription {
                     self.skip(now, slot);
                 }
             }
+            Command::SkipAt(at) => {
+                let named = self.parked_heads(None).into_iter().find(|slot| self.events[*slot].at == at);
+                if let Some(slot) = named {
+                    self.skip(now, slot);
+                }
+            }
         }
     }
 

@@ -1,1 +1,13 @@
+//! The promises of a subscription, each as a trace on virtual time, and a seeded simulation.
 
+mod world;
+mod order;
+mod outages;
+mod poison;
+mod duplicates;
+mod parking;
+mod commands;
+mod restarts;
+mod overdue;
+mod rounds;
+mod simulation;

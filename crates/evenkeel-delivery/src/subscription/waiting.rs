@@ -19,6 +19,10 @@ use super::timers::Timer;
 use super::verdicts::{Again, spends};
 use crate::{Exhausted, Fact, Pending, PendingWhy};
 
+/// How many events may be read beyond a limit of parking, for each failed attempt, to find a
+/// witness: without one, poison that fills the parking would keep it full for ever.
+const WITNESSES: usize = 8;
+
 impl Subscription {
     /// An attempt failed, and all that it accuses was told: the event's next step.
     pub(super) fn settle_failed(&mut self, now: Timestamp, slot: Slot, again: &Again, undecided: bool) {
@@ -77,6 +81,10 @@ impl Subscription {
         let lane = self.events[slot].lane;
         if next_at.since(now) >= self.policy.retry.inline && next_at > now {
             self.lanes.park(lane);
+        }
+        let event = &self.events[slot];
+        if self.lanes.are_full() && (event.why == PendingWhy::Undecided || !event.unbooked.is_empty()) {
+            self.witnesses = WITNESSES;
         }
         self.say_pending(slot);
         self.wait_or_ready(now, slot);

@@ -1,0 +1,96 @@
+//! Order: which events wait for which.
+
+use evenkeel_model::{Outcome, Verdict};
+
+use super::world::*;
+use crate::{Order, Policy, Screen};
+
+#[test]
+fn a_key_waits_for_itself_and_for_nobody_else() {
+    let mut world = World::new(policy(), Box::new(|a| (if a.key == "slow" { secs(9) } else { ms(1) }, Verdict::Ack)));
+    world.publish(0, "slow", "s1");
+    world.publish(0, "slow", "s2");
+    world.publish(0, "quick", "q1");
+    world.run(secs(1));
+    assert_eq!(world.outcome("q1").map(|e| e.outcome), Some(Outcome::Completed));
+    assert_eq!((world.tries("s1"), world.tries("s2")), (1, 0));
+    world.run(secs(9));
+    assert_eq!(world.tries("s2"), 1);
+}
+
+#[test]
+fn the_next_of_a_key_is_handed_out_only_when_the_outcome_before_it_is_durable() {
+    let mut world = World::new(policy(), always(Verdict::Ack));
+    world.commit_takes = secs(3);
+    world.run(secs(4));
+    world.publish(0, "k", "a");
+    world.publish(0, "k", "b");
+    world.run(secs(2));
+    assert_eq!((world.tries("a"), world.tries("b")), (1, 0), "a is done, but not durable");
+    world.run(secs(2));
+    assert_eq!(world.tries("b"), 1);
+}
+
+#[test]
+fn events_without_a_key_wait_for_nobody_and_none_orders_nothing() {
+    for (order, key) in [(Order::Key, None), (Order::None, Some("k"))] {
+        let mut world = World::new(Policy { order, ..policy() }, always(Verdict::Ack));
+        for id in ["a", "b", "c"] {
+            world.plan(ms(0), 0, key, id, Screen::Wanted);
+        }
+        world.run(ms(1));
+        assert_eq!(world.asked.len(), 3, "{order:?}: all at once");
+    }
+}
+
+#[test]
+fn in_partition_order_the_whole_partition_is_one_lane() {
+    let mut world = World::new(Policy { order: Order::Partition, ..policy() }, always(Verdict::Ack));
+    for (partition, key, id) in [(0, "a", "1"), (0, "b", "2"), (1, "c", "3")] {
+        world.plan(ms(0), partition, Some(key), id, Screen::Wanted);
+    }
+    world.run(ms(1));
+    let ids: Vec<&str> = world.asked.iter().map(|a| a.id.as_str()).collect();
+    assert_eq!(ids, ["1", "3"]);
+}
+
+#[test]
+fn what_is_not_for_the_handler_ends_at_once_and_holds_up_nothing() {
+    let mut world = World::new(policy(), Box::new(|_| (secs(60), Verdict::Ack)));
+    world.publish(0, "k", "a");
+    world.plan(ms(1), 0, Some("k"), "f", Screen::Filtered);
+    world.plan(ms(2), 0, None, "n", Screen::NotAnEvent("no `ce_id`".into()));
+    world.run(secs(1));
+    assert_eq!(world.outcome("f").map(|e| (e.outcome, e.deliveries)), Some((Outcome::Filtered, 0)));
+    let not = world.outcome("n").expect("it ended");
+    assert_eq!(not.outcome, Outcome::NotAnEvent);
+    assert_eq!(not.failure.map(|f| f.message), Some("no `ce_id`".into()));
+    assert_eq!(world.asked.len(), 1);
+    assert_eq!(world.sub.floors()[0].1, 0, "the event before them is still owed");
+}
+
+#[test]
+fn no_more_than_the_limit_are_at_the_handler_oldest_first() {
+    let mut p = policy();
+    p.concurrency.max = 3;
+    let mut world = World::new(p, Box::new(|_| (secs(1), Verdict::Ack)));
+    for i in 0..7 {
+        world.plan(ms(0), i % 4, Some(&format!("k{i}")), &format!("{i}"), Screen::Wanted);
+    }
+    world.run(ms(500));
+    assert_eq!(world.sub.view(world.now).in_flight, 3);
+    world.run(secs(5));
+    let ids: Vec<String> = world.asked.iter().map(|a| a.id.clone()).collect();
+    assert_eq!(ids, ["0", "1", "2", "3", "4", "5", "6"]);
+}
+
+#[test]
+fn reading_stops_at_the_window_and_goes_on_when_events_end() {
+    let mut world = World::new(Policy { window: 10, ..policy() }, Box::new(|_| (secs(1), Verdict::Ack)));
+    world.traffic(50, ms(0), 50);
+    world.run(ms(100));
+    assert_eq!(world.sub.credit(), 0);
+    assert_eq!(world.sub.view(world.now).in_flight, 10);
+    assert!(world.run_to_end(secs(30)));
+    assert_eq!(world.count(Outcome::Completed), 50);
+}

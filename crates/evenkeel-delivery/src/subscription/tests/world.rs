@@ -1,0 +1,389 @@
+//! A small world around the core: a log, a handler, a journal that takes its time, and a clock.
+//!
+//! It drives the core as the runtime does, and checks at each step what must always hold: one
+//! event of a key at the handler, the next one only after the commit, one outcome per event,
+//! at most one commit outstanding.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use evenkeel_model::ledger::{AttemptFailed, Ended, Overdue};
+use evenkeel_model::{Created, Failure, FailureClass, Outcome, Position, Shard, Timestamp, Verdict};
+
+use crate::*;
+
+pub(super) const TOPIC: &str = "orders";
+
+pub(super) fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+pub(super) fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+pub(super) fn start() -> Timestamp {
+    Timestamp::from_millis(1_790_000_000_000)
+}
+
+/// What the handler is asked.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    pub(super) since_start: Duration,
+    pub(super) key: String,
+    pub(super) id: String,
+    pub(super) dispatch: Dispatch,
+}
+
+pub(super) type Handle = Box<dyn FnMut(&Asked) -> (Duration, Verdict)>;
+
+pub(super) struct World {
+    pub(super) sub: Subscription,
+    pub(super) policy: Policy,
+    pub(super) now: Timestamp,
+    pub(super) handle: Handle,
+    pub(super) commit_takes: Duration,
+    pub(super) asked: Vec<Asked>,
+    /// Durable facts of this and earlier lives, in order.
+    pub(super) facts: Vec<Fact>,
+    pub(super) alarms: Vec<Alarm>,
+    pub(super) rounds: Vec<Round>,
+    pub(super) lives: u64,
+    log: BTreeMap<Shard, Vec<Arrival>>,
+    ids: HashMap<Position, String>,
+    /// How many events share an identity.
+    marks: HashMap<Mark, usize>,
+    /// Of each key, the events without an outcome, in order.
+    lanes: HashMap<Bytes, VecDeque<Position>>,
+    planned: BTreeMap<(Timestamp, u64), (u32, Option<String>, String, Screen)>,
+    plans: u64,
+    read: HashMap<Shard, u64>,
+    flights: BTreeMap<(Timestamp, AttemptId), (Position, Verdict, Duration)>,
+    commit: Option<(Timestamp, Round)>,
+    journal: Vec<Bytes>,
+    wake: Option<Timestamp>,
+    at_handler: HashMap<(Arc<str>, Bytes), Position>,
+    ended: HashMap<Position, Outcome>,
+}
+
+pub(super) fn always(verdict: Verdict) -> Handle {
+    Box::new(move |_| (ms(5), verdict.clone()))
+}
+
+pub(super) fn status(status: u16) -> Verdict {
+    let class = match status {
+        429 | 503 => FailureClass::Overload,
+        410 => FailureClass::Gone,
+        400 | 422 => FailureClass::Rejected,
+        300..=404 => FailureClass::Refused,
+        _ => FailureClass::Failed,
+    };
+    failed(class, Some(status), false)
+}
+
+pub(super) fn unreachable() -> Verdict {
+    failed(FailureClass::Unreachable, None, true)
+}
+
+pub(super) fn timed_out() -> Verdict {
+    failed(FailureClass::Failed, None, true)
+}
+
+fn failed(class: FailureClass, status: Option<u16>, unanswered: bool) -> Verdict {
+    Verdict::Failed(Failure { class, status, unanswered, retry_after: None, message: format!("it failed: {status:?}") })
+}
+
+pub(super) fn retry_after(code: u16, after: Duration) -> Verdict {
+    match status(code) {
+        Verdict::Failed(f) => Verdict::Failed(Failure { retry_after: Some(after), ..f }),
+        other => other,
+    }
+}
+
+/// A policy with short times, so that a test covers many of them.
+pub(super) fn policy() -> Policy {
+    Policy {
+        retry: RetrySchedule { attempts: 3, initial: ms(200), factor: 4.0, max: secs(10), ..RetrySchedule::default() },
+        handler_breaker: BreakerPolicy { window: secs(10), open: secs(5), ..BreakerPolicy::default() },
+        ..Policy::default()
+    }
+}
+
+impl World {
+    pub(super) fn new(policy: Policy, handle: Handle) -> World {
+        let mut world = World {
+            sub: Subscription::new(policy.clone(), 1),
+            policy,
+            now: start(),
+            handle,
+            commit_takes: ms(1),
+            asked: Vec::new(),
+            facts: Vec::new(),
+            alarms: Vec::new(),
+            rounds: Vec::new(),
+            lives: 1,
+            log: BTreeMap::new(),
+            ids: HashMap::new(),
+            marks: HashMap::new(),
+            lanes: HashMap::new(),
+            planned: BTreeMap::new(),
+            plans: 0,
+            read: HashMap::new(),
+            flights: BTreeMap::new(),
+            commit: None,
+            journal: Vec::new(),
+            wake: None,
+            at_handler: HashMap::new(),
+            ended: HashMap::new(),
+        };
+        world.begin();
+        world
+    }
+
+    fn begin(&mut self) {
+        let shards: Vec<(Shard, u64)> = (0..4).map(|p| (Shard::new(TOPIC, p), 0)).collect();
+        for (shard, from) in &shards {
+            let at = self.sub.resume_at(shard, *from);
+            self.read.insert(shard.clone(), at);
+        }
+        self.tell(Input::Started(shards));
+    }
+
+    /// Publishes now. The id is the identity.
+    pub(super) fn publish(&mut self, partition: u32, key: &str, id: &str) {
+        self.plan(Duration::ZERO, partition, Some(key), id, Screen::Wanted);
+        self.run(Duration::ZERO);
+    }
+
+    /// Publishes `after` from now.
+    pub(super) fn plan(&mut self, after: Duration, partition: u32, key: Option<&str>, id: &str, screen: Screen) {
+        self.plans += 1;
+        let what = (partition, key.map(str::to_owned), id.to_owned(), screen);
+        self.planned.insert((self.now + after, self.plans), what);
+    }
+
+    /// `count` events, one each `every` from now on, over `keys` keys and four partitions.
+    pub(super) fn traffic(&mut self, count: u64, every: Duration, keys: u64) {
+        for i in 0..count {
+            let key = format!("k{}", i % keys);
+            let partition = u32::try_from(i % keys % 4).unwrap();
+            let after = every.saturating_mul(u32::try_from(i).unwrap());
+            self.plan(after, partition, Some(&key), &format!("e{}-{i}", self.plans), Screen::Wanted);
+        }
+    }
+
+    fn append(&mut self, partition: u32, key: Option<String>, id: String, screen: Screen) {
+        let shard = Shard::new(TOPIC, partition);
+        let records = self.log.entry(shard.clone()).or_default();
+        let at = Position { shard, offset: records.len() as u64 };
+        self.ids.insert(at.clone(), id.clone());
+        let mark = Mark::of("sub", "/world", &id);
+        *self.marks.entry(mark).or_insert(0) += 1;
+        if let (Some(key), Screen::Wanted) = (&key, &screen) {
+            self.lanes.entry(Bytes::from(key.clone())).or_default().push_back(at.clone());
+        }
+        records.push(Arrival {
+            at,
+            key: key.map(Bytes::from),
+            mark,
+            created: Created { at: self.now, believed: true },
+            kind: Arc::from("OrderCreated"),
+            source: Arc::from("/world"),
+            screen,
+        });
+    }
+
+    /// Lets time pass, with all that happens in it.
+    pub(super) fn run(&mut self, time: Duration) {
+        let until = self.now + time;
+        loop {
+            self.read_on();
+            let times = [
+                self.planned.first_key_value().map(|(k, _)| k.0),
+                self.flights.first_key_value().map(|(k, _)| k.0),
+                self.commit.as_ref().map(|c| c.0),
+                self.wake,
+            ];
+            let Some(next) = times.into_iter().flatten().min().filter(|t| *t <= until) else { break };
+            self.now = self.now.max(next);
+            self.happen(next);
+        }
+        self.now = until;
+    }
+
+    /// Runs until every event has its outcome; false when that does not happen within `limit`.
+    pub(super) fn run_to_end(&mut self, limit: Duration) -> bool {
+        let until = self.now + limit;
+        while self.now < until {
+            self.run(ms(500));
+            if self.planned.is_empty() && self.open() == 0 && self.sub.is_idle() {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn happen(&mut self, at: Timestamp) {
+        if let Some(plan) = self.planned.first_entry().filter(|p| p.key().0 <= at) {
+            let (partition, key, id, screen) = plan.remove();
+            self.append(partition, key, id, screen);
+        } else if self.commit.as_ref().is_some_and(|c| c.0 <= at) {
+            if let Some((_, round)) = self.commit.take() {
+                self.durable(round);
+            }
+        } else if let Some(flight) = self.flights.first_entry().filter(|f| f.key().0 <= at) {
+            let ((_, attempt), (at, verdict, took)) = flight.remove_entry();
+            self.at_handler.retain(|_, p| *p != at);
+            let emitted = u32::from(verdict == Verdict::Ack);
+            self.tell(Input::Finished { attempt, verdict, emitted, handler_version: None, took });
+        } else {
+            self.wake = None;
+            self.tell(Input::Timer);
+        }
+    }
+
+    fn durable(&mut self, round: Round) {
+        self.journal.push(encode_journal(&round.facts));
+        for fact in &round.facts {
+            if let Fact::Ended { shard, entry, .. } = fact {
+                let at = Position { shard: shard.clone(), offset: entry.offset };
+                let before = self.ended.insert(at.clone(), entry.outcome);
+                assert_eq!(before, None, "{at:?} has two outcomes");
+            }
+        }
+        self.facts.extend(round.facts.iter().cloned());
+        let number = round.number;
+        self.rounds.push(round);
+        self.tell(Input::Committed { round: number });
+    }
+
+    fn read_on(&mut self) {
+        let shards: Vec<Shard> = self.log.keys().cloned().collect();
+        for shard in shards {
+            let from = usize::try_from(self.read[&shard]).unwrap();
+            let credit = self.sub.credit();
+            let records = &self.log[&shard];
+            let batch: Vec<Arrival> = records.iter().skip(from).take(credit.min(100)).cloned().collect();
+            if !batch.is_empty() {
+                self.read.insert(shard.clone(), (from + batch.len()) as u64);
+                self.tell(Input::Arrived(batch));
+            }
+        }
+    }
+
+    pub(super) fn command(&mut self, command: Command) {
+        self.tell(Input::Command(command));
+    }
+
+    fn tell(&mut self, input: Input) {
+        let mut actions = Vec::new();
+        self.sub.step(self.now, input, &mut actions);
+        for action in actions {
+            match action {
+                Action::Dispatch(dispatch) => self.dispatch(dispatch),
+                Action::Commit(round) => {
+                    assert!(self.commit.is_none(), "two commits are outstanding");
+                    self.commit = Some((self.now + self.commit_takes, round));
+                }
+                Action::Wake(at) => self.wake = Some(at),
+                Action::Alarm(alarm) => self.alarms.push(alarm),
+            }
+        }
+    }
+
+    fn dispatch(&mut self, dispatch: Dispatch) {
+        let arrival = self.log[&dispatch.at.shard][usize::try_from(dispatch.at.offset).unwrap()].clone();
+        assert_eq!(self.ended.get(&dispatch.at), None, "{:?} is handed out after its outcome", dispatch.at);
+        if self.policy.order == Order::Key
+            && let Some(key) = arrival.key.clone()
+        {
+            self.check_lane(&dispatch.at, &key);
+            let busy = self.at_handler.insert((dispatch.at.shard.topic.clone(), key), dispatch.at.clone());
+            assert_eq!(busy, None, "two events of a key are at the handler");
+        }
+        let key = arrival.key.as_ref().map_or_else(String::new, |k| String::from_utf8_lossy(k).into_owned());
+        let id = self.ids[&dispatch.at].clone();
+        let since_start = self.now.since(start());
+        let asked = Asked { since_start, key, id, dispatch: dispatch.clone() };
+        let (took, verdict) = (self.handle)(&asked);
+        self.asked.push(asked);
+        self.flights.insert((self.now + took, dispatch.attempt), (dispatch.at, verdict, took));
+    }
+
+    /// Every earlier event of the key has its durable outcome, duplicates apart.
+    fn check_lane(&mut self, at: &Position, key: &Bytes) {
+        let World { lanes, ended, marks, log, .. } = self;
+        let twin = |p: &Position| marks[&log[&p.shard][usize::try_from(p.offset).unwrap()].mark] > 1;
+        let lane = lanes.get_mut(key).expect("it was appended");
+        while lane.front().is_some_and(|p| ended.contains_key(p) || twin(p)) {
+            lane.pop_front();
+        }
+        assert!(twin(at) || lane.front() == Some(at), "{at:?} overtakes {:?}", lane.front());
+    }
+
+    /// The process dies: what was not durable is gone. Another begins with what the journal has.
+    pub(super) fn crash(&mut self) {
+        self.lives += 1;
+        self.flights.clear();
+        self.at_handler.clear();
+        self.commit = None;
+        self.wake = None;
+        self.sub = Subscription::new(self.policy.clone(), self.lives);
+        let remembered = self.journal.iter().flat_map(|r| decode_journal(r).expect("own bytes")).collect();
+        self.sub.restore(self.now, remembered);
+        self.begin();
+    }
+
+    /// Events of the log without a durable outcome.
+    pub(super) fn open(&self) -> usize {
+        self.log.values().map(Vec::len).sum::<usize>() - self.ended.len()
+    }
+
+    pub(super) fn ended(&self) -> Vec<(String, Ended)> {
+        let of = |fact: &Fact| match fact {
+            Fact::Ended { shard, entry, .. } => {
+                let at = Position { shard: shard.clone(), offset: entry.offset };
+                Some((self.ids[&at].clone(), entry.clone()))
+            }
+            _ => None,
+        };
+        self.facts.iter().filter_map(of).collect()
+    }
+
+    pub(super) fn outcome(&self, id: &str) -> Option<Ended> {
+        self.ended().into_iter().find(|(i, _)| i == id).map(|(_, e)| e)
+    }
+
+    pub(super) fn count(&self, outcome: Outcome) -> usize {
+        self.ended.values().filter(|o| **o == outcome).count()
+    }
+
+    pub(super) fn failed_attempts(&self) -> Vec<AttemptFailed> {
+        let of = |f: &Fact| if let Fact::Attempt { entry, .. } = f { Some(entry.clone()) } else { None };
+        self.facts.iter().filter_map(of).collect()
+    }
+
+    pub(super) fn overdue(&self) -> Vec<Overdue> {
+        let of = |f: &Fact| if let Fact::Overdue { entry, .. } = f { Some(*entry) } else { None };
+        self.facts.iter().filter_map(of).collect()
+    }
+
+    pub(super) fn pendings(&self) -> Vec<Pending> {
+        let of = |f: &Fact| if let Fact::Pending(p) = f { Some(p.clone()) } else { None };
+        self.facts.iter().filter_map(of).collect()
+    }
+
+    pub(super) fn alarmed(&self, code: &str) -> usize {
+        self.alarms.iter().filter(|a| a.code == code).count()
+    }
+
+    pub(super) fn tries(&self, id: &str) -> usize {
+        self.asked.iter().filter(|a| a.id == id).count()
+    }
+
+    pub(super) fn breaker(&self) -> BreakerState {
+        self.sub.view(self.now).breakers[0].state
+    }
+}
