@@ -57,4 +57,6 @@ pub mod dead {
     pub const LAST_FAILED_AT: &str = "evk-dlq-last-failed-at";
     /// `topic;partition;offset` of the event.
     pub const ORIGIN: &str = "evk-dlq-origin";
+    /// `true`: the event itself could not be read any more, and only its end is told here.
+    pub const RECORD_GONE: &str = "evk-dlq-record-gone";
 }

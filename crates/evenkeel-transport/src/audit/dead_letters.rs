@@ -34,6 +34,9 @@ fn enter(books: &mut Books<'_>, stored: &Stored, incomplete: bool) {
         return;
     }
     let offset = stored.at.offset;
+    if text(names::dead::RECORD_GONE).is_some() {
+        books.problems.add(format!("dead letter {offset}: the event at `{origin}` was gone before it died"));
+    }
     let Some(origin) = dead::position(origin) else {
         books.problems.add(format!("dead letter {offset}: its origin `{origin}` is not `topic;partition;offset`"));
         return;

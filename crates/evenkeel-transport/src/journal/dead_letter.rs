@@ -7,15 +7,19 @@ use evenkeel_model::{Position, Record, names};
 /// Headers of this prefix are ours; those of an earlier death give way to those of this one.
 const PREFIX: &str = "evk-dlq-";
 
-/// The record for `<subscription>.dead`.
-pub(super) fn record(subscription: &str, at: &Position, original: &Record, entry: &Ended) -> Record {
-    let mut record = original.clone();
+/// The record for `<subscription>.dead`. Without the original (retention took it before its end)
+/// the dead letter still tells where and why, and that the rest is gone.
+pub(super) fn record(subscription: &str, at: &Position, original: Option<&Record>, entry: &Ended) -> Record {
+    let mut record = original.cloned().unwrap_or_else(|| Record { created: entry.at, ..Record::default() });
     record.headers.retain(|h| !h.name.starts_with(PREFIX));
     let mut put = |name: &str, value: String| record.push_header(name, value);
     put(names::dead::ORIGIN, place(at));
     put(names::dead::SUBSCRIPTION, subscription.to_owned());
     put(names::dead::ATTEMPTS, entry.attempts.to_string());
     put(names::dead::HANDLER_VERSION, entry.handler_version.to_string());
+    if original.is_none() {
+        put(names::dead::RECORD_GONE, "true".to_owned());
+    }
     if let Some(failure) = &entry.failure {
         put(names::dead::REASON, failure.reason.clone());
         put(names::dead::CLASS, failure.class.name().to_owned());

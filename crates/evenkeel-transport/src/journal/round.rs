@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use evenkeel_cloudevents::kafka::{Read, from_record, to_record};
-use evenkeel_delivery::ports::{Commit, PortError};
+use evenkeel_delivery::ports::{Commit, Delivered, PortError};
 use evenkeel_delivery::{Fact, encode_journal};
 use evenkeel_log::{Append, Log, ReadLimit, Set};
 use evenkeel_model::ledger::{self, Ended, LedgerEntry, LedgerRecord};
@@ -29,7 +29,7 @@ pub(super) fn assemble(
     next: &HashMap<Shard, u64>,
     now: Timestamp,
 ) -> Result<Assembled, PortError> {
-    let mut books = Books { log, settings, commit, now, ledger: Vec::new(), effects: Vec::new(), dead: Vec::new() };
+    let mut books = Books::open(log, settings, commit, now);
     for fact in facts {
         books.enter(fact)?;
     }
@@ -71,14 +71,35 @@ pub(super) fn assemble(
 struct Books<'a> {
     log: &'a Log,
     settings: &'a JournalSettings,
-    commit: &'a Commit,
+    round: u64,
     now: Timestamp,
+    /// The events that die, and those that were returned, by the place of their cause.
+    letters: HashMap<&'a Position, &'a Delivered>,
+    returned: HashMap<&'a Position, Vec<&'a Event>>,
     ledger: Vec<(Shard, Vec<LedgerEntry>)>,
     effects: Vec<Append>,
     dead: Vec<Record>,
 }
 
-impl Books<'_> {
+impl<'a> Books<'a> {
+    fn open(log: &'a Log, settings: &'a JournalSettings, commit: &'a Commit, now: Timestamp) -> Books<'a> {
+        let mut returned: HashMap<&Position, Vec<&Event>> = HashMap::new();
+        for (cause, _, events) in &commit.emitted {
+            returned.entry(cause).or_default().extend(events);
+        }
+        Books {
+            log,
+            settings,
+            round: commit.round.number,
+            now,
+            letters: commit.dead.iter().map(|d| (&d.arrival.at, &**d)).collect(),
+            returned,
+            ledger: Vec::new(),
+            effects: Vec::new(),
+            dead: Vec::new(),
+        }
+    }
+
     fn enter(&mut self, fact: &Fact) -> Result<(), PortError> {
         let (shard, entry) = match fact {
             Fact::Ended { shard, entry, .. } => (shard, LedgerEntry::Ended(self.end(shard, entry)?)),
@@ -97,17 +118,15 @@ impl Books<'_> {
     fn end(&mut self, shard: &Shard, entry: &Ended) -> Result<Ended, PortError> {
         let at = Position { shard: shard.clone(), offset: entry.offset };
         if entry.outcome == Outcome::Dead {
-            let letter = self.commit.dead.iter().find(|d| d.arrival.at == at);
-            let letter = letter.ok_or_else(|| self.broken(&at, "ends as dead, and its event is not with the round"))?;
-            self.dead.push(dead_letter(&self.settings.subscription, &at, &letter.record, entry));
+            let original = self.letters.get(&at).map(|d| &d.record);
+            self.dead.push(dead_letter(&self.settings.subscription, &at, original, entry));
         }
         let mut entry = entry.clone();
         let Some(effects) = &self.settings.effects else {
             entry.emitted = 0;
             return Ok(entry);
         };
-        let returned: Vec<&Event> =
-            self.commit.emitted.iter().filter(|(cause, _, _)| *cause == at).flat_map(|(_, _, events)| events).collect();
+        let returned = self.returned.get(&at).cloned().unwrap_or_default();
         if returned.len() as u64 != u64::from(entry.emitted) {
             let what = format!("returned {} events, and {} are with the round", entry.emitted, returned.len());
             return Err(self.broken(&at, &what));
@@ -162,7 +181,7 @@ impl Books<'_> {
 
     fn broken(&self, at: &Position, what: &str) -> PortError {
         let name = &self.settings.subscription;
-        let (round, shard) = (self.commit.round.number, &at.shard);
+        let (round, shard) = (self.round, &at.shard);
         PortError(format!("round {round} of `{name}`: {}/{} offset {} {what}", shard.topic, shard.partition, at.offset))
     }
 }

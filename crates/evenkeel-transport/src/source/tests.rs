@@ -1,1 +1,131 @@
+use std::time::Duration;
 
+use evenkeel_cloudevents::filter::Filter;
+use evenkeel_cloudevents::kafka::to_record;
+use evenkeel_delivery::ports::Source;
+use evenkeel_delivery::{Mark, Screen};
+use evenkeel_model::{Position, Record, Shard};
+
+use super::{EmbeddedSource, From, SourceSettings};
+use crate::bench::{Bench, START, event};
+
+fn orders() -> Shard {
+    Shard::new("orders", 0)
+}
+
+fn source(bench: &Bench, change: impl FnOnce(&mut SourceSettings)) -> EmbeddedSource {
+    let mut settings = SourceSettings::new("payment", "orders");
+    change(&mut settings);
+    EmbeddedSource::open(bench.log.clone(), settings).unwrap()
+}
+
+fn bench(count: usize) -> Bench {
+    let bench = Bench::new(&[("orders", 1)]);
+    for n in 0..count {
+        bench.append("orders", 0, vec![to_record(&event(&n.to_string(), "k"), START)]);
+        bench.clock.advance(Duration::from_secs(10));
+    }
+    bench
+}
+
+#[tokio::test]
+async fn a_subscription_begins_where_it_is_told() {
+    let bench = bench(5);
+    for (from, offset) in [
+        (From::Earliest, 0),
+        (From::Latest, 5),
+        (From::Time(START + Duration::from_secs(20)), 2),
+        (From::Time(START + Duration::from_secs(21)), 3),
+        (From::Time(START + Duration::from_secs(3600)), 5),
+    ] {
+        let shards = source(&bench, |s| s.from = from).shards().await.unwrap();
+        assert_eq!(shards, [(orders(), offset)], "{from:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_filter_passes_over_and_nothing_is_left_out() {
+    let bench = bench(1);
+    let mut cancelled = event("c", "k");
+    cancelled.kind = "OrderCancelled".into();
+    let mut broken = to_record(&event("b", "k"), START);
+    broken.headers.retain(|h| h.name != "ce_type");
+    bench.append("orders", 0, vec![to_record(&cancelled, START), broken]);
+    let wanted = Filter::Exact("type".into(), "OrderCreated".into());
+    let (events, next) = source(&bench, |s| s.filter = Some(wanted)).fetch(&orders(), 0, 10).await.unwrap();
+    let screens: Vec<&Screen> = events.iter().map(|e| &e.arrival.screen).collect();
+    assert_eq!((next, &screens[..2]), (3, [&Screen::Wanted, &Screen::Filtered].as_slice()));
+    assert!(matches!(screens[2], Screen::NotAnEvent(why) if why.contains("type")), "{screens:?}");
+    assert_eq!((&*events[2].arrival.kind, &*events[2].arrival.source), ("", ""));
+    assert_eq!((&*events[1].arrival.kind, &*events[1].arrival.source), ("OrderCancelled", "/shop"));
+}
+
+#[tokio::test]
+async fn the_mark_is_that_of_the_uid_and_identity_alone() {
+    let bench = bench(1);
+    bench.append("orders", 0, vec![to_record(&event("0", "other key"), START)]);
+    let (events, _) = source(&bench, |s| s.uid = "u1".into()).fetch(&orders(), 0, 10).await.unwrap();
+    assert_eq!(events[0].arrival.mark, Mark::of("u1", "/shop", "0"));
+    assert_eq!(events[0].arrival.mark, events[1].arrival.mark);
+}
+
+#[tokio::test]
+async fn a_plain_record_is_an_event_by_its_place() {
+    let bench = Bench::new(&[("orders", 1)]);
+    let plain = Record { value: Some("hello".into()), ..Record::default() };
+    bench.append("orders", 0, vec![plain.clone(), plain]);
+    let (events, _) = source(&bench, |_| {}).fetch(&orders(), 0, 10).await.unwrap();
+    assert!(events.iter().all(|e| e.arrival.screen == Screen::Wanted));
+    assert_eq!((events[1].event.id.source.as_str(), events[1].event.id.id.as_str()), ("/orders/0", "1"));
+    assert_ne!(events[0].arrival.mark, events[1].arrival.mark);
+}
+
+#[tokio::test]
+async fn a_creation_time_is_believed_for_an_hour() {
+    let bench = Bench::new(&[("orders", 1)]);
+    bench.clock.advance(Duration::from_secs(7200));
+    let timed = |id: &str, time: &str| {
+        let mut event = event(id, "k");
+        event.time = Some(time.into());
+        to_record(&event, START)
+    };
+    let times = ["2026-11-21T01:30:00Z", "2026-11-21T00:30:00Z", "2026-11-21T03:00:00Z"];
+    bench.append("orders", 0, times.map(|t| timed(t, t)).to_vec());
+    let (events, _) = source(&bench, |_| {}).fetch(&orders(), 0, 10).await.unwrap();
+    let created: Vec<_> = events.iter().map(|e| (e.arrival.created.at, e.arrival.created.believed)).collect();
+    let appended = START + Duration::from_secs(7200);
+    assert_eq!(created, [(START + Duration::from_secs(5400), true), (appended, false), (appended, false)]);
+    let (lenient, _) = source(&bench, |s| s.believe = Duration::from_secs(9000)).fetch(&orders(), 1, 1).await.unwrap();
+    assert!(lenient[0].arrival.created.believed);
+}
+
+#[tokio::test]
+async fn a_topic_or_partition_that_is_not_there_is_named() {
+    let bench = bench(0);
+    let missing = EmbeddedSource::open(bench.log.clone(), SourceSettings::new("payment", "nope")).err().unwrap();
+    assert_eq!(missing.0, "subscription `payment` reads topic `nope`, which does not exist");
+    let beyond = source(&bench, |_| {}).fetch(&Shard::new("orders", 9), 0, 1).await.unwrap_err();
+    assert!(beyond.0.contains("no partition 9 (it has 1)"), "{beyond}");
+}
+
+#[tokio::test]
+async fn when_the_log_has_stopped_nothing_changes_any_more() {
+    let bench = bench(1);
+    let source = source(&bench, |_| {});
+    source.changed().await;
+    bench.log.close();
+    let (mut changed, mut polls) = (source.changed(), 0);
+    std::future::poll_fn(|cx| {
+        polls += 1;
+        let pending = changed.as_mut().poll(cx).is_pending();
+        if polls == 2 {
+            std::task::Poll::Ready(assert!(pending))
+        } else {
+            cx.waker().wake_by_ref();
+            std::task::Poll::Pending
+        }
+    })
+    .await;
+    let again = source.get(&Position { shard: orders(), offset: 0 }).await.unwrap();
+    assert!(again.is_some(), "reading goes on");
+}

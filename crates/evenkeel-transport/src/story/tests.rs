@@ -1,1 +1,104 @@
+use std::time::Duration;
 
+use evenkeel_delivery::ports::{Journal, Source};
+use evenkeel_delivery::{AttemptId, Fact};
+use evenkeel_model::ledger::AttemptFailed;
+use evenkeel_model::{FailureClass, Outcome, Shard};
+
+use super::{Story, story};
+use crate::bench::{Bench, event};
+use crate::contract::rounds::{NOW, at, ended, overdue, returned, round};
+use crate::{EmbeddedJournal, EmbeddedSource, Ingress, JournalSettings, SourceSettings};
+
+fn orders() -> Shard {
+    Shard::new("orders", 0)
+}
+
+fn failed(offset: u64, delivery: u32) -> Fact {
+    let entry = AttemptFailed {
+        offset,
+        delivery,
+        at: NOW,
+        took_us: 12_000,
+        class: FailureClass::Unreachable,
+        status: None,
+        fingerprint: "0000000000000000".into(),
+        message: "no connection".into(),
+        next_at: Some(NOW + Duration::from_secs(1)),
+    };
+    Fact::Attempt { shard: orders(), entry }
+}
+
+async fn journal(bench: &Bench, name: &str, effects: Option<&str>) -> EmbeddedJournal {
+    let settings = JournalSettings { effects: effects.map(Into::into), ..JournalSettings::new(name) };
+    let journal = EmbeddedJournal::open(bench.log.clone(), settings, bench.clock()).unwrap();
+    journal.load().await.unwrap();
+    journal
+}
+
+/// `a` is paid for after two failures, `b` dies; each is read by `stock` too.
+async fn bench() -> Bench {
+    let bench = Bench::new(&[("orders", 1), ("payments", 1)]);
+    let ingress = Ingress::open(bench.log.clone(), bench.clock(), Duration::from_secs(60)).unwrap();
+    let mut other = event("a", "k");
+    other.id.source = "/other".into();
+    ingress.publish("orders", vec![event("a", "k"), event("b", "k"), other]).await.unwrap();
+    let payment = journal(&bench, "payment", Some("payments")).await;
+    payment.commit(round(1, vec![failed(0, 1), overdue(&orders(), 0)])).await.unwrap();
+    let Fact::Ended { shard, mark, mut entry } = ended(&orders(), 0, Outcome::Completed, 1) else { panic!() };
+    (entry.deliveries, entry.attempts) = (2, 1);
+    let mut paid = round(2, vec![Fact::Ended { shard, mark, entry }]);
+    paid.emitted = vec![(at(&orders(), 0), AttemptId(1), vec![returned(1)])];
+    payment.commit(paid).await.unwrap();
+    let source = EmbeddedSource::open(bench.log.clone(), SourceSettings::new("payment", "orders")).unwrap();
+    let mut died = round(3, vec![ended(&orders(), 1, Outcome::Dead, 0)]);
+    died.dead = vec![source.get(&at(&orders(), 1)).await.unwrap().unwrap()];
+    payment.commit(died).await.unwrap();
+    journal(&bench, "stock", None).await.commit(round(1, vec![failed(0, 1)])).await.unwrap();
+    bench
+}
+
+fn one(bench: &Bench, id: &str) -> Story {
+    let mut stories = story(&bench.log, id, Some("/shop")).unwrap();
+    assert_eq!(stories.len(), 1);
+    stories.remove(0)
+}
+
+#[tokio::test]
+async fn a_story_tells_every_record_attempt_outcome_and_caused_event() {
+    let bench = bench().await;
+    let story = one(&bench, "a");
+    assert_eq!(story.records.len(), 1);
+    assert_eq!((&story.records[0].at, story.records[0].kind.as_str()), (&at(&orders(), 0), "OrderCreated"));
+    let [payment, stock] = story.subscriptions.as_slice() else { panic!("{story:?}") };
+    assert_eq!((&*payment.name, payment.outcome, payment.deliveries), ("payment", Some(Outcome::Completed), 2));
+    assert_eq!((payment.ended_at, payment.overdue_at), (Some(NOW), Some(NOW)));
+    let attempts: Vec<_> = payment.attempts.iter().map(|a| (a.delivery, a.class, a.took.as_micros())).collect();
+    assert_eq!(attempts, [(1, Some(FailureClass::Unreachable), 12_000), (2, None, 700)]);
+    assert_eq!((&*stock.name, stock.outcome, stock.attempts.len()), ("stock", None, 1));
+    let [caused] = story.caused.as_slice() else { panic!("{story:?}") };
+    assert_eq!((caused.event.id.as_str(), caused.subscription.as_str()), ("event-1", "payment"));
+    assert_eq!(&*caused.at.shard.topic, "payments");
+    let effect = super::story(&bench.log, "event-1", None).unwrap().remove(0);
+    assert_eq!(effect.records[0].caused_by.as_deref(), Some("payment;orders;0;0"));
+}
+
+#[tokio::test]
+async fn the_story_of_a_dead_event_shows_its_dead_letter_and_why() {
+    let story = one(&bench().await, "b");
+    let topics: Vec<&str> = story.records.iter().map(|r| &*r.at.shard.topic).collect();
+    assert_eq!(topics, ["orders", "payment.dead"]);
+    let payment = &story.subscriptions[0];
+    assert_eq!((payment.outcome, payment.reason.as_deref()), (Some(Outcome::Dead), Some("attempts_exhausted")));
+    assert_eq!(payment.attempts[0].class, Some(FailureClass::Failed));
+    assert_eq!(story.caused, []);
+}
+
+#[tokio::test]
+async fn an_id_of_two_sources_has_two_stories_and_an_unknown_one_none() {
+    let bench = bench().await;
+    let sources: Vec<String> = story(&bench.log, "a", None).unwrap().into_iter().map(|s| s.event.source).collect();
+    assert_eq!(sources, ["/shop", "/other"]);
+    assert_eq!(story(&bench.log, "nobody", None).unwrap(), []);
+    assert_eq!(story(&bench.log, "a", Some("/nobody")).unwrap(), []);
+}
