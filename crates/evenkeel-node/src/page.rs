@@ -1,0 +1,138 @@
+//! The status page: `GET /`, for an engineer at three in the morning.
+//!
+//! [`render`] turns a [`Status`] into markup, complete without scripts; [`asset`] hands out the
+//! two files that go with it. The page is pure: it reads no log, no clock and no request. What it
+//! shows and in which order is decided in `PAGES.md`'s terms: one sentence, the promises, the
+//! objectives, the flow, what happened, then topics, disk and node.
+//!
+//! Invariants: everything from outside is escaped; no inline script or style, so that
+//! [`CONTENT_SECURITY_POLICY`] holds; no request leaves the node; state is told by a word and a
+//! shape before colour.
+
+pub mod status;
+mod numbers;
+mod marks;
+mod sentence;
+mod promises;
+mod objectives;
+mod plot;
+mod flow;
+mod timeline;
+mod ground;
+mod assets;
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod tests;
+
+use maud::{DOCTYPE, Markup, html};
+
+pub use assets::asset;
+pub use status::Status;
+
+use evenkeel_cloudevents::time::format_rfc3339;
+use sentence::{Level, sentence};
+
+/// The header that goes with the page.
+pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Seconds between two refreshes, where there are no scripts.
+const REFRESH_S: &str = "5";
+
+/// The whole page.
+pub fn render(status: &Status) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title(status)) }
+                link rel="icon" href=(assets::ICON) type="image/svg+xml";
+                link rel="stylesheet" href=(assets::style_path());
+                script src=(assets::script_path()) defer {}
+                noscript { meta http-equiv="refresh" content=(REFRESH_S); }
+            }
+            body {
+                a class="skip" href="#flow" { "Skip to the flow" }
+                header {
+                    b { "evenkeel" }
+                    span { (status.node.url) }
+                    span class="asof" {
+                        "as of "
+                        time id="asof" datetime=(format_rfc3339(status.now)) { (marks::absolute(status.now)) }
+                    }
+                }
+                p id="connection" role="status" hidden {}
+                main id="main" { (contents(status)) }
+            }
+        }
+    }
+}
+
+fn contents(status: &Status) -> Markup {
+    html! {
+        (headline(status))
+        (promises::section(status))
+        @if is_empty(status) { (first_steps(status)) }
+        (objectives::section(status))
+        (flow::section(status))
+        (timeline::section(status))
+        (ground::section(status))
+    }
+}
+
+fn headline(status: &Status) -> Markup {
+    let said = sentence(status);
+    let (class, shape, word) = match said.level {
+        Level::Empty => ("empty", "○", "ready"),
+        Level::Calm => ("calm", "●", "kept"),
+        Level::Held => ("held", "▲", "needs attention"),
+        Level::Broken => ("broken", "■", "broken"),
+    };
+    html! {
+        section class={ "headline " (class) } aria-live="polite" {
+            p class="word" { span aria-hidden="true" { (shape) } " " (word) }
+            h1 { (marks::prose(&said.text)) }
+            @if !said.command.is_empty() {
+                p class="do" { (marks::command(&status.node.url, &said.command)) }
+            }
+        }
+    }
+}
+
+/// Nothing was ever published.
+fn is_empty(status: &Status) -> bool {
+    sentence(status).level == Level::Empty
+}
+
+fn first_steps(status: &Status) -> Markup {
+    let user_topic = status.topics.iter().find(|t| !t.name.starts_with(evenkeel_model::names::OWN_PREFIX));
+    let topic = user_topic.map_or("orders", |t| t.name.as_str());
+    let publish = ["publish", topic, "--type", "OrderCreated", "--source", "/shop", "--key", "customer-1"];
+    let line = format!("echo '{{\"order\":1}}' | {}", marks::command_line(&status.node.url, &publish));
+    html! {
+        section id="first" {
+            h2 { "Publish the first event" }
+            @if user_topic.is_none() {
+                p { "There is no topic yet. Name one in the configuration, then start the node again:" }
+                p { code class="cmd" data-copy="topics: { orders: { partitions: 4 } }" { "topics: { orders: { partitions: 4 } }" } }
+            }
+            p { code class="cmd" data-copy=(line) { (line) } }
+            p { "Then watch it arrive, and read its story:" }
+            p { (marks::command(&status.node.url, &["tail", topic, "--from", "earliest"])) }
+        }
+    }
+}
+
+fn title(status: &Status) -> String {
+    let word = match sentence(status).level {
+        Level::Empty => "ready",
+        Level::Calm => "kept",
+        Level::Held => "▲ needs attention",
+        Level::Broken => "■ broken",
+    };
+    format!("{word} · evenkeel")
+}

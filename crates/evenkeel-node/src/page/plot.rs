@@ -1,0 +1,94 @@
+//! Pictures in SVG: the budget as a bar that empties, and as a line over its window. Sizes are
+//! attributes, since the policy of the page forbids inline style. Gaps are shown as gaps.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use maud::{Markup, html};
+
+use super::numbers;
+
+const WIDTH: f64 = 240.0;
+const HEIGHT: f64 = 40.0;
+/// Room for the labels of the axes.
+const LEFT: f64 = 40.0;
+const BELOW: f64 = 16.0;
+
+/// What is left, as a bar; empty when overspent.
+pub(super) fn bar(left: f64) -> Markup {
+    let width = format!("{:.1}", left.clamp(0.0, 1.0) * 96.0);
+    let class = if left <= 0.25 { "low" } else { "fill" };
+    html! {
+        svg class="bar" viewBox="0 0 96 8" width="96" height="8" aria-hidden="true" {
+            rect class="track" width="96" height="8" {}
+            rect class=(class) width=(width) height="8" {}
+        }
+    }
+}
+
+/// The budget left over the window, oldest first, with a table behind it.
+pub(super) fn history(points: &[Option<f64>], window: Duration) -> Markup {
+    if points.iter().flatten().count() < 2 {
+        return html! { span class="quiet small" { "not enough of it yet" } };
+    }
+    let step = window / u32::try_from(points.len()).unwrap_or(u32::MAX).max(1);
+    html! {
+        details class="plot" {
+            summary { (line(points, window)) }
+            table class="behind" {
+                thead { tr { th scope="col" { "Before now" } th scope="col" { "Budget left" } } }
+                tbody {
+                    @for (back, point) in points.iter().rev().enumerate() {
+                        tr {
+                            td { (numbers::duration(step * u32::try_from(back).unwrap_or(u32::MAX))) }
+                            td { @match point { Some(left) => (numbers::budget(*left)), None => "–" } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn line(points: &[Option<f64>], window: Duration) -> Markup {
+    let lowest = points.iter().flatten().copied().fold(0.0_f64, f64::min).max(-1.0);
+    let y = |left: f64| 4.0 + (1.0 - left.clamp(lowest, 1.0)) / (1.0 - lowest) * HEIGHT;
+    let zero = format!("{:.1}", y(0.0));
+    let full = format!("{:.1}", y(1.0));
+    let right = format!("{:.1}", LEFT + WIDTH);
+    let base = format!("{:.1}", HEIGHT + BELOW);
+    let label = format!(
+        "budget left over {}, now {}",
+        numbers::duration(window),
+        points.iter().rev().flatten().next().map_or_else(String::new, |left| numbers::budget(*left))
+    );
+    html! {
+        svg class="line" viewBox=(format!("0 0 {} {}", LEFT + WIDTH + 4.0, HEIGHT + BELOW + 4.0)) width="284" height="60"
+            role="img" aria-label=(label) {
+            line class="grid" x1=(LEFT) x2=(right) y1=(full) y2=(full) {}
+            line class="objective" x1=(LEFT) x2=(right) y1=(zero) y2=(zero) {}
+            text x=(LEFT - 4.0) y=(full) dy="4" text-anchor="end" { "100 %" }
+            text x=(LEFT - 4.0) y=(zero) dy="4" text-anchor="end" { "0 %" }
+            text x=(LEFT) y=(base) text-anchor="start" { "−" (numbers::duration(window)) }
+            text x=(right) y=(base) text-anchor="end" { "now" }
+            path class="series" d=(path(points, y)) {}
+        }
+    }
+}
+
+/// A new stroke after each gap.
+fn path(points: &[Option<f64>], y: impl Fn(f64) -> f64) -> String {
+    let step = WIDTH / (points.len().max(2) - 1) as f64;
+    let mut out = String::new();
+    let mut pen_is_down = false;
+    for (at, point) in points.iter().enumerate() {
+        let Some(left) = point else {
+            pen_is_down = false;
+            continue;
+        };
+        let letter = if pen_is_down { 'L' } else { 'M' };
+        let _ = write!(out, "{letter}{:.1} {:.1}", LEFT + step * at as f64, y(*left));
+        pen_is_down = true;
+    }
+    out
+}

@@ -1,0 +1,272 @@
+//! What the page is told: plain values, gathered by whoever serves it.
+//!
+//! Nothing is derived here. Rates, quantiles and shares come as the audit, the watch and the
+//! subscriptions' views have them; `None` is "not known", and is shown so.
+
+use std::time::Duration;
+
+use evenkeel_model::Timestamp;
+
+/// Everything that one page shows, as of one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Status {
+    /// The moment.
+    pub now: Timestamp,
+    /// The node.
+    pub node: Node,
+    /// The newest proof; `None` until there is one.
+    pub proof: Option<Proof>,
+    /// Objectives, in the order of the configuration.
+    pub objectives: Vec<Objective>,
+    /// Subscriptions, in the order of the configuration.
+    pub flows: Vec<Flow>,
+    /// What happened, in any order; the page sorts it, newest first.
+    pub happenings: Vec<Happening>,
+    /// Users' topics, and the node's own after them.
+    pub topics: Vec<Topic>,
+    /// The disk.
+    pub disk: Disk,
+}
+
+/// The node itself.
+#[derive(Clone, Debug, Default)]
+pub struct Node {
+    /// Its version.
+    pub version: String,
+    /// Its address, as a URL: `http://127.0.0.1:8080`.
+    pub url: String,
+    /// Its data folder.
+    pub data: String,
+    /// When it started.
+    pub started: Timestamp,
+    /// It takes its leave: nothing new is dispatched.
+    pub draining: bool,
+    /// Why the log stopped, when it did.
+    pub log_stopped: Option<String>,
+}
+
+/// What the newest audit found, over all subscriptions.
+#[derive(Clone, Debug, Default)]
+pub struct Proof {
+    /// When it was made.
+    pub at: Timestamp,
+    /// Over how many events: the sum of what was appended for each subscription.
+    pub events: u64,
+    /// Events without an outcome that are nowhere.
+    pub lost: u64,
+    /// Events with two outcomes.
+    pub twice: u64,
+    /// Events of a key that ended before an earlier one.
+    pub out_of_order: u64,
+    /// Events that went to a handler again after an attempt whose result is unknown.
+    pub sent_again: u64,
+    /// Everything that does not add up, in words.
+    pub problems: Vec<String>,
+}
+
+/// One objective.
+#[derive(Clone, Debug, Default)]
+pub struct Objective {
+    /// Its name.
+    pub name: String,
+    /// The subscription that it watches.
+    pub subscription: String,
+    /// The share of events that must be good, 0 to 1.
+    pub target: f64,
+    /// Good means completed within this time of creation; `None`: completed at all.
+    pub threshold: Option<Duration>,
+    /// The rolling window.
+    pub window: Duration,
+    /// The share that was good in the window; `None` without events.
+    pub good: Option<f64>,
+    /// Events that counted in the window.
+    pub events: u64,
+    /// The share of the budget that is left; below 0 when it is overspent.
+    pub budget_left: Option<f64>,
+    /// The present burn as a multiple of the even burn; `None` without events.
+    pub burn: Option<f64>,
+    /// Over how long the burn was taken.
+    pub burn_window: Duration,
+    /// When the budget is gone at that burn; `None`: never.
+    pub exhausted_in: Option<Duration>,
+    /// Its alert that fires, most severe first: `page-quick`.
+    pub firing: Option<String>,
+    /// The budget left over the window, evenly spaced, oldest first; `None` is a gap.
+    pub history: Vec<Option<f64>>,
+}
+
+/// One subscription: topic → subscription → handler.
+#[derive(Clone, Debug, Default)]
+pub struct Flow {
+    /// The topic that it reads.
+    pub topic: String,
+    /// Its name.
+    pub subscription: String,
+    /// Its handler, as a URL or a function's name.
+    pub handler: String,
+    /// Records that came in, per second.
+    pub rate_in: f64,
+    /// Events that ended, per second.
+    pub rate_out: f64,
+    /// Created to completed, median.
+    pub p50: Option<Duration>,
+    /// Created to completed, 99th percentile.
+    pub p99: Option<Duration>,
+    /// The age of the oldest event that has no outcome; `None`: there is none.
+    pub lag: Option<Duration>,
+    /// Not yet read.
+    pub unread: u64,
+    /// At the handler.
+    pub in_flight: u64,
+    /// Waiting durably.
+    pub parked: u64,
+    /// Keys that are held back.
+    pub parked_keys: u64,
+    /// In the dead letters.
+    pub dead: u64,
+    /// Whether events pass.
+    pub gate: Gate,
+    /// The first few parked lanes.
+    pub lanes: Vec<Lane>,
+    /// Dead letters by fingerprint.
+    pub dead_groups: Vec<DeadGroup>,
+    /// The policy in words, a sentence each.
+    pub policy: Vec<String>,
+}
+
+/// Whether events pass to the handler.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Gate {
+    /// They do.
+    #[default]
+    Flowing,
+    /// A breaker is open: they wait.
+    Holding {
+        /// What is down.
+        dependency: String,
+        /// Since when.
+        since: Timestamp,
+        /// When one event is tried again.
+        next_probe: Option<Timestamp>,
+    },
+    /// A breaker lets single events through.
+    Probing {
+        /// What may be up again.
+        dependency: String,
+        /// Since when it was down.
+        since: Timestamp,
+    },
+    /// Somebody, or a rule, paused it.
+    Paused {
+        /// Why.
+        why: String,
+    },
+    /// It cannot go on.
+    Stopped {
+        /// Why.
+        why: String,
+    },
+}
+
+/// A parked lane.
+#[derive(Clone, Debug, Default)]
+pub struct Lane {
+    /// Its key; `None` for an event without one.
+    pub key: Option<String>,
+    /// The partition of the event that holds it up.
+    pub partition: u32,
+    /// The offset of that event.
+    pub offset: u64,
+    /// Events behind it.
+    pub behind: u64,
+    /// When it is tried again; `None`: an operator must act.
+    pub next_at: Option<Timestamp>,
+    /// Attempts that counted.
+    pub attempts: u32,
+    /// The last failure.
+    pub message: String,
+}
+
+/// Dead letters that failed alike.
+#[derive(Clone, Debug, Default)]
+pub struct DeadGroup {
+    /// What they share.
+    pub fingerprint: String,
+    /// The failure's class.
+    pub class: String,
+    /// Why they are dead: `rejected`, `attempts_exhausted`.
+    pub reason: String,
+    /// The newest one's message.
+    pub message: String,
+    /// How many.
+    pub count: u64,
+    /// When the newest one failed last.
+    pub last_at: Timestamp,
+    /// The id of the newest one.
+    pub example: String,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, Default)]
+pub struct Happening {
+    /// When it began.
+    pub at: Timestamp,
+    /// When it ended; `None`: it goes on, or it was a moment (see [`Happening::ongoing`]).
+    pub until: Option<Timestamp>,
+    /// It still goes on.
+    pub ongoing: bool,
+    /// What it was.
+    pub kind: HappeningKind,
+    /// The name to ask for it by: `inc-3`; empty when it has none.
+    pub id: String,
+    /// In one sentence.
+    pub text: String,
+    /// What else there is to say, oldest first.
+    pub details: Vec<String>,
+}
+
+/// What kind of thing happened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HappeningKind {
+    /// An incident.
+    Incident,
+    /// An alert.
+    Alert,
+    /// A breaker opened, or a subscription was paused.
+    Gate,
+    /// A playbook ran.
+    Playbook,
+    /// An experiment ran.
+    Experiment,
+    /// The node started, stopped, or was found dead.
+    #[default]
+    Node,
+}
+
+/// One topic.
+#[derive(Clone, Debug, Default)]
+pub struct Topic {
+    /// Its name.
+    pub name: String,
+    /// Its partitions.
+    pub partitions: u32,
+    /// Records that it holds.
+    pub records: u64,
+    /// The records that came in, per second.
+    pub rate_in: f64,
+}
+
+/// The disk under the data folder.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Disk {
+    /// Bytes of the write-ahead log.
+    pub wal_bytes: u64,
+    /// Bytes of the segments.
+    pub segment_bytes: u64,
+    /// Bytes that are free; `None`: not known.
+    pub free_bytes: Option<u64>,
+    /// Groups that were made durable since the node started.
+    pub groups: u64,
+    /// Device flushes since the node started.
+    pub flushes: u64,
+}

@@ -1,0 +1,77 @@
+//! What happened: incidents, alerts, gates, playbooks and experiments on one line, newest first.
+
+use maud::{Markup, html};
+
+use super::marks::{self, Tone, segment};
+use super::numbers;
+use super::status::{Happening, HappeningKind, Status};
+
+/// More than this is for the API.
+const SHOWN_MAX: usize = 50;
+
+pub(super) fn section(status: &Status) -> Markup {
+    let mut happenings: Vec<&Happening> = status.happenings.iter().collect();
+    happenings.sort_by_key(|h| std::cmp::Reverse((h.ongoing, h.at)));
+    html! {
+        section id="happened" {
+            h2 { "What happened" }
+            @if happenings.is_empty() {
+                p class="quiet" { "Nothing out of the ordinary." }
+            } @else {
+                ol class="timeline" {
+                    @for happening in happenings.iter().take(SHOWN_MAX) { (item(happening, status)) }
+                }
+                @if happenings.len() > SHOWN_MAX {
+                    p class="small" { a href="/v1/incidents" { (happenings.len() - SHOWN_MAX) " older ones" } }
+                }
+                p class="small" {
+                    (marks::command(&status.node.url, &["incidents"])) " "
+                    (marks::command(&status.node.url, &["alerts"]))
+                }
+            }
+        }
+    }
+}
+
+fn item(happening: &Happening, status: &Status) -> Markup {
+    let (tone, word) = standing(happening);
+    html! {
+        li {
+            span class="when" { (marks::ago(happening.at, status.now)) }
+            span class="what" {
+                (marks::state(tone, word)) " "
+                span class="kind" { (kind(happening.kind)) } " "
+                @if !happening.id.is_empty() { (marks::id(&happening.id)) " " }
+                span class="words" { (marks::prose(&happening.text)) }
+                @if let Some(until) = happening.until.filter(|u| *u > happening.at) {
+                    span class="small" title=(marks::absolute(until)) { " took " (numbers::duration(until.since(happening.at))) }
+                }
+                @if !happening.details.is_empty() {
+                    details id={ "happened-" (happening.at.micros()) "-" (segment(&happening.id)) } {
+                        summary { (happening.details.len()) @if happening.details.len() == 1 { " step" } @else { " steps" } }
+                        ol class="steps" { @for step in &happening.details { li class="words" { (marks::prose(step)) } } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn standing(happening: &Happening) -> (Tone, &'static str) {
+    match (happening.ongoing, happening.kind) {
+        (true, HappeningKind::Incident | HappeningKind::Alert) => (Tone::Bad, "open"),
+        (true, _) => (Tone::Held, "going on"),
+        (false, _) => (Tone::Quiet, "over"),
+    }
+}
+
+fn kind(kind: HappeningKind) -> &'static str {
+    match kind {
+        HappeningKind::Incident => "incident",
+        HappeningKind::Alert => "alert",
+        HappeningKind::Gate => "gate",
+        HappeningKind::Playbook => "playbook",
+        HappeningKind::Experiment => "experiment",
+        HappeningKind::Node => "node",
+    }
+}
