@@ -30,7 +30,6 @@ pub(crate) struct House {
     python: bool,
     ports: BTreeMap<String, u16>,
     children: Children,
-    node_starts: u32,
 }
 
 impl House {
@@ -51,7 +50,6 @@ impl House {
             python: has_python(),
             ports: BTreeMap::new(),
             children,
-            node_starts: 0,
             dir,
         })
     }
@@ -141,9 +139,18 @@ impl House {
             program.extend(["--plan".into(), self.dir.join("desk.json").into()]);
         }
         self.children.start(name, program)?;
-        let port = line_in(&port_file, |line| line.parse().ok()).await?;
+        let port = self.unless_it_fails(name, line_in(&port_file, |line| line.parse().ok()).await)?;
         self.ports.insert(name.to_owned(), port);
         Ok(())
+    }
+
+    /// A child that did not come up is ended, so that it can be started again.
+    fn unless_it_fails<T>(&mut self, name: &str, came_up: Result<T, String>) -> Result<T, String> {
+        came_up.map_err(|why| {
+            let fallen = self.fallen().unwrap_or_default();
+            let _ = self.kill(name);
+            format!("{name} does not come up: {why} {fallen}")
+        })
     }
 
     async fn start_node(&mut self) -> Result<(), String> {
@@ -155,12 +162,7 @@ impl House {
             program.extend(["--sabotage".into(), sabotage.into()]);
         }
         let out = self.children.start(NODE, program)?;
-        self.node_starts += 1;
-        let ready = line_in(&out, ready_port);
-        let port = match ready.await {
-            Ok(port) => port,
-            Err(why) => return Err(format!("the node is not ready: {why}; {}", self.fallen().unwrap_or_default())),
-        };
+        let port = self.unless_it_fails(NODE, line_in(&out, ready_port).await)?;
         self.ports.insert(NODE.to_owned(), port);
         Ok(())
     }

@@ -50,6 +50,7 @@ async fn perform(args: DemoArgs) -> Result<bool, String> {
     drop(house);
     if proved && args.data.is_none() {
         let _ = std::fs::remove_dir_all(&dir);
+        let _ = dir.parent().map(std::fs::remove_dir);
     } else {
         println!("everything is in {}", dir.display());
     }
