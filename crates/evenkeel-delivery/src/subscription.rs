@@ -8,6 +8,7 @@
 //! is at the handler; a lane moves on only after the round with its event's outcome is
 //! committed; only booked attempts end an event.
 
+mod credit;
 mod arrivals;
 mod lanes;
 mod events;
@@ -77,7 +78,7 @@ pub struct Subscription {
     /// When an event succeeded last, in the count of happenings.
     last_success: u64,
     undecided: BTreeSet<Slot>,
-    /// Events that may be read at a limit of parking, to find a witness.
+    /// Events that may be read beyond a limit, to find a witness.
     witnesses: usize,
     held: BTreeSet<Slot>,
     inbox: Inbox,
@@ -147,18 +148,6 @@ impl Subscription {
     /// Where reading of a partition begins: the lowest offset without an outcome, or `from`.
     pub fn resume_at(&self, shard: &Shard, from: u64) -> u64 {
         self.offsets.committed(shard).unwrap_or(from)
-    }
-
-    /// How many more events may be read now; 0 stops reading. At a limit of parking it is 0, but
-    /// for a few after each failure of which nobody can tell yet whose fault it was.
-    pub fn credit(&self) -> usize {
-        let waiting = self.events.len().saturating_sub(self.lanes.parked_events()) + self.rounds.others();
-        let room = self.policy.window.saturating_sub(waiting);
-        match (self.draining, self.lanes.are_full()) {
-            (true, _) => 0,
-            (false, true) => room.min(self.witnesses),
-            (false, false) => room,
-        }
     }
 
     /// The lowest offset of each partition that is still owed.

@@ -14,18 +14,23 @@ use std::time::Duration;
 use evenkeel_model::{FailureClass, Timestamp};
 
 use super::Subscription;
+use super::credit::WITNESSES;
 use super::events::{Slot, State};
 use super::timers::Timer;
 use super::verdicts::{Again, spends};
 use crate::{Exhausted, Fact, Pending, PendingWhy};
 
-/// How many events may be read beyond a limit of parking, for each failed attempt, to find a
-/// witness: without one, poison that fills the parking would keep it full for ever.
-const WITNESSES: usize = 8;
-
 impl Subscription {
     /// An attempt failed, and all that it accuses was told: the event's next step.
     pub(super) fn settle_failed(&mut self, now: Timestamp, slot: Slot, again: &Again, undecided: bool) {
+        self.take_next_step(now, slot, again, undecided);
+        let whose_fault = spends(again.class) || again.class == FailureClass::Unreachable;
+        if whose_fault || !self.breakers.all_closed() {
+            self.witnesses = WITNESSES;
+        }
+    }
+
+    fn take_next_step(&mut self, now: Timestamp, slot: Slot, again: &Again, undecided: bool) {
         self.events[slot].state = State::Queued;
         if again.class == FailureClass::Overload {
             self.stop_ageing(slot);
@@ -81,10 +86,6 @@ impl Subscription {
         let lane = self.events[slot].lane;
         if next_at.since(now) >= self.policy.retry.inline && next_at > now {
             self.lanes.park(lane);
-        }
-        let event = &self.events[slot];
-        if self.lanes.are_full() && (event.why == PendingWhy::Undecided || !event.unbooked.is_empty()) {
-            self.witnesses = WITNESSES;
         }
         self.say_pending(slot);
         self.wait_or_ready(now, slot);

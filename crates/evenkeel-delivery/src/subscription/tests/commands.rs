@@ -67,10 +67,13 @@ fn an_endpoint_that_refuses_raises_an_alarm_not_one_per_event() {
 
 #[test]
 fn skip_dead_letters_the_first_of_a_parked_key_and_its_lane_goes_on() {
-    let mut world = World::new(policy(), Box::new(|a| match a.id.as_str() {
-        "a" => (ms(1), retry_after(500, secs(100))),
-        _ => (ms(1), Verdict::Ack),
-    }));
+    let mut world = World::new(
+        policy(),
+        Box::new(|a| match a.id.as_str() {
+            "a" => (ms(1), retry_after(500, secs(100))),
+            _ => (ms(1), Verdict::Ack),
+        }),
+    );
     world.publish(0, "k", "a");
     world.publish(0, "k", "b");
     world.run(secs(1));
@@ -86,10 +89,13 @@ fn skip_dead_letters_the_first_of_a_parked_key_and_its_lane_goes_on() {
 #[test]
 fn skip_of_an_event_at_the_handler_waits_for_the_answer_and_believes_a_success() {
     for (answer, outcome) in [(Verdict::Ack, Outcome::Completed), (status(500), Outcome::Dead)] {
-        let mut world = World::new(policy(), Box::new(move |a| match a.dispatch.delivery {
-            1 => (ms(1), retry_after(500, secs(1))),
-            _ => (secs(2), answer.clone()),
-        }));
+        let mut world = World::new(
+            policy(),
+            Box::new(move |a| match a.dispatch.delivery {
+                1 => (ms(1), retry_after(500, secs(1))),
+                _ => (secs(2), answer.clone()),
+            }),
+        );
         world.publish(0, "k", "a");
         world.run(secs(2));
         assert_eq!(world.sub.view(world.now).in_flight, 1);

@@ -43,7 +43,8 @@ fn a_duplicate_waits_for_the_outcome_of_its_first_whatever_that_is() {
 fn duplicates_of_a_parked_event_are_parked_with_it_and_do_not_fill_the_window() {
     let mut p = Policy { window: 5, ..policy() };
     p.retry.inline = ms(0);
-    let mut world = World::new(p, Box::new(|a| (ms(1), if a.since_start < secs(30) { status(500) } else { Verdict::Ack })));
+    let mut world =
+        World::new(p, Box::new(|a| (ms(1), if a.since_start < secs(30) { status(500) } else { Verdict::Ack })));
     world.publish(0, "k", "a");
     world.run(ms(10));
     for _ in 0..20 {

@@ -159,11 +159,13 @@ fn an_open_breaker_is_found_open_after_a_restart() {
 fn a_named_dependency_is_accused_by_answers_only_and_opens_by_request() {
     let bank = |open| (std::sync::Arc::from("bank"), BreakerPolicy { open, ..BreakerPolicy::default() });
     let p = Policy { depends_on: vec![bank(secs(5))], ..policy() };
-    for (verdict, which) in [(status(500), 1), (timed_out(), 0), (unreachable(), 0), (status(404), 0), (status(503), 1)] {
+    for (verdict, which) in [(status(500), 1), (timed_out(), 0), (unreachable(), 0), (status(404), 0), (status(503), 1)]
+    {
         let mut world = World::new(p.clone(), always(verdict.clone()));
         world.traffic(40, ms(0), 40);
         world.run(secs(2));
-        let open: Vec<bool> = world.sub.view(world.now).breakers.iter().map(|b| b.state == BreakerState::Open).collect();
+        let open: Vec<bool> =
+            world.sub.view(world.now).breakers.iter().map(|b| b.state == BreakerState::Open).collect();
         assert_eq!(open, [which == 0, which == 1], "{verdict:?}");
     }
     let mut world = World::new(p, always(Verdict::Pause { dependency: "bank".into() }));
@@ -181,7 +183,8 @@ fn a_named_dependency_is_accused_by_answers_only_and_opens_by_request() {
 fn shedding_feeds_no_breaker_spends_nothing_and_lowers_the_concurrency() {
     for verdict in [status(429), retry_after(503, ms(10)), Verdict::Busy { after: None }] {
         let mut world = World::new(policy(), always(verdict.clone()));
-        world.handle = Box::new(move |a| (ms(5), if a.since_start < secs(30) { verdict.clone() } else { Verdict::Ack }));
+        world.handle =
+            Box::new(move |a| (ms(5), if a.since_start < secs(30) { verdict.clone() } else { Verdict::Ack }));
         world.traffic(100, ms(0), 100);
         world.run(secs(20));
         assert_eq!(world.breaker(), BreakerState::Closed);

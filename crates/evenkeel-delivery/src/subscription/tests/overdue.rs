@@ -11,7 +11,8 @@ fn thresholds() -> Policy {
 
 #[test]
 fn an_event_is_overdue_once_per_threshold_when_its_age_passes_it() {
-    let mut world = World::new(thresholds(), Box::new(|a| (if a.id == "slow" { secs(30) } else { ms(1) }, Verdict::Ack)));
+    let mut world =
+        World::new(thresholds(), Box::new(|a| (if a.id == "slow" { secs(30) } else { ms(1) }, Verdict::Ack)));
     world.publish(0, "s", "slow");
     world.publish(0, "q", "quick");
     world.run(secs(20));

@@ -62,10 +62,13 @@ fn a_success_that_was_under_way_books_only_when_the_window_is_over() {
     let mut p = policy();
     p.retry = RetrySchedule { attempts: 1, ..p.retry };
     p.handler_breaker.open = secs(60);
-    let mut world = World::new(p, Box::new(|a| match a.id.as_str() {
-        "poison" => (ms(5), status(500)),
-        _ => (secs(1), Verdict::Ack),
-    }));
+    let mut world = World::new(
+        p,
+        Box::new(|a| match a.id.as_str() {
+            "poison" => (ms(5), status(500)),
+            _ => (secs(1), Verdict::Ack),
+        }),
+    );
     world.publish(1, "slow", "slow");
     world.publish(0, "k", "poison");
     world.run(secs(9));
@@ -103,7 +106,8 @@ fn many_poison_events_amid_healthy_ones_all_die_and_nobody_else() {
 #[test]
 fn a_retry_is_never_earlier_than_the_handler_wishes() {
     let answers = [retry_after(500, secs(7)), retry_after(429, secs(7)), Verdict::Busy { after: Some(secs(7)) }];
-    let wishes = [Verdict::Retry { after: Some(secs(7)), message: "later".into() }, Verdict::Defer { until: start() + secs(7) }];
+    let wishes =
+        [Verdict::Retry { after: Some(secs(7)), message: "later".into() }, Verdict::Defer { until: start() + secs(7) }];
     for answer in answers.into_iter().chain(wishes) {
         let mut world = World::new(policy(), poison(answer.clone()));
         world.publish(0, "k", "poison");

@@ -10,10 +10,13 @@ fn a_kill_in_the_middle_loses_nothing_at_low_and_at_high_traffic() {
     for (count, every) in [(40, ms(500)), (3000, ms(2))] {
         let mut patient = policy();
         patient.retry.attempts = 20;
-        let mut world = World::new(patient, Box::new(|a| match a.dispatch.attempt.0 % 7 {
-            0 => (ms(30), status(500)),
-            _ => (ms(20), Verdict::Ack),
-        }));
+        let mut world = World::new(
+            patient,
+            Box::new(|a| match a.dispatch.attempt.0 % 7 {
+                0 => (ms(30), status(500)),
+                _ => (ms(20), Verdict::Ack),
+            }),
+        );
         world.traffic(count, every, 60);
         for life in 0..12_u64 {
             world.run(ms(300 + 41 * life));
@@ -27,10 +30,13 @@ fn a_kill_in_the_middle_loses_nothing_at_low_and_at_high_traffic() {
 
 #[test]
 fn a_restart_spends_no_attempt_and_shortens_no_wait() {
-    let mut world = World::new(policy(), Box::new(|a| match a.dispatch.delivery {
-        1 => (ms(1), retry_after(500, secs(100))),
-        _ => (ms(1), Verdict::Ack),
-    }));
+    let mut world = World::new(
+        policy(),
+        Box::new(|a| match a.dispatch.delivery {
+            1 => (ms(1), retry_after(500, secs(100))),
+            _ => (ms(1), Verdict::Ack),
+        }),
+    );
     world.publish(0, "k", "a");
     world.publish(0, "k", "b");
     world.publish(0, "other", "c");
@@ -43,12 +49,17 @@ fn a_restart_spends_no_attempt_and_shortens_no_wait() {
     world.run(secs(15));
     assert!(world.run_to_end(secs(100)));
     let ended = world.outcome("a").expect("it ended");
-    assert_eq!((ended.attempts, ended.deliveries, ended.deferrals), (1, 2, 1), "a failure without a witness is a deferral");
+    assert_eq!(
+        (ended.attempts, ended.deliveries, ended.deferrals),
+        (1, 2, 1),
+        "a failure without a witness is a deferral"
+    );
 }
 
 #[test]
 fn booked_attempts_of_a_parked_event_are_remembered() {
-    let mut world = World::new(policy(), Box::new(|a| (ms(1), if a.id == "poison" { status(500) } else { Verdict::Ack })));
+    let mut world =
+        World::new(policy(), Box::new(|a| (ms(1), if a.id == "poison" { status(500) } else { Verdict::Ack })));
     let mut long = policy();
     long.retry.initial = secs(8);
     world.policy = long;

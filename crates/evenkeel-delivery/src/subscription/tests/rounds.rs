@@ -38,7 +38,8 @@ fn a_round_names_the_attempts_whose_events_go_along_and_the_floors_it_reaches() 
         let acked: Vec<(u64, u32)> = round.acked.iter().map(|(at, _)| (at.offset, 1)).collect();
         assert_eq!(completed, acked);
     }
-    let last = world.facts.iter().rev().find_map(|f| if let Fact::Progress { below, .. } = f { Some(*below) } else { None });
+    let last =
+        world.facts.iter().rev().find_map(|f| if let Fact::Progress { below, .. } = f { Some(*below) } else { None });
     assert_eq!(last, Some(3));
 }
 

@@ -1,0 +1,36 @@
+//! Credit: how many more events may be read.
+//!
+//! The window bounds what is read and waits; the limits of parking stop reading until they are
+//! at 80 % again. Both give way a little when they would keep an outage going: poison that fills
+//! the parking, or the window behind an open breaker, leaves nobody to succeed, so that nobody
+//! could tell it from an outage. After each such failure a few events may be read: witnesses, and
+//! others to probe with.
+
+use super::Subscription;
+
+/// How many events may be read beyond a limit after a failed attempt.
+pub(super) const WITNESSES: usize = 8;
+/// How far the window gives way in all.
+const BEYOND_WINDOW: usize = 64;
+
+impl Subscription {
+    /// How many more events may be read now; 0 stops reading. At a limit of parking it is 0, but
+    /// for a few after each failure of which nobody can tell yet whose fault it was.
+    pub fn credit(&self) -> usize {
+        let waiting = self.events.len().saturating_sub(self.lanes.parked_events()) + self.rounds.others();
+        let room = self.policy.window.saturating_sub(waiting);
+        if self.draining {
+            return 0;
+        }
+        if !self.lanes.are_full() && room > 0 {
+            return room;
+        }
+        let beyond = if self.needs_another_probe() { BEYOND_WINDOW } else { 0 };
+        self.policy.window.saturating_add(beyond).saturating_sub(waiting).min(self.witnesses)
+    }
+
+    /// True when a breaker is not closed and every event at hand was its probe before.
+    fn needs_another_probe(&self) -> bool {
+        !self.breakers.all_closed() && self.ready.first().is_none_or(|(rank, ..)| *rank > 0)
+    }
+}
