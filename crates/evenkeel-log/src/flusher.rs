@@ -5,6 +5,7 @@
 //! *both* slots have left behind is used again. A turn that fails for want of room changes
 //! nothing that counts and is done again from the same place; any other failure stops the log.
 
+use std::collections::BTreeMap;
 use std::io;
 
 use evenkeel_model::Timestamp;
@@ -97,10 +98,10 @@ fn moment(state: &State) -> Moment {
 }
 
 impl Moment {
-    fn checkpoint(&self, changed: &[(Place, Vec<Segment>)]) -> Checkpoint {
+    fn checkpoint(&self, changed: &BTreeMap<Place, Vec<Segment>>) -> Checkpoint {
         let mut partitions: Vec<PartitionAt> = self.partitions.iter().map(|p| p.at.clone()).collect();
         for partition in &mut partitions {
-            if let Some((_, segments)) = changed.iter().find(|(place, _)| *place == partition.place) {
+            if let Some(segments) = changed.get(&partition.place) {
                 merge(&mut partition.segments, segments);
             }
         }
@@ -117,8 +118,8 @@ fn merge(segments: &mut Vec<Segment>, changed: &[Segment]) {
     segments.extend_from_slice(changed);
 }
 
-fn write_segments(shared: &Shared, parts: &[Part]) -> io::Result<Vec<(Place, Vec<Segment>)>> {
-    let mut changed = Vec::new();
+fn write_segments(shared: &Shared, parts: &[Part]) -> io::Result<BTreeMap<Place, Vec<Segment>>> {
+    let mut changed = BTreeMap::new();
     let mut first = false;
     for part in parts.iter().filter(|p| !p.fresh.is_empty()) {
         if part.at.segments.is_empty() {
@@ -130,7 +131,7 @@ fn write_segments(shared: &Shared, parts: &[Part]) -> io::Result<Vec<(Place, Vec
         for batch in &part.fresh {
             appender.push(batch)?;
         }
-        changed.push((part.at.place, appender.finish()?));
+        changed.insert(part.at.place, appender.finish()?);
     }
     if first && shared.options.guards().on(Safeguard::TopicsFolderSync) {
         shared.disk.sync_folder("topics")?;
@@ -162,7 +163,7 @@ pub(crate) fn write_slot(disk: &dyn Disk, guards: Guards, stats: &Stats, checkpo
 fn publish(
     shared: &Shared,
     checkpoint: &Checkpoint,
-    changed: &[(Place, Vec<Segment>)],
+    changed: &BTreeMap<Place, Vec<Segment>>,
     condemned: usize,
 ) -> Vec<(String, Condemned)> {
     let mut state = shared.state_mut();

@@ -236,6 +236,11 @@ impl Handle {
         let Some(lock) = held(&self.lock).take() else { return };
         self.shared.queue.close("it was closed", false);
         self.shared.bell.ring(|wanted| wanted.close = true);
+        if threads.iter().any(|t| t.thread().id() == thread::current().id()) {
+            // A waker dropped the last handle on one of our own threads, which cannot wait for
+            // itself. What is pending is written; the next open recovers instead of us sealing.
+            return;
+        }
         for thread in threads.drain(..) {
             // A thread that panicked has stopped the log; there is no more to be done about it.
             let _ = thread.join();

@@ -1,12 +1,13 @@
 //! The write-ahead log: numbered files of aligned, chained, checksummed groups.
 //!
 //! [`header`] has the bytes, [`block`] the aligned memory, [`files`] the files ahead of and behind
-//! the writer, [`writer`] turns sets into groups. One writer, one write in flight: a group that is
+//! the writer; [`group`] turns sets into a group, [`writer`] writes it. One writer, one write in flight: a group that is
 //! valid and vouches for another (`durable`) proves that the other was complete.
 
 pub(crate) mod block;
 pub(crate) mod header;
 pub(crate) mod files;
+mod group;
 pub(crate) mod writer;
 
 /// Writes begin and end at multiples of this.

@@ -8,6 +8,9 @@
 //! model: a disk that lies about a flush, and time.
 
 mod file;
+mod inode;
+mod name;
+mod random;
 mod world;
 #[cfg(test)]
 mod tests;

@@ -36,6 +36,8 @@ pub(crate) struct Files {
     options: Options,
     stats: Arc<Stats>,
     shelf: Mutex<Shelf>,
+    /// Held by whoever makes a file, so that the shelf is never locked for long.
+    making: Mutex<()>,
 }
 
 struct Shelf {
@@ -53,31 +55,32 @@ impl Files {
     /// The files with these numbers and sizes are there.
     pub(crate) fn new(disk: Arc<dyn Disk>, options: Options, stats: Arc<Stats>, live: BTreeMap<u64, u64>) -> Files {
         let newest = live.keys().next_back().copied().unwrap_or(0);
-        Files { disk, options, stats, shelf: Mutex::new(Shelf { newest, live, next: None, spare: None }) }
+        let shelf = Mutex::new(Shelf { newest, live, next: None, spare: None });
+        Files { disk, options, stats, shelf, making: Mutex::new(()) }
     }
 
     /// The file to go on in, with room for a group of `bytes`; made now if it was not made ahead.
     pub(crate) fn next(&self, bytes: u64) -> io::Result<WalFile> {
-        let mut shelf = held(&self.shelf);
-        let fits = |f: &WalFile| f.header.size >= FIRST_GROUP + bytes + 2 * BLOCK;
-        let file = match shelf.next.take() {
-            Some(file) if fits(&file) => file,
+        let _making = held(&self.making);
+        let ahead = held(&self.shelf).next.take();
+        let file = match ahead {
+            Some(file) if file.header.size >= FIRST_GROUP + bytes + 2 * BLOCK => file,
             Some(small) => {
-                shelf.next = Some(small);
-                self.make_larger(&mut shelf, bytes)?
+                self.disk.remove(&path(small.header.number))?;
+                self.make(bytes)?
             }
-            None => self.make(&mut shelf, bytes)?,
+            None => self.make(bytes)?,
         };
-        shelf.live.insert(file.header.number, file.header.size);
+        held(&self.shelf).live.insert(file.header.number, file.header.size);
         Ok(file)
     }
 
-    /// Makes the next file ahead of time, if it is not there.
+    /// Makes the next file ahead of time, if it is not there. The writer goes on meanwhile.
     pub(crate) fn prepare(&self) -> io::Result<()> {
-        let mut shelf = held(&self.shelf);
-        if shelf.next.is_none() {
-            let file = self.make(&mut shelf, 0)?;
-            shelf.next = Some(file);
+        let _making = held(&self.making);
+        if !self.is_prepared() {
+            let file = self.make(0)?;
+            held(&self.shelf).next = Some(file);
         }
         Ok(())
     }
@@ -106,18 +109,15 @@ impl Files {
         Ok(())
     }
 
-    fn make_larger(&self, shelf: &mut Shelf, bytes: u64) -> io::Result<WalFile> {
-        if let Some(small) = shelf.next.take() {
-            self.disk.remove(&path(small.header.number))?;
-        }
-        self.make(shelf, bytes)
-    }
-
-    fn make(&self, shelf: &mut Shelf, bytes: u64) -> io::Result<WalFile> {
-        let size = self.size(shelf, bytes);
-        let number = shelf.newest + 1;
+    /// Makes a file under the next number. The caller holds `making`.
+    fn make(&self, bytes: u64) -> io::Result<WalFile> {
+        let (number, size, spare) = {
+            let mut shelf = held(&self.shelf);
+            let size = self.size(&shelf, bytes);
+            (shelf.newest + 1, size, shelf.spare.take_if(|(_, spare)| *spare >= size))
+        };
         let name = path(number);
-        let made = match shelf.spare.take_if(|(_, spare)| *spare >= size) {
+        let made = match spare {
             Some((old, size)) => self.disk.rename(&path(old), &name).and_then(|()| self.open_spare(number, size)),
             None => self.create(number, size),
         };
@@ -126,7 +126,7 @@ impl Files {
             let _ = self.disk.remove(&name);
         }
         let made = made?;
-        shelf.newest = number;
+        held(&self.shelf).newest = number;
         Ok(made)
     }
 

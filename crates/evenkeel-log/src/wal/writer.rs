@@ -8,22 +8,18 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use evenkeel_model::Timestamp;
 
 use super::block::Aligned;
 use super::files::WalFile;
-use super::header::{ENTRY_BYTES, GROUP_BYTES, GroupHeader, Kind};
+use super::group::Group;
+use super::header::{GROUP_BYTES, GroupHeader, Kind};
 use super::{BLOCK, FIRST_GROUP, Position, padded};
-use crate::batch;
-use crate::control;
 use crate::engine::Shared;
-use crate::queue::{Job, Part, Work};
+use crate::queue::Job;
 use crate::safeguard::Safeguard;
-use crate::state::{CONTROL, Place, State};
-use crate::tail::Held;
-use crate::ticket::Promise;
-use crate::{AppendError, Appended, Placed, Topic, TopicError, TopicSettings};
+use crate::state::State;
+use crate::{AppendError, TopicError};
 
 /// How long a full disk is believed to be full.
 const FULL_FOR: std::time::Duration = std::time::Duration::from_millis(250);
@@ -47,19 +43,6 @@ enum NoRoom {
     Full,
     /// The log has stopped.
     Stopped(String),
-}
-
-/// A group that is being put together.
-struct Gathering {
-    at: Timestamp,
-    entries: u32,
-    bytes: u64,
-    held: Vec<(Place, Held)>,
-    topics: Vec<Topic>,
-    appended: Vec<(Appended, Promise<Result<Appended, AppendError>>)>,
-    created: Vec<(Result<Topic, TopicError>, Promise<Result<Topic, TopicError>>)>,
-    /// The next offset of each partition that this group touches, and the first in it.
-    next: std::collections::HashMap<Place, u64>,
 }
 
 impl Writer {
@@ -172,14 +155,14 @@ impl Writer {
     }
 
     /// Takes from the front what fits into one group, and gives it offsets.
-    fn gather(&mut self, jobs: &mut VecDeque<Job>) -> Gathering {
+    fn gather(&mut self, jobs: &mut VecDeque<Job>) -> Group {
         let shared = self.shared.clone();
         let state = shared.state();
-        self.last_at = self.last_at.max(self.shared.clock.now());
-        let mut group = Gathering::new(self.last_at);
-        let max = self.shared.options.group_bytes_max;
-        self.buffer.clear(group_bytes(jobs.iter().map(|j| j.bytes).sum::<usize>().min(max)) as usize);
+        self.last_at = self.last_at.max(shared.clock.now());
+        let max = shared.options.group_bytes_max;
+        self.buffer.clear(usize::try_from(padded(max.min(jobs.iter().map(|j| j.bytes).sum()) as u64)).unwrap_or(0));
         self.buffer.put(&[0; GROUP_BYTES]);
+        let mut group = Group::new(self.last_at, self.position.lsn);
         let mut bytes = 0;
         while let Some(job) = jobs.front() {
             let more = bytes + job.bytes;
@@ -189,73 +172,14 @@ impl Writer {
             }
             bytes = more;
             let Some(job) = jobs.pop_front() else { break };
-            self.place(&state, &mut group, job);
+            group.take(&state, &mut self.buffer, job);
         }
         group
     }
 
-    fn place(&mut self, state: &State, group: &mut Gathering, job: Job) {
-        match job.work {
-            Work::Append(parts, promise) => {
-                let placed = parts.into_iter().map(|part| self.place_part(state, group, part)).collect();
-                group.appended.push((Appended { at: group.at, placed }, promise));
-            }
-            Work::Create(name, settings, promise) => {
-                let outcome = self.place_topic(state, group, name, settings);
-                group.created.push((outcome, promise));
-            }
-        }
-    }
-
-    fn place_part(&mut self, state: &State, group: &mut Gathering, part: Part) -> Placed {
-        let Part { place, shard, count, mut batch } = part;
-        let next = group.next.entry(place).or_insert_with(|| state.at(place).map_or(0, |p| p.ends.high_watermark));
-        let base = *next;
-        *next += u64::from(count);
-        if count > 0 {
-            batch::place(&mut batch, base, 0);
-            self.put_entry(group, place, &batch);
-            let bytes = Bytes::from(batch);
-            group.held.push((place, Held { base, count, appended: group.at, lsn: self.position.lsn, bytes }));
-        }
-        Placed { shard, base, count }
-    }
-
-    fn place_topic(
-        &mut self,
-        state: &State,
-        group: &mut Gathering,
-        name: Arc<str>,
-        settings: TopicSettings,
-    ) -> Result<Topic, TopicError> {
-        let known = state.topic(&name).or_else(|| group.topics.iter().find(|t| t.name == name)).cloned();
-        if let Some(topic) = known {
-            let (name, partitions) = (name.to_string(), topic.partitions);
-            return if topic.settings == settings { Ok(topic) } else { Err(TopicError::Differs { name, partitions }) };
-        }
-        let topic = Topic { name, partitions: settings.partitions, settings };
-        let number = u32::try_from(state.topics.len() + group.topics.len()).unwrap_or(u32::MAX);
-        let batch = control::encode(number, &topic, group.at);
-        let shard = evenkeel_model::Shard::new(evenkeel_model::names::CONTROL_TOPIC, 0);
-        self.place_part(state, group, Part { place: CONTROL, shard, count: 1, batch });
-        group.topics.push(topic.clone());
-        Ok(topic)
-    }
-
-    fn put_entry(&mut self, group: &mut Gathering, place: Place, batch: &[u8]) {
-        let mut entry = [0; ENTRY_BYTES];
-        entry[..4].copy_from_slice(&place.topic.to_le_bytes());
-        entry[4..8].copy_from_slice(&place.partition.to_le_bytes());
-        entry[8..].copy_from_slice(&u32::try_from(batch.len()).unwrap_or(u32::MAX).to_le_bytes());
-        self.buffer.put(&entry);
-        self.buffer.put(batch);
-        group.entries += 1;
-        group.bytes += batch.len() as u64;
-    }
-
     /// Writes the group, makes it visible, acknowledges it.
-    fn commit(&mut self, group: Gathering) {
-        let Gathering { at, entries, bytes, held, topics, appended, created, .. } = group;
+    fn commit(&mut self, group: Group) {
+        let Group { at, entries, bytes, held, topics, appended, created, .. } = group;
         if entries > 0 {
             if let Err(e) = self.write(Kind::Data, entries, at) {
                 let why = self.shared.stop(&format!("a write to the write-ahead log failed: {e}"));
@@ -330,21 +254,6 @@ impl Writer {
         self.position.lsn += 1;
         self.position.previous = crc;
         Ok(())
-    }
-}
-
-impl Gathering {
-    fn new(at: Timestamp) -> Gathering {
-        Gathering {
-            at,
-            entries: 0,
-            bytes: 0,
-            held: Vec::new(),
-            topics: Vec::new(),
-            appended: Vec::new(),
-            created: Vec::new(),
-            next: std::collections::HashMap::new(),
-        }
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::ops::Range;
 
-/// What power protects as a whole.
-const SECTOR: usize = 512;
+use super::inode::Inode;
+use super::name::{Name, NameChange, parent};
+use super::random::Random;
 
 /// A failure to order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,52 +37,6 @@ pub(super) struct World {
     names: BTreeMap<String, Name>,
     names_kept: BTreeMap<String, Name>,
     names_pending: Vec<NameChange>,
-}
-
-#[derive(Default)]
-struct Inode {
-    cache: Vec<u8>,
-    medium: Vec<u8>,
-    pending: Vec<Range<usize>>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Name {
-    Folder,
-    File(usize),
-}
-
-enum NameChange {
-    Add(String, Name),
-    Remove(String),
-    Rename(String, String, Name),
-}
-
-impl NameChange {
-    fn folder(&self) -> &str {
-        match self {
-            NameChange::Add(path, _) | NameChange::Remove(path) | NameChange::Rename(_, path, _) => parent(path),
-        }
-    }
-
-    fn apply(self, names: &mut BTreeMap<String, Name>) {
-        match self {
-            NameChange::Add(path, name) => {
-                names.insert(path, name);
-            }
-            NameChange::Remove(path) => {
-                names.remove(&path);
-            }
-            NameChange::Rename(from, to, name) => {
-                names.remove(&from);
-                names.insert(to, name);
-            }
-        }
-    }
-}
-
-fn parent(path: &str) -> &str {
-    path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
 fn failed(what: &str) -> io::Error {
@@ -175,13 +129,8 @@ impl World {
 
     fn name_change(&mut self, change: NameChange) -> io::Result<()> {
         let dies = self.change()?;
-        let copy = match &change {
-            NameChange::Add(path, name) => NameChange::Add(path.clone(), *name),
-            NameChange::Remove(path) => NameChange::Remove(path.clone()),
-            NameChange::Rename(from, to, name) => NameChange::Rename(from.clone(), to.clone(), *name),
-        };
         if !dies || self.random.below(2) == 0 {
-            copy.apply(&mut self.names);
+            change.clone().apply(&mut self.names);
             self.names_pending.push(change);
         }
         if dies { Err(failed("the power is off")) } else { Ok(()) }
@@ -379,64 +328,6 @@ impl World {
             change(&mut file.cache);
             file.medium.clone_from(&file.cache);
             file.pending.clear();
-        }
-    }
-}
-
-impl Inode {
-    /// Copies a range from the cache to the medium.
-    fn keep(&mut self, range: Range<usize>) {
-        let end = range.end.min(self.cache.len());
-        if range.start >= end {
-            return;
-        }
-        if self.medium.len() < end {
-            self.medium.resize(end, 0);
-        }
-        self.medium[range.start..end].copy_from_slice(&self.cache[range.start..end]);
-    }
-
-    fn lose_power(&mut self, random: &mut Random, mood: u64) {
-        for range in std::mem::take(&mut self.pending) {
-            let mut from = range.start;
-            while from < range.end {
-                let to = ((from / SECTOR + 1) * SECTOR).min(range.end);
-                if random.survives(mood) {
-                    self.keep(from..to);
-                }
-                from = to;
-            }
-        }
-        if self.cache.len() < self.medium.len() && random.survives(mood) {
-            self.medium.truncate(self.cache.len());
-        }
-        self.cache.clone_from(&self.medium);
-    }
-}
-
-/// SplitMix64 (Steele, Lea, Flood 2014).
-pub(super) struct Random(u64);
-
-impl Random {
-    pub(super) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub(super) fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound.max(1)
-    }
-
-    /// Whether something on its way arrived: none, few, half or all, by the mood of the cut.
-    fn survives(&mut self, mood: u64) -> bool {
-        match mood {
-            0 => false,
-            1 => self.below(8) == 0,
-            2 => self.below(2) == 0,
-            _ => self.below(16) != 0,
         }
     }
 }
