@@ -37,6 +37,8 @@ pub const EXTENSION_TYPES: &str = "evenkeel-extension-types";
 
 /// Headers of a dead-letter record (docs/semantics.md gives their shapes).
 pub mod dead {
+    /// What all of them begin with.
+    pub const PREFIX: &str = "evk-dlq-";
     /// `rejected`, `attempts_exhausted`, `max_age`, `suspected_crash`, …
     pub const REASON: &str = "evk-dlq-reason";
     /// The failure class.

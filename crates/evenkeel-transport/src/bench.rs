@@ -60,7 +60,12 @@ pub(crate) fn records(log: &Log, topic: &str) -> Vec<Stored> {
         let shard = Shard::new(topic, partition);
         let end = log.ends(&shard).unwrap().high_watermark;
         let mut pages = crate::pages::Pages::new(log, shard, 0, end);
-        pages.each(|stored| Ok(all.push(stored.clone()))).unwrap();
+        pages
+            .each(|stored| {
+                all.push(stored.clone());
+                Ok(())
+            })
+            .unwrap();
     }
     all
 }

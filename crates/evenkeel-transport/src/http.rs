@@ -1,8 +1,8 @@
 //! The handler that lives behind a URL: one POST per attempt, one [`Answer`] back.
 //!
-//! Builds the request ([`request`]), makes the exchange under a connect and a total time-out
-//! ([`exchange`]), and reads the answer: the header `evenkeel-verdict` first ([`verdict`]), else
-//! the status ([`status`]), then the events that a done event returned ([`answer`]). It does not
+//! Builds the request (`request`), makes the exchange under a connect and a total time-out
+//! (`exchange`), and reads the answer: the header `evenkeel-verdict` first (`verdict`), else
+//! the status (`status`), then the events that a done event returned (`answer`). It does not
 //! retry, does not follow redirects, and holds no state but a pool of connections.
 //!
 //! Invariants: every attempt ends in exactly one answer, within its time-out; no connection is

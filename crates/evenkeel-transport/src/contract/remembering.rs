@@ -158,7 +158,7 @@ pub(super) async fn cut_off(subject: &dyn Subject) -> Result<(), Broken> {
     {
         // Begun, and never waited for: the process died in between.
         let mut commit = opened.journal.commit(full_round(&done, &dead));
-        std::future::poll_fn(|cx| Poll::Ready(drop(commit.as_mut().poll(cx)))).await;
+        let _ = std::future::poll_fn(|cx| Poll::Ready(commit.as_mut().poll(cx).is_ready())).await;
     }
     // What was appended before this is on the medium with it, be it a part of the round.
     subject.publish(records(1)).await?;

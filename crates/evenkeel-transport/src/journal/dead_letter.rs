@@ -4,14 +4,12 @@ use evenkeel_cloudevents::time::format_rfc3339;
 use evenkeel_model::ledger::Ended;
 use evenkeel_model::{Position, Record, names};
 
-/// Headers of this prefix are ours; those of an earlier death give way to those of this one.
-const PREFIX: &str = "evk-dlq-";
-
 /// The record for `<subscription>.dead`. Without the original (retention took it before its end)
 /// the dead letter still tells where and why, and that the rest is gone.
 pub(super) fn record(subscription: &str, at: &Position, original: Option<&Record>, entry: &Ended) -> Record {
     let mut record = original.cloned().unwrap_or_else(|| Record { created: entry.at, ..Record::default() });
-    record.headers.retain(|h| !h.name.starts_with(PREFIX));
+    // What an earlier death said gives way to this one.
+    record.headers.retain(|h| !h.name.starts_with(names::dead::PREFIX));
     let mut put = |name: &str, value: String| record.push_header(name, value);
     put(names::dead::ORIGIN, place(at));
     put(names::dead::SUBSCRIPTION, subscription.to_owned());
