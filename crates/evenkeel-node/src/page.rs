@@ -75,8 +75,8 @@ pub fn render(status: &Status) -> Markup {
 fn contents(status: &Status) -> Markup {
     html! {
         (headline(status))
-        (promises::section(status))
         @if is_empty(status) { (first_steps(status)) }
+        (promises::section(status))
         (objectives::section(status))
         (flow::section(status))
         (timeline::section(status))
@@ -118,7 +118,7 @@ fn first_steps(status: &Status) -> Markup {
             h2 { "Publish the first event" }
             @if user_topic.is_none() {
                 p { "There is no topic yet. Name one in the configuration, then start the node again:" }
-                p { code class="cmd" data-copy="topics: { orders: { partitions: 4 } }" { "topics: { orders: { partitions: 4 } }" } }
+                p { code class="cmd file" data-copy="topics: { orders: { partitions: 4 } }" { "topics: { orders: { partitions: 4 } }" } }
             }
             p { code class="cmd" data-copy=(line) { (line) } }
             p { "Then watch it arrive, and read its story:" }

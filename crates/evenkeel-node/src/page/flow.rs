@@ -182,7 +182,7 @@ fn dead_row(group: &DeadGroup, status: &Status) -> Markup {
         tr {
             th scope="row" { (marks::id(&group.fingerprint)) }
             td data-label="Events" { (marks::count(group.count)) }
-            td data-label="Why" { (group.reason.replace('_', " ")) div class="small" { (group.class) } }
+            td data-label="Why" { (group.reason.replace('_', " ")) @if group.class != group.reason { div class="small" { (group.class) } } }
             td data-label="Newest" {
                 (marks::ago(group.last_at, status.now))
                 div class="small" { a href={ "/v1/events/" (segment(&group.example)) } { (group.example) } }

@@ -124,12 +124,15 @@ pub(super) fn segment(text: &str) -> String {
     out
 }
 
-/// Text in which names stand in backticks: they become code.
+/// Text in which names stand in backticks: they become code. A backtick without its other stays.
 pub(super) fn prose(text: &str) -> Markup {
+    let parts: Vec<&str> = text.split('`').collect();
+    let paired = parts.len() - usize::from(parts.len().is_multiple_of(2));
     html! {
-        @for (at, part) in text.split('`').enumerate() {
+        @for (at, part) in parts[..paired].iter().enumerate() {
             @if at % 2 == 1 { code { (part) } } @else { (part) }
         }
+        @for part in &parts[paired..] { "`" (part) }
     }
 }
 

@@ -13,7 +13,7 @@ pub(super) fn section(status: &Status) -> Markup {
             @if status.objectives.is_empty() {
                 p class="quiet" {
                     "None is declared. An OpenSLO file says what good means: "
-                    code class="cmd" data-copy="objectives: ./objectives/*.yaml" { "objectives: ./objectives/*.yaml" }
+                    code class="cmd file" data-copy="objectives: ./objectives/*.yaml" { "objectives: ./objectives/*.yaml" }
                 }
             } @else {
                 table class="cards" {
@@ -48,7 +48,7 @@ fn row(objective: &Objective) -> Markup {
             td data-label="Now" { (now(objective)) }
             td data-label="Budget left" { (budget(objective)) }
             td data-label="Burn" { (burn(objective)) }
-            td data-label="Over the window" { (plot::history(&objective.history, objective.window)) }
+            td data-label="Over the window" { (plot::history(&objective.name, &objective.history, objective.window)) }
         }
     }
 }

@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use maud::{Markup, html};
 
+use super::marks::segment;
 use super::numbers;
 
 const WIDTH: f64 = 240.0;
 const HEIGHT: f64 = 40.0;
+/// Room above for half a line of text.
+const TOP: f64 = 8.0;
 /// Room for the labels of the axes.
 const LEFT: f64 = 40.0;
-const BELOW: f64 = 16.0;
+const BELOW: f64 = 24.0;
 
 /// What is left, as a bar; empty when overspent.
 pub(super) fn bar(left: f64) -> Markup {
@@ -27,43 +30,43 @@ pub(super) fn bar(left: f64) -> Markup {
 }
 
 /// The budget left over the window, oldest first, with a table behind it.
-pub(super) fn history(points: &[Option<f64>], window: Duration) -> Markup {
+pub(super) fn history(name: &str, points: &[Option<f64>], window: Duration) -> Markup {
     if points.iter().flatten().count() < 2 {
         return html! { span class="quiet small" { "not enough of it yet" } };
     }
     let step = window / u32::try_from(points.len()).unwrap_or(u32::MAX).max(1);
     html! {
-        details class="plot" {
+        details class="plot" id={ "plot-" (segment(name)) } {
             summary { (line(points, window)) }
-            table class="behind" {
+            div class="behind" { table {
                 thead { tr { th scope="col" { "Before now" } th scope="col" { "Budget left" } } }
                 tbody {
                     @for (back, point) in points.iter().rev().enumerate() {
                         tr {
-                            td { (numbers::duration(step * u32::try_from(back).unwrap_or(u32::MAX))) }
+                            td { @if back == 0 { "now" } @else { (numbers::duration(step * u32::try_from(back).unwrap_or(u32::MAX))) } }
                             td { @match point { Some(left) => (numbers::budget(*left)), None => "–" } }
                         }
                     }
                 }
-            }
+            } }
         }
     }
 }
 
 fn line(points: &[Option<f64>], window: Duration) -> Markup {
     let lowest = points.iter().flatten().copied().fold(0.0_f64, f64::min).max(-1.0);
-    let y = |left: f64| 4.0 + (1.0 - left.clamp(lowest, 1.0)) / (1.0 - lowest) * HEIGHT;
+    let y = |left: f64| TOP + (1.0 - left.clamp(lowest, 1.0)) / (1.0 - lowest) * HEIGHT;
     let zero = format!("{:.1}", y(0.0));
     let full = format!("{:.1}", y(1.0));
     let right = format!("{:.1}", LEFT + WIDTH);
-    let base = format!("{:.1}", HEIGHT + BELOW);
+    let base = format!("{:.1}", TOP + HEIGHT + BELOW - 6.0);
     let label = format!(
         "budget left over {}, now {}",
         numbers::duration(window),
         points.iter().rev().flatten().next().map_or_else(String::new, |left| numbers::budget(*left))
     );
     html! {
-        svg class="line" viewBox=(format!("0 0 {} {}", LEFT + WIDTH + 4.0, HEIGHT + BELOW + 4.0)) width="284" height="60"
+        svg class="line" viewBox=(format!("0 0 {} {}", LEFT + WIDTH + 8.0, TOP + HEIGHT + BELOW)) width="288" height="72"
             role="img" aria-label=(label) {
             line class="grid" x1=(LEFT) x2=(right) y1=(full) y2=(full) {}
             line class="objective" x1=(LEFT) x2=(right) y1=(zero) y2=(zero) {}

@@ -168,6 +168,7 @@ pub(super) fn on_fire() -> Status {
     let missed = &mut status.objectives[1];
     missed.budget_left = Some(-0.4);
     missed.good = Some(0.998_6);
+    missed.history = (0..30).map(|day| Some(1.0 - 0.048 * f64::from(day))).collect();
     missed.burn = Some(1.0);
     status.happenings.extend([
         Happening {

@@ -75,7 +75,7 @@ fn nothing_wrong(status: &Status) -> Sentence {
 fn log_stopped(status: &Status) -> Option<Sentence> {
     let why = status.node.log_stopped.as_ref()?;
     let text = format!("The log has stopped: {why}. Nothing new is acknowledged; what was acknowledged is kept.");
-    Some(say(Level::Broken, text, &["log", "verify", &status.node.data]))
+    Some(say(Level::Broken, text, &["audit"]))
 }
 
 fn broken_promise(proof: &Proof) -> Option<Sentence> {

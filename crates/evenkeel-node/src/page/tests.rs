@@ -41,11 +41,11 @@ fn an_empty_page_teaches_the_first_command() {
         &[
             "○ ready",
             "The node is ready, and nothing has been published yet.",
-            "Promises",
-            "Not proven yet. evenkeel audit",
             "Publish the first event",
             "echo '{\"order\":1}' | evenkeel publish orders --type OrderCreated --source /shop --key customer-1",
             "evenkeel tail orders --from earliest",
+            "Promises",
+            "Not proven yet. evenkeel audit",
             "Objectives",
             "None is declared.",
             "Flow",
