@@ -11,7 +11,7 @@ use std::io;
 use evenkeel_model::Timestamp;
 
 use crate::checkpoint::{Checkpoint, PartitionAt, slot_path};
-use crate::disk::Disk;
+use crate::disk::{Disk, File};
 use crate::engine::Shared;
 use crate::safeguard::{Guards, Safeguard};
 use crate::segment::append::Appender;
@@ -143,7 +143,7 @@ fn write_segments(shared: &Shared, parts: &[Part]) -> io::Result<BTreeMap<Place,
 /// Writes a slot, in place of the one before the newest.
 pub(crate) fn write_slot(disk: &dyn Disk, guards: Guards, stats: &Stats, checkpoint: &Checkpoint) -> io::Result<()> {
     let bytes = checkpoint.encode();
-    let slot = disk.open(&slot_path(checkpoint.generation), true)?;
+    let slot = open_slot(disk, guards, stats, &slot_path(checkpoint.generation))?;
     slot.write_at(&bytes, 0)?;
     if slot.size()? > bytes.len() as u64 {
         slot.set_size(bytes.len() as u64)?;
@@ -152,11 +152,21 @@ pub(crate) fn write_slot(disk: &dyn Disk, guards: Guards, stats: &Stats, checkpo
         slot.flush()?;
         stats.flushed();
     }
-    if checkpoint.generation <= 2 && guards.on(Safeguard::FreshFolderSync) {
+    Ok(())
+}
+
+/// An empty log has both slots; one that somebody took away is made again.
+fn open_slot(disk: &dyn Disk, guards: Guards, stats: &Stats, path: &str) -> io::Result<Box<dyn File>> {
+    match disk.open(path, false) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+        opened => return opened,
+    }
+    let slot = disk.open(path, true)?;
+    if guards.on(Safeguard::FreshFolderSync) {
         disk.sync_folder("")?;
         stats.flushed();
     }
-    Ok(())
+    Ok(slot)
 }
 
 /// Makes a durable checkpoint count. Gives back the segments whose files may go.

@@ -31,7 +31,8 @@ pub(super) fn check(disk: &dyn Disk, guards: Guards) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Makes an empty log. Until the slot is durable, doing it again starts from nothing.
+/// Makes an empty log: all names first, so that few flushes do. Until the first slot is durable,
+/// doing it again starts from nothing.
 pub(super) fn make(disk: &Arc<dyn Disk>, options: &Options, stats: &Arc<Stats>) -> Result<Recovered, OpenError> {
     for name in disk.list("wal").map_err(doing("listing", "wal"))? {
         if let Some(number) = number(&name) {
@@ -40,13 +41,17 @@ pub(super) fn make(disk: &Arc<dyn Disk>, options: &Options, stats: &Arc<Stats>) 
     }
     disk.create_folder("wal").map_err(doing("creating", "wal"))?;
     disk.create_folder("topics").map_err(doing("creating", "topics"))?;
+    for generation in [0, 1] {
+        let slot = slot_path(generation);
+        disk.open(&slot, true).map_err(doing("creating", &slot))?;
+    }
+    let files = Files::new(disk.clone(), options.clone(), stats.clone(), BTreeMap::new());
+    let file = files.next(0).map_err(doing("creating", "the first write-ahead file"))?;
     let guards = options.guards();
     if guards.on(Safeguard::FreshFolderSync) {
         disk.sync_folder("").map_err(doing("syncing", "the data folder"))?;
         stats.flushed();
     }
-    let files = Files::new(disk.clone(), options.clone(), stats.clone(), BTreeMap::new());
-    let file = files.next(0).map_err(doing("creating", "the first write-ahead file"))?;
     let position = Position { file: file.header.number, at: FIRST_GROUP, lsn: 1, previous: 0 };
     let mut state = State::new();
     state.wal = position;

@@ -42,9 +42,6 @@ pub(super) fn make_durable(disk: &dyn Disk, guards: Guards, generation: u64) -> 
         let file = disk.open(&path, false).map_err(doing("opening", &path))?;
         file.flush().map_err(doing("flushing", &path))?;
     }
-    if generation <= 2 && guards.on(Safeguard::FreshFolderSync) {
-        disk.sync_folder("").map_err(doing("syncing", "the data folder"))?;
-    }
     Ok(())
 }
 
