@@ -38,6 +38,9 @@ pub struct Delivered {
     pub record: Record,
 }
 
+/// Events that were fetched, and the offset to go on from.
+pub type Fetched = (Vec<Arc<Delivered>>, u64);
+
 /// Where events come from: the partitions of the topics of one subscription.
 pub trait Source: Send + Sync + 'static {
     /// The partitions to read, each with the offset at which this subscription begins when it
@@ -45,12 +48,7 @@ pub trait Source: Send + Sync + 'static {
     fn shards(&self) -> BoxFuture<'_, Result<Vec<(Shard, u64)>, PortError>>;
     /// Events from `from` on, durable ones only; none when there are none yet. Offsets that hold
     /// no event (gaps) are skipped; the second value is the offset to go on from.
-    fn fetch(
-        &self,
-        shard: &Shard,
-        from: u64,
-        max: usize,
-    ) -> BoxFuture<'_, Result<(Vec<Arc<Delivered>>, u64), PortError>>;
+    fn fetch(&self, shard: &Shard, from: u64, max: usize) -> BoxFuture<'_, Result<Fetched, PortError>>;
     /// One event again; `None` when retention took it.
     fn get(&self, at: &Position) -> BoxFuture<'_, Result<Option<Arc<Delivered>>, PortError>>;
     /// Completes when there may be more to fetch than when it was called last.

@@ -6,14 +6,16 @@ use super::world::*;
 use crate::{BreakerPolicy, BreakerState, Fact, Policy};
 
 /// Down from `from` to `to` seconds after the start.
-fn outage(from: u64, to: u64, answer: fn() -> (std::time::Duration, Verdict)) -> Handle {
+fn outage(from: u64, to: u64, answer: Answer) -> Handle {
     Box::new(move |a| {
         let down = a.since_start >= secs(from) && a.since_start < secs(to);
         if down { answer() } else { (ms(5), Verdict::Ack) }
     })
 }
 
-const ANSWERS: [(&str, fn() -> (std::time::Duration, Verdict)); 4] = [
+type Answer = fn() -> (std::time::Duration, Verdict);
+
+const ANSWERS: [(&str, Answer); 4] = [
     ("unreachable", || (ms(1), unreachable())),
     ("503", || (ms(5), status(503))),
     ("500", || (ms(5), status(500))),

@@ -39,6 +39,9 @@ pub(super) struct Asked {
 
 pub(super) type Handle = Box<dyn FnMut(&Asked) -> (Duration, Verdict)>;
 
+/// Partition, key, id, and what the source finds.
+type Planned = (u32, Option<String>, String, Screen);
+
 pub(super) struct World {
     pub(super) sub: Subscription,
     pub(super) policy: Policy,
@@ -57,7 +60,7 @@ pub(super) struct World {
     marks: HashMap<Mark, usize>,
     /// Of each key, the events without an outcome, in order.
     lanes: HashMap<Bytes, VecDeque<Position>>,
-    planned: BTreeMap<(Timestamp, u64), (u32, Option<String>, String, Screen)>,
+    planned: BTreeMap<(Timestamp, u64), Planned>,
     plans: u64,
     read: HashMap<Shard, u64>,
     flights: BTreeMap<(Timestamp, AttemptId), (Position, Verdict, Duration)>,
