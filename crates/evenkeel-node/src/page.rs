@@ -65,7 +65,8 @@ pub fn render(status: &Status) -> Markup {
                         time id="asof" datetime=(format_rfc3339(status.now)) { (marks::absolute(status.now)) }
                     }
                 }
-                p id="connection" role="status" hidden {}
+                p id="connection" role="alert" hidden {}
+                p id="said" class="sr" role="status" {}
                 main id="main" { (contents(status)) }
             }
         }
@@ -93,7 +94,7 @@ fn headline(status: &Status) -> Markup {
         Level::Broken => ("broken", "■", "broken"),
     };
     html! {
-        section class={ "headline " (class) } aria-live="polite" {
+        section class={ "headline " (class) } {
             p class="word" { span aria-hidden="true" { (shape) } " " (word) }
             h1 { (marks::prose(&said.text)) }
             @if !said.command.is_empty() {

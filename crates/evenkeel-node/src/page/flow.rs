@@ -154,7 +154,12 @@ fn lane_row(lane: &Lane, flow: &Flow, status: &Status) -> Markup {
                 }
                 div class="small" { (lane.attempts) @if lane.attempts == 1 { " attempt" } @else { " attempts" } }
             }
-            td data-label="Last failure" class="words" { (lane.message) }
+            td data-label="Last failure" class="words" {
+                (lane.message)
+                @if let (None, Some(key)) = (lane.next_at, &lane.key) {
+                    div { (marks::command(&status.node.url, &["parked", "release", &flow.subscription, "--key", key])) }
+                }
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use evenkeel_model::Timestamp;
 const NBSP: char = '\u{a0}';
 
 /// `12,468`; from a million on `1.25 M`.
-pub fn count(n: u64) -> String {
+pub(super) fn count(n: u64) -> String {
     match n {
         0..1_000_000 => grouped(n),
         1_000_000..1_000_000_000 => scaled(n as f64 / 1e6, "M"),
@@ -20,7 +20,7 @@ pub fn count(n: u64) -> String {
 }
 
 /// `12,468,001`, however large.
-pub fn grouped(n: u64) -> String {
+pub(super) fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
@@ -33,7 +33,7 @@ pub fn grouped(n: u64) -> String {
 }
 
 /// `0/s`, `0.3/s`, `212/s`, `12.4 k/s`.
-pub fn rate(per_second: f64) -> String {
+pub(super) fn rate(per_second: f64) -> String {
     let r = per_second.max(0.0);
     match r {
         r if r == 0.0 || r.is_nan() => "0/s".to_owned(),
@@ -46,7 +46,7 @@ pub fn rate(per_second: f64) -> String {
 }
 
 /// `<1 ms`, `38 ms`, `1.2 s`, `12 s`, `4 min 5 s`, `2 h 14 min`, `3 d 4 h`, `12 d`.
-pub fn duration(d: Duration) -> String {
+pub(super) fn duration(d: Duration) -> String {
     let (ms, s) = (d.as_secs_f64() * 1e3, d.as_secs());
     match s {
         _ if d.is_zero() => format!("0{NBSP}ms"),
@@ -62,7 +62,7 @@ pub fn duration(d: Duration) -> String {
 }
 
 /// `99.93 %`, cut and never rounded up: as many digits, up to five, as it takes not to say 100.
-pub fn share(part: f64) -> String {
+pub(super) fn share(part: f64) -> String {
     if !part.is_finite() {
         return format!("–{NBSP}%");
     }
@@ -76,7 +76,7 @@ pub fn share(part: f64) -> String {
 }
 
 /// A share of a budget: `62 %`, `−8 %`, `0.4 %`.
-pub fn budget(part: f64) -> String {
+pub(super) fn budget(part: f64) -> String {
     let percent = part * 100.0;
     let digits = usize::from(percent.abs() < 10.0);
     let text = trimmed(percent.abs(), digits);
@@ -85,7 +85,7 @@ pub fn budget(part: f64) -> String {
 }
 
 /// `0×`, `0.4×`, `14.4×`, `212×`.
-pub fn multiple(of: f64) -> String {
+pub(super) fn multiple(of: f64) -> String {
     match of.max(0.0) {
         m if m > 0.0 && m < 0.05 => "<0.1×".to_owned(),
         m if m < 99.95 => format!("{}×", trimmed(m, 1)),
@@ -94,7 +94,7 @@ pub fn multiple(of: f64) -> String {
 }
 
 /// `0 B`, `812 B`, `4 KiB`, `1.2 GiB`.
-pub fn bytes(n: u64) -> String {
+pub(super) fn bytes(n: u64) -> String {
     let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
     let mut value = n as f64;
     let mut at = 0;
@@ -107,7 +107,7 @@ pub fn bytes(n: u64) -> String {
 }
 
 /// `now`, `12 s ago`, `in 12 s`.
-pub fn relative(at: Timestamp, now: Timestamp) -> String {
+pub(super) fn relative(at: Timestamp, now: Timestamp) -> String {
     let whole = |d: Duration| Duration::from_secs(d.as_secs());
     match (now.since(at), at.since(now)) {
         (past, future) if past.as_secs() == 0 && future.as_secs() == 0 => "now".to_owned(),

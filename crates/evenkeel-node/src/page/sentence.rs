@@ -9,7 +9,7 @@ use super::status::{Flow, Gate, HappeningKind, Objective, Proof, Status};
 
 /// How bad it is: a word, a shape and a colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
+pub(super) enum Level {
     /// Nothing has happened yet.
     Empty,
     /// All promises are kept.
@@ -22,17 +22,17 @@ pub enum Level {
 
 /// The sentence, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sentence {
+pub(super) struct Sentence {
     /// How bad it is.
-    pub level: Level,
+    pub(super) level: Level,
     /// What is the case; names stand in backticks.
-    pub text: String,
+    pub(super) text: String,
     /// The arguments of the command that looks into it, or ends it.
-    pub command: Vec<String>,
+    pub(super) command: Vec<String>,
 }
 
 /// The worst that there is to say.
-pub fn sentence(status: &Status) -> Sentence {
+pub(super) fn sentence(status: &Status) -> Sentence {
     let mut said: Vec<Sentence> = Vec::new();
     said.extend(log_stopped(status));
     said.extend(status.proof.as_ref().and_then(broken_promise));

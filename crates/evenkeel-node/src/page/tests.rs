@@ -135,6 +135,7 @@ fn a_page_on_fire_tells_what_is_wrong_for_whom_and_what_comes_next() {
             "in 42 s",
             "customer-4",
             "▲ waits for you",
+            "evenkeel parked release payment --key customer-4",
             "214 keys are parked in all. evenkeel parked list payment",
             "9f86d081884c7d65",
             "422: negative price in line 3",

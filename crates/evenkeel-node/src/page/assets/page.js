@@ -19,8 +19,12 @@
     });
   };
 
+  // What each section was before it was dressed, so that one that is the same is left alone.
+  const source = new WeakMap();
+
   const swapSection = (now, next) => {
-    if (now.outerHTML === next.outerHTML) return;
+    const html = next.outerHTML;
+    if (source.get(now) === html) return;
     const open = openIds(now);
     const focused = document.activeElement;
     const focusables = [...now.querySelectorAll("a, summary, [tabindex]")];
@@ -28,10 +32,17 @@
     const before = figures(now);
     for (const details of next.querySelectorAll("details[id]")) details.open = open.has(details.id);
     const fresh = document.importNode(next, true);
+    source.set(fresh, html);
     now.replaceWith(fresh);
     dress(fresh);
     markChanges(before, fresh);
     if (focusAt >= 0) fresh.querySelectorAll("a, summary, [tabindex]")[focusAt]?.focus({ preventScroll: true });
+  };
+
+  // Spoken only when the state changes, not at every tick of a countdown.
+  const speak = (before, after) => {
+    if (before?.className === after?.className) return;
+    document.getElementById("said").textContent = after?.querySelector("h1")?.textContent ?? "";
   };
 
   const swap = (text) => {
@@ -39,6 +50,7 @@
     const main = document.getElementById("main");
     const nextMain = next.getElementById("main");
     if (!main || !nextMain) throw new Error("not the page");
+    speak(main.querySelector(".headline"), nextMain.querySelector(".headline"));
     const now = [...main.children];
     const then = [...nextMain.children];
     const isSame = now.length === then.length && now.every((s, at) => s.id === then[at].id);
@@ -54,6 +66,7 @@
   const say = (text) => {
     connection.hidden = text === "";
     connection.textContent = text;
+    document.body.classList.toggle("stale", text !== "");
   };
 
   const isBusy = () => document.hidden || String(window.getSelection()) !== "";
@@ -98,6 +111,7 @@
     if (event.key === "Enter" && event.target.dataset?.copy !== undefined) copy(event.target);
   });
   document.addEventListener("visibilitychange", refresh);
+  for (const section of document.getElementById("main").children) source.set(section, section.outerHTML);
   dress(document);
   const loop = async () => {
     await refresh();
