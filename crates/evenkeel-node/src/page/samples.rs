@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use evenkeel_model::Timestamp;
+use evenkeel_model::{Timestamp, names};
 
 use super::status::{
     DeadGroup, Disk, Flow, Gate, Happening, HappeningKind, Lane, Node, Objective, Proof, Status, Topic,
@@ -79,7 +79,7 @@ fn objective(name: &str, subscription: &str) -> Objective {
 }
 
 fn topics() -> Vec<Topic> {
-    [("orders", 12, 12_468, 212.0), ("payments", 6, 10_401, 180.0), ("evenkeel.ledger", 1, 4_022, 9.2)]
+    [("orders", 12, 12_468, 212.0), ("payments", 6, 10_401, 180.0), (names::LEDGER_TOPIC, 1, 4_022, 9.2)]
         .map(|(name, partitions, records, rate_in)| Topic { name: name.to_owned(), partitions, records, rate_in })
         .to_vec()
 }
@@ -117,20 +117,9 @@ pub(super) fn healthy() -> Status {
     }
 }
 
-/// The bank is down, an objective burns, an order is poison, an incident is open.
-pub(super) fn on_fire() -> Status {
-    let mut status = healthy();
-    let payment = &mut status.flows[1];
-    payment.gate = Gate::Holding {
-        dependency: "bank".to_owned(),
-        since: ago(754),
-        next_probe: Some(NOW + Duration::from_secs(12)),
-    };
-    payment.rate_out = 0.0;
-    (payment.p99, payment.lag) = (ms(4_210), ms(754_000));
-    (payment.unread, payment.parked, payment.parked_keys, payment.dead) = (1_204, 380, 214, 2);
-    payment.in_flight = 0;
-    payment.lanes = vec![
+/// One that is retried, and one that waits for a person.
+fn lanes() -> Vec<Lane> {
+    vec![
         Lane {
             key: Some("customer-17850".to_owned()),
             partition: 3,
@@ -149,7 +138,23 @@ pub(super) fn on_fire() -> Status {
             message: "409: order is locked by another process, which has been holding it since the restart".to_owned(),
             ..Lane::default()
         },
-    ];
+    ]
+}
+
+/// The bank is down, an objective burns, an order is poison, an incident is open.
+pub(super) fn on_fire() -> Status {
+    let mut status = healthy();
+    let payment = &mut status.flows[1];
+    payment.gate = Gate::Holding {
+        dependency: "bank".to_owned(),
+        since: ago(754),
+        next_probe: Some(NOW + Duration::from_secs(12)),
+    };
+    payment.rate_out = 0.0;
+    (payment.p99, payment.lag) = (ms(4_210), ms(754_000));
+    (payment.unread, payment.parked, payment.parked_keys, payment.dead) = (1_204, 380, 214, 2);
+    payment.in_flight = 0;
+    payment.lanes = lanes();
     payment.dead_groups = vec![DeadGroup {
         fingerprint: "9f86d081884c7d65".to_owned(),
         class: "rejected".to_owned(),
