@@ -23,6 +23,7 @@ pub use effective::effective;
 pub use explain::explain;
 pub use glob::matches as glob_matches;
 pub use nearest::nearest;
+pub(crate) use addresses::listen;
 pub use plan::Plan;
 
 use crate::error::{Error, codes};

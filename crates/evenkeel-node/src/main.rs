@@ -1,2 +1,7 @@
 //! The thin binary.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    evenkeel_node::cli::run(std::env::args_os())
+}

@@ -59,3 +59,40 @@ pub const INTERNAL: &str = "internal";
 pub const AUDIT_FAILED: &str = "audit-failed";
 /// Input of a verb that cannot be read.
 pub const INPUT: &str = "input";
+
+/// The constant of a code that came over the wire.
+pub fn known(code: &str) -> Option<&'static str> {
+    ALL.iter().copied().find(|c| *c == code)
+}
+
+const ALL: &[&str] = &[
+    CONFIG_UNKNOWN_KEY,
+    CONFIG_VALUE,
+    CONFIG_FILE,
+    CONFIG_UNKNOWN_NAME,
+    CONFIG_NOT_LOOPBACK,
+    CONFIG_URL,
+    DATA_IN_USE,
+    DATA_FOLDER,
+    DATA_CORRUPT,
+    LISTEN,
+    NODE_UNREACHABLE,
+    NODE_ANSWER,
+    UNKNOWN_TOPIC,
+    UNKNOWN_PARTITION,
+    UNKNOWN_SUBSCRIPTION,
+    UNKNOWN_EVENT,
+    UNKNOWN_PATH,
+    INVALID_EVENT,
+    INVALID_PARAMETER,
+    UNSUPPORTED_MEDIA,
+    EVENT_CONFLICT,
+    TOO_LARGE,
+    OWN_TOPIC,
+    LOG_FULL,
+    LOG_STOPPED,
+    NOT_READY,
+    INTERNAL,
+    AUDIT_FAILED,
+    INPUT,
+];

@@ -1,0 +1,91 @@
+//! The HTTP API: one file for each resource, all answers JSON, all errors problem documents.
+//!
+//! Decides nothing: it reads what the wired parts say. Invariants: an event is answered 200 only
+//! when it is durable; every limit that refuses a request is named in the answer.
+
+mod problem;
+mod limits;
+mod publish;
+mod topics;
+mod cursor;
+mod events;
+mod subscriptions;
+mod dead;
+mod parked;
+pub(crate) mod audit;
+mod slos;
+mod alerts;
+mod incidents;
+mod health;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::Method;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+
+pub(crate) use problem::Problem;
+
+use crate::error::{Error, codes};
+use crate::metrics;
+use crate::wiring::Wired;
+
+/// What every resource is given.
+pub(crate) type Node = State<Arc<Wired>>;
+
+/// All routes of a node.
+pub(crate) fn routes(node: Arc<Wired>) -> Router {
+    let limits = node.plan.limits;
+    let gate = limits::Gate::new(limits.requests_max);
+    Router::new()
+        .route("/v1/topics", get(topics::list))
+        .route("/v1/topics/{topic}", get(topics::show))
+        .route("/v1/topics/{topic}/events", get(events::list).post(publish::publish))
+        .route("/v1/events/{id}", get(events::story))
+        .route("/v1/subscriptions", get(subscriptions::list))
+        .route("/v1/subscriptions/{name}", get(subscriptions::show))
+        .route("/v1/subscriptions/{name}/pause", post(subscriptions::pause))
+        .route("/v1/subscriptions/{name}/resume", post(subscriptions::resume))
+        .route("/v1/subscriptions/{name}/drain", post(subscriptions::drain))
+        .route("/v1/subscriptions/{name}/dead", get(dead::list))
+        .route("/v1/subscriptions/{name}/dead/{offset}", get(dead::show))
+        .route("/v1/subscriptions/{name}/parked", get(parked::list))
+        .route("/v1/subscriptions/{name}/parked/release", post(parked::release))
+        .route("/v1/subscriptions/{name}/parked/skip", post(parked::skip))
+        .route("/v1/audit", get(audit::show))
+        .route("/v1/slos", get(slos::list))
+        .route("/v1/alerts", get(alerts::list))
+        .route("/v1/incidents", get(incidents::list))
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics::show))
+        .fallback(nothing_here)
+        .method_not_allowed_fallback(not_so)
+        .layer(DefaultBodyLimit::max(limits.body_bytes_max))
+        .layer(middleware::from_fn_with_state(gate, limits::pass))
+        .layer(middleware::from_fn(no_cross_origin))
+        .with_state(node)
+}
+
+async fn nothing_here(request: Request) -> Problem {
+    Problem::new(404, Error::new(codes::UNKNOWN_PATH, format!("there is nothing at `{}`", request.uri().path())))
+}
+
+async fn not_so(request: Request) -> Problem {
+    let said = format!("`{}` does not take {}", request.uri().path(), request.method());
+    Problem::new(405, Error::new(codes::UNKNOWN_PATH, said))
+}
+
+/// Nothing authenticates on loopback, so a page of another origin must not be able to change
+/// anything through a visitor's browser.
+async fn no_cross_origin(request: Request, next: Next) -> Response {
+    let foreign = request.headers().get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none");
+    if foreign && request.method() != Method::GET && request.method() != Method::HEAD {
+        let said = "a page of another origin may not change anything here";
+        return Problem::new(403, Error::new(codes::INVALID_PARAMETER, said)).into_response();
+    }
+    next.run(request).await
+}

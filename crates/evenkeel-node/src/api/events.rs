@@ -1,0 +1,172 @@
+//! Events as they lie in a topic, and the story of one by its id.
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use evenkeel_cloudevents::json;
+use evenkeel_cloudevents::kafka::{Read, from_record};
+use evenkeel_log::{ReadError, ReadLimit};
+use evenkeel_model::{Shard, Stored};
+use evenkeel_transport::story::{Story, StoryAttempt, StorySubscription, story as read_story};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::cursor::{Cursor, From};
+use super::{Node, Problem};
+use crate::error::{Error, codes};
+use crate::forms::{key, time};
+use crate::wiring::{blocking, failed};
+
+/// At most so many events in one answer.
+const LIMIT_MAX: usize = 1_000;
+
+#[derive(Deserialize)]
+pub(super) struct Asked {
+    partition: Option<u32>,
+    from: Option<String>,
+    cursor: Option<String>,
+    limit: Option<usize>,
+}
+
+/// `GET /v1/topics/{topic}/events`.
+pub(super) async fn list(
+    State(node): Node,
+    Path(name): Path<String>,
+    Query(asked): Query<Asked>,
+) -> Result<Json<Value>, Problem> {
+    let topic = node.log.topic(&name).ok_or_else(|| Problem::unknown_topic(&node, &name))?;
+    let partitions: Vec<u32> = match asked.partition {
+        Some(partition) if partition >= topic.partitions => {
+            let said = format!("topic `{name}` has no partition {partition} (it has {})", topic.partitions);
+            return Err(Problem::new(404, Error::new(codes::UNKNOWN_PARTITION, said)));
+        }
+        Some(partition) => vec![partition],
+        None => (0..topic.partitions).collect(),
+    };
+    let mut cursor = match &asked.cursor {
+        Some(text) => Cursor::parse(text)?,
+        None => {
+            let from = asked.from.as_deref().map_or(Ok(From::Earliest), From::parse)?;
+            Cursor::begin(&node.log, &name, &partitions, from)?
+        }
+    };
+    let mut left = asked.limit.unwrap_or(100).clamp(1, LIMIT_MAX);
+    let mut items = Vec::new();
+    for (partition, next) in &mut cursor.0 {
+        if left == 0 {
+            break;
+        }
+        let shard = Shard::new(topic.name.clone(), *partition);
+        let records = match node.log.read(&shard, *next, ReadLimit::records(left)) {
+            Err(ReadError::BelowStart { start }) => node.log.read(&shard, start, ReadLimit::records(left)),
+            other => other,
+        };
+        let records = records.map_err(|e| failed(&e))?;
+        if let Some(last) = records.last() {
+            *next = last.at.offset + 1;
+        }
+        left -= records.len();
+        items.extend(records.iter().map(item));
+    }
+    Ok(Json(json!({ "items": items, "next": cursor.to_text() })))
+}
+
+fn item(stored: &Stored) -> Value {
+    let mut form = json!({
+        "topic": &*stored.at.shard.topic,
+        "partition": stored.at.shard.partition,
+        "offset": stored.at.offset,
+        "appended_at": time(stored.appended),
+        "key": key(stored.record.key.as_ref()),
+    });
+    let (name, value) = match from_record(&stored.record, &stored.at) {
+        Read::Event(event) | Read::Plain(event) => ("event", json::encode(&event)),
+        Read::NotAnEvent(problem) => ("not_an_event", Value::from(problem.to_string())),
+    };
+    form[name] = value;
+    form
+}
+
+#[derive(Deserialize)]
+pub(super) struct Source {
+    source: Option<String>,
+}
+
+/// `GET /v1/events/{id}`.
+pub(super) async fn story(
+    State(node): Node,
+    Path(id): Path<String>,
+    Query(Source { source }): Query<Source>,
+) -> Result<Json<Value>, Problem> {
+    let log = node.log.clone();
+    let asked = id.clone();
+    let stories = blocking(move || read_story(&log, &asked, source.as_deref())).await?.map_err(|e| failed(&e))?;
+    match stories.as_slice() {
+        [] => Err(Problem::new(404, Error::new(codes::UNKNOWN_EVENT, format!("no event has the id `{id}`")))),
+        [one] => Ok(Json(form(one))),
+        many => {
+            let sources: Vec<&str> = many.iter().map(|s| s.event.source.as_str()).collect();
+            let said = format!("{} sources have an event `{id}`", many.len());
+            let error = Error::new(codes::INVALID_PARAMETER, said).hint("name one with `?source=` (`--source`)");
+            Err(Problem::new(409, error).with("sources", sources))
+        }
+    }
+}
+
+fn form(story: &Story) -> Value {
+    let place = |at: &evenkeel_model::Position| (at.shard.topic.to_string(), at.shard.partition, at.offset);
+    let records: Vec<Value> = story
+        .records
+        .iter()
+        .map(|r| {
+            let (topic, partition, offset) = place(&r.at);
+            json!({
+                "topic": topic, "partition": partition, "offset": offset, "appended_at": time(r.appended),
+                "type": r.kind, "key": key(r.key.as_ref()), "bytes": r.bytes, "caused_by": r.caused_by,
+            })
+        })
+        .collect();
+    let caused: Vec<Value> = story
+        .caused
+        .iter()
+        .map(|c| {
+            let (topic, partition, offset) = place(&c.at);
+            json!({
+                "source": c.event.source, "id": c.event.id, "type": c.kind, "topic": topic, "partition": partition,
+                "offset": offset, "appended_at": time(c.appended), "subscription": c.subscription,
+            })
+        })
+        .collect();
+    json!({
+        "source": story.event.source, "id": story.event.id, "records": records,
+        "subscriptions": story.subscriptions.iter().map(subscription).collect::<Vec<_>>(),
+        "caused": caused,
+    })
+}
+
+fn subscription(of: &StorySubscription) -> Value {
+    json!({
+        "name": &*of.name,
+        "topic": &*of.at.shard.topic, "partition": of.at.shard.partition, "offset": of.at.offset,
+        "outcome": of.outcome.map(|o| o.name()),
+        "ended_at": of.ended_at.map(time),
+        "created_to_ended_ms": of.created_to_ended.map(millis),
+        "overdue_at": of.overdue_at.map(time),
+        "attempts_counted": of.attempts_counted,
+        "deliveries": of.deliveries,
+        "handler_version": &*of.handler_version,
+        "reason": of.reason,
+        "attempts": of.attempts.iter().map(attempt).collect::<Vec<_>>(),
+    })
+}
+
+fn attempt(of: &StoryAttempt) -> Value {
+    json!({
+        "delivery": of.delivery, "at": time(of.at), "took_ms": millis(of.took),
+        "class": of.class.map(|c| c.name()), "status": of.status, "message": of.message,
+        "next_at": of.next_at.map(time),
+    })
+}
+
+pub(super) fn millis(duration: std::time::Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}

@@ -1,0 +1,25 @@
+//! `/livez` and `/readyz`.
+
+use axum::Json;
+use axum::extract::State;
+use serde_json::{Value, json};
+
+use super::{Node, Problem};
+use crate::error::{Error, codes};
+
+/// The process answers.
+pub(super) async fn live() -> Json<Value> {
+    Json(json!({ "live": true }))
+}
+
+/// Events can be taken in and outcomes journaled.
+pub(super) async fn ready(State(node): Node) -> Result<Json<Value>, Problem> {
+    if let Some(why) = node.log.status().stopped {
+        return Err(Error::new(codes::LOG_STOPPED, format!("the log has stopped: {why}")).into());
+    }
+    let stopped = node.wires.iter().find_map(|w| Some((w.plan.name.clone(), w.handle.is_stopped()?)));
+    if let Some((name, why)) = stopped {
+        return Err(Error::new(codes::NOT_READY, format!("subscription `{name}` has stopped: {why}")).into());
+    }
+    Ok(Json(json!({ "ready": true })))
+}

@@ -1,0 +1,117 @@
+//! `GET /v1/subscriptions[/{name}]`, and what an operator may do with one.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use evenkeel_delivery::{BreakerState, BreakerView, Command, View};
+use evenkeel_model::{Outcome, Shard};
+use evenkeel_watch::SubscriptionSnapshot;
+use serde_json::{Value, json};
+
+use super::{Node, Problem};
+use crate::config::plan::From;
+use crate::forms::time;
+use crate::wiring::{Wire, Wired};
+
+/// All subscriptions, the node's own ones included.
+pub(super) async fn list(State(node): Node) -> Json<Value> {
+    let seen = snapshots(&node).await;
+    let mut forms = Vec::with_capacity(node.wires.len());
+    for wire in &node.wires {
+        forms.push(form(&node, wire, &seen).await);
+    }
+    Json(json!({ "subscriptions": forms }))
+}
+
+/// One subscription.
+pub(super) async fn show(State(node): Node, Path(name): Path<String>) -> Result<Json<Value>, Problem> {
+    let wire = node.wire(&name).ok_or_else(|| Problem::unknown_subscription(&node, &name))?;
+    Ok(Json(form(&node, wire, &snapshots(&node).await).await))
+}
+
+/// Stops dispatching until it is resumed; what is in flight finishes.
+pub(super) async fn pause(node: Node, name: Path<String>) -> Result<Json<Value>, Problem> {
+    command(node, name, Command::Pause { reason: "paused by an operator".to_owned() }).await
+}
+
+/// Dispatches again.
+pub(super) async fn resume(node: Node, name: Path<String>) -> Result<Json<Value>, Problem> {
+    command(node, name, Command::Resume).await
+}
+
+/// Stops dispatching for as long as this node runs; nothing of it is remembered.
+pub(super) async fn drain(node: Node, name: Path<String>) -> Result<Json<Value>, Problem> {
+    command(node, name, Command::Drain).await
+}
+
+async fn command(State(node): Node, Path(name): Path<String>, command: Command) -> Result<Json<Value>, Problem> {
+    if !node.command(&name, command) {
+        return Err(Problem::unknown_subscription(&node, &name));
+    }
+    show(State(node), Path(name)).await
+}
+
+async fn snapshots(node: &Wired) -> Vec<SubscriptionSnapshot> {
+    node.watching.report().await.map(|report| report.snapshot.subscriptions).unwrap_or_default()
+}
+
+async fn form(node: &Wired, wire: &Wire, seen: &[SubscriptionSnapshot]) -> Value {
+    let view = wire.handle.view().await.unwrap_or_default();
+    let plan = &wire.plan;
+    let stopped = wire.handle.is_stopped();
+    let state = match (&stopped, &view.paused) {
+        (Some(_), _) => "stopped",
+        (None, Some(_)) => "paused",
+        (None, None) => "running",
+    };
+    let mut form = json!({
+        "name": &*plan.name, "uid": plan.uid, "topic": &*plan.topic, "handler": plan.url, "own": wire.is_own(),
+        "effects_topic": plan.effects_topic.as_deref(),
+        "state": state, "why": stopped.or(view.paused.clone()),
+        "in_flight": view.in_flight, "queued": view.queued, "parked": view.parked, "parked_keys": view.parked_keys,
+        "concurrency": view.concurrency, "oldest": view.oldest.map(time),
+        "breakers": view.breakers.iter().map(breaker).collect::<Vec<_>>(),
+    });
+    let seen = seen.iter().find(|s| s.subscription == plan.name);
+    for outcome in Outcome::ALL {
+        let count = seen.and_then(|s| s.outcomes.iter().find(|(o, _)| *o == outcome)).map_or(0, |(_, n)| *n);
+        form[outcome.name()] = Value::from(count);
+    }
+    if let Some(seen) = seen {
+        let ms = |us: Option<u64>| us.map(|us| us as f64 / 1e3);
+        form["latency"] = json!({ "p50_ms": ms(seen.p50_us), "p99_ms": ms(seen.p99_us), "over_s": 60 });
+        form["ended_per_second"] = Value::from(seen.ended_per_second);
+        form["lag_ms"] = Value::from(u64::try_from(seen.lag.as_millis()).unwrap_or(u64::MAX));
+        form["deliveries"] = Value::from(seen.deliveries);
+        form["overdue"] = Value::from(seen.overdue);
+    }
+    form["unread"] = unread(node, wire, &view, seen).map_or(Value::Null, Value::from);
+    form
+}
+
+fn breaker(view: &BreakerView) -> Value {
+    let state = match view.state {
+        BreakerState::Closed => "closed",
+        BreakerState::Open => "open",
+        BreakerState::HalfOpen => "half_open",
+    };
+    json!({
+        "dependency": &*view.dependency, "state": state, "since": time(view.since),
+        "next_probe": view.next_probe.map(time),
+    })
+}
+
+/// What lies in the topic and was not read yet. Only the audit knows it of a subscription that
+/// did not begin at the beginning.
+fn unread(node: &Wired, wire: &Wire, view: &View, seen: Option<&SubscriptionSnapshot>) -> Option<u64> {
+    if wire.plan.from != From::Earliest {
+        return None;
+    }
+    let topic = node.log.topic(&wire.plan.topic)?;
+    let mut appended = 0;
+    for partition in 0..topic.partitions {
+        appended += node.log.ends(&Shard::new(topic.name.clone(), partition)).ok()?.high_watermark;
+    }
+    let ended: u64 = seen.map_or(0, |s| s.outcomes.iter().map(|(_, n)| n).sum());
+    let read = ended + (view.in_flight + view.queued + view.parked) as u64;
+    Some(appended.saturating_sub(read))
+}

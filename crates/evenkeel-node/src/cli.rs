@@ -1,0 +1,123 @@
+//! The command line: one file for each verb.
+//!
+//! Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage,
+//! 3 the check said no. Invariant: a verb prints nothing but data on stdout, so that it can be
+//! piped.
+
+mod asking;
+mod output;
+mod up;
+mod check;
+mod publish;
+mod tail;
+mod topics;
+mod subscriptions;
+mod dead;
+mod parked;
+mod story;
+mod audit;
+mod slo;
+mod alerts;
+mod incidents;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::Error;
+
+/// Events in, each handled exactly as promised, and the proof of it.
+#[derive(Debug, Parser)]
+#[command(name = "evenkeel", version, about, disable_help_subcommand = true)]
+struct Line {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run a node, in the foreground; prints one line when it is ready
+    Up(up::Args),
+    /// The shop, with its mishaps, and the proof
+    Demo(crate::demo::DemoArgs),
+    /// Explain the effective configuration, or say what is wrong with it
+    Check(check::Args),
+    /// Publish JSON lines: CloudEvents, or bare data
+    Publish(publish::Args),
+    /// Show the events of a topic
+    Tail(tail::Args),
+    /// List topics, or show one
+    Topics(topics::Args),
+    /// List subscriptions, show one; pause, resume, drain
+    Subscriptions(subscriptions::Args),
+    /// List or show dead letters
+    Dead(dead::Args),
+    /// List parked keys; release or skip them
+    Parked(parked::Args),
+    /// Everything that happened to one event
+    Story(story::Args),
+    /// Prove from the log that nothing was lost and nothing done twice
+    Audit(audit::Args),
+    /// Objectives and their budgets
+    Slo(slo::Args),
+    /// Alerts that fire, and the last that did
+    Alerts(alerts::Args),
+    /// Incidents with their timelines
+    Incidents(incidents::Args),
+    /// One of the shop's services
+    #[command(hide = true)]
+    ShopService(crate::demo::ServiceArgs),
+}
+
+/// Runs a command line.
+pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let line = match Line::try_parse_from(words) {
+        Ok(line) => line,
+        Err(e) => {
+            // A closed stdout or stderr must not turn help into a crash.
+            let _ = e.print();
+            return ExitCode::from(u8::from(e.use_stderr()) * 2);
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(e) => {
+            eprintln!("error: the runtime does not start: {e}");
+            return ExitCode::from(1);
+        }
+    };
+    let exit = runtime.block_on(verb(line.verb));
+    // What still blocks a thread must not hold up the end of the process.
+    runtime.shutdown_background();
+    exit
+}
+
+async fn verb(verb: Verb) -> ExitCode {
+    let done = match verb {
+        Verb::Demo(args) => return crate::demo::run(args).await,
+        Verb::ShopService(args) => return crate::demo::service(args).await,
+        Verb::Up(args) => up::run(args).await,
+        Verb::Check(args) => check::run(&args),
+        Verb::Publish(args) => publish::run(args).await,
+        Verb::Tail(args) => tail::run(args).await,
+        Verb::Topics(args) => topics::run(args).await,
+        Verb::Subscriptions(args) => subscriptions::run(args).await,
+        Verb::Dead(args) => dead::run(args).await,
+        Verb::Parked(args) => parked::run(args).await,
+        Verb::Story(args) => story::run(args).await,
+        Verb::Audit(args) => audit::run(args).await,
+        Verb::Slo(args) => slo::run(args).await,
+        Verb::Alerts(args) => alerts::run(args).await,
+        Verb::Incidents(args) => incidents::run(args).await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+fn fail(error: &Error) -> ExitCode {
+    eprintln!("{error}");
+    ExitCode::from(error.exit)
+}

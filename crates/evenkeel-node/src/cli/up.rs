@@ -1,0 +1,103 @@
+//! `evenkeel up`: a node in the foreground.
+
+use std::path::{Path, PathBuf};
+
+
+use crate::config::{self, Plan};
+use crate::error::{Error, codes};
+use crate::logs;
+use crate::node::{Means, Node};
+use crate::sabotage::Sabotage;
+
+/// Read when no other file is named and it is there.
+const DEFAULT_FILE: &str = "evenkeel.yaml";
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The configuration; ./evenkeel.yaml when it is there, else the defaults
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The data folder, in place of the configuration's
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Where HTTP is served, in place of the configuration's; port 0 takes a free one
+    #[arg(long, value_name = "ADDR")]
+    http: Option<String>,
+    /// Where Kafka's protocol will be served; bound to nothing in this version
+    #[arg(long, value_name = "ADDR")]
+    kafka: Option<String>,
+    /// Cheat, to prove the proof
+    #[arg(long, hide = true)]
+    sabotage: Option<Sabotage>,
+}
+
+pub(super) async fn run(args: Args) -> Result<(), Error> {
+    let means = Means { sabotage: args.sabotage, ..Means::default() };
+    let clock = means.clock.clone();
+    let began = clock.now();
+    let plan = plan(&args)?;
+    logs::start(&plan.log);
+    if let Some(how) = args.sabotage {
+        tracing::warn!(?how, "this node cheats on purpose");
+    }
+    if args.kafka.is_some() {
+        tracing::warn!(address = %plan.kafka, "this version speaks no Kafka: nothing is bound there");
+    }
+    let mut ends = Ends::listen()?;
+    let data = shown(&plan.data);
+    let node = Node::start(plan, means).await?;
+    let took = clock.now().since(began);
+    super::output::line(&format!("evenkeel ready: http {} (data {data}, {} ms)", node.http, took.as_millis()));
+    ends.wait().await;
+    tracing::info!("going down");
+    node.shutdown().await;
+    Ok(())
+}
+
+fn plan(args: &Args) -> Result<Plan, Error> {
+    let mut plan = match &args.config {
+        Some(path) => config::load(path)?,
+        None if Path::new(DEFAULT_FILE).is_file() => config::load(Path::new(DEFAULT_FILE))?,
+        None => config::parse("", Path::new("."))?,
+    };
+    if let Some(data) = &args.data {
+        plan.data.clone_from(data);
+    }
+    if let Some(address) = &args.http {
+        plan.http = config::listen("--http", address).map_err(|e| e.exit(2))?;
+    }
+    if let Some(address) = &args.kafka {
+        plan.kafka = config::listen("--kafka", address).map_err(|e| e.exit(2))?;
+    }
+    Ok(plan)
+}
+
+/// A relative folder is shown as one.
+fn shown(data: &Path) -> String {
+    let text = data.display().to_string();
+    if data.is_relative() && !text.starts_with('.') { format!("./{text}") } else { text }
+}
+
+/// SIGTERM and SIGINT.
+struct Ends {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Ends {
+    fn listen() -> Result<Ends, Error> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let cannot = |e: std::io::Error| Error::new(codes::INTERNAL, format!("signals cannot be heard: {e}"));
+        Ok(Ends {
+            terminate: signal(SignalKind::terminate()).map_err(cannot)?,
+            interrupt: signal(SignalKind::interrupt()).map_err(cannot)?,
+        })
+    }
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

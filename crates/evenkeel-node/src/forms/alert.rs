@@ -1,0 +1,153 @@
+//! An alert in JSON: the data of the events in `evenkeel.alerts`, and the rows of `/v1/alerts`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use evenkeel_cloudevents::time::parse_rfc3339;
+use evenkeel_model::Event;
+use evenkeel_watch::openslo::Severity;
+use evenkeel_watch::{Alert, AlertEvent};
+use serde::{Deserialize, Serialize};
+
+use super::time;
+
+/// The CloudEvents source of alerts.
+const SOURCE: &str = "/evenkeel/alerts";
+/// The CloudEvents type of an alert that begins.
+pub(crate) const FIRING: &str = "evenkeel.alert.firing";
+/// The CloudEvents type of an alert that is over.
+pub(crate) const RESOLVED: &str = "evenkeel.alert.resolved";
+
+/// An alert.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct AlertForm {
+    pub(crate) state: String,
+    pub(crate) objective: String,
+    pub(crate) name: String,
+    pub(crate) service: String,
+    pub(crate) subscription: String,
+    pub(crate) severity: String,
+    pub(crate) summary: String,
+    pub(crate) budget_share: f64,
+    pub(crate) long_s: f64,
+    pub(crate) short_s: f64,
+    pub(crate) factor: f64,
+    pub(crate) burn_long: f64,
+    pub(crate) burn_short: f64,
+    pub(crate) bad: u64,
+    pub(crate) valid: u64,
+    pub(crate) started_at: String,
+    pub(crate) first_bad_at: String,
+    pub(crate) resolved_at: Option<String>,
+}
+
+impl From<&Alert> for AlertForm {
+    fn from(alert: &Alert) -> AlertForm {
+        AlertForm {
+            state: if alert.resolved_at.is_some() { "resolved" } else { "firing" }.to_owned(),
+            objective: alert.objective.to_string(),
+            name: alert.name.to_string(),
+            service: alert.service.to_string(),
+            subscription: alert.subscription.to_string(),
+            severity: alert.severity.name().to_owned(),
+            summary: alert.summary(),
+            budget_share: alert.budget_share,
+            long_s: alert.long.as_secs_f64(),
+            short_s: alert.short.as_secs_f64(),
+            factor: alert.factor,
+            burn_long: alert.burn_long,
+            burn_short: alert.burn_short,
+            bad: alert.bad,
+            valid: alert.valid,
+            started_at: time(alert.started_at),
+            first_bad_at: time(alert.first_bad_at),
+            resolved_at: alert.resolved_at.map(time),
+        }
+    }
+}
+
+impl AlertForm {
+    /// The alert, when every part of it can be read.
+    pub(crate) fn read(&self) -> Option<Alert> {
+        let severity = if self.severity == Severity::Page.name() { Severity::Page } else { Severity::Ticket };
+        Some(Alert {
+            objective: Arc::from(self.objective.as_str()),
+            service: Arc::from(self.service.as_str()),
+            subscription: Arc::from(self.subscription.as_str()),
+            name: Arc::from(self.name.as_str()),
+            severity,
+            budget_share: self.budget_share,
+            long: Duration::try_from_secs_f64(self.long_s).ok()?,
+            short: Duration::try_from_secs_f64(self.short_s).ok()?,
+            factor: self.factor,
+            burn_long: self.burn_long,
+            burn_short: self.burn_short,
+            bad: self.bad,
+            valid: self.valid,
+            started_at: parse_rfc3339(&self.started_at)?,
+            first_bad_at: parse_rfc3339(&self.first_bad_at)?,
+            resolved_at: match &self.resolved_at {
+                Some(text) => Some(parse_rfc3339(text)?),
+                None => None,
+            },
+        })
+    }
+}
+
+/// The event of an alert's change. Its id is made from what happened, so that a repeat is one.
+pub(crate) fn event(change: &AlertEvent) -> Event {
+    let alert = change.alert();
+    let (kind, at) = match change {
+        AlertEvent::Firing(alert) => (FIRING, alert.started_at),
+        AlertEvent::Resolved(alert) => (RESOLVED, alert.resolved_at.unwrap_or(alert.started_at)),
+    };
+    let subject = format!("{}/{}", alert.objective, alert.name);
+    let state = kind.rsplit('.').next().unwrap_or(kind);
+    let mut event = Event::new(SOURCE, format!("{subject}/{}/{state}", alert.started_at.micros()), kind);
+    event.subject = Some(subject);
+    event.time = Some(time(at));
+    event.datacontenttype = Some("application/json".to_owned());
+    event.data = serde_json::to_vec(&AlertForm::from(alert)).ok().map(Bytes::from);
+    event
+}
+
+/// The alert of such an event.
+pub(crate) fn read(event: &Event) -> Option<AlertForm> {
+    serde_json::from_slice(event.data.as_ref()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use evenkeel_model::Timestamp;
+    use evenkeel_watch::openslo::Severity;
+    use evenkeel_watch::{Alert, AlertEvent};
+
+    #[test]
+    fn an_alert_written_to_its_topic_reads_back_whole() {
+        let alert = Alert {
+            objective: Arc::from("payment-latency"),
+            service: Arc::from("shop"),
+            subscription: Arc::from("payment"),
+            name: Arc::from("page"),
+            severity: Severity::Page,
+            budget_share: 0.001,
+            long: Duration::from_secs(10),
+            short: Duration::from_secs(2),
+            factor: 259.2,
+            burn_long: 512.5,
+            burn_short: 1000.0,
+            bad: 40,
+            valid: 80,
+            started_at: Timestamp::from_millis(1_795_000_000_123),
+            first_bad_at: Timestamp::from_millis(1_795_000_000_000),
+            resolved_at: Some(Timestamp::from_millis(1_795_000_009_000)),
+        };
+        let event = super::event(&AlertEvent::Resolved(alert.clone()));
+        assert_eq!(super::read(&event).unwrap().read().unwrap(), alert);
+        assert_ne!(event.id, super::event(&AlertEvent::Firing(alert)).id);
+    }
+}

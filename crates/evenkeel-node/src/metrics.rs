@@ -1,0 +1,150 @@
+//! `/metrics`: what the watch counted, in Prometheus' text form.
+//!
+//! Every count comes from the ledger, so it survives a restart and can be recomputed.
+
+pub mod names;
+mod text;
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use evenkeel_delivery::{BreakerState, View};
+use evenkeel_log::LogStatus;
+use evenkeel_watch::{ObjectiveSnapshot, Snapshot, SubscriptionSnapshot};
+
+use crate::api::Node;
+use text::Text;
+
+/// All metrics now.
+pub(crate) async fn show(State(node): Node) -> Response {
+    let mut views = Vec::with_capacity(node.wires.len());
+    for wire in &node.wires {
+        views.push((wire.plan.name.to_string(), wire.handle.view().await.unwrap_or_default()));
+    }
+    let snapshot = node.watching.report().await.map(|report| report.snapshot);
+    let uptime = node.clock.now().since(node.started_at).as_secs_f64();
+    let body = render(snapshot.as_ref(), &views, &node.log.status(), uptime);
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], body).into_response()
+}
+
+fn render(snapshot: Option<&Snapshot>, views: &[(String, View)], log: &LogStatus, uptime_s: f64) -> String {
+    let mut text = Text::default();
+    text.one(&names::UPTIME, &[], uptime_s);
+    text.one(&names::LOG_GROUPS, &[], log.groups as f64);
+    text.one(&names::LOG_FLUSHES, &[], log.flushes as f64);
+    text.one(&names::LOG_BYTES, &[], log.bytes as f64);
+    text.one(&names::LOG_WAL_BYTES, &[], log.wal_bytes as f64);
+    text.one(&names::LOG_SEGMENT_BYTES, &[], log.segment_bytes as f64);
+    text.one(&names::LOG_STOPPED, &[], f64::from(u8::from(log.stopped.is_some())));
+    if let Some(snapshot) = snapshot {
+        subscriptions(&mut text, &snapshot.subscriptions);
+        objectives(&mut text, &snapshot.objectives);
+    }
+    live(&mut text, views);
+    text.finish()
+}
+
+fn subscriptions(text: &mut Text, all: &[SubscriptionSnapshot]) {
+    for seen in all {
+        let name = &*seen.subscription;
+        for (outcome, count) in &seen.outcomes {
+            let labels = [(names::SUBSCRIPTION, name), (names::OUTCOME, outcome.name())];
+            text.one(&names::EVENTS, &labels, *count as f64);
+        }
+        for (class, count) in &seen.failures {
+            let labels = [(names::SUBSCRIPTION, name), (names::CLASS, class.name())];
+            text.one(&names::FAILED_ATTEMPTS, &labels, *count as f64);
+        }
+        let labels = [(names::SUBSCRIPTION, name)];
+        text.one(&names::DELIVERIES, &labels, seen.deliveries as f64);
+        text.one(&names::EMITTED, &labels, seen.emitted as f64);
+        text.one(&names::OVERDUE, &labels, seen.overdue as f64);
+        text.one(&names::NOT_BELIEVED, &labels, seen.not_believed as f64);
+        text.one(&names::LEDGER_GAPS, &labels, seen.gaps as f64);
+        text.one(&names::LAG, &labels, seen.lag.as_secs_f64());
+        text.histogram(&names::LATENCY, &labels, &seen.latency);
+        text.histogram(&names::HANDLER, &labels, &seen.handler);
+    }
+}
+
+fn objectives(text: &mut Text, all: &[ObjectiveSnapshot]) {
+    for seen in all {
+        let labels = [(names::OBJECTIVE, &*seen.budget.objective), (names::SUBSCRIPTION, &*seen.subscription)];
+        text.one(&names::OBJECTIVE_TARGET, &labels, seen.budget.target);
+        text.one(&names::OBJECTIVE_GOOD, &labels, seen.budget.good as f64);
+        text.one(&names::OBJECTIVE_BAD, &labels, seen.budget.bad as f64);
+        text.one(&names::BUDGET_REMAINING, &labels, seen.budget.remaining);
+        text.one(&names::ALERTS_FIRING, &labels, seen.firing as f64);
+        for (window, burn) in &seen.budget.burn {
+            let window = crate::config::units::show_duration(*window);
+            let labels = [labels[0], labels[1], (names::WINDOW, window.as_str())];
+            text.one(&names::BURN, &labels, burn.unwrap_or(0.0));
+        }
+    }
+}
+
+fn live(text: &mut Text, views: &[(String, View)]) {
+    for (name, view) in views {
+        let labels = [(names::SUBSCRIPTION, name.as_str())];
+        text.one(&names::IN_FLIGHT, &labels, view.in_flight as f64);
+        text.one(&names::QUEUED, &labels, view.queued as f64);
+        text.one(&names::PARKED, &labels, view.parked as f64);
+        text.one(&names::PARKED_KEYS, &labels, view.parked_keys as f64);
+        text.one(&names::CONCURRENCY, &labels, f64::from(view.concurrency));
+        text.one(&names::PAUSED, &labels, f64::from(u8::from(view.paused.is_some())));
+        for breaker in &view.breakers {
+            let labels = [labels[0], (names::DEPENDENCY, &*breaker.dependency)];
+            let open = f64::from(u8::from(breaker.state != BreakerState::Closed));
+            text.one(&names::BREAKER_OPEN, &labels, open);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use evenkeel_log::LogStatus;
+    use evenkeel_model::ledger::{Ended, LedgerEntry, LedgerRecord};
+    use evenkeel_model::{Outcome, Timestamp};
+    use evenkeel_watch::Watch;
+
+    #[test]
+    fn metrics_are_folded_from_the_ledger_and_typed_once() {
+        let at = Timestamp::from_millis(1_795_000_000_000);
+        let mut watch = Watch::new(Vec::new()).unwrap();
+        let ended = Ended {
+            offset: 0,
+            outcome: Outcome::Completed,
+            kind: Arc::from("OrderCreated"),
+            source: Arc::from("/shop"),
+            handler_version: Arc::from("1"),
+            at,
+            created_to_ended_us: 12_000,
+            handler_us: 4_000,
+            created_believed: true,
+            overdue: false,
+            attempts: 1,
+            deliveries: 1,
+            deferrals: 0,
+            crashes: 0,
+            emitted: 0,
+            failure: None,
+        };
+        watch.ingest(&LedgerRecord {
+            subscription: Arc::from("pay\"ment"),
+            topic: Arc::from("orders"),
+            partition: 0,
+            sequence: 0,
+            at,
+            entries: vec![LedgerEntry::Ended(ended)],
+        });
+        let text = super::render(Some(&watch.snapshot(at)), &[], &LogStatus::default(), 1.5);
+        let events = super::names::EVENTS.name;
+        assert!(text.contains(&format!("{events}{{subscription=\"pay\\\"ment\",outcome=\"completed\"}} 1\n")), "{text}");
+        let latency = super::names::LATENCY.name;
+        assert!(text.contains(&format!("{latency}_bucket{{subscription=\"pay\\\"ment\",le=\"0.025\"}} 1\n")), "{text}");
+        assert_eq!(text.matches(&format!("# TYPE {events} counter")).count(), 1);
+        assert!(text.ends_with('\n'));
+    }
+}

@@ -1,0 +1,103 @@
+//! The names of all metrics and labels, with their types and what they say.
+
+/// A metric.
+pub struct Metric {
+    /// Its name.
+    pub name: &'static str,
+    /// `counter`, `gauge` or `histogram`.
+    pub kind: &'static str,
+    /// What it says.
+    pub help: &'static str,
+}
+
+const fn counter(name: &'static str, help: &'static str) -> Metric {
+    Metric { name, kind: "counter", help }
+}
+
+const fn gauge(name: &'static str, help: &'static str) -> Metric {
+    Metric { name, kind: "gauge", help }
+}
+
+const fn histogram(name: &'static str, help: &'static str) -> Metric {
+    Metric { name, kind: "histogram", help }
+}
+
+/// Label: a subscription's name.
+pub const SUBSCRIPTION: &str = "subscription";
+/// Label: how an event ended.
+pub const OUTCOME: &str = "outcome";
+/// Label: a failure class.
+pub const CLASS: &str = "class";
+/// Label: an objective's name.
+pub const OBJECTIVE: &str = "objective";
+/// Label: a stretch of time.
+pub const WINDOW: &str = "window";
+/// Label: what a subscription depends on.
+pub const DEPENDENCY: &str = "dependency";
+
+/// Time since the node was started.
+pub const UPTIME: Metric = gauge("evenkeel_uptime_seconds", "Time since the node was started.");
+/// Groups written.
+pub const LOG_GROUPS: Metric = counter("evenkeel_log_groups_total", "Atomic groups written since the start.");
+/// Flushes of the device.
+pub const LOG_FLUSHES: Metric =
+    counter("evenkeel_log_flushes_total", "Times the medium was asked to make something durable since the start.");
+/// Bytes appended.
+pub const LOG_BYTES: Metric = counter("evenkeel_log_appended_bytes_total", "Bytes of records appended since the start.");
+/// Bytes of write-ahead files.
+pub const LOG_WAL_BYTES: Metric = gauge("evenkeel_log_wal_bytes", "Bytes of write-ahead files.");
+/// Bytes of segments.
+pub const LOG_SEGMENT_BYTES: Metric = gauge("evenkeel_log_segment_bytes", "Bytes of segments.");
+/// Whether the log has stopped.
+pub const LOG_STOPPED: Metric = gauge("evenkeel_log_stopped", "1 when the log takes no more sets.");
+/// Ended events.
+pub const EVENTS: Metric = counter("evenkeel_events_total", "Events that ended, by outcome, from the ledger.");
+/// Failed attempts.
+pub const FAILED_ATTEMPTS: Metric =
+    counter("evenkeel_failed_attempts_total", "Attempts that did not end their event, by failure class.");
+/// Deliveries.
+pub const DELIVERIES: Metric = counter("evenkeel_deliveries_total", "Times that ended events were handed to a handler.");
+/// Emitted events.
+pub const EMITTED: Metric = counter("evenkeel_emitted_events_total", "Events that handlers returned.");
+/// Overdue events.
+pub const OVERDUE: Metric =
+    counter("evenkeel_overdue_events_total", "Events that passed an objective's threshold before they ended.");
+/// Creation times that were not believed.
+pub const NOT_BELIEVED: Metric =
+    counter("evenkeel_creation_time_not_believed_total", "Events whose own creation time was not believed.");
+/// Gaps in the ledger.
+pub const LEDGER_GAPS: Metric = gauge("evenkeel_ledger_gaps", "Ledger records that were never seen.");
+/// Lag in time.
+pub const LAG: Metric = gauge("evenkeel_lag_seconds", "Age of the oldest event that is not complete.");
+/// Latency.
+pub const LATENCY: Metric =
+    histogram("evenkeel_created_to_completed_seconds", "From an event's creation to its completion.");
+/// Handler time.
+pub const HANDLER: Metric = histogram("evenkeel_handler_seconds", "The last attempt of ended events.");
+/// An objective's target.
+pub const OBJECTIVE_TARGET: Metric = gauge("evenkeel_objective_target", "The share of events that must be good.");
+/// Good events.
+pub const OBJECTIVE_GOOD: Metric = gauge("evenkeel_objective_good_events", "Good events in the objective's window.");
+/// Bad events.
+pub const OBJECTIVE_BAD: Metric = gauge("evenkeel_objective_bad_events", "Bad events in the objective's window.");
+/// What is left of a budget.
+pub const BUDGET_REMAINING: Metric =
+    gauge("evenkeel_objective_budget_remaining", "Share of the error budget that is left; below 0 when overspent.");
+/// Burn rate.
+pub const BURN: Metric = gauge("evenkeel_objective_burn_rate", "How many times as fast as allowed the budget is spent.");
+/// Alerts.
+pub const ALERTS_FIRING: Metric = gauge("evenkeel_objective_alerts_firing", "Alerts of the objective that fire.");
+/// In flight.
+pub const IN_FLIGHT: Metric = gauge("evenkeel_in_flight_events", "Events at the handler.");
+/// Queued.
+pub const QUEUED: Metric = gauge("evenkeel_queued_events", "Events read, neither parked nor at the handler.");
+/// Parked events.
+pub const PARKED: Metric = gauge("evenkeel_parked_events", "Events that wait durably for a later try, or behind one.");
+/// Parked keys.
+pub const PARKED_KEYS: Metric = gauge("evenkeel_parked_keys", "Keys that are parked.");
+/// Concurrency.
+pub const CONCURRENCY: Metric = gauge("evenkeel_concurrency_limit", "How many events may be at the handler now.");
+/// Paused.
+pub const PAUSED: Metric = gauge("evenkeel_subscription_paused", "1 when the subscription is paused.");
+/// Breaker.
+pub const BREAKER_OPEN: Metric = gauge("evenkeel_breaker_open", "1 when the dependency's breaker is not closed.");

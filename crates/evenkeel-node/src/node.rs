@@ -1,0 +1,174 @@
+//! A running node: opens the log, wires the parts, serves HTTP, and goes down in order.
+//!
+//! Invariants: HTTP answers only after everything is wired; going down, it first stops taking
+//! requests, then drains the subscriptions, then closes the log.
+
+mod serving;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use evenkeel_log::{Disk, Log, OpenError, Options, RealDisk};
+use evenkeel_model::{Clock, SystemClock};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::config::Plan;
+use crate::error::{Error, codes};
+use crate::sabotage::Sabotage;
+use crate::wiring::{self, Wired};
+use crate::{api, responding, watching};
+
+/// How long a drain waits for what is at the handlers.
+const DRAIN_GRACE: Duration = Duration::from_secs(10);
+/// How often retention is applied.
+const RETAIN_EVERY: Duration = Duration::from_secs(60);
+
+/// What a node is started with, beside its plan.
+pub struct Means {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// The disk; the plan's data folder unless another one is given.
+    pub disk: Option<Arc<dyn Disk>>,
+    /// How the log is sized.
+    pub log: Options,
+    /// How to cheat, for the proof of the proof.
+    pub sabotage: Option<Sabotage>,
+}
+
+impl Default for Means {
+    fn default() -> Means {
+        Means { clock: Arc::new(SystemClock::new()), disk: None, log: Options::default(), sabotage: None }
+    }
+}
+
+/// A node that has not started.
+pub struct Node;
+
+/// A node that runs. Dropping it stops nothing in order; [`RunningNode::shutdown`] does.
+pub struct RunningNode {
+    /// Where HTTP is served.
+    pub http: SocketAddr,
+    wired: Arc<Wired>,
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<()>,
+}
+
+impl Node {
+    /// Starts a node and returns when it is ready. Must be called in a tokio runtime.
+    pub async fn start(plan: Plan, means: Means) -> Result<RunningNode, Error> {
+        let Means { clock, disk, log: options, sabotage } = means;
+        let started_at = clock.now();
+        let log = open(&plan, disk, options, clock.clone()).await?;
+        let listener = TcpListener::bind(plan.http).await.map_err(|e| {
+            Error::new(codes::LISTEN, format!("cannot listen on {}: {e}", plan.http))
+                .hint("choose another address with `--http` or `http.listen`; port 0 takes a free one")
+        })?;
+        let http = listener.local_addr().map_err(|e| wiring::failed(&e))?;
+        let base = wiring::base(&plan, log, &clock, sabotage).await?;
+        let (stop, stopping) = watch::channel(false);
+        let (responding, listening) = responding::channel();
+        let watching = watching::start(
+            plan.objectives.clone(),
+            base.log.clone(),
+            clock.clone(),
+            base.wires.clone(),
+            responding.clone(),
+            stopping.clone(),
+        )?;
+        let means = responding::Means {
+            log: base.log.clone(),
+            clock: clock.clone(),
+            wires: base.wires.clone(),
+            watching: watching.clone(),
+        };
+        let playbooks = plan.playbooks.iter().map(|p| p.runs.clone()).collect();
+        responding::start(playbooks, means, listening, stopping.clone())?;
+        tokio::spawn(retain(base.log.clone(), stopping.clone()));
+        let headers_bytes_max = plan.limits.headers_bytes_max;
+        let wired = Arc::new(Wired {
+            plan,
+            clock,
+            started_at,
+            log: base.log,
+            ingress: base.ingress,
+            wires: base.wires,
+            watching,
+            responding,
+            sabotage,
+        });
+        let serving = tokio::spawn(serving::serve(listener, api::routes(wired.clone()), headers_bytes_max, stopping));
+        Ok(RunningNode { http, wired, stop, serving })
+    }
+}
+
+impl RunningNode {
+    /// Goes down in order. Attempts that outlast the grace go out again after the next start.
+    pub async fn shutdown(self) {
+        let _ = self.stop.send(true);
+        let _ = self.serving.await;
+        let draining = self.wired.wires.iter().map(|wire| {
+            let handle = wire.handle.clone();
+            tokio::spawn(async move { handle.drain(DRAIN_GRACE).await })
+        });
+        for drained in draining.collect::<Vec<_>>() {
+            if let Ok(drained) = drained.await {
+                tracing::info!(unfinished = drained.unfinished, "subscription drained");
+            }
+        }
+        let log = self.wired.log.clone();
+        let _ = wiring::blocking(move || log.close()).await;
+    }
+}
+
+async fn open(
+    plan: &Plan,
+    disk: Option<Arc<dyn Disk>>,
+    options: Options,
+    clock: Arc<dyn Clock>,
+) -> Result<Log, Error> {
+    let disk = disk.unwrap_or_else(|| Arc::new(RealDisk::new(&plan.data)));
+    wiring::blocking(move || Log::open(disk, options, clock)).await?.map_err(|e| unopened(plan, &e))
+}
+
+pub(crate) fn unopened(plan: &Plan, e: &OpenError) -> Error {
+    match e {
+        OpenError::Locked { .. } => {
+            Error::new(codes::DATA_IN_USE, e.to_string()).hint("one node at a time owns a folder: stop the other one, or name another folder with `--data`")
+        }
+        OpenError::Corrupt { .. } => Error::new(codes::DATA_CORRUPT, e.to_string())
+            .hint("nothing was changed; keep a copy of the folder before anything else"),
+        OpenError::Version { .. } | OpenError::Io { .. } => {
+            Error::new(codes::DATA_FOLDER, format!("data folder `{}` cannot be used: {e}", plan.data.display()))
+                .hint("it must be a folder that this user may write")
+        }
+    }
+}
+
+async fn retain(log: Log, mut stop: watch::Receiver<bool>) {
+    let mut every = tokio::time::interval(RETAIN_EVERY);
+    every.tick().await;
+    loop {
+        tokio::select! {
+            _ = every.tick() => {}
+            _ = crate::node::told_to_stop(&mut stop) => return,
+        }
+        let asked = log.clone();
+        match wiring::blocking(move || asked.retain()).await {
+            Ok(Ok(retained)) if retained.segments > 0 => {
+                tracing::info!(segments = retained.segments, bytes = retained.bytes, "retention took segments away");
+            }
+            Ok(Ok(_)) => {}
+            Ok(Err(e)) => tracing::error!(error = %e, "retention failed"),
+            Err(e) => tracing::error!(error = %e, "retention failed"),
+        }
+    }
+}
+
+/// Completes when the node goes down.
+pub(crate) async fn told_to_stop(stop: &mut watch::Receiver<bool>) {
+    // An error means that nobody is left to say so: the node is gone.
+    let _ = stop.wait_for(|stopping| *stopping).await;
+}

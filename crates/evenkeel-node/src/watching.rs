@@ -1,0 +1,212 @@
+//! Watches: tails the ledger into `evenkeel-watch`, and makes its alerts events of the alerts topic.
+//!
+//! One task owns the watch; everybody else asks it. It is rebuilt from the ledger at every start.
+//! Invariants: an alert is durable in its topic before anything answers it; an alert that fired
+//! before a restart does not fire a second time.
+
+mod alerts;
+mod tail;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use evenkeel_log::Log;
+use evenkeel_model::{Clock, Timestamp};
+use evenkeel_watch::openslo::Objective;
+use evenkeel_watch::{Alert, BadEvent, Point, Snapshot, Watch};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::MissedTickBehavior;
+
+use crate::error::{Error, codes};
+use crate::forms::alert::AlertForm;
+use crate::responding::Responding;
+use crate::wiring::Wire;
+use alerts::Alerts;
+use tail::Tail;
+
+/// How often the ledger is read and alerts are evaluated.
+const EVERY: Duration = Duration::from_millis(250);
+/// Stretches of an objective's window in its history.
+const HISTORY_POINTS: u32 = 60;
+/// Resolved alerts that are kept for show.
+const PAST_KEPT: usize = 100;
+
+/// The way to ask the watch.
+#[derive(Clone)]
+pub(crate) struct Watching {
+    asks: mpsc::Sender<Ask>,
+}
+
+/// What it may be asked.
+enum Ask {
+    Report(oneshot::Sender<Report>),
+    Burn { objective: Arc<str>, tell: oneshot::Sender<Option<f64>> },
+}
+
+/// Everything that is known at one moment.
+#[derive(Clone, Debug)]
+pub(crate) struct Report {
+    pub(crate) snapshot: Snapshot,
+    pub(crate) objectives: Vec<ObjectiveReport>,
+    pub(crate) firing: Vec<Alert>,
+    /// Newest last.
+    pub(crate) past: Vec<AlertForm>,
+}
+
+/// An objective with its line and its last bad events.
+#[derive(Clone, Debug)]
+pub(crate) struct ObjectiveReport {
+    pub(crate) objective: Objective,
+    pub(crate) history: Vec<Point>,
+    pub(crate) bad: Vec<BadEvent>,
+}
+
+/// Starts the watch's task.
+pub(crate) fn start(
+    objectives: Vec<Objective>,
+    log: Log,
+    clock: Arc<dyn Clock>,
+    wires: Vec<Wire>,
+    responding: Responding,
+    stop: watch::Receiver<bool>,
+) -> Result<Watching, Error> {
+    let watch = Watch::new(objectives).map_err(|problems| {
+        let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        Error::new(codes::CONFIG_VALUE, said.join("; "))
+    })?;
+    let (asks, asked) = mpsc::channel(64);
+    let owner = Owner {
+        watch,
+        tail: Tail::new(log.clone()),
+        alerts: Alerts::new(log, responding),
+        past: VecDeque::new(),
+        clock,
+        wires,
+    };
+    tokio::spawn(owner.run(asked, stop));
+    Ok(Watching { asks })
+}
+
+impl Watching {
+    /// Everything that is known now; `None` when the node is going down.
+    pub(crate) async fn report(&self) -> Option<Report> {
+        let (tell, told) = oneshot::channel();
+        self.asks.send(Ask::Report(tell)).await.ok()?;
+        told.await.ok()
+    }
+
+    /// The burn rate of an objective over the shortest window of its alerts.
+    pub(crate) async fn burn(&self, objective: Arc<str>) -> Option<f64> {
+        let (tell, told) = oneshot::channel();
+        self.asks.send(Ask::Burn { objective, tell }).await.ok()?;
+        told.await.ok()?
+    }
+}
+
+struct Owner {
+    watch: Watch,
+    tail: Tail,
+    alerts: Alerts,
+    past: VecDeque<AlertForm>,
+    clock: Arc<dyn Clock>,
+    wires: Vec<Wire>,
+}
+
+impl Owner {
+    async fn run(mut self, mut asked: mpsc::Receiver<Ask>, mut stop: watch::Receiver<bool>) {
+        self.take_back().await;
+        let mut every = tokio::time::interval(EVERY);
+        every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = every.tick() => self.tick().await,
+                ask = asked.recv() => match ask {
+                    Some(ask) => self.answer(ask).await,
+                    None => return,
+                },
+                _ = crate::node::told_to_stop(&mut stop) => return,
+            }
+        }
+    }
+
+    /// Alerts that fired before the restart go on; responding hears of the newest state of each,
+    /// in case it did not before.
+    async fn take_back(&mut self) {
+        let forms = self.alerts.read_back();
+        let mut newest: Vec<Alert> = Vec::new();
+        for form in forms {
+            let Some(alert) = form.read() else { continue };
+            if alert.resolved_at.is_some() {
+                self.remember(form);
+            }
+            newest.retain(|a| (&a.objective, &a.name) != (&alert.objective, &alert.name));
+            newest.push(alert);
+        }
+        self.tail.read_into(&mut self.watch);
+        let firing: Vec<Alert> = newest.iter().filter(|a| a.resolved_at.is_none()).cloned().collect();
+        self.watch.adopt(&firing);
+        for alert in newest {
+            self.alerts.tell(&alert).await;
+        }
+    }
+
+    async fn tick(&mut self) {
+        self.tail.read_into(&mut self.watch);
+        for wire in &self.wires {
+            let oldest = wire.handle.view().await.and_then(|view| view.oldest);
+            self.watch.set_oldest(&wire.plan.name, oldest);
+        }
+        for change in self.watch.tick(self.clock.now()) {
+            if change.alert().resolved_at.is_some() {
+                self.remember(AlertForm::from(change.alert()));
+            }
+            tracing::warn!(
+                objective = &*change.alert().objective,
+                alert = &*change.alert().name,
+                resolved = change.alert().resolved_at.is_some(),
+                "{}",
+                change.alert().summary()
+            );
+            self.alerts.push(change);
+        }
+        self.alerts.flush(self.clock.now()).await;
+    }
+
+    async fn answer(&mut self, ask: Ask) {
+        self.tail.read_into(&mut self.watch);
+        let now = self.clock.now();
+        // Whoever asked may have gone away.
+        match ask {
+            Ask::Report(tell) => drop(tell.send(self.report(now))),
+            Ask::Burn { objective, tell } => drop(tell.send(self.burn(now, &objective))),
+        }
+    }
+
+    fn burn(&self, now: Timestamp, name: &str) -> Option<f64> {
+        let objective = self.watch.objectives().find(|o| &*o.name == name)?;
+        let window = objective.alerts.iter().map(|a| a.short).min().unwrap_or(Duration::from_secs(60));
+        self.watch.burn(name, now, window)
+    }
+
+    fn report(&self, now: Timestamp) -> Report {
+        let objectives = self.watch.objectives().map(|objective| ObjectiveReport {
+            history: self.watch.history(&objective.name, now, HISTORY_POINTS).unwrap_or_default(),
+            bad: self.watch.bad_events(&objective.name),
+            objective: objective.clone(),
+        });
+        Report {
+            snapshot: self.watch.snapshot(now),
+            objectives: objectives.collect(),
+            firing: self.watch.alerts().into_iter().cloned().collect(),
+            past: self.past.iter().cloned().collect(),
+        }
+    }
+
+    fn remember(&mut self, form: AlertForm) {
+        if self.past.len() == PAST_KEPT {
+            self.past.pop_front();
+        }
+        self.past.push_back(form);
+    }
+}

@@ -1,0 +1,128 @@
+//! Puts the parts together: topics, the way in, one running subscription per plan.
+//!
+//! Decides nothing about events. Invariants: every topic is durable before anything reads or
+//! writes it; where a subscription begins is journaled before the first event is taken in, so
+//! that a restart can't move it; the node's own subscriptions run on the same engine.
+
+mod topics;
+mod subscribing;
+
+use std::sync::Arc;
+
+use evenkeel::runtime::SubscriptionHandle;
+use evenkeel_delivery::{Command, View};
+use evenkeel_log::Log;
+use evenkeel_model::{Clock, Timestamp, names};
+use evenkeel_transport::Ingress;
+use evenkeel_transport::audit::{Audit, Audited, audit};
+
+pub(crate) use topics::auto_create;
+
+use crate::config::plan::{Plan, SubscriptionPlan};
+use crate::error::{Error, codes};
+use crate::responding::Responding;
+use crate::sabotage::{self, Sabotage};
+use crate::watching::Watching;
+
+/// A node's parts, as the API sees them.
+pub(crate) struct Wired {
+    pub(crate) plan: Plan,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) started_at: Timestamp,
+    pub(crate) log: Log,
+    pub(crate) ingress: Arc<Ingress>,
+    pub(crate) wires: Vec<Wire>,
+    pub(crate) watching: Watching,
+    pub(crate) responding: Responding,
+    pub(crate) sabotage: Option<Sabotage>,
+}
+
+/// A running subscription and what it was made from.
+#[derive(Clone)]
+pub(crate) struct Wire {
+    pub(crate) plan: SubscriptionPlan,
+    pub(crate) handle: SubscriptionHandle,
+}
+
+impl Wire {
+    /// The node's own subscriptions are called as its topics are.
+    pub(crate) fn is_own(&self) -> bool {
+        self.plan.name.starts_with(names::OWN_PREFIX)
+    }
+}
+
+/// Topics, the way in, and all subscriptions of the plan, running.
+pub(crate) struct Base {
+    pub(crate) log: Log,
+    pub(crate) ingress: Arc<Ingress>,
+    pub(crate) wires: Vec<Wire>,
+}
+
+/// Wires what needs no watching. Must be called in a tokio runtime.
+pub(crate) async fn base(
+    plan: &Plan,
+    log: Log,
+    clock: &Arc<dyn Clock>,
+    sabotage: Option<Sabotage>,
+) -> Result<Base, Error> {
+    let plans = subscribing::with_own(plan);
+    topics::all(plan, &plans, &log)?;
+    let ingress = {
+        let (log, clock, window) = (log.clone(), clock.clone(), plan.publish_dedup);
+        blocking(move || Ingress::open(log, clock, window)).await?.map_err(|e| failed(&e))?
+    };
+    let mut ready = Vec::with_capacity(plans.len());
+    for plan in plans {
+        ready.push(subscribing::prepare(plan, &log, clock, sabotage).await?);
+    }
+    let wires = ready.into_iter().map(|prepared| prepared.start(clock)).collect();
+    Ok(Base { log, ingress, wires })
+}
+
+impl Wired {
+    /// The subscription of that name.
+    pub(crate) fn wire(&self, name: &str) -> Option<&Wire> {
+        self.wires.iter().find(|w| &*w.plan.name == name)
+    }
+
+    /// Passes a command on to a subscription.
+    pub(crate) fn command(&self, name: &str, command: Command) -> bool {
+        self.wire(name).map(|wire| wire.handle.command(command)).is_some()
+    }
+
+    /// Audits all subscriptions on one cut of the log.
+    pub(crate) async fn audit(&self) -> Result<Audit, Error> {
+        let mut audited = Vec::with_capacity(self.wires.len());
+        for wire in &self.wires {
+            audited.push(audited_of(&wire.plan, wire.handle.view().await));
+        }
+        let log = self.log.clone();
+        let honest = blocking(move || audit(&log, &audited)).await?.map_err(|e| failed(&e))?;
+        Ok(sabotage::audit(self.sabotage, honest))
+    }
+}
+
+/// What an audit must know of a subscription.
+pub(crate) fn audited_of(plan: &SubscriptionPlan, live: Option<View>) -> Audited {
+    Audited {
+        name: plan.name.clone(),
+        topic: plan.topic.clone(),
+        order: plan.policy.order,
+        effects: plan.effects_topic.clone(),
+        live,
+    }
+}
+
+/// The subscriptions of the plan and those of the node itself.
+pub(crate) fn all_plans(plan: &Plan) -> Vec<SubscriptionPlan> {
+    subscribing::with_own(plan)
+}
+
+/// Runs what blocks where it may.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work).await.map_err(|e| Error::new(codes::INTERNAL, format!("a task died: {e}")))
+}
+
+pub(crate) fn failed(e: &dyn std::fmt::Display) -> Error {
+    Error::new(codes::INTERNAL, e.to_string())
+}

@@ -1,0 +1,137 @@
+//! From a subscription's plan to a running one: its source, journal and handler.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use evenkeel::runtime::{self, SubscriptionSpec};
+use evenkeel_delivery::ports::{BoxFuture, Commit, Handler, Journal, PortError, Source};
+use evenkeel_delivery::{Fact, Policy, Remembered, Round};
+use evenkeel_log::Log;
+use evenkeel_model::{Clock, Shard, names};
+use evenkeel_transport::{
+    EmbeddedJournal, EmbeddedSource, From as Begins, HttpHandler, HttpSettings, JournalSettings, SourceSettings,
+};
+
+use super::{Wire, failed};
+use crate::config::plan::{From, Plan, SubscriptionPlan};
+use crate::error::Error;
+use crate::sabotage::{self, Sabotage};
+
+/// The plan's subscriptions, and one of the node's own for each receiver of alerts.
+pub(super) fn with_own(plan: &Plan) -> Vec<SubscriptionPlan> {
+    let receivers = plan.webhooks.iter().map(|webhook| SubscriptionPlan {
+        name: Arc::from(format!("{}.{}", names::ALERTS_TOPIC, webhook.name)),
+        uid: format!("{}.{}", names::ALERTS_TOPIC, webhook.name),
+        topic: Arc::from(names::ALERTS_TOPIC),
+        filter: None,
+        filter_written: None,
+        url: webhook.url.clone(),
+        from: From::Default,
+        effects_topic: None,
+        policy: Policy::default(),
+        held_bytes_max: 0,
+    });
+    plan.subscriptions.iter().cloned().chain(receivers).collect()
+}
+
+/// A subscription that has all it needs, and has not begun.
+pub(super) struct Prepared {
+    plan: SubscriptionPlan,
+    spec: SubscriptionSpec,
+}
+
+impl Prepared {
+    pub(super) fn start(self, clock: &Arc<dyn Clock>) -> Wire {
+        let seed = u64::from_le_bytes(evenkeel_delivery::Mark::of(&self.plan.uid, "seed", "").0[..8].try_into().unwrap_or_default());
+        let handle = runtime::start(self.spec, clock.clone(), seed ^ clock.now().micros().unsigned_abs());
+        Wire { plan: self.plan, handle }
+    }
+}
+
+/// Opens the ports of a subscription and journals where it begins.
+pub(super) async fn prepare(
+    plan: SubscriptionPlan,
+    log: &Log,
+    clock: &Arc<dyn Clock>,
+    how: Option<Sabotage>,
+) -> Result<Prepared, Error> {
+    let settings = JournalSettings {
+        effects: plan.effects_topic.clone(),
+        inbox: plan.policy.inbox,
+        ..JournalSettings::new(plan.name.clone())
+    };
+    let journal = EmbeddedJournal::open(log.clone(), settings, clock.clone()).map_err(|e| failed(&e))?;
+    let settings = SourceSettings {
+        uid: plan.uid.clone(),
+        filter: plan.filter.clone(),
+        from: begins(plan.from, &plan.topic, log),
+        ..SourceSettings::new(plan.name.clone(), plan.topic.clone())
+    };
+    let source = EmbeddedSource::open(log.clone(), settings).map_err(|e| failed(&e))?;
+    let journal = begin(journal, &source).await.map_err(|e| failed(&e))?;
+    let handler: Arc<dyn Handler> = {
+        let settings = HttpSettings::new(plan.url.clone(), plan.name.clone());
+        Arc::new(HttpHandler::new(settings, clock.clone()).map_err(|e| failed(&e))?)
+    };
+    let own = plan.name.starts_with(names::OWN_PREFIX);
+    let how = how.filter(|_| !own);
+    let spec = SubscriptionSpec {
+        name: plan.name.clone(),
+        uid: plan.uid.clone(),
+        policy: sabotage::policy(how, plan.policy.clone()),
+        source: Arc::new(source),
+        journal: Arc::new(journal),
+        handler: sabotage::handler(how, handler),
+    };
+    Ok(Prepared { plan, spec })
+}
+
+/// A topic without records is one that was created together with its subscription, or as good.
+fn begins(from: From, topic: &str, log: &Log) -> Begins {
+    let is_empty = || {
+        let partitions = log.topic(topic).map_or(0, |t| t.partitions);
+        (0..partitions).all(|p| log.ends(&Shard::new(topic, p)).is_ok_and(|ends| ends.high_watermark == 0))
+    };
+    match from {
+        From::Earliest => Begins::Earliest,
+        From::Default if is_empty() => Begins::Earliest,
+        From::Default | From::Latest => Begins::Latest,
+        From::Time(at) => Begins::Time(at),
+    }
+}
+
+/// Journals where the subscription begins in each partition that it has no progress in, so that
+/// it begins there after every restart.
+async fn begin(journal: EmbeddedJournal, source: &EmbeddedSource) -> Result<Recalled, PortError> {
+    let mut remembered = journal.load().await?;
+    let known = |shard: &Shard| remembered.iter().any(|r| matches!(r, Remembered::Progress { shard: s, .. } if s == shard));
+    let missing: Vec<(Shard, u64)> =
+        source.shards().await?.into_iter().filter(|(shard, _)| !known(shard)).collect();
+    if !missing.is_empty() {
+        let facts = missing.iter().map(|(shard, below)| Fact::Progress { shard: shard.clone(), below: *below }).collect();
+        let round = Round { number: 0, facts, acked: Vec::new() };
+        journal.commit(Commit { round, emitted: Vec::new(), dead: Vec::new() }).await?;
+        remembered.extend(missing.into_iter().map(|(shard, below)| Remembered::Progress { shard, below }));
+    }
+    Ok(Recalled { journal, remembered: Mutex::new(Some(remembered)) })
+}
+
+/// A journal that was read once already and need not be read again.
+struct Recalled {
+    journal: EmbeddedJournal,
+    remembered: Mutex<Option<Vec<Remembered>>>,
+}
+
+impl Journal for Recalled {
+    fn load(&self) -> BoxFuture<'_, Result<Vec<Remembered>, PortError>> {
+        let taken = self.remembered.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match taken {
+            Some(remembered) => Box::pin(std::future::ready(Ok(remembered))),
+            None => self.journal.load(),
+        }
+    }
+
+    fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<(), PortError>> {
+        self.journal.commit(commit)
+    }
+}
+
