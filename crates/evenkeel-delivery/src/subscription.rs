@@ -35,11 +35,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use evenkeel_model::{Position, Shard, Timestamp};
 
 use crate::random::Random;
-use crate::{Action, Alarm, AttemptId, Input, Pending, Policy, Remembered};
+use crate::{Action, Alarm, Input, Pending, Policy, Remembered};
 pub use view::{BreakerState, BreakerView, LaneView, View};
 
 use age::AgeClock;
-use attempts::{Flight, Returned};
+use attempts::{Flights, Returned};
 use breakers::Breakers;
 use events::{Events, Slot};
 use inbox::{ByMark, Inbox};
@@ -68,7 +68,7 @@ pub struct Subscription {
     lanes: Lanes,
     /// Who may be handed out: by rank (probes of this outage last), then oldest first.
     ready: BTreeSet<(u32, u64, Slot)>,
-    flights: HashMap<AttemptId, Flight>,
+    flights: Flights,
     /// Lanes whose events were probes of the present outage.
     probed: Vec<LaneId>,
     breakers: Breakers,
@@ -113,7 +113,7 @@ impl Subscription {
             events: Events::default(),
             lanes: Lanes::new(policy.order, policy.parking),
             ready: BTreeSet::new(),
-            flights: HashMap::new(),
+            flights: Flights::default(),
             probed: Vec::new(),
             breakers: Breakers::new(&policy),
             limiter: Limiter::new(policy.concurrency),

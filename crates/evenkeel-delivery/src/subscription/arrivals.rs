@@ -79,7 +79,10 @@ impl Subscription {
 
     fn open(&mut self, arrival: Arrival, shard: usize, lane: LaneId, state: State) -> Slot {
         self.serial += 1;
-        let overdue = self.restored_overdue.remove(&arrival.at);
+        let overdue = match self.restored_overdue.is_empty() {
+            true => None,
+            false => self.restored_overdue.remove(&arrival.at),
+        };
         self.events.insert(Open {
             serial: self.serial,
             at: arrival.at,

@@ -27,6 +27,9 @@ pub(super) struct Flight {
     pub(super) admitted: u64,
 }
 
+/// What is at the handler.
+pub(super) type Flights = std::collections::BTreeMap<AttemptId, Flight>;
+
 /// What came back with an attempt, beside the verdict.
 pub(super) struct Returned {
     pub(super) attempt: AttemptId,

@@ -115,7 +115,10 @@ impl Subscription {
 
     /// An event is the first of its lane now.
     pub(super) fn come_first(&mut self, now: Timestamp, slot: Slot) {
-        let restored = self.restored.remove(&self.events[slot].at);
+        let restored = match self.restored.is_empty() {
+            true => None,
+            false => self.restored.remove(&self.events[slot].at),
+        };
         match restored {
             Some(pending) => self.take_up(now, slot, pending),
             None => self.make_ready(slot),
