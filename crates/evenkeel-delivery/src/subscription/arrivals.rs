@@ -14,6 +14,7 @@ use super::Subscription;
 use super::endings::micros;
 use super::events::{Open, Slot, State};
 use super::lanes::LaneId;
+use super::rounds::End;
 use crate::{Arrival, Counters, Fact, PendingWhy, Screen};
 
 impl Subscription {
@@ -44,6 +45,7 @@ impl Subscription {
         if !self.offsets.arrive(shard, arrival.at.offset) {
             return;
         }
+        self.offsets.owe(shard, arrival.at.offset);
         let screen = std::mem::replace(&mut arrival.screen, Screen::Wanted);
         match screen {
             Screen::Filtered => self.end_unhandled(now, &arrival, shard, Outcome::Filtered, None),
@@ -59,7 +61,6 @@ impl Subscription {
     }
 
     fn queue(&mut self, now: Timestamp, arrival: Arrival, shard: usize) {
-        self.offsets.owe(shard, arrival.at.offset);
         self.witnesses = self.witnesses.saturating_sub(1);
         if let Some(first) = self.marks.get(&arrival.mark).copied() {
             let lane = self.events[first].lane;
@@ -140,9 +141,9 @@ impl Subscription {
             failure,
         };
         self.restored.remove(&arrival.at);
-        self.rounds.say(Fact::Ended { shard: arrival.at.shard.clone(), mark: None, entry });
-        self.rounds.touch(shard);
-        self.rounds.other_ended();
+        let fact = Fact::Ended { shard: arrival.at.shard.clone(), mark: None, entry };
+        let end = End { shard, offset: arrival.at.offset, head: None, acked: None, records: 0 };
+        self.rounds.say_end(fact, end);
     }
 
     /// The next of the objectives' thresholds that this event may pass.

@@ -68,10 +68,10 @@ impl Subscription {
     ) {
         let slot = flight.slot;
         self.events[slot].counters.attempts += 1;
-        let mut ending = Ending { outcome, failure: None, emitted: 0 };
+        let mut ending = Ending { outcome, failure: None, emitted: 0, acked: None };
         if outcome == Outcome::Completed {
             ending.emitted = returned.emitted;
-            self.rounds.acked(self.events[slot].at.clone(), returned.attempt);
+            ending.acked = Some(returned.attempt);
         } else {
             let reason = if outcome == Outcome::Dead { "rejected" } else { "dropped" }.to_owned();
             let failure = self.note_failure(now, slot, FailureClass::Rejected, status, message);
@@ -179,9 +179,7 @@ impl Subscription {
             next_at,
         };
         let fact = Fact::Attempt { shard: event.at.shard.clone(), entry };
-        let shard = event.shard;
         self.rounds.say(fact);
-        self.rounds.touch(shard);
     }
 
     fn note_failure(

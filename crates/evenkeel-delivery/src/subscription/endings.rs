@@ -10,8 +10,9 @@ use evenkeel_model::{FailureInfo, Outcome, Timestamp};
 
 use super::Subscription;
 use super::events::{Slot, State};
+use super::rounds::End;
 use super::timers::Timer;
-use crate::Fact;
+use crate::{AttemptId, Fact, Mark};
 
 /// The longest message that is kept of a failure, in bytes.
 const MESSAGE_MAX: usize = 1024;
@@ -22,6 +23,8 @@ pub(super) struct Ending {
     pub(super) outcome: Outcome,
     pub(super) failure: Option<FailureInfo>,
     pub(super) emitted: u32,
+    /// The attempt whose returned events go along.
+    pub(super) acked: Option<AttemptId>,
 }
 
 impl Subscription {
@@ -33,13 +36,11 @@ impl Subscription {
         self.leave_ready(slot);
         let event = &mut self.events[slot];
         event.state = State::Ending;
-        let (mark, shard, offset) = (event.mark, event.shard, event.at.offset);
+        let mark = event.mark;
         let twins = std::mem::take(&mut event.twins);
         let remembered = (!self.policy.inbox.is_zero()).then_some(mark);
-        self.say_ended(now, slot, remembered, ending);
+        self.say_ended(now, slot, Some(slot), remembered, ending);
         self.marks.remove(&mark);
-        self.offsets.end(shard, offset);
-        self.rounds.head_ended(slot);
         if remembered.is_some() {
             self.inbox.remember(mark, now);
         }
@@ -48,18 +49,16 @@ impl Subscription {
 
     fn end_twins(&mut self, now: Timestamp, twins: Vec<Slot>) {
         for twin in twins {
-            let ending = Ending { outcome: Outcome::Duplicate, failure: None, emitted: 0 };
-            self.say_ended(now, twin, None, ending);
-            self.rounds.other_ended();
+            let ending = Ending { outcome: Outcome::Duplicate, failure: None, emitted: 0, acked: None };
+            self.say_ended(now, twin, None, None, ending);
             if let Some(event) = self.events.remove(twin) {
                 self.restored.remove(&event.at);
-                self.offsets.end(event.shard, event.at.offset);
                 self.lanes.drop_twin(event.lane);
             }
         }
     }
 
-    fn say_ended(&mut self, now: Timestamp, slot: Slot, mark: Option<crate::Mark>, ending: Ending) {
+    fn say_ended(&mut self, now: Timestamp, slot: Slot, head: Option<Slot>, mark: Option<Mark>, ending: Ending) {
         let event = &self.events[slot];
         let asked = event.counters.deliveries > 0;
         let version = event.last_version.clone().unwrap_or_else(|| self.policy.handler_version.clone());
@@ -81,10 +80,10 @@ impl Subscription {
             emitted: ending.emitted,
             failure: ending.failure,
         };
+        let records = u64::from(entry.emitted) + u64::from(entry.outcome == Outcome::Dead);
+        let end = End { shard: event.shard, offset: entry.offset, head, acked: ending.acked, records };
         let fact = Fact::Ended { shard: event.at.shard.clone(), mark, entry };
-        let shard = event.shard;
-        self.rounds.say(fact);
-        self.rounds.touch(shard);
+        self.rounds.say_end(fact, end);
     }
 
     /// Dead-letters an event for what failed it last.
@@ -92,7 +91,7 @@ impl Subscription {
         let failure = self.events[slot].failure.as_deref().cloned();
         let failure = failure.map(|f| FailureInfo { reason: reason.to_owned(), ..f });
         let failure = failure.unwrap_or_else(|| super::attempts::failure_info(now, reason));
-        self.end(now, slot, Ending { outcome: Outcome::Dead, failure: Some(failure), emitted: 0 });
+        self.end(now, slot, Ending { outcome: Outcome::Dead, failure: Some(failure), emitted: 0, acked: None });
     }
 
     pub(super) fn stop_timers(&mut self, slot: Slot) {

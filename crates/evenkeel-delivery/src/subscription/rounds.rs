@@ -1,99 +1,125 @@
 //! Rounds: facts gather while one commit is outstanding, then go out together.
 //!
-//! Invariants: at most one `Commit` is outstanding; the facts of one event keep their order;
-//! each partition that was touched says its floor at the end of the round; lanes move on when
-//! their round is committed, never before.
+//! Invariants: at most one `Commit` is outstanding; facts keep their order; a round is bounded,
+//! since its journal takes it whole or not at all; each partition that was touched says its
+//! floor at the end of the round, and no floor passes an outcome that is not in a round; lanes
+//! move on when their round is committed, never before.
 
-use evenkeel_model::{Position, Timestamp};
+use std::collections::VecDeque;
+
+use evenkeel_model::Timestamp;
 
 use super::Subscription;
 use super::events::{Slot, State};
 use crate::{Action, AttemptId, Fact, Round};
 
+/// How many facts a round holds at most.
+const FACTS_MAX: usize = 2048;
+/// How many records may go along with a round: returned events and dead letters. One outcome
+/// always fits, whatever goes with it.
+const RECORDS_MAX: u64 = 64;
+
 #[derive(Debug, Default)]
 pub(super) struct Rounds {
     number: u64,
-    next: Gathering,
+    gathered: VecDeque<(Fact, Option<End>)>,
+    /// Ended events that are in no table, gathered or outstanding.
+    others: usize,
     outstanding: Option<Outstanding>,
 }
 
-#[derive(Debug, Default)]
-struct Gathering {
-    facts: Vec<Fact>,
-    acked: Vec<(Position, AttemptId)>,
-    ended: Ended,
-    touched: Vec<usize>,
-}
-
-/// What ended in a round.
-#[derive(Debug, Default)]
-struct Ended {
-    /// Heads of lanes.
-    heads: Vec<Slot>,
-    /// Events that never were in a lane, or were beside it: they only count.
-    others: usize,
+/// What hangs on an outcome.
+#[derive(Debug)]
+pub(super) struct End {
+    /// The number of its partition.
+    pub(super) shard: usize,
+    pub(super) offset: u64,
+    /// The head of a lane; `None`: it never was in a lane, or beside it.
+    pub(super) head: Option<Slot>,
+    /// The attempt whose returned events go along.
+    pub(super) acked: Option<AttemptId>,
+    /// How many records go along.
+    pub(super) records: u64,
 }
 
 #[derive(Debug)]
 struct Outstanding {
-    ended: Ended,
+    heads: Vec<Slot>,
+    others: usize,
     floors: Vec<(usize, u64)>,
 }
 
 impl Rounds {
     pub(super) fn say(&mut self, fact: Fact) {
-        self.next.facts.push(fact);
+        self.gathered.push_back((fact, None));
     }
 
-    pub(super) fn acked(&mut self, at: Position, attempt: AttemptId) {
-        self.next.acked.push((at, attempt));
-    }
-
-    pub(super) fn head_ended(&mut self, slot: Slot) {
-        self.next.ended.heads.push(slot);
-    }
-
-    pub(super) fn other_ended(&mut self) {
-        self.next.ended.others += 1;
-    }
-
-    /// The partition has news; its floor is said at the end of the round.
-    pub(super) fn touch(&mut self, shard: usize) {
-        if self.next.touched.last() != Some(&shard) {
-            self.next.touched.push(shard);
-        }
+    pub(super) fn say_end(&mut self, fact: Fact, end: End) {
+        self.others += usize::from(end.head.is_none());
+        self.gathered.push_back((fact, Some(end)));
     }
 
     /// Ended events that are in no table, until they are committed.
     pub(super) fn others(&self) -> usize {
-        self.next.ended.others + self.outstanding.as_ref().map_or(0, |o| o.ended.others)
+        self.others
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        self.outstanding.is_none() && self.next.facts.is_empty()
+        self.outstanding.is_none() && self.gathered.is_empty()
+    }
+
+    /// How many of the gathered facts go into the next round.
+    fn portion(&self) -> usize {
+        let mut records = 0;
+        for (n, (_, end)) in self.gathered.iter().enumerate().take(FACTS_MAX) {
+            records += end.as_ref().map_or(0, |e| e.records);
+            if records > RECORDS_MAX && n > 0 {
+                return n;
+            }
+        }
+        self.gathered.len().min(FACTS_MAX)
     }
 }
 
 impl Subscription {
-    /// Sends the gathered facts, unless a round is outstanding.
+    /// Sends what was gathered, unless a round is outstanding.
     pub(super) fn commit_gathered(&mut self, actions: &mut Vec<Action>) {
-        if self.rounds.outstanding.is_some() || self.rounds.next.facts.is_empty() {
+        if self.rounds.outstanding.is_some() || self.rounds.gathered.is_empty() {
             return;
         }
-        let mut gathered = std::mem::take(&mut self.rounds.next);
-        gathered.touched.sort_unstable();
-        gathered.touched.dedup();
-        let mut floors = Vec::with_capacity(gathered.touched.len());
-        for index in gathered.touched {
-            if let Some((shard, below)) = self.offsets.moved(index) {
-                gathered.facts.push(Fact::Progress { shard, below });
+        let portion = self.rounds.portion();
+        let mut facts = Vec::with_capacity(portion + 4);
+        let (mut acked, mut heads, mut others, mut touched) = (Vec::new(), Vec::new(), 0, Vec::new());
+        for (fact, end) in self.rounds.gathered.drain(..portion) {
+            if let Some(end) = end {
+                self.offsets.end(end.shard, end.offset);
+                if touched.last() != Some(&end.shard) {
+                    touched.push(end.shard);
+                }
+                if let Some(slot) = end.head {
+                    heads.push(slot);
+                    acked.extend(end.acked.map(|attempt| (self.events[slot].at.clone(), attempt)));
+                } else {
+                    others += 1;
+                }
             }
-            floors.push((index, self.offsets.said(index)));
+            facts.push(fact);
         }
+        let floors = self.say_floors(touched, &mut facts);
         self.rounds.number += 1;
-        self.rounds.outstanding = Some(Outstanding { ended: gathered.ended, floors });
-        let round = Round { number: self.rounds.number, facts: gathered.facts, acked: gathered.acked };
-        actions.push(Action::Commit(round));
+        self.rounds.outstanding = Some(Outstanding { heads, others, floors });
+        actions.push(Action::Commit(Round { number: self.rounds.number, facts, acked }));
+    }
+
+    fn say_floors(&mut self, mut touched: Vec<usize>, facts: &mut Vec<Fact>) -> Vec<(usize, u64)> {
+        touched.sort_unstable();
+        touched.dedup();
+        for index in &touched {
+            if let Some((shard, below)) = self.offsets.moved(*index) {
+                facts.push(Fact::Progress { shard, below });
+            }
+        }
+        touched.into_iter().map(|index| (index, self.offsets.said(index))).collect()
     }
 
     /// The round is durable: floors rise, lanes move on.
@@ -105,7 +131,8 @@ impl Subscription {
         for (index, floor) in outstanding.floors {
             self.offsets.commit(index, floor);
         }
-        for slot in outstanding.ended.heads {
+        self.rounds.others -= outstanding.others;
+        for slot in outstanding.heads {
             let Some(event) = self.events.remove(slot) else { continue };
             if let Some(next) = self.lanes.advance(event.lane) {
                 self.come_first(now, next);

@@ -10,10 +10,10 @@ fn facts_gather_while_a_commit_is_outstanding_and_go_out_together() {
     let mut world = World::new(policy(), always(Verdict::Ack));
     world.run(secs(1));
     world.commit_takes = secs(1);
-    world.traffic(100, ms(5), 100);
+    world.traffic(60, ms(5), 100);
     world.run(secs(3));
     let sizes: Vec<usize> = world.rounds.iter().map(|r| r.acked.len()).filter(|n| *n > 0).collect();
-    assert_eq!(sizes, [1, 99], "one alone, then all that came in the meantime");
+    assert_eq!(sizes, [1, 59], "one alone, then all that came in the meantime");
     let numbers: Vec<u64> = world.rounds.iter().map(|r| r.number).collect();
     assert!(numbers.iter().enumerate().all(|(i, n)| *n == i as u64 + 1));
 }
@@ -75,4 +75,17 @@ fn a_commit_that_is_not_the_outstanding_one_changes_nothing() {
     world.sub.step(world.now, crate::Input::Committed { round: 1 }, &mut actions);
     world.sub.step(world.now, crate::Input::Committed { round: 99 }, &mut actions);
     assert!(actions.is_empty(), "{actions:?}");
+}
+
+#[test]
+fn a_round_is_bounded_in_the_records_that_go_along_and_nothing_is_left_behind() {
+    let mut world =
+        World::new(policy(), Box::new(|a| (ms(1), if a.id.ends_with('7') { status(422) } else { Verdict::Ack })));
+    world.run(secs(1));
+    world.commit_takes = secs(1);
+    world.traffic(1000, ms(1), 1000);
+    assert!(world.run_to_end(secs(60)));
+    assert_eq!((world.count(Outcome::Completed), world.count(Outcome::Dead)), (900, 100));
+    let most = world.rounds.iter().map(|r| r.facts.iter().filter(|f| matches!(f, Fact::Ended { .. })).count()).max();
+    assert_eq!(most, Some(64), "each ack returned one event, each death makes one record");
 }

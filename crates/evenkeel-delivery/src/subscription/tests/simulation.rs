@@ -9,7 +9,7 @@ use super::world::*;
 use crate::random::Random;
 use crate::{BreakerPolicy, Command, Concurrency, Exhausted, Order, Parking, Policy, RetrySchedule, Screen};
 
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 200;
 
 fn pick(random: &mut Random, n: u64) -> u64 {
     random.next() % n
