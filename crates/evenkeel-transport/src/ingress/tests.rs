@@ -68,13 +68,19 @@ async fn the_same_id_with_other_contents_refuses_the_whole_batch_and_names_the_f
 }
 
 #[tokio::test]
-async fn many_at_once_store_one() {
+async fn many_at_once_store_one_and_none_is_answered_before_it_is_durable() {
     let bench = Bench::new(&[("orders", 4)]);
     let ingress = ingress(&bench);
     let tasks: Vec<_> = (0..50)
         .map(|_| {
             let ingress = ingress.clone();
-            tokio::spawn(async move { one(&ingress, event("a", "k")).await.unwrap() })
+            let log = bench.log.clone();
+            tokio::spawn(async move {
+                let published = one(&ingress, event("a", "k")).await.unwrap();
+                let shard = Shard::new("orders", published.partition);
+                assert!(log.ends(&shard).unwrap().high_watermark > published.offset, "answered too early");
+                published
+            })
         })
         .collect();
     let mut firsts = 0;

@@ -102,6 +102,23 @@ mod tests {
     }
 
     #[test]
+    fn hostile_bytes_are_refused_or_read_and_never_panic() {
+        let envelope = Envelope {
+            seals: vec![Seal { shard: Shard::new("orders", 1), sequence: 9, hash: 1 }],
+            facts: Bytes::from_static(b"x"),
+        };
+        let bytes = envelope.encode();
+        for at in 0..bytes.len() {
+            for value in 0..=255 {
+                let mut hostile = bytes.to_vec();
+                hostile[at] = value;
+                let read = Envelope::decode(&hostile);
+                assert!(read.is_none_or(|e| e.seals.len() <= hostile.len() / 11));
+            }
+        }
+    }
+
+    #[test]
     fn the_hash_is_fnv_1a() {
         assert_eq!(hash(b""), 0xcbf2_9ce4_8422_2325);
         assert_eq!(hash(b"foobar"), 0x8594_4171_f739_67e8);

@@ -57,3 +57,16 @@ fn what_is_not_in_the_grammar_is_refused_and_says_why() {
     }
     assert!(parse(b"drop; reason=\xff").unwrap_err().contains("UTF-8"));
 }
+
+#[test]
+fn hostile_bytes_are_refused_with_a_reason_and_never_panic() {
+    let header = "retry; after=\"30s\"; reason=\"größer \\\" a\"".as_bytes();
+    for at in 0..header.len() {
+        for value in 0..=255 {
+            let mut hostile = header.to_vec();
+            hostile[at] = value;
+            let refused = parse(&hostile).err().or_else(|| parse(&hostile[..at]).err());
+            assert!(refused.is_none_or(|why| !why.is_empty()));
+        }
+    }
+}
