@@ -34,7 +34,7 @@ fn main() {
         status.groups,
         status.flushes as f64 / took.len() as f64
     );
-    read_back(&log, &*clock);
+    read_back(&log, &clock);
 }
 
 fn spawn(

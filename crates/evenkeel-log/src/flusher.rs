@@ -20,6 +20,7 @@ use crate::state::{Condemned, Place, State};
 use crate::stats::Stats;
 use crate::tail::Held;
 use crate::wal::Position;
+use crate::wal::block::Aligned;
 
 /// The state of the flusher: what each slot says.
 pub(crate) struct Flusher {
@@ -140,18 +141,19 @@ fn write_segments(shared: &Shared, parts: &[Part]) -> io::Result<BTreeMap<Place,
     Ok(changed)
 }
 
-/// Writes a slot, in place of the one before the newest.
+/// Writes a slot, in place of the one before the newest, past the cache: a slot whose write failed
+/// must not be readable after a restart without being on the medium.
 pub(crate) fn write_slot(disk: &dyn Disk, guards: Guards, stats: &Stats, checkpoint: &Checkpoint) -> io::Result<()> {
-    let bytes = checkpoint.encode();
+    let mut bytes = Aligned::new();
+    bytes.put(&checkpoint.encode());
+    bytes.pad();
     let slot = open_slot(disk, guards, stats, &slot_path(checkpoint.generation))?;
-    slot.write_at(&bytes, 0)?;
-    if slot.size()? > bytes.len() as u64 {
-        slot.set_size(bytes.len() as u64)?;
+    if guards.on(Safeguard::SlotWrite) {
+        slot.write_durable(bytes.bytes(), 0)?;
+    } else {
+        slot.write_at(bytes.bytes(), 0)?;
     }
-    if guards.on(Safeguard::SlotFlush) {
-        slot.flush()?;
-        stats.flushed();
-    }
+    stats.flushed();
     Ok(())
 }
 

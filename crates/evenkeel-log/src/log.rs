@@ -79,7 +79,7 @@ impl Log {
             LockError::Io(e) => recovery::doing("taking the data folder", &disk.name())(e),
         })?;
         let stats = Arc::new(Stats::default());
-        let Recovered { state, file, position, live, slots } = recovery::recover(&disk, &options, &stats)?;
+        let Recovered { state, file, position, live, slots, unflushed } = recovery::recover(&disk, &options, &stats)?;
         let files = Files::new(disk.clone(), options.clone(), stats.clone(), live);
         let queue = Arc::new(Queue::new(options.pending_bytes_max));
         let news = Arc::new(News::default());
@@ -98,7 +98,7 @@ impl Log {
             state: RwLock::new(state),
             stopped: OnceLock::new(),
         });
-        let writer = Arc::new(Mutex::new(Writer::new(shared.clone(), file, position)));
+        let writer = Arc::new(Mutex::new(Writer::new(shared.clone(), file, position, unflushed)));
         Ok(Log(Arc::new(Handle { shared, writer, threads: Mutex::default(), lock: Mutex::new(Some(lock)) })))
     }
 

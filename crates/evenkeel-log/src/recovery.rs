@@ -40,6 +40,8 @@ pub(crate) struct Recovered {
     pub(crate) live: BTreeMap<u64, u64>,
     /// What the slots say, by generation modulo 2.
     pub(crate) slots: [Option<Position>; 2],
+    /// Bytes of the write-ahead log that no checkpoint covers.
+    pub(crate) unflushed: u64,
 }
 
 /// Recovers the log on `disk`, or makes an empty one.
@@ -60,7 +62,7 @@ pub(crate) fn recover(disk: &Arc<dyn Disk>, options: &Options, stats: &Arc<Stats
     let live = leftovers::wal(&**disk, guards, oldest, end.position.file)?;
     leftovers::segments(&**disk, &mut state)?;
     state.wal = end.position;
-    Ok(Recovered { state, file: end.file, position: end.position, live, slots: positions })
+    Ok(Recovered { state, file: end.file, position: end.position, live, slots: positions, unflushed: end.bytes })
 }
 
 /// Takes the partitions as the checkpoint has them, the control topic first.

@@ -23,8 +23,8 @@ pub enum Safeguard {
     SegmentFolderSync,
     /// The folder of partitions is synced after one was created.
     TopicsFolderSync,
-    /// A checkpoint's slot is flushed before it counts.
-    SlotFlush,
+    /// A checkpoint's slot is written synchronously before it counts.
+    SlotWrite,
     /// The folders that an empty data folder gets are synced.
     FreshFolderSync,
     /// A group matches its checksum.
@@ -62,7 +62,7 @@ impl Safeguard {
         Safeguard::IndexFlush,
         Safeguard::SegmentFolderSync,
         Safeguard::TopicsFolderSync,
-        Safeguard::SlotFlush,
+        Safeguard::SlotWrite,
         Safeguard::FreshFolderSync,
         Safeguard::GroupChecksum,
         Safeguard::GroupSeed,

@@ -2,6 +2,7 @@
 
 mod damage;
 mod explore;
+mod golden;
 mod limits;
 mod model;
 mod mutation;

@@ -60,5 +60,5 @@ pub(super) fn make(disk: &Arc<dyn Disk>, options: &Options, stats: &Arc<Stats>) 
     let slot = slot_path(1);
     crate::flusher::write_slot(&**disk, guards, stats, &checkpoint).map_err(doing("writing", &slot))?;
     let live = BTreeMap::from([(file.header.number, file.header.size)]);
-    Ok(Recovered { state, file, position, live, slots: [None, Some(position)] })
+    Ok(Recovered { state, file, position, live, slots: [None, Some(position)], unflushed: 0 })
 }

@@ -31,6 +31,8 @@ const CHUNK: u64 = 1 << 20;
 pub(super) struct End {
     pub(super) file: WalFile,
     pub(super) position: Position,
+    /// How much was read behind the checkpoint.
+    pub(super) bytes: u64,
 }
 
 /// Applies all groups behind the checkpoint to `state`.
@@ -41,6 +43,7 @@ pub(super) fn run(
     state: &mut State,
 ) -> Result<End, OpenError> {
     let mut position = checkpoint.wal;
+    let mut bytes = 0;
     let mut file = open_file(disk, guards, position.file)?;
     while let Some((header, group)) = group_at(&file, guards, position.at)? {
         let chained = header.previous == position.previous || !guards.on(Safeguard::Chain);
@@ -50,6 +53,7 @@ pub(super) fn run(
         let place = format!("{} byte {}", path(position.file), position.at);
         check_generation(guards, &header, checkpoint, &place)?;
         position.at += padded(group.len() as u64);
+        bytes += padded(group.len() as u64);
         position.lsn += 1;
         position.previous = header.crc;
         state.last_at = state.last_at.max(Timestamp::from_micros(header.at_us));
@@ -68,7 +72,7 @@ pub(super) fn run(
         }
     }
     look_behind(disk, guards, checkpoint, &file, position)?;
-    Ok(End { file, position })
+    Ok(End { file, position, bytes })
 }
 
 /// Makes the files that were read durable: they may only have been in the cache.

@@ -292,7 +292,8 @@ fn a_slot_of_a_later_version_is_left_alone() {
     rig.disk.tamper("checkpoint.1", |bytes| {
         bytes[8] = 9;
         bytes[12..16].fill(0);
-        let crc = crc32c::crc32c(bytes);
+        let length = usize::from(bytes[16]);
+        let crc = crc32c::crc32c(&bytes[..length]);
         bytes[12..16].copy_from_slice(&crc.to_le_bytes());
     });
     let Err(e) = rig.open() else { panic!("it opened") };

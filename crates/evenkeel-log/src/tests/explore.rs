@@ -7,6 +7,7 @@ use evenkeel_model::Shard;
 
 use super::model::Model;
 use super::{Rig, poll};
+use crate::sim::Fault;
 use crate::{Append, AppendError, Appending, Safeguard, Set, TopicSettings};
 
 /// Numbers for a history.
@@ -30,8 +31,10 @@ pub(super) fn explore(seed: u64, without: Option<Safeguard>) -> Result<(), Strin
         }
         start(&mut rig, &mut model, &mut dice)?;
         rig.disk.fail_in(dice.roll(120));
-        while !rig.disk.is_off() {
+        let mut acts = 0;
+        while !rig.disk.is_off() && acts < 150 {
             act(&rig, &mut model, &mut dice)?;
+            acts += 1;
         }
         crash(&mut rig, &mut dice);
     }
@@ -61,6 +64,7 @@ fn crash(rig: &mut Rig, dice: &mut Dice) {
     if let Some(log) = rig.log.take() {
         log.crash();
     }
+    rig.disk.set_capacity(None);
     if dice.roll(3) == 0 { rig.disk.kill() } else { rig.disk.cut_power() }
 }
 
@@ -75,9 +79,24 @@ fn act(rig: &Rig, model: &mut Model, dice: &mut Dice) -> Result<(), String> {
         }
         3 => rig.log().seal(),
         4 => drop(rig.log().prepare()),
+        5 if dice.roll(6) == 0 => mishap(rig, dice),
         _ => append(rig, model, dice)?,
     }
     Ok(())
+}
+
+/// The disk fills up, has room again, or fails once, some time from now.
+fn mishap(rig: &Rig, dice: &mut Dice) {
+    let fault = match dice.roll(7) {
+        0 => Fault::Write,
+        1 => Fault::Flush,
+        2 => Fault::DurableWrite,
+        3 => Fault::SyncFolder,
+        4 => Fault::Read,
+        5 => return rig.disk.set_capacity(Some(rig.disk.used() + dice.roll(40_000))),
+        _ => return rig.disk.set_capacity(None),
+    };
+    rig.disk.inject(fault, dice.roll(10));
 }
 
 fn create(rig: &Rig, model: &mut Model, dice: &mut Dice) {

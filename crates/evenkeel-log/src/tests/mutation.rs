@@ -18,7 +18,7 @@ fn proof(safeguard: Safeguard) -> Proof {
         | Safeguard::IndexFlush
         | Safeguard::SegmentFolderSync
         | Safeguard::TopicsFolderSync
-        | Safeguard::SlotFlush
+        | Safeguard::SlotWrite
         | Safeguard::FreshFolderSync => histories,
         Safeguard::GroupChecksum => damage::a_damaged_last_group_is_not_believed,
         Safeguard::GroupSeed => damage::a_value_cannot_pose_as_a_group,

@@ -33,8 +33,8 @@ pub(crate) struct Writer {
     last_at: Timestamp,
     sealed: Option<u64>,
     full_until: Option<Timestamp>,
-    /// Where the log was when the flusher was asked last, in bytes written since.
-    written: u64,
+    /// Bytes that were written since the flusher was asked last.
+    unflushed: u64,
 }
 
 /// A group could not be given room.
@@ -46,10 +46,10 @@ enum NoRoom {
 }
 
 impl Writer {
-    /// Goes on at `position` in `file`.
-    pub(crate) fn new(shared: Arc<Shared>, file: WalFile, position: Position) -> Writer {
+    /// Goes on at `position` in `file`; `unflushed` bytes before it are behind no checkpoint.
+    pub(crate) fn new(shared: Arc<Shared>, file: WalFile, position: Position, unflushed: u64) -> Writer {
         let last_at = shared.state().last_at;
-        Writer { shared, file, position, buffer: Aligned::new(), last_at, sealed: None, full_until: None, written: 0 }
+        Writer { shared, file, position, buffer: Aligned::new(), last_at, sealed: None, full_until: None, unflushed }
     }
 
     /// Writes these jobs, in as many groups as they need.
@@ -89,9 +89,9 @@ impl Writer {
     /// Lets the flusher know when there is enough for it to do.
     pub(crate) fn ask_flusher(&mut self) {
         let prepare = self.position.at > self.file.header.size / 2 && !self.shared.files.is_prepared();
-        let flush = self.written >= self.shared.options.flush_bytes;
+        let flush = self.unflushed >= self.shared.options.flush_bytes;
         if flush {
-            self.written = 0;
+            self.unflushed = 0;
         }
         if prepare || flush {
             self.shared.bell.ring(|wanted| {
@@ -250,7 +250,7 @@ impl Writer {
         }
         self.shared.stats.flushed();
         self.position.at += self.buffer.bytes().len() as u64;
-        self.written += self.buffer.bytes().len() as u64;
+        self.unflushed += self.buffer.bytes().len() as u64;
         self.position.lsn += 1;
         self.position.previous = crc;
         Ok(())

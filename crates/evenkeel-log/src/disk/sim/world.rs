@@ -68,6 +68,7 @@ impl World {
         self.off = false;
         self.locked = false;
         self.fail_in = None;
+        self.faults.clear();
     }
 
     pub(super) fn cut_power(&mut self) {
