@@ -189,3 +189,13 @@ fn values_and_texts_agree() {
     assert_eq!(encode_batch(&samples), batch);
     assert_eq!(encode_batch_text(&[]), "[]");
 }
+
+#[test]
+fn a_number_that_no_double_holds_is_never_turned_into_null() {
+    let event = read(r#""data":{"n":1e400}"#).expect("reads");
+    assert!(encode_text(&event).ends_with(r#""data":{"n":1e400}}"#));
+    let value = encode(&event);
+    assert_eq!(value.get("data"), None);
+    let bytes = serde_json::to_vec(&value).expect("writes");
+    assert_eq!(decode(&bytes, &Limits::default()), Ok(event));
+}

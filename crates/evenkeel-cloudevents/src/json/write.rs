@@ -11,21 +11,18 @@ use super::{NESTING_MAX, scan};
 use crate::media_type;
 
 /// The event as a JSON value. Numbers in its data that a 64-bit integer or a double cannot hold
-/// are rounded, and members come sorted: [`encode_text`] keeps both.
+/// are rounded (data with one beyond a double comes as `data_base64`), and members come sorted:
+/// [`encode_text`] keeps all of it.
 pub fn encode(event: &Event) -> Value {
     let mut object: Map<String, Value> = attributes(event).into_iter().collect();
-    match data(event) {
-        Data::None => {}
-        Data::Json(text) => {
-            object.insert("data".to_owned(), serde_json::from_str(&text).unwrap_or(Value::Null));
-        }
-        Data::Text(text) => {
-            object.insert("data".to_owned(), Value::from(text));
-        }
-        Data::Binary(bytes) => {
-            object.insert("data_base64".to_owned(), Value::from(STANDARD.encode(bytes)));
-        }
-    }
+    let binary = |bytes: &[u8]| ("data_base64", Value::from(STANDARD.encode(bytes)));
+    let (name, value) = match data(event) {
+        Data::None => return Value::Object(object),
+        Data::Json(text) => serde_json::from_str(&text).map_or_else(|_| binary(text.as_bytes()), |v| ("data", v)),
+        Data::Text(text) => ("data", Value::from(text)),
+        Data::Binary(bytes) => binary(bytes),
+    };
+    object.insert(name.to_owned(), value);
     Value::Object(object)
 }
 
