@@ -25,12 +25,15 @@ impl Subscription {
         if !self.lanes.are_full() && room > 0 {
             return room;
         }
-        let beyond = if self.needs_another_probe() { BEYOND_WINDOW } else { 0 };
+        let beyond = if self.needs_others() { BEYOND_WINDOW } else { 0 };
         self.policy.window.saturating_add(beyond).saturating_sub(waiting).min(self.witnesses)
     }
 
-    /// True when a breaker is not closed and every event at hand was its probe before.
-    fn needs_another_probe(&self) -> bool {
-        !self.breakers.all_closed() && self.ready.first().is_none_or(|(rank, ..)| *rank > 0)
+    /// True when whose fault it is hangs on others than the events at hand: every one of them
+    /// was a probe before, or waits for a witness.
+    fn needs_others(&self) -> bool {
+        let nobody_new = self.ready.first().is_none_or(|(rank, ..)| *rank > 0);
+        let suspects_only = self.flights.is_empty() && !self.unbooked.is_empty();
+        nobody_new && (suspects_only || !self.breakers.all_closed())
     }
 }

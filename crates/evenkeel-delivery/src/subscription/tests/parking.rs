@@ -122,3 +122,33 @@ fn an_exhausted_event_pauses_the_subscription_when_the_policy_says_so_until_resu
     assert_eq!((world.count(Outcome::Completed), world.count(Outcome::Dead)), (3001, 0));
     assert_eq!(world.outcome("first").map(|e| e.attempts), Some(1), "fresh attempts");
 }
+
+#[test]
+fn poison_that_fills_the_parking_still_finds_its_witnesses() {
+    let mut p = parked_policy(1, 1000);
+    p.retry.inline = ms(0);
+    let mut world = World::new(p, Box::new(|a| (ms(1), if a.id == "poison" { status(500) } else { Verdict::Ack })));
+    world.publish(0, "p", "poison");
+    world.run(ms(10));
+    assert_eq!(world.alarmed("parking_full"), 1);
+    world.traffic(200, ms(1), 50);
+    world.run(ms(100));
+    assert!(world.asked.len() < 100, "reading is stopped, but for a few: {}", world.asked.len());
+    assert!(world.run_to_end(secs(100)));
+    assert_eq!(world.outcome("poison").map(|e| (e.outcome, e.attempts)), Some((Outcome::Dead, 3)));
+}
+
+#[test]
+fn poison_that_fills_the_window_behind_an_open_breaker_lets_others_probe() {
+    let mut p = Policy { window: 2, ..policy() };
+    p.retry.inline = secs(100);
+    let mut world =
+        World::new(p, Box::new(|a| (ms(1), if a.id.starts_with("poison") { status(500) } else { Verdict::Ack })));
+    world.publish(0, "p", "poison1");
+    world.publish(1, "q", "poison2");
+    world.run(secs(60));
+    assert_ne!(world.breaker(), crate::BreakerState::Closed);
+    world.traffic(600, ms(100), 50);
+    world.run(secs(20));
+    assert!(world.count(Outcome::Completed) > 10, "healthy events get through");
+}

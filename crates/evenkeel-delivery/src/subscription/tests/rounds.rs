@@ -89,3 +89,15 @@ fn a_round_is_bounded_in_the_records_that_go_along_and_nothing_is_left_behind() 
     let most = world.rounds.iter().map(|r| r.facts.iter().filter(|f| matches!(f, Fact::Ended { .. })).count()).max();
     assert_eq!(most, Some(64), "each ack returned one event, each death makes one record");
 }
+
+#[test]
+fn nothing_is_given_up_to_retention_before_its_outcome_is_durable() {
+    let mut world = World::new(policy(), always(Verdict::Ack));
+    world.commit_takes = secs(5);
+    world.run(secs(6));
+    world.publish(0, "k", "a");
+    world.run(secs(4));
+    assert!(world.sub.floors().iter().all(|f| f.1 == 0), "its outcome is decided, and on its way");
+    world.run(secs(2));
+    assert_eq!(world.sub.floors()[0].1, 1);
+}
