@@ -1,5 +1,8 @@
 //! A folder of the machine.
 
+#[cfg(test)]
+mod tests;
+
 use std::fs;
 use std::hash::{BuildHasher, Hasher};
 use std::io::{self, Read, Seek, Write};

@@ -16,7 +16,8 @@ mod world;
 mod tests;
 
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 pub use world::Fault;
 use world::World;
@@ -25,82 +26,101 @@ use super::{Disk, File, LockError};
 use crate::ticket::held;
 use file::SimFile;
 
-/// A disk in memory; clones share it.
-#[derive(Clone)]
-pub struct SimDisk(Arc<Mutex<World>>);
+/// A disk in memory; clones share it. The one that a log was opened with belongs to that log's
+/// process: when the power goes or the process is killed, it is dead until the next log is opened.
+pub struct SimDisk {
+    world: Arc<Mutex<World>>,
+    /// The boot in which a process took the folder through this handle; 0 before that.
+    boot: AtomicU64,
+}
+
+impl Clone for SimDisk {
+    fn clone(&self) -> SimDisk {
+        SimDisk { world: self.world.clone(), boot: AtomicU64::new(0) }
+    }
+}
 
 impl SimDisk {
     /// An empty disk; `seed` decides what survives a loss of power.
     pub fn new(seed: u64) -> SimDisk {
-        SimDisk(Arc::new(Mutex::new(World::new(seed))))
+        SimDisk { world: Arc::new(Mutex::new(World::new(seed))), boot: AtomicU64::new(0) }
     }
 
     /// Power fails, or the process dies, in the middle of the `n`th change from now (0 is the
     /// next): everything fails from there until [`SimDisk::cut_power`] or [`SimDisk::kill`].
     pub fn fail_in(&self, n: u64) {
-        held(&self.0).fail_in = Some(n);
+        held(&self.world).fail_in = Some(n);
     }
 
     /// True when the failure that [`SimDisk::fail_in`] asked for has come.
     pub fn is_off(&self) -> bool {
-        held(&self.0).off
+        held(&self.world).off
     }
 
     /// The power goes, and comes back: open files are dead, the lock is free, and of what was on
     /// its way to the medium some arrived.
     pub fn cut_power(&self) {
-        held(&self.0).cut_power();
+        held(&self.world).cut_power();
     }
 
     /// The process dies; the machine runs on: open files are dead, the lock is free, nothing that
     /// was written is lost.
     pub fn kill(&self) {
-        held(&self.0).restart();
+        held(&self.world).restart();
     }
 
     /// How many bytes of files it can hold; `None` is no limit.
     pub fn set_capacity(&self, bytes: Option<u64>) {
-        held(&self.0).capacity = bytes;
+        held(&self.world).capacity = bytes;
     }
 
     /// The bytes of all files.
     pub fn used(&self) -> u64 {
-        held(&self.0).used()
+        held(&self.world).used()
     }
 
     /// Makes the next operation of that kind fail, once, after `skip` others of it went well.
     pub fn inject(&self, fault: Fault, skip: u64) {
-        held(&self.0).faults.push((fault, skip));
+        held(&self.world).faults.push((fault, skip));
     }
 
     /// With `false`, nothing may be created or written, as in a folder of somebody else.
     pub fn set_writable(&self, writable: bool) {
-        held(&self.0).writable = writable;
+        held(&self.world).writable = writable;
     }
 
     /// How often something was made durable.
     pub fn flushes(&self) -> u64 {
-        held(&self.0).flushes
+        held(&self.world).flushes
     }
 
     /// How many changes were asked for.
     pub fn changes(&self) -> u64 {
-        held(&self.0).changes
+        held(&self.world).changes
     }
 
     /// All files, by path.
     pub fn paths(&self) -> Vec<String> {
-        held(&self.0).paths()
+        held(&self.world).paths()
     }
 
     /// A file's bytes as a process would read them.
     pub fn bytes(&self, path: &str) -> Option<Vec<u8>> {
-        held(&self.0).bytes(path)
+        held(&self.world).bytes(path)
     }
 
     /// Changes a file's bytes behind everybody's back, on the medium.
     pub fn tamper(&self, path: &str, change: impl FnOnce(&mut Vec<u8>)) {
-        held(&self.0).tamper(path, change);
+        held(&self.world).tamper(path, change);
+    }
+}
+
+impl SimDisk {
+    /// The disk, for the process that has this handle.
+    fn alive(&self) -> io::Result<MutexGuard<'_, World>> {
+        let world = held(&self.world);
+        let boot = self.boot.load(Ordering::Relaxed);
+        if boot == 0 || boot == world.boot { Ok(world) } else { Err(io::Error::other("the process is dead")) }
     }
 }
 
@@ -110,7 +130,7 @@ impl Disk for SimDisk {
     }
 
     fn lock(&self) -> Result<Box<dyn Send + Sync>, LockError> {
-        let mut world = held(&self.0);
+        let mut world = held(&self.world);
         if world.locked {
             return Err(LockError::Held { pid: None });
         }
@@ -118,37 +138,38 @@ impl Disk for SimDisk {
             return Err(LockError::Io(io::ErrorKind::PermissionDenied.into()));
         }
         world.locked = true;
+        self.boot.store(world.boot, Ordering::Relaxed);
         Ok(Box::new(Lock { disk: self.clone(), boot: world.boot }))
     }
 
     fn open(&self, path: &str, create: bool) -> io::Result<Box<dyn File>> {
-        let mut world = held(&self.0);
+        let mut world = self.alive()?;
         let inode = world.open(path, create)?;
         Ok(Box::new(SimFile { disk: self.clone(), inode, boot: world.boot }))
     }
 
     fn list(&self, folder: &str) -> io::Result<Vec<String>> {
-        held(&self.0).list(folder)
+        self.alive()?.list(folder)
     }
 
     fn create_folder(&self, folder: &str) -> io::Result<()> {
-        held(&self.0).create_folder(folder)
+        self.alive()?.create_folder(folder)
     }
 
     fn remove(&self, path: &str) -> io::Result<()> {
-        held(&self.0).remove(path)
+        self.alive()?.remove(path)
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        held(&self.0).rename(from, to)
+        self.alive()?.rename(from, to)
     }
 
     fn sync_folder(&self, folder: &str) -> io::Result<()> {
-        held(&self.0).sync_folder(folder)
+        self.alive()?.sync_folder(folder)
     }
 
     fn entropy(&self) -> u64 {
-        held(&self.0).random.next()
+        held(&self.world).random.next()
     }
 }
 
@@ -159,7 +180,7 @@ struct Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        let mut world = held(&self.disk.0);
+        let mut world = held(&self.disk.world);
         if world.boot == self.boot {
             world.locked = false;
         }

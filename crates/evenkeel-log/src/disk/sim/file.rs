@@ -14,26 +14,26 @@ pub(super) struct SimFile {
 
 impl File for SimFile {
     fn read_at(&self, into: &mut [u8], at: u64) -> io::Result<()> {
-        held(&self.disk.0).read(self.boot, self.inode, into, at)
+        held(&self.disk.world).read(self.boot, self.inode, into, at)
     }
 
     fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
-        held(&self.disk.0).write(self.boot, self.inode, bytes, at)
+        held(&self.disk.world).write(self.boot, self.inode, bytes, at)
     }
 
     fn write_durable(&self, bytes: &[u8], at: u64) -> io::Result<()> {
-        held(&self.disk.0).write_durable(self.boot, self.inode, bytes, at)
+        held(&self.disk.world).write_durable(self.boot, self.inode, bytes, at)
     }
 
     fn flush(&self) -> io::Result<()> {
-        held(&self.disk.0).flush(self.boot, self.inode)
+        held(&self.disk.world).flush(self.boot, self.inode)
     }
 
     fn size(&self) -> io::Result<u64> {
-        held(&self.disk.0).size(self.boot, self.inode)
+        held(&self.disk.world).size(self.boot, self.inode)
     }
 
     fn set_size(&self, size: u64) -> io::Result<()> {
-        held(&self.disk.0).set_size(self.boot, self.inode, size)
+        held(&self.disk.world).set_size(self.boot, self.inode, size)
     }
 }

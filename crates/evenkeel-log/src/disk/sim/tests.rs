@@ -69,3 +69,18 @@ fn it_fails_when_told_and_fills_up() {
     disk.fail_in(0);
     assert!(file.write_at(&[0; 10], 0).is_err() && disk.is_off());
 }
+
+#[test]
+fn a_dead_process_changes_nothing_any_more() {
+    let disk = SimDisk::new(1);
+    let process = disk.clone();
+    let lock = process.lock().expect("the folder is free");
+    process.create_folder("wal").expect("made");
+    disk.cut_power();
+    assert!(process.open("a", true).is_err() && process.create_folder("b").is_err() && process.list("").is_err());
+    let next = disk.clone();
+    let _held = next.lock().expect("the folder is free");
+    drop(lock);
+    assert!(disk.lock().is_err(), "the dead process's guard freed the lock of the living");
+    next.open("a", true).expect("the next process goes on");
+}

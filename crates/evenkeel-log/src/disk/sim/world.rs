@@ -49,7 +49,7 @@ impl World {
             random: Random(seed ^ 0x9e37_79b9_7f4a_7c15),
             fail_in: None,
             off: false,
-            boot: 0,
+            boot: 1,
             locked: false,
             capacity: None,
             writable: true,
