@@ -17,6 +17,7 @@ mod slos;
 mod alerts;
 mod incidents;
 mod health;
+mod page;
 
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
+pub(crate) use page::Proofs;
 pub(crate) use problem::Problem;
 
 use crate::error::{Error, codes};
@@ -59,6 +61,8 @@ pub(crate) fn routes(node: Arc<Wired>) -> Router {
         .route("/v1/slos", get(slos::list))
         .route("/v1/alerts", get(alerts::list))
         .route("/v1/incidents", get(incidents::list))
+        .route("/", get(page::show))
+        .route("/assets/{name}", get(page::asset))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::show))

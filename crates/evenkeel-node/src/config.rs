@@ -21,6 +21,7 @@ use std::path::Path;
 
 pub use effective::effective;
 pub use explain::explain;
+pub(crate) use explain::subscribed;
 pub use glob::matches as glob_matches;
 pub use nearest::nearest;
 pub(crate) use addresses::listen;

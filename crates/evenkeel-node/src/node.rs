@@ -98,6 +98,8 @@ impl Node {
             watching,
             responding,
             sabotage,
+            http,
+            proofs: api::Proofs::default(),
         });
         let serving = tokio::spawn(serving::serve(listener, api::routes(wired.clone()), headers_bytes_max, stopping));
         Ok(RunningNode { http, wired, stop, serving })

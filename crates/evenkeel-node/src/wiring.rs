@@ -7,6 +7,7 @@
 mod topics;
 mod subscribing;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use evenkeel::runtime::SubscriptionHandle;
@@ -18,6 +19,7 @@ use evenkeel_transport::audit::{Audit, Audited, audit};
 
 pub(crate) use topics::auto_create;
 
+use crate::api::Proofs;
 use crate::config::plan::{Plan, SubscriptionPlan};
 use crate::error::{Error, codes};
 use crate::responding::Responding;
@@ -35,6 +37,8 @@ pub(crate) struct Wired {
     pub(crate) watching: Watching,
     pub(crate) responding: Responding,
     pub(crate) sabotage: Option<Sabotage>,
+    pub(crate) http: SocketAddr,
+    pub(crate) proofs: Proofs,
 }
 
 /// A running subscription and what it was made from.

@@ -40,7 +40,8 @@ pub fn explain(plan: &Plan) -> String {
     text
 }
 
-fn subscribed(plan: &SubscriptionPlan) -> String {
+/// What one subscription does, a sentence a line.
+pub(crate) fn subscribed(plan: &SubscriptionPlan) -> String {
     let policy = &plan.policy;
     let wanted = if plan.filter.is_some() { "the events of its filter" } else { "every event" };
     let mut lines = vec![

@@ -1,0 +1,165 @@
+//! `GET /` and its assets: fills the page's plain values from the parts.
+
+mod flows;
+mod happenings;
+
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use evenkeel_model::{Shard, Timestamp, names};
+use evenkeel_transport::audit::Audit;
+use evenkeel_watch::openslo::Indicator;
+use std::time::Duration;
+
+use super::Node;
+use crate::page::{self, Status, status};
+use crate::watching::Report;
+use crate::wiring::Wired;
+
+/// A proof this young is shown again; an older one is made anew.
+const PROOF_FRESH: Duration = Duration::from_secs(5);
+
+/// The newest proof, and when it was made.
+pub(crate) type Proofs = tokio::sync::Mutex<Option<(Timestamp, Audit)>>;
+
+/// The status page.
+pub(super) async fn show(State(node): Node) -> Response {
+    let status = status(&node).await;
+    let headers = [
+        (header::CONTENT_SECURITY_POLICY, page::CONTENT_SECURITY_POLICY),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (headers, Html(page::render(&status).into_string())).into_response()
+}
+
+/// A file that the page needs.
+pub(super) async fn asset(Path(name): Path<String>) -> Response {
+    match page::asset(&format!("/assets/{name}")) {
+        Some((kind, bytes)) => {
+            let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "public, max-age=31536000, immutable")];
+            (headers, bytes).into_response()
+        }
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+async fn status(node: &Wired) -> Status {
+    let now = node.clock.now();
+    let report = node.watching.report().await;
+    let incidents = node.responding.incidents().await.unwrap_or_default();
+    let proof = proof(node, now).await;
+    let log = node.log.status();
+    Status {
+        now,
+        node: status::Node {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            url: format!("http://{}", node.http),
+            data: node.plan.data.display().to_string(),
+            started: node.started_at,
+            draining: false,
+            log_stopped: log.stopped,
+        },
+        flows: flows::flows(node, report.as_ref(), proof.as_ref().map(|(_, audit)| audit)).await,
+        proof: proof.map(|(at, audit)| proven(at, &audit, report.as_ref())),
+        objectives: report.as_ref().map(objectives).unwrap_or_default(),
+        happenings: happenings::happenings(node, report.as_ref(), &incidents),
+        topics: topics(node),
+        disk: status::Disk {
+            wal_bytes: log.wal_bytes,
+            segment_bytes: log.segment_bytes,
+            free_bytes: None,
+            groups: log.groups,
+            flushes: log.flushes,
+        },
+    }
+}
+
+/// One audit at a time, whoever asks; several readers share it.
+async fn proof(node: &Wired, now: Timestamp) -> Option<(Timestamp, Audit)> {
+    let mut newest = node.proofs.lock().await;
+    if newest.as_ref().is_none_or(|(at, _)| now.since(*at) > PROOF_FRESH) {
+        match node.audit().await {
+            Ok(audit) => *newest = Some((now, audit)),
+            Err(e) => tracing::error!(error = %e, "the audit failed"),
+        }
+    }
+    newest.clone()
+}
+
+fn proven(at: Timestamp, audit: &Audit, report: Option<&Report>) -> status::Proof {
+    let problems = || audit.subscriptions.iter().flat_map(|s| s.problems.iter().map(move |p| (&s.name, p)));
+    let count = |word: &str| problems().filter(|(_, p)| p.contains(word)).count() as u64;
+    let sent_again = report.map_or(0, |r| {
+        let again = |s: &evenkeel_watch::SubscriptionSnapshot| s.failures.iter().map(|(_, n)| n).sum::<u64>();
+        r.snapshot.subscriptions.iter().map(again).sum()
+    });
+    status::Proof {
+        at,
+        events: audit.subscriptions.iter().map(|s| s.appended).sum(),
+        lost: count(" is lost"),
+        twice: count("has two outcomes"),
+        out_of_order: audit.subscriptions.iter().map(|s| s.order_violations).sum(),
+        sent_again,
+        problems: problems().map(|(name, problem)| format!("{name}: {problem}")).collect(),
+    }
+}
+
+fn objectives(report: &Report) -> Vec<status::Objective> {
+    let seen = report.objectives.iter().zip(&report.snapshot.objectives);
+    seen.map(|(of, seen)| {
+        let (objective, budget) = (&of.objective, &seen.budget);
+        let shortest = budget.burn.iter().find(|(window, _)| *window >= Duration::from_secs(300)).or(budget.burn.last());
+        let firing = report.firing.iter().filter(|a| a.objective == objective.name).max_by_key(|a| a.severity);
+        status::Objective {
+            name: objective.name.to_string(),
+            subscription: objective.subscription.to_string(),
+            target: objective.target,
+            threshold: match objective.indicator {
+                Indicator::Latency { threshold } => Some(threshold),
+                Indicator::Success => None,
+            },
+            window: objective.window,
+            good: budget.indicator,
+            events: budget.valid,
+            budget_left: (budget.valid > 0).then_some(budget.remaining),
+            burn: shortest.and_then(|(_, burn)| *burn),
+            burn_window: shortest.map(|(window, _)| *window).unwrap_or_default(),
+            exhausted_in: budget.exhausted_in,
+            firing: firing.map(|a| a.name.to_string()),
+            history: line(&of.history, budget.allowed),
+        }
+    })
+    .collect()
+}
+
+/// What was left of the whole window's budget after each stretch; a stretch before the first
+/// event is a gap.
+fn line(points: &[evenkeel_watch::Point], allowed: f64) -> Vec<Option<f64>> {
+    let (mut bad, mut any) = (0, false);
+    points
+        .iter()
+        .map(|point| {
+            bad += point.bad;
+            any |= point.good + point.bad > 0;
+            (any && allowed > 0.0).then(|| 1.0 - bad as f64 / allowed)
+        })
+        .collect()
+}
+
+fn topics(node: &Wired) -> Vec<status::Topic> {
+    let mut topics = node.log.topics();
+    topics.sort_by_key(|t| (t.name.starts_with(names::OWN_PREFIX), t.name.clone()));
+    let form = |topic: &evenkeel_log::Topic| status::Topic {
+        name: topic.name.to_string(),
+        partitions: topic.partitions,
+        records: records(node, topic),
+        rate_in: 0.0,
+    };
+    topics.iter().map(form).collect()
+}
+
+fn records(node: &Wired, topic: &evenkeel_log::Topic) -> u64 {
+    let ends = (0..topic.partitions).filter_map(|p| node.log.ends(&Shard::new(topic.name.clone(), p)).ok());
+    ends.map(|e| e.high_watermark - e.start).sum()
+}
