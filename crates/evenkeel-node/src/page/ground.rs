@@ -17,6 +17,7 @@ pub(super) fn section(status: &Status) -> Markup {
 }
 
 fn topics(status: &Status) -> Markup {
+    let has_rates = status.topics.iter().any(|t| t.rate_in > 0.0);
     html! {
         @if status.topics.is_empty() {
             p class="quiet" { "None." }
@@ -24,22 +25,24 @@ fn topics(status: &Status) -> Markup {
             table {
                 thead { tr {
                     th scope="col" { "Topic" } th scope="col" class="r" { "Partitions" }
-                    th scope="col" class="r" { "Records" } th scope="col" class="r" { "In" }
+                    th scope="col" class="r" { "Records" } @if has_rates { th scope="col" class="r" { "In" } }
                 } }
-                tbody { @for topic in &status.topics { (topic_row(topic)) } }
+                tbody { @for topic in &status.topics { (topic_row(topic, has_rates)) } }
             }
             p class="small" { (marks::command(&status.node.url, &["topics"])) }
         }
     }
 }
 
-fn topic_row(topic: &Topic) -> Markup {
+fn topic_row(topic: &Topic, has_rates: bool) -> Markup {
     html! {
         tr {
             th scope="row" { a href={ "/v1/topics/" (segment(&topic.name)) } { (topic.name) } }
             td class="r" { (topic.partitions) }
             td class="r" { (marks::count(topic.records)) }
-            td class="r" { (marks::number(&numbers::rate(topic.rate_in), &format!("{:.3} per second", topic.rate_in))) }
+            @if has_rates {
+                td class="r" { (marks::number(&numbers::rate(topic.rate_in), &format!("{:.3} per second", topic.rate_in))) }
+            }
         }
     }
 }

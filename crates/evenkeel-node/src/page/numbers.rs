@@ -79,7 +79,10 @@ pub(super) fn share(part: f64) -> String {
 pub(super) fn budget(part: f64) -> String {
     let percent = part * 100.0;
     let digits = usize::from(percent.abs() < 10.0);
-    let text = trimmed(percent.abs(), digits);
+    let text = match percent.abs() {
+        p if p < 999.5 => trimmed(p, digits),
+        p => grouped(p.round().min(1e15) as u64),
+    };
     let sign = if percent < 0.0 && text != "0" { "−" } else { "" };
     format!("{sign}{text}{NBSP}%")
 }

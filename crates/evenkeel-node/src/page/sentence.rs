@@ -136,14 +136,17 @@ fn held(flow: &Flow, now: Timestamp) -> Option<Sentence> {
 
 fn in_danger(objective: &Objective) -> Option<Sentence> {
     let name = &objective.name;
+    let burn = objective.burn.map(|b| format!(" {} too fast", numbers::multiple(b))).unwrap_or_default();
+    let alert = objective.firing.as_ref();
     if objective.budget_left.is_some_and(|left| left <= 0.0) {
         let good = objective.good.map(|g| format!(": {} were good", numbers::share(g))).unwrap_or_default();
-        return Some(say(Level::Held, format!("The objective `{name}` is missed{good}."), &["slo"]));
+        let over = format!(" over {}", numbers::duration(objective.window));
+        let still = alert.map(|_| format!(", and it still burns{burn}")).unwrap_or_default();
+        let command = if alert.is_some() { "alerts" } else { "slo" };
+        return Some(say(Level::Held, format!("The objective `{name}` is missed{good}{over}{still}."), &[command]));
     }
-    let alert = objective.firing.as_ref()?;
-    let burn = objective.burn.map(|b| format!(" {} too fast", numbers::multiple(b))).unwrap_or_default();
     let gone = objective.exhausted_in.map(|d| format!("; it is gone in {}", numbers::duration(d))).unwrap_or_default();
-    let text = format!("The objective `{name}` burns its budget{burn}{gone}. Its alert `{alert}` fires.");
+    let text = format!("The objective `{name}` burns its budget{burn}{gone}. Its alert `{}` fires.", alert?);
     Some(say(Level::Held, text, &["alerts"]))
 }
 

@@ -252,7 +252,7 @@ pub struct Topic {
     pub partitions: u32,
     /// Records that it holds.
     pub records: u64,
-    /// The records that came in, per second.
+    /// The records that came in, per second; where it is 0 for all topics the page leaves it out.
     pub rate_in: f64,
 }
 

@@ -61,6 +61,7 @@ fn standing(happening: &Happening) -> (Tone, &'static str) {
     match (happening.ongoing, happening.kind) {
         (true, HappeningKind::Incident | HappeningKind::Alert) => (Tone::Bad, "open"),
         (true, _) => (Tone::Held, "going on"),
+        (false, _) if happening.until.is_none() => (Tone::Quiet, "noted"),
         (false, _) => (Tone::Quiet, "over"),
     }
 }

@@ -84,9 +84,15 @@ fn a_share_is_never_rounded_up_to_all_nor_down_to_nothing() {
 
 #[test]
 fn budgets_may_be_overspent() {
-    for (part, text) in
-        [(1.0, "100 %"), (0.624, "62 %"), (0.004, "0.4 %"), (0.0, "0 %"), (-0.08, "−8 %"), (-2.5, "−250 %")]
-    {
+    for (part, text) in [
+        (1.0, "100 %"),
+        (0.624, "62 %"),
+        (0.004, "0.4 %"),
+        (0.0, "0 %"),
+        (-0.08, "−8 %"),
+        (-2.5, "−250 %"),
+        (-382.073, "−38,207 %"),
+    ] {
         assert_eq!(said(&budget(part)), text, "{part}");
     }
 }

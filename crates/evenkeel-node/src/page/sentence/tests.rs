@@ -85,7 +85,16 @@ fn objectives_speak_when_they_burn_and_when_they_are_missed() {
         "The objective `payment-latency` burns its budget 14.4× too fast; it is gone in 2 h 14 min. Its alert `page-quick` fires."
     );
     let (level, text) = with(|s| s.objectives[1].budget_left = Some(-0.4));
-    assert_eq!((level, text.as_str()), (Level::Held, "The objective `shipping-success` is missed: 99.97 % were good."));
+    let (_, still) = with(|s| {
+        (s.objectives[1].budget_left, s.objectives[1].burn) = (Some(-0.4), Some(383.07));
+        s.objectives[1].firing = Some("page-quick".to_owned());
+    });
+    let missed = "The objective `shipping-success` is missed: 99.97 % were good over 30 d";
+    assert_eq!(still, format!("{missed}, and it still burns 383× too fast."));
+    assert_eq!(
+        (level, text.as_str()),
+        (Level::Held, "The objective `shipping-success` is missed: 99.97 % were good over 30 d.")
+    );
 }
 
 #[test]
