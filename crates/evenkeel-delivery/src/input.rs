@@ -97,7 +97,8 @@ pub enum Command {
         /// The key.
         key: Bytes,
     },
-    /// As [`Command::Skip`], for the parked event at this place: events without a key too.
+    /// As [`Command::Skip`], for the event at this place, if it is the first of its lane: parked
+    /// or not, with a key or without.
     SkipAt(Position),
 }
 

@@ -27,8 +27,8 @@ impl Subscription {
                 }
             }
             Command::SkipAt(at) => {
-                let named = self.parked_heads(None).into_iter().find(|slot| self.events[*slot].at == at);
-                if let Some(slot) = named {
+                let found = self.events.find(&at);
+                if let Some(slot) = found.filter(|slot| self.is_head(*slot)) {
                     self.skip(now, slot);
                 }
             }
@@ -54,6 +54,10 @@ impl Subscription {
     fn parked_heads(&self, key: Option<&Bytes>) -> Vec<Slot> {
         let named = |slot: &Slot| key.is_none() || self.events[*slot].key.as_ref() == key;
         self.lanes.parked().filter_map(super::lanes::Lane::head).filter(named).collect()
+    }
+
+    fn is_head(&self, slot: Slot) -> bool {
+        self.lanes[self.events[slot].lane].head() == Some(slot)
     }
 
     /// Fresh attempts, now.

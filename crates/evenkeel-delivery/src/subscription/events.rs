@@ -109,6 +109,12 @@ impl Events {
         self.live
     }
 
+    /// The event at that place; costs a walk over all.
+    pub(super) fn find(&self, at: &Position) -> Option<Slot> {
+        let index = self.slots.iter().position(|e| e.as_ref().is_some_and(|e| e.at == *at))?;
+        u32::try_from(index).ok().map(Slot)
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Open> {
         self.slots.iter().flatten()
     }

@@ -1,6 +1,6 @@
 //! What an operator may do, and what an endpoint may ask for.
 
-use evenkeel_model::{Outcome, Verdict};
+use evenkeel_model::{Outcome, Position, Shard, Verdict};
 
 use super::world::*;
 use crate::{Command, Fact};
@@ -115,4 +115,19 @@ fn release_of_all_tries_every_parked_key_now() {
     world.command(Command::Release { key: None });
     assert!(world.run_to_end(secs(1)));
     assert_eq!(world.count(Outcome::Completed), 2);
+}
+
+#[test]
+fn an_event_without_a_key_is_skipped_by_its_place_and_one_behind_another_is_not() {
+    let mut world = World::new(policy(), always(retry_after(500, secs(1000))));
+    world.plan(ms(0), 0, None, "a", crate::Screen::Wanted);
+    world.plan(ms(0), 0, Some("k"), "b", crate::Screen::Wanted);
+    world.plan(ms(0), 0, Some("k"), "c", crate::Screen::Wanted);
+    world.run(secs(1));
+    for offset in [0, 2, 77] {
+        world.command(Command::SkipAt(Position { shard: Shard::new(TOPIC, 0), offset }));
+    }
+    world.run(secs(1));
+    let dead: Vec<String> = world.ended().into_iter().map(|(id, _)| id).collect();
+    assert_eq!(dead, ["a"]);
 }

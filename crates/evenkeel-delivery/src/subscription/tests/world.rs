@@ -359,6 +359,10 @@ impl World {
         self.ended().into_iter().find(|(i, _)| i == id).map(|(_, e)| e)
     }
 
+    pub(super) fn is_poison(&self, at: &Position) -> bool {
+        self.ids[at].starts_with("poison")
+    }
+
     pub(super) fn count(&self, outcome: Outcome) -> usize {
         self.ended.values().filter(|o| **o == outcome).count()
     }
