@@ -25,6 +25,16 @@ pub use evenkeel_model::ManualClock;
 use evenkeel_model::{Clock, Timestamp};
 use tokio::time::Instant;
 
+use crate::Evenkeel;
+
+/// Ends every subscription at once, as if the process had died, and returns when they are gone.
+/// Then cut the power of the disk, or kill it, and start again on it.
+pub async fn kill(evenkeel: &Evenkeel) {
+    for (handle, _) in &evenkeel.running {
+        handle.kill().await;
+    }
+}
+
 /// A clock that goes as tokio's does: with `start_paused`, it stands still until everything
 /// waits, then leaps to the next timer.
 #[derive(Debug)]
