@@ -132,14 +132,16 @@ fn answers_to_calls_from_before_the_trip_decide_nothing_at_half_open() {
 
 #[test]
 fn retry_age_stands_still_behind_an_open_breaker() {
-    let mut p = policy();
-    p.retry.age = secs(30);
-    let mut world = World::new(p, outage(0, 3600, || (ms(5), status(500))));
-    world.traffic(50, ms(0), 50);
-    world.run(secs(3700));
-    assert!(world.run_to_end(secs(60)));
-    assert_eq!(world.count(Outcome::Completed), 50);
-    assert_eq!(world.alarmed("undecided"), 0);
+    for (name, answer) in ANSWERS {
+        let mut p = policy();
+        p.retry.age = secs(30);
+        let mut world = World::new(p, outage(0, 3600, answer));
+        world.traffic(50, ms(0), 50);
+        world.run(secs(3700));
+        assert!(world.run_to_end(secs(60)), "{name}");
+        assert_eq!(world.count(Outcome::Completed), 50, "{name}");
+        assert_eq!(world.alarmed("undecided"), 0, "{name}");
+    }
 }
 
 #[test]
