@@ -2,7 +2,7 @@
 //!
 //! [`Subscription`] is the pure core: `step(now, input, &mut actions)` decides; it reads no
 //! clock, does no I/O and never awaits. The `runtime` of the crate `evenkeel` drives it through
-//! the [ports](ports): [`Source`](ports::Source), [`Handler`](ports::Handler) and
+//! the [ports]: [`Source`](ports::Source), [`Handler`](ports::Handler) and
 //! [`Journal`](ports::Journal). This crate names no product and no topic.
 //!
 //! Invariants: each event that was read ends in exactly one outcome; nothing is settled before
