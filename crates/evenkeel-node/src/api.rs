@@ -41,7 +41,7 @@ pub(crate) type Node = State<Arc<Wired>>;
 /// All routes of a node.
 pub(crate) fn routes(node: Arc<Wired>) -> Router {
     let limits = node.plan.limits;
-    let gate = limits::Gate::new(limits.requests_max);
+    let gate = limits::Gate::new(limits);
     Router::new()
         .route("/v1/topics", get(topics::list))
         .route("/v1/topics/{topic}", get(topics::show))

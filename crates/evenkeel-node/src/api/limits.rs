@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::body::{Body, BodyDataStream};
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
@@ -11,6 +11,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::sync::Semaphore;
 
 use super::Problem;
+use crate::config::plan::Limits;
 use crate::config::units::show_size;
 use crate::error::{Error, codes};
 
@@ -18,29 +19,42 @@ use crate::error::{Error, codes};
 /// answer; beyond it the connection is cut.
 const DISCARDED_BYTES_MAX: usize = 64 << 20;
 
-/// `limits.requests`.
+/// `limits.requests` and `limits.headers`.
 #[derive(Clone)]
-pub(super) struct Gate(Arc<Semaphore>, usize);
+pub(super) struct Gate {
+    open: Arc<Semaphore>,
+    limits: Limits,
+}
 
 impl Gate {
-    pub(super) fn new(requests_max: usize) -> Gate {
-        Gate(Arc::new(Semaphore::new(requests_max)), requests_max)
+    pub(super) fn new(limits: Limits) -> Gate {
+        Gate { open: Arc::new(Semaphore::new(limits.requests_max)), limits }
     }
 }
 
-/// Lets a request pass while there are fewer than the limit.
+/// Lets a request pass while there are fewer than the limit, and its headers are within theirs.
 pub(super) async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Response {
-    let Ok(_permit) = gate.0.try_acquire() else {
-        let said = format!("{} requests are being answered, and `limits.requests` allows no more", gate.1);
+    let limits = gate.limits;
+    let Ok(_permit) = gate.open.try_acquire() else {
+        let said = format!("{} requests are being answered, and `limits.requests` allows no more", limits.requests_max);
         return Problem::new(503, Error::new(codes::NOT_READY, said)).into_response();
     };
+    let headers_bytes: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if headers_bytes > limits.headers_bytes_max {
+        let most = show_size(limits.headers_bytes_max as u64);
+        let error = Error::new(codes::TOO_LARGE, format!("the headers are larger than `limits.headers`, {most}"));
+        return Problem::new(431, error)
+            .with("limit", "limits.headers")
+            .with("limit_bytes", limits.headers_bytes_max)
+            .into_response();
+    }
     next.run(request).await
 }
 
 /// The whole body, when it is within `limits.body`.
 pub(super) async fn body(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
     let declared = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok());
-    let mut stream = body.into_data_stream();
+    let mut stream = body;
     if declared.is_some_and(|n: usize| n > bytes_max) {
         discard(&mut stream, 0).await;
         return Err(too_large(bytes_max));
@@ -56,10 +70,8 @@ pub(super) async fn body(headers: &HeaderMap, body: Body, bytes_max: usize) -> R
     Ok(whole.freeze())
 }
 
-async fn next(stream: &mut BodyDataStream) -> Result<Option<Bytes>, Problem> {
-    use http_body_util::BodyExt as _;
-    let _ = &stream;
-    match std::pin::Pin::new(stream).frame().await {
+async fn next(stream: &mut Body) -> Result<Option<Bytes>, Problem> {
+    match std::future::poll_fn(|cx| std::pin::Pin::new(&mut *stream).poll_frame(cx)).await {
         None => Ok(None),
         Some(Ok(frame)) => Ok(Some(frame.into_data().unwrap_or_default())),
         Some(Err(e)) => {
@@ -69,7 +81,7 @@ async fn next(stream: &mut BodyDataStream) -> Result<Option<Bytes>, Problem> {
     }
 }
 
-async fn discard(stream: &mut BodyDataStream, already: usize) {
+async fn discard(stream: &mut Body, already: usize) {
     let mut read = already;
     while let Ok(Some(chunk)) = next(stream).await {
         read += chunk.len();

@@ -9,19 +9,18 @@ use crate::error::{Error, codes};
 
 /// Reads one YAML document.
 pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
-    let mut track = serde_path_to_error::Track::new();
-    let read = serde_saphyr::with_deserializer_from_str(text, |de| {
-        T::deserialize(serde_path_to_error::Deserializer::new(de, &mut track))
-    });
-    read.map_err(|e| explain(&track.path().to_string(), &e.without_snippet().to_string()))
+    let value: serde_json::Value = serde_saphyr::from_str(text)
+        .map_err(|e| Error::new(codes::CONFIG_VALUE, format!("is not YAML: {}", e.without_snippet())).exit(3))?;
+    from_value("", value)
 }
 
 /// Takes a raw form out of a value that was read before; `at` is its path.
 pub(super) fn from_value<T: DeserializeOwned>(at: &str, value: serde_json::Value) -> Result<T, Error> {
     serde_path_to_error::deserialize(value).map_err(|e| {
-        let path = match e.path().to_string() {
-            p if p == "." => at.to_owned(),
-            p => format!("{at}.{p}"),
+        let path = match (at, e.path().to_string()) {
+            (at, path) if path == "." => at.to_owned(),
+            ("", path) => path,
+            (at, path) => format!("{at}.{path}"),
         };
         explain(&path, &e.inner().to_string())
     })
@@ -30,13 +29,13 @@ pub(super) fn from_value<T: DeserializeOwned>(at: &str, value: serde_json::Value
 /// Serde says "unknown field `x`, expected one of `a`, `b`": names stand in backquotes.
 fn explain(path: &str, message: &str) -> Error {
     if !message.contains("unknown field") {
-        let place = if path == "." { String::new() } else { format!("`{path}`: ") };
+        let place = if path.is_empty() { String::new() } else { format!("`{path}`: ") };
         return Error::new(codes::CONFIG_VALUE, format!("{place}{message}")).exit(3);
     }
     let names: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
     let wrong = names.first().copied().unwrap_or_default();
     let path = match path {
-        "." => wrong.to_owned(),
+        "" => wrong.to_owned(),
         p if p == wrong || p.ends_with(&format!(".{wrong}")) => p.to_owned(),
         p => format!("{p}.{wrong}"),
     };

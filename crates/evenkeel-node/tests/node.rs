@@ -1,0 +1,18 @@
+//! A really started node on a free port: what it takes, what it refuses, what it survives.
+#![allow(clippy::unwrap_used, unreachable_pub, reason = "a test")]
+
+mod support;
+#[path = "node/publishing.rs"]
+mod publishing;
+#[path = "node/bad_events.rs"]
+mod bad_events;
+#[path = "node/bad_handlers.rs"]
+mod bad_handlers;
+#[path = "node/restart.rs"]
+mod restart;
+#[path = "node/disk.rs"]
+mod disk;
+#[path = "node/healing.rs"]
+mod healing;
+#[path = "node/command.rs"]
+mod command;
