@@ -1,6 +1,8 @@
 //! Killed in the middle, again and again, on a disk that fails when the seed says so: nothing
 //! acknowledged is lost, the order of a key is kept, each effect has one idempotency key.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so")]
+
 mod house;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,6 +1,8 @@
 //! An outage of the handler, of each kind, for longer than all retries together: no healthy
 //! event is dead-lettered. Over real sockets.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so")]
+
 mod house;
 
 use std::sync::Arc;
