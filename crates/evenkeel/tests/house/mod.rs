@@ -5,7 +5,7 @@ use std::time::Duration;
 use evenkeel::{Audit, Evenkeel, Event, SubscriptionAudit};
 
 /// An event of a customer, with `data` as it stands.
-pub fn event(id: impl Into<String>, customer: &str, data: &str) -> Event {
+pub(crate) fn event(id: impl Into<String>, customer: &str, data: &str) -> Event {
     let mut event = Event::new("/test", id, "OrderCreated");
     event.subject = Some(customer.to_owned());
     event.datacontenttype = Some("application/json".to_owned());
@@ -14,7 +14,7 @@ pub fn event(id: impl Into<String>, customer: &str, data: &str) -> Event {
 }
 
 /// Waits until the audit says so; each look follows something that became durable.
-pub async fn audited(evenkeel: &Evenkeel, so: impl Fn(&Audit) -> bool) -> Audit {
+pub(crate) async fn audited(evenkeel: &Evenkeel, so: impl Fn(&Audit) -> bool) -> Audit {
     let looking = async {
         loop {
             let version = evenkeel.log().version();
@@ -32,7 +32,7 @@ pub async fn audited(evenkeel: &Evenkeel, so: impl Fn(&Audit) -> bool) -> Audit 
 }
 
 /// Waits until every subscription has an outcome for so many events, and nothing is left over.
-pub async fn all_ended(evenkeel: &Evenkeel, appended: u64) -> Audit {
+pub(crate) async fn all_ended(evenkeel: &Evenkeel, appended: u64) -> Audit {
     let ended = |s: &SubscriptionAudit| s.appended == appended && s.in_flight + s.parked + s.unread == 0;
     let audit = audited(evenkeel, |audit| audit.subscriptions.iter().all(ended)).await;
     assert!(audit.ok, "{audit:#?}");
