@@ -31,7 +31,6 @@ pub(crate) async fn bare(url: &str, events: u64, concurrency: u32) -> Outcome<f6
     while let Some(ended) = loops.join_next().await {
         ended??;
     }
-    #[expect(clippy::cast_precision_loss, reason = "counts of a benchmark")]
     Ok(events as f64 / clock.now().since(started).as_secs_f64())
 }
 

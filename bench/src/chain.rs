@@ -73,7 +73,6 @@ async fn measure(plan: &Plan, reach: &Reach) -> Outcome<Measured> {
 }
 
 /// Events per second, and device flushes per event.
-#[expect(clippy::cast_precision_loss, reason = "counts of a benchmark")]
 async fn at_full_speed(plan: &Plan, reach: &Reach) -> Outcome<(f64, f64)> {
     let stage = Stage::start(plan, reach).await?;
     let started = stage.clock.now();
@@ -105,12 +104,6 @@ async fn publish(evenkeel: Arc<Evenkeel>, clock: Arc<SystemClock>, next: Arc<Ato
 }
 
 /// Publishes what is due every millisecond, whatever became of what went before.
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "counts of a benchmark"
-)]
 async fn at_a_steady_rate(plan: &Plan, reach: &Reach, rate: f64) -> Outcome<Tally> {
     let stage = Stage::start(plan, reach).await?;
     let events = (rate * STEADY_FOR.as_secs_f64()) as u64;

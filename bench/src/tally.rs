@@ -51,12 +51,6 @@ impl Tally {
     }
 
     /// The latency that this share of the events did not exceed.
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a rank among the events of a benchmark"
-    )]
     pub(crate) fn quantile(&self, share: f64) -> Duration {
         let rank = (self.latencies_us.len() as f64 * share).ceil() as usize;
         let at = rank.clamp(1, self.latencies_us.len().max(1)) - 1;
