@@ -50,6 +50,7 @@ pub(super) fn segments(disk: &dyn Disk, state: &mut State) -> Result<(), OpenErr
             cut(disk, &index_path(&folder, last.base), last.index_bytes)?;
         }
     }
+    condemned.sort_by_key(|c: &Condemned| (c.place, c.base));
     condemned.dedup_by_key(|c| (c.place, c.base));
     state.condemned = condemned;
     Ok(())

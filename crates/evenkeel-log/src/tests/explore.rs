@@ -8,7 +8,7 @@ use evenkeel_model::Shard;
 use super::model::Model;
 use super::{Rig, poll};
 use crate::sim::Fault;
-use crate::{Append, AppendError, Appending, Safeguard, Set, TopicSettings};
+use crate::{Append, AppendError, Appending, Retention, Safeguard, Set, TopicSettings};
 
 /// Numbers for a history.
 struct Dice(u64);
@@ -80,6 +80,7 @@ fn act(rig: &Rig, model: &mut Model, dice: &mut Dice) -> Result<(), String> {
         3 => rig.log().seal(),
         4 => drop(rig.log().prepare()),
         5 if dice.roll(6) == 0 => mishap(rig, dice),
+        6 if dice.roll(3) == 0 => drop(rig.log().retain()),
         _ => append(rig, model, dice)?,
     }
     Ok(())
@@ -102,7 +103,9 @@ fn mishap(rig: &Rig, dice: &mut Dice) {
 fn create(rig: &Rig, model: &mut Model, dice: &mut Dice) {
     let name = format!("topic{}", dice.roll(4));
     let partitions = 1 + u32::try_from(name.len() % 3).unwrap_or(0);
-    let Ok(creating) = rig.log().create_topic(&name, TopicSettings::partitions(partitions)) else { return };
+    let bytes = if name.ends_with('0') { Some(8 << 10) } else { None };
+    let settings = TopicSettings { partitions, retention: Retention { age: None, bytes } };
+    let Ok(creating) = rig.log().create_topic(&name, settings) else { return };
     rig.log().step();
     if creating.wait().is_ok() {
         model.created(&name, partitions);

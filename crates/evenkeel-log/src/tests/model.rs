@@ -61,7 +61,7 @@ impl Model {
         for (shard, ends) in log.cut() {
             if &*shard.topic != "evenkeel.control" {
                 let held = read_all(log, &shard, ends.start, ends.high_watermark)?;
-                there.insert(shard, held);
+                there.insert(shard, (ends.start, held));
             }
         }
         self.settle_unknown(&there)?;
@@ -69,7 +69,9 @@ impl Model {
         for (id, (at, bases)) in &self.acked {
             for ((shard, values), base) in self.sets[id].iter().zip(bases) {
                 for (offset, value) in (*base..).zip(values) {
-                    let found = usize::try_from(offset).ok().and_then(|o| there.get(shard)?.get(o));
+                    let Some((start, held)) = there.get(shard) else { return Err(format!("{shard:?} is gone")) };
+                    let Some(index) = offset.checked_sub(*start) else { continue };
+                    let found = usize::try_from(index).ok().and_then(|index| held.get(index));
                     if found != Some(&(*at, value.clone())) {
                         return Err(format!(
                             "set {id}: {shard:?} offset {offset} should be {value} at {at:?}, is {found:?}"
@@ -79,19 +81,19 @@ impl Model {
                 }
             }
         }
-        let held: usize = there.values().map(Vec::len).sum();
+        let held: usize = there.values().map(|(_, held)| held.len()).sum();
         if held != counted { Err(format!("{held} records are there, and {counted} should be")) } else { Ok(()) }
     }
 
-    fn settle_unknown(&mut self, there: &BTreeMap<Shard, Vec<(Timestamp, String)>>) -> Result<(), String> {
+    fn settle_unknown(&mut self, there: &There) -> Result<(), String> {
         for id in std::mem::take(&mut self.unknown) {
             let mut bases = Vec::new();
             let mut at = None;
             for (shard, values) in &self.sets[&id] {
-                let records = there.get(shard).map_or(&[][..], Vec::as_slice);
+                let (start, records) = there.get(shard).map_or((0, &[][..]), |(start, held)| (*start, held.as_slice()));
                 let base = values.first().and_then(|first| records.iter().position(|(_, v)| v == first));
                 at = at.or(base.map(|b| records[b].0));
-                bases.push(base.map(|b| b as u64));
+                bases.push(base.map(|b| start + b as u64));
             }
             match bases.iter().copied().collect::<Option<Vec<u64>>>() {
                 Some(bases) => {
@@ -104,6 +106,9 @@ impl Model {
         Ok(())
     }
 }
+
+/// The first offset of each partition, and what it holds from there.
+type There = BTreeMap<Shard, (u64, Vec<(Timestamp, String)>)>;
 
 fn read_all(log: &Log, shard: &Shard, start: u64, end: u64) -> Result<Vec<(Timestamp, String)>, String> {
     let mut held = Vec::new();
