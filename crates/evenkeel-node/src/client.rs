@@ -86,7 +86,11 @@ impl Client {
 
     fn unreachable(&self, url: &str, why: &str) -> Error {
         let error = Error::new(codes::NODE_UNREACHABLE, format!("`{url}` does not answer: {why}"));
-        if self.base.is_empty() { error } else { error.hint("is the node up? `--node URL` or EVENKEEL_NODE says where") }
+        if self.base.is_empty() {
+            error
+        } else {
+            error.hint("is the node up? `--node URL` or EVENKEEL_NODE says where")
+        }
     }
 }
 

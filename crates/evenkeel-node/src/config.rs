@@ -19,21 +19,20 @@ mod explain;
 
 use std::path::Path;
 
+pub(crate) use addresses::listen;
 pub use effective::effective;
 pub use explain::explain;
 pub(crate) use explain::subscribed;
 pub use glob::matches as glob_matches;
 pub use nearest::nearest;
-pub(crate) use addresses::listen;
 pub use plan::Plan;
 
 use crate::error::{Error, codes};
 
 /// The plan of a configuration file. Relative paths in it are relative to it.
 pub fn load(path: &Path) -> Result<Plan, Error> {
-    let text = std::fs::read_to_string(path).map_err(|e| {
-        Error::new(codes::CONFIG_FILE, format!("cannot read `{}`: {e}", path.display())).exit(2)
-    })?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| Error::new(codes::CONFIG_FILE, format!("cannot read `{}`: {e}", path.display())).exit(2))?;
     let folder = path.parent().unwrap_or(Path::new("."));
     parse(&text, folder).map_err(|e| Error { message: format!("{}: {}", path.display(), e.message), ..e })
 }

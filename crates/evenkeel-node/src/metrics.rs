@@ -141,7 +141,10 @@ mod tests {
         });
         let text = super::render(Some(&watch.snapshot(at)), &[], &LogStatus::default(), 1.5);
         let events = super::names::EVENTS.name;
-        assert!(text.contains(&format!("{events}{{subscription=\"pay\\\"ment\",outcome=\"completed\"}} 1\n")), "{text}");
+        assert!(
+            text.contains(&format!("{events}{{subscription=\"pay\\\"ment\",outcome=\"completed\"}} 1\n")),
+            "{text}"
+        );
         let latency = super::names::LATENCY.name;
         assert!(text.contains(&format!("{latency}_bucket{{subscription=\"pay\\\"ment\",le=\"0.025\"}} 1\n")), "{text}");
         assert_eq!(text.matches(&format!("# TYPE {events} counter")).count(), 1);

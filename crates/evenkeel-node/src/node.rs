@@ -125,21 +125,15 @@ impl RunningNode {
     }
 }
 
-async fn open(
-    plan: &Plan,
-    disk: Option<Arc<dyn Disk>>,
-    options: Options,
-    clock: Arc<dyn Clock>,
-) -> Result<Log, Error> {
+async fn open(plan: &Plan, disk: Option<Arc<dyn Disk>>, options: Options, clock: Arc<dyn Clock>) -> Result<Log, Error> {
     let disk = disk.unwrap_or_else(|| Arc::new(RealDisk::new(&plan.data)));
     wiring::blocking(move || Log::open(disk, options, clock)).await?.map_err(|e| unopened(plan, &e))
 }
 
 pub(crate) fn unopened(plan: &Plan, e: &OpenError) -> Error {
     match e {
-        OpenError::Locked { .. } => {
-            Error::new(codes::DATA_IN_USE, e.to_string()).hint("one node at a time owns a folder: stop the other one, or name another folder with `--data`")
-        }
+        OpenError::Locked { .. } => Error::new(codes::DATA_IN_USE, e.to_string())
+            .hint("one node at a time owns a folder: stop the other one, or name another folder with `--data`"),
         OpenError::Corrupt { .. } => Error::new(codes::DATA_CORRUPT, e.to_string())
             .hint("nothing was changed; keep a copy of the folder before anything else"),
         OpenError::Version { .. } | OpenError::Io { .. } => {

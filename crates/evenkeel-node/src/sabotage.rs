@@ -76,9 +76,7 @@ impl Handler for Cheating {
         let (how, honest) = (self.how, self.honest.clone());
         Box::pin(async move {
             match how {
-                Sabotage::Lose => {
-                    Answer { verdict: Verdict::Ack, emitted: Vec::new(), handler_version: None }
-                }
+                Sabotage::Lose => Answer { verdict: Verdict::Ack, emitted: Vec::new(), handler_version: None },
                 Sabotage::Twice => {
                     let mut key = call.key.0;
                     key[15] ^= 0xff;

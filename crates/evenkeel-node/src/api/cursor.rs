@@ -52,10 +52,9 @@ impl Cursor {
                 From::Earliest => ends.start,
                 From::Latest => ends.high_watermark,
                 From::Offset(offset) => offset.clamp(ends.start, ends.high_watermark),
-                From::Time(at) => log
-                    .offset_at(&shard, at)
-                    .map_err(|e| crate::wiring::failed(&e))?
-                    .unwrap_or(ends.high_watermark),
+                From::Time(at) => {
+                    log.offset_at(&shard, at).map_err(|e| crate::wiring::failed(&e))?.unwrap_or(ends.high_watermark)
+                }
             };
             Ok((*partition, offset))
         });

@@ -36,10 +36,7 @@ pub(super) async fn list(
 }
 
 /// `GET /v1/subscriptions/{name}/dead/{offset}`.
-pub(super) async fn show(
-    State(node): Node,
-    Path((name, offset)): Path<(String, u64)>,
-) -> Result<Json<Value>, Problem> {
+pub(super) async fn show(State(node): Node, Path((name, offset)): Path<(String, u64)>) -> Result<Json<Value>, Problem> {
     node.wire(&name).ok_or_else(|| Problem::unknown_subscription(&node, &name))?;
     let log = node.log.clone();
     let asked = name.clone();

@@ -37,7 +37,8 @@ pub(super) async fn show(State(node): Node) -> Response {
 pub(super) async fn asset(Path(name): Path<String>) -> Response {
     match page::asset(&format!("/assets/{name}")) {
         Some((kind, bytes)) => {
-            let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "public, max-age=31536000, immutable")];
+            let headers =
+                [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "public, max-age=31536000, immutable")];
             (headers, bytes).into_response()
         }
         None => StatusCode::NOT_FOUND.into_response(),
@@ -109,7 +110,8 @@ fn objectives(report: &Report) -> Vec<status::Objective> {
     let seen = report.objectives.iter().zip(&report.snapshot.objectives);
     seen.map(|(of, seen)| {
         let (objective, budget) = (&of.objective, &seen.budget);
-        let shortest = budget.burn.iter().find(|(window, _)| *window >= Duration::from_secs(300)).or(budget.burn.last());
+        let shortest =
+            budget.burn.iter().find(|(window, _)| *window >= Duration::from_secs(300)).or(budget.burn.last());
         let firing = report.firing.iter().filter(|a| a.objective == objective.name).max_by_key(|a| a.severity);
         status::Objective {
             name: objective.name.to_string(),

@@ -19,7 +19,11 @@ pub(super) async fn list(State(node): Node, Path(name): Path<String>) -> Result<
 }
 
 /// Gives a parked key, or all of them, fresh attempts now.
-pub(super) async fn release(State(node): Node, Path(name): Path<String>, body: Request) -> Result<Json<Value>, Problem> {
+pub(super) async fn release(
+    State(node): Node,
+    Path(name): Path<String>,
+    body: Request,
+) -> Result<Json<Value>, Problem> {
     let key = asked(body).await?.key.map(Bytes::from);
     if !node.command(&name, Command::Release { key }) {
         return Err(Problem::unknown_subscription(&node, &name));
@@ -51,8 +55,9 @@ async fn asked(request: Request) -> Result<Asked, Problem> {
     if body.is_empty() {
         return Ok(Asked::default());
     }
-    serde_json::from_slice(&body)
-        .map_err(|e| Problem::parameter("body", &String::from_utf8_lossy(&body), &format!("must be like {{\"key\": …}} ({e})")))
+    serde_json::from_slice(&body).map_err(|e| {
+        Problem::parameter("body", &String::from_utf8_lossy(&body), &format!("must be like {{\"key\": …}} ({e})"))
+    })
 }
 
 fn form(lane: &LaneView) -> Value {

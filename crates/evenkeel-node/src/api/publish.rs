@@ -28,11 +28,8 @@ pub(super) async fn publish(
     if node.log.topic(&topic).is_none() && !auto_create(&node.plan, &node.log, &topic).await? {
         return Err(Problem::unknown_topic(&node, &topic));
     }
-    let limits = Limits {
-        body_bytes_max: bytes_max,
-        batch_events_max: node.plan.limits.batch_events_max,
-        ..Limits::default()
-    };
+    let limits =
+        Limits { body_bytes_max: bytes_max, batch_events_max: node.plan.limits.batch_events_max, ..Limits::default() };
     let headers = parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     let mut events = cloudevents::decode(headers, body, &limits).map_err(|p| malformed(&parts.headers, &p))?;
     trace(&parts.headers, &mut events);
@@ -98,9 +95,9 @@ fn refused(e: &PublishError) -> Problem {
                 None => problem,
             }
         }
-        PublishError::TooLarge { max, .. } => {
-            Problem::new(413, Error::new(codes::TOO_LARGE, said)).with("limit", "group_bytes_max").with("limit_bytes", *max)
-        }
+        PublishError::TooLarge { max, .. } => Problem::new(413, Error::new(codes::TOO_LARGE, said))
+            .with("limit", "group_bytes_max")
+            .with("limit_bytes", *max),
         PublishError::Full => {
             Problem::new(503, Error::new(codes::LOG_FULL, said).hint("make room on the disk of the data folder"))
         }

@@ -16,8 +16,20 @@ use crate::node::unopened;
 use crate::wiring::{all_plans, audited_of, failed};
 
 const COUNTS: [&str; 14] = [
-    "/name", "/appended", "/completed", "/duplicate", "/stale", "/filtered", "/dead", "/dropped", "/expired",
-    "/in_flight", "/parked", "/unread", "/not_an_event", "/order_violations",
+    "/name",
+    "/appended",
+    "/completed",
+    "/duplicate",
+    "/stale",
+    "/filtered",
+    "/dead",
+    "/dropped",
+    "/expired",
+    "/in_flight",
+    "/parked",
+    "/unread",
+    "/not_an_event",
+    "/order_violations",
 ];
 
 #[derive(Debug, clap::Args)]
@@ -60,13 +72,29 @@ fn offline(folder: &std::path::Path, file: &std::path::Path) -> Result<Value, Er
 
 fn shown(answer: &Value) -> String {
     let head = [
-        "SUBSCRIPTION", "APPENDED", "COMPLETED", "DUPLICATE", "STALE", "FILTERED", "DEAD", "DROPPED", "EXPIRED",
-        "IN FLIGHT", "PARKED", "UNREAD", "NOT EVENTS", "DISORDER",
+        "SUBSCRIPTION",
+        "APPENDED",
+        "COMPLETED",
+        "DUPLICATE",
+        "STALE",
+        "FILTERED",
+        "DEAD",
+        "DROPPED",
+        "EXPIRED",
+        "IN FLIGHT",
+        "PARKED",
+        "UNREAD",
+        "NOT EVENTS",
+        "DISORDER",
     ];
     let mut text = table(&head, &rows(answer, "subscriptions", &COUNTS));
     for one in answer.get("subscriptions").and_then(Value::as_array).into_iter().flatten() {
         for problem in one.get("problems").and_then(Value::as_array).into_iter().flatten() {
-            text.push_str(&format!("\n{}: {}", super::output::cell(one.get("name")), super::output::cell(Some(problem))));
+            text.push_str(&format!(
+                "\n{}: {}",
+                super::output::cell(one.get("name")),
+                super::output::cell(Some(problem))
+            ));
         }
     }
     let ok = answer.get("ok") == Some(&Value::Bool(true));

@@ -30,26 +30,48 @@ fn told(story: &Value) -> String {
     let place = |v: &Value| format!("{}/{} offset {}", at(v, "/topic"), at(v, "/partition"), at(v, "/offset"));
     let mut lines = vec![format!("event {} of {}", at(story, "/id"), at(story, "/source"))];
     for record in list(story, "records") {
-        let what = format!("{}  stored in {} ({}, key {})", at(&record, "/appended_at"), place(&record), at(&record, "/type"), at(&record, "/key"));
+        let what = format!(
+            "{}  stored in {} ({}, key {})",
+            at(&record, "/appended_at"),
+            place(&record),
+            at(&record, "/type"),
+            at(&record, "/key")
+        );
         lines.push(what);
     }
     for one in list(story, "subscriptions") {
         let outcome = match one.get("outcome").and_then(Value::as_str) {
-            Some(outcome) => format!("{outcome} at {} after {} ms", at(&one, "/ended_at"), at(&one, "/created_to_ended_ms")),
+            Some(outcome) => {
+                format!("{outcome} at {} after {} ms", at(&one, "/ended_at"), at(&one, "/created_to_ended_ms"))
+            }
             None => "has no outcome yet".to_owned(),
         };
-        lines.push(format!("{}: {outcome} ({} attempts, {} deliveries)", at(&one, "/name"), at(&one, "/attempts_counted"), at(&one, "/deliveries")));
+        lines.push(format!(
+            "{}: {outcome} ({} attempts, {} deliveries)",
+            at(&one, "/name"),
+            at(&one, "/attempts_counted"),
+            at(&one, "/deliveries")
+        ));
         for attempt in list(&one, "attempts") {
             lines.push(format!(
                 "  {}  delivery {}: {} in {} ms, status {} {}",
-                at(&attempt, "/at"), at(&attempt, "/delivery"),
+                at(&attempt, "/at"),
+                at(&attempt, "/delivery"),
                 attempt.get("class").and_then(Value::as_str).unwrap_or("answered"),
-                at(&attempt, "/took_ms"), at(&attempt, "/status"), at(&attempt, "/message"),
+                at(&attempt, "/took_ms"),
+                at(&attempt, "/status"),
+                at(&attempt, "/message"),
             ));
         }
     }
     for caused in list(story, "caused") {
-        let what = format!("caused {} {} in {} (by {})", at(&caused, "/type"), at(&caused, "/id"), place(&caused), at(&caused, "/subscription"));
+        let what = format!(
+            "caused {} {} in {} (by {})",
+            at(&caused, "/type"),
+            at(&caused, "/id"),
+            place(&caused),
+            at(&caused, "/subscription")
+        );
         lines.push(what);
     }
     lines.join("\n")

@@ -8,11 +8,30 @@ use super::output::{print, rows, table};
 use crate::error::Error;
 
 const HEAD: [&str; 11] = [
-    "SUBSCRIPTION", "TOPIC", "STATE", "COMPLETED", "DEAD", "IN FLIGHT", "PARKED", "UNREAD", "P50 MS", "P99 MS", "LAG MS",
+    "SUBSCRIPTION",
+    "TOPIC",
+    "STATE",
+    "COMPLETED",
+    "DEAD",
+    "IN FLIGHT",
+    "PARKED",
+    "UNREAD",
+    "P50 MS",
+    "P99 MS",
+    "LAG MS",
 ];
 const CELLS: [&str; 11] = [
-    "/name", "/topic", "/state", "/completed", "/dead", "/in_flight", "/parked", "/unread", "/latency/p50_ms",
-    "/latency/p99_ms", "/lag_ms",
+    "/name",
+    "/topic",
+    "/state",
+    "/completed",
+    "/dead",
+    "/in_flight",
+    "/parked",
+    "/unread",
+    "/latency/p50_ms",
+    "/latency/p99_ms",
+    "/lag_ms",
 ];
 
 #[derive(Debug, clap::Args)]

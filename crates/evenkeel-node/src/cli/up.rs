@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-
 use crate::config::{self, Plan};
 use crate::error::{Error, codes};
 use crate::logs;

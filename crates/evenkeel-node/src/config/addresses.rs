@@ -13,9 +13,11 @@ pub(crate) fn listen(key: &str, text: &str) -> Result<SocketAddr, Error> {
     let numeric = numeric.as_deref().unwrap_or(text);
     let address: SocketAddr = match numeric.parse() {
         Ok(address) => address,
-        Err(_) => return Err(unspecific(key, text).unwrap_or_else(|| {
-            wrong(format!("`{text}` is not an address: write a host and a port, like `127.0.0.1:8080`"))
-        })),
+        Err(_) => {
+            return Err(unspecific(key, text).unwrap_or_else(|| {
+                wrong(format!("`{text}` is not an address: write a host and a port, like `127.0.0.1:8080`"))
+            }));
+        }
     };
     if address.ip().is_loopback() { Ok(address) } else { Err(not_loopback(key, text)) }
 }
@@ -82,7 +84,6 @@ fn redacted(text: &str) -> String {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::{callee, listen};
@@ -105,8 +106,15 @@ mod tests {
     fn a_handler_url_is_plain_http_without_credentials_and_no_metadata_service() {
         assert!(callee("u", "http://payments.internal:9002/events").is_ok());
         for text in [
-            "https://a/", "ftp://a/", "a:80/x", "/events", "http://user:secret@a/", "http://169.254.169.254/latest",
-            "http://[fe80::1]/", "http://[fd00:ec2::254]/", "http://0.0.0.0/",
+            "https://a/",
+            "ftp://a/",
+            "a:80/x",
+            "/events",
+            "http://user:secret@a/",
+            "http://169.254.169.254/latest",
+            "http://[fe80::1]/",
+            "http://[fd00:ec2::254]/",
+            "http://0.0.0.0/",
         ] {
             let error = callee("u", text).unwrap_err();
             assert_eq!(error.code, codes::CONFIG_URL, "{text}");

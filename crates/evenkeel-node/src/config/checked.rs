@@ -18,7 +18,8 @@ use crate::error::{Error, codes};
 
 /// The plan of a raw form.
 pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Plan, Error> {
-    let topics = raw.topics.into_iter().map(|(n, t)| topic(&n, t.unwrap_or_default())).collect::<Result<Vec<_>, _>>()?;
+    let topics =
+        raw.topics.into_iter().map(|(n, t)| topic(&n, t.unwrap_or_default())).collect::<Result<Vec<_>, _>>()?;
     let dependencies = raw
         .dependencies
         .into_iter()

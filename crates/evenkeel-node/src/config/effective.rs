@@ -96,10 +96,7 @@ fn subscription(plan: &SubscriptionPlan) -> raw::Subscription {
             mode: Some(effects(policy.effects).to_owned()),
             topic: plan.effects_topic.as_ref().map(ToString::to_string),
         }),
-        concurrency: Some(raw::Concurrency {
-            min: Some(policy.concurrency.min),
-            max: Some(policy.concurrency.max),
-        }),
+        concurrency: Some(raw::Concurrency { min: Some(policy.concurrency.min), max: Some(policy.concurrency.max) }),
         inbox: Some(show_duration(policy.inbox)),
         parking: Some(raw::Parking {
             keys: u32::try_from(policy.parking.keys).ok(),

@@ -35,7 +35,11 @@ pub fn explain(plan: &Plan) -> String {
         let _ = writeln!(text, "\n{}", super::playbooks::explain(playbook));
     }
     for webhook in &plan.webhooks {
-        let _ = writeln!(text, "\nAlerts are posted to `{}` ({}), and retried until it takes them.", webhook.name, webhook.url);
+        let _ = writeln!(
+            text,
+            "\nAlerts are posted to `{}` ({}), and retried until it takes them.",
+            webhook.name, webhook.url
+        );
     }
     text
 }
@@ -45,7 +49,13 @@ pub(crate) fn subscribed(plan: &SubscriptionPlan) -> String {
     let policy = &plan.policy;
     let wanted = if plan.filter.is_some() { "the events of its filter" } else { "every event" };
     let mut lines = vec![
-        format!("{}: {wanted} of `{}` goes to {} within {}.", plan.name, plan.topic, plan.url, show_duration(policy.timeout)),
+        format!(
+            "{}: {wanted} of `{}` goes to {} within {}.",
+            plan.name,
+            plan.topic,
+            plan.url,
+            show_duration(policy.timeout)
+        ),
         match policy.order {
             Order::Key => "Events of one key go one after the other; other keys do not wait for them.".to_owned(),
             Order::Partition => "Events of one partition go one after the other.".to_owned(),
@@ -53,9 +63,13 @@ pub(crate) fn subscribed(plan: &SubscriptionPlan) -> String {
         },
         retried(&policy.retry),
         match policy.when_exhausted {
-            Exhausted::Skip => format!("Then it is a dead letter in `{}.dead`, and the events behind it go on.", plan.name),
+            Exhausted::Skip => {
+                format!("Then it is a dead letter in `{}.dead`, and the events behind it go on.", plan.name)
+            }
             Exhausted::ParkKey => "Then its key stays parked until an operator releases or skips it.".to_owned(),
-            Exhausted::Pause => "Then the subscription stops, with the event in its place, until it is resumed.".to_owned(),
+            Exhausted::Pause => {
+                "Then the subscription stops, with the event in its place, until it is resumed.".to_owned()
+            }
         },
         "While the handler cannot be reached, or its breaker is open, events wait and lose no attempts.".to_owned(),
     ];

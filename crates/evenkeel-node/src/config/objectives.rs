@@ -12,8 +12,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use evenkeel_watch::openslo::{BurnAlert, Indicator, Method, Severity};
 pub use evenkeel_watch::openslo::Objective;
+use evenkeel_watch::openslo::{BurnAlert, Indicator, Method, Severity};
 
 use super::checked::{choice, unknown, value};
 use super::plan::SubscriptionPlan;

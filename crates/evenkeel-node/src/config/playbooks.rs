@@ -41,8 +41,11 @@ pub(super) fn load(pattern: &str, folder: &Path, plan: &Plan) -> Result<Vec<Play
 
 /// The playbooks that stand in the configuration itself.
 pub(super) fn inline(written: Vec<serde_json::Value>, plan: &Plan) -> Result<Vec<Playbook>, Error> {
-    let playbooks =
-        written.into_iter().enumerate().map(|(i, w)| one(&format!("playbooks[{i}]"), w, plan)).collect::<Result<_, _>>()?;
+    let playbooks = written
+        .into_iter()
+        .enumerate()
+        .map(|(i, w)| one(&format!("playbooks[{i}]"), w, plan))
+        .collect::<Result<_, _>>()?;
     unique(playbooks)
 }
 
@@ -54,7 +57,9 @@ pub(super) fn explain(playbook: &Playbook) -> String {
         Trigger::Incident { objective: Some(objective), severity } => {
             format!("answers an incident of `{objective}` ({} or worse)", severity.name())
         }
-        Trigger::Incident { objective: None, severity } => format!("answers any incident ({} or worse)", severity.name()),
+        Trigger::Incident { objective: None, severity } => {
+            format!("answers any incident ({} or worse)", severity.name())
+        }
     };
     let mut lines = vec![format!(
         "{}: {trigger}; at most {} times in {}, {} apart{}.",
@@ -170,7 +175,9 @@ fn action(at: &str, raw: raw::Action, plan: &Plan) -> Result<StepAction, Error> 
             });
             Ok(StepAction::Call { method, url: addresses::callee(&format!("{at}.call.url"), &url)?, body })
         }
-        raw::Action::Pause(name) => Ok(StepAction::Pause { subscription: subscription(&format!("{at}.pause"), &name, plan)? }),
+        raw::Action::Pause(name) => {
+            Ok(StepAction::Pause { subscription: subscription(&format!("{at}.pause"), &name, plan)? })
+        }
         raw::Action::Resume(name) => {
             Ok(StepAction::Resume { subscription: subscription(&format!("{at}.resume"), &name, plan)? })
         }
@@ -188,6 +195,8 @@ fn objective(at: &str, name: &str, plan: &Plan) -> Result<Arc<str>, Error> {
 fn subscription(at: &str, name: &str, plan: &Plan) -> Result<Arc<str>, Error> {
     match plan.subscriptions.iter().find(|s| &*s.name == name) {
         Some(found) => Ok(found.name.clone()),
-        None => Err(unknown(at, "subscription", name, &plan.subscriptions.iter().map(|s| &*s.name).collect::<Vec<_>>())),
+        None => {
+            Err(unknown(at, "subscription", name, &plan.subscriptions.iter().map(|s| &*s.name).collect::<Vec<_>>()))
+        }
     }
 }

@@ -63,7 +63,12 @@ fn a_typo_is_refused_with_its_path_and_the_nearest_right_name() {
     for (from, to, path, right) in [
         ("attempts: 8", "atempts: 8", "subscriptions.payment.retry.atempts", "subscriptions.payment.retry.attempts"),
         ("partitions: 12", "partitons: 12", "topics.orders.partitons", "topics.orders.partitions"),
-        ("timeout: 5s", "timeuot: 5s", "subscriptions.payment.handler.http.timeuot", "subscriptions.payment.handler.http.timeout"),
+        (
+            "timeout: 5s",
+            "timeuot: 5s",
+            "subscriptions.payment.handler.http.timeuot",
+            "subscriptions.payment.handler.http.timeout",
+        ),
         ("data: .", "dta: .", "dta", "data"),
     ] {
         let error = read(&FILE.replacen(from, to, 1)).unwrap_err();
@@ -113,7 +118,11 @@ fn check_says_in_words_what_a_subscription_does_and_that_kafka_is_bound_to_nothi
 
 #[test]
 fn what_stands_in_a_filter_means_all_of_it() {
-    let text = FILE.replacen("{ type: OrderCreated }", "{ any: [ { prefix: { type: Order } }, { not: { source: /x } } ], subject: a }", 1);
+    let text = FILE.replacen(
+        "{ type: OrderCreated }",
+        "{ any: [ { prefix: { type: Order } }, { not: { source: /x } } ], subject: a }",
+        1,
+    );
     let plan = read(&text).unwrap();
     let payment = plan.subscriptions.iter().find(|s| &*s.name == "payment").unwrap();
     let mut event = evenkeel_model::Event::new("/x", "1", "OrderCreated");

@@ -92,8 +92,12 @@ pub fn rate(text: &str) -> Result<f64, String> {
     if number.is_finite() && number > 0.0 { Ok(number / seconds) } else { Err(wrong()) }
 }
 
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss,
-    reason = "checked to lie within an exact range first")]
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "checked to lie within an exact range first"
+)]
 fn scaled(number: f64, factor: u64) -> Option<u64> {
     let product = (number * factor as f64).round();
     (product.is_finite() && (0.0..9.0e18).contains(&product)).then_some(product as u64)

@@ -43,7 +43,8 @@ pub const LOG_GROUPS: Metric = counter("evenkeel_log_groups_total", "Atomic grou
 pub const LOG_FLUSHES: Metric =
     counter("evenkeel_log_flushes_total", "Times the medium was asked to make something durable since the start.");
 /// Bytes appended.
-pub const LOG_BYTES: Metric = counter("evenkeel_log_appended_bytes_total", "Bytes of records appended since the start.");
+pub const LOG_BYTES: Metric =
+    counter("evenkeel_log_appended_bytes_total", "Bytes of records appended since the start.");
 /// Bytes of write-ahead files.
 pub const LOG_WAL_BYTES: Metric = gauge("evenkeel_log_wal_bytes", "Bytes of write-ahead files.");
 /// Bytes of segments.
@@ -56,7 +57,8 @@ pub const EVENTS: Metric = counter("evenkeel_events_total", "Events that ended, 
 pub const FAILED_ATTEMPTS: Metric =
     counter("evenkeel_failed_attempts_total", "Attempts that did not end their event, by failure class.");
 /// Deliveries.
-pub const DELIVERIES: Metric = counter("evenkeel_deliveries_total", "Times that ended events were handed to a handler.");
+pub const DELIVERIES: Metric =
+    counter("evenkeel_deliveries_total", "Times that ended events were handed to a handler.");
 /// Emitted events.
 pub const EMITTED: Metric = counter("evenkeel_emitted_events_total", "Events that handlers returned.");
 /// Overdue events.
@@ -84,7 +86,8 @@ pub const OBJECTIVE_BAD: Metric = gauge("evenkeel_objective_bad_events", "Bad ev
 pub const BUDGET_REMAINING: Metric =
     gauge("evenkeel_objective_budget_remaining", "Share of the error budget that is left; below 0 when overspent.");
 /// Burn rate.
-pub const BURN: Metric = gauge("evenkeel_objective_burn_rate", "How many times as fast as allowed the budget is spent.");
+pub const BURN: Metric =
+    gauge("evenkeel_objective_burn_rate", "How many times as fast as allowed the budget is spent.");
 /// Alerts.
 pub const ALERTS_FIRING: Metric = gauge("evenkeel_objective_alerts_firing", "Alerts of the objective that fire.");
 /// In flight.

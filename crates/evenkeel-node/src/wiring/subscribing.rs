@@ -41,7 +41,9 @@ pub(super) struct Prepared {
 
 impl Prepared {
     pub(super) fn start(self, clock: &Arc<dyn Clock>) -> Wire {
-        let seed = u64::from_le_bytes(evenkeel_delivery::Mark::of(&self.plan.uid, "seed", "").0[..8].try_into().unwrap_or_default());
+        let seed = u64::from_le_bytes(
+            evenkeel_delivery::Mark::of(&self.plan.uid, "seed", "").0[..8].try_into().unwrap_or_default(),
+        );
         let handle = runtime::start(self.spec, clock.clone(), seed ^ clock.now().micros().unsigned_abs());
         Wire { plan: self.plan, handle }
     }
@@ -103,11 +105,12 @@ fn begins(from: From, topic: &str, log: &Log) -> Begins {
 /// it begins there after every restart.
 async fn begin(journal: EmbeddedJournal, source: &EmbeddedSource) -> Result<Recalled, PortError> {
     let mut remembered = journal.load().await?;
-    let known = |shard: &Shard| remembered.iter().any(|r| matches!(r, Remembered::Progress { shard: s, .. } if s == shard));
-    let missing: Vec<(Shard, u64)> =
-        source.shards().await?.into_iter().filter(|(shard, _)| !known(shard)).collect();
+    let known =
+        |shard: &Shard| remembered.iter().any(|r| matches!(r, Remembered::Progress { shard: s, .. } if s == shard));
+    let missing: Vec<(Shard, u64)> = source.shards().await?.into_iter().filter(|(shard, _)| !known(shard)).collect();
     if !missing.is_empty() {
-        let facts = missing.iter().map(|(shard, below)| Fact::Progress { shard: shard.clone(), below: *below }).collect();
+        let facts =
+            missing.iter().map(|(shard, below)| Fact::Progress { shard: shard.clone(), below: *below }).collect();
         let round = Round { number: 0, facts, acked: Vec::new() };
         journal.commit(Commit { round, emitted: Vec::new(), dead: Vec::new() }).await?;
         remembered.extend(missing.into_iter().map(|(shard, below)| Remembered::Progress { shard, below }));
@@ -134,4 +137,3 @@ impl Journal for Recalled {
         self.journal.commit(commit)
     }
 }
-

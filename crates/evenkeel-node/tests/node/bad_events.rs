@@ -71,7 +71,10 @@ async fn a_body_beyond_the_limit_is_413_and_names_the_limit() {
     let node = start(folder.path(), TOPIC).await;
     let event = json!({ "specversion": "1.0", "id": "1", "source": "/s", "type": "T", "data": "x".repeat(70_000) });
     let (status, problem) = refused(&node, "orders", &JSON, event.to_string()).await;
-    assert_eq!((status, problem["limit"].as_str(), problem["limit_bytes"].as_u64()), (413, Some("limits.body"), Some(65_536)));
+    assert_eq!(
+        (status, problem["limit"].as_str(), problem["limit_bytes"].as_u64()),
+        (413, Some("limits.body"), Some(65_536))
+    );
     let one = |id: u32| json!({ "specversion": "1.0", "id": id.to_string(), "source": "/s", "type": "T" });
     let four: Vec<Value> = (0..4).map(one).collect();
     let (status, problem) = refused(&node, "orders", &BATCH, json!(four).to_string()).await;

@@ -109,11 +109,18 @@ async fn a_handler_that_rejects_an_event_gets_it_into_the_dead_letters_with_its_
     })
     .await;
     let dead = node.get("/v1/subscriptions/s/dead").await;
-    let letter = row(&json!({ "items": dead["items"].as_array().unwrap().iter().map(|l| {
+    let letter = row(
+        &json!({ "items": dead["items"].as_array().unwrap().iter().map(|l| {
         let mut named = l.clone();
         named["name"] = l["id"].clone();
         named
-    }).collect::<Vec<_>>() }), "items", "poison");
-    assert_eq!((letter["class"].as_str(), letter["key"].as_str(), letter["topic"].as_str()), (Some("rejected"), Some("k"), Some("orders")));
+    }).collect::<Vec<_>>() }),
+        "items",
+        "poison",
+    );
+    assert_eq!(
+        (letter["class"].as_str(), letter["key"].as_str(), letter["topic"].as_str()),
+        (Some("rejected"), Some("k"), Some("orders"))
+    );
     assert_eq!(node.get("/v1/audit").await["ok"], true);
 }

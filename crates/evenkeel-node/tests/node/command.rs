@@ -51,7 +51,11 @@ fn check_prints_yaml_on_stdout_and_a_typo_exits_3_with_the_right_name() {
     std::fs::write(&file, "topics: { orders: { partitons: 3 } }\n").unwrap();
     let typo = evenkeel(folder.path(), &["check"]);
     assert_eq!(typo.status.code(), Some(3));
-    assert!(err(&typo).contains("`topics.orders.partitons`") && err(&typo).contains("`topics.orders.partitions`"), "{}", err(&typo));
+    assert!(
+        err(&typo).contains("`topics.orders.partitons`") && err(&typo).contains("`topics.orders.partitions`"),
+        "{}",
+        err(&typo)
+    );
     assert_eq!(evenkeel(folder.path(), &["check", "absent.yaml"]).status.code(), Some(2));
 }
 

@@ -16,7 +16,8 @@ async fn a_full_disk_is_503_with_retry_after_and_room_again_is_200_with_the_same
     let node = start_with(folder.path(), "topics: { orders: { partitions: 1 } }\n", means).await;
     disk.set_capacity(Some(disk.used()));
     let body = |n: u32| {
-        json!({ "specversion": "1.0", "id": n.to_string(), "source": "/s", "type": "T", "data": "x".repeat(100_000) }).to_string()
+        json!({ "specversion": "1.0", "id": n.to_string(), "source": "/s", "type": "T", "data": "x".repeat(100_000) })
+            .to_string()
     };
     let structured = [("content-type", "application/cloudevents+json")];
     let mut stored = 0;

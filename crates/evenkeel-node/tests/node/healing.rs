@@ -77,7 +77,11 @@ async fn a_wedged_handler_fires_an_alert_opens_an_incident_and_is_healed_by_the_
             every.tick().await;
             number += 1;
             let id = number.to_string();
-            node.publish("orders", json!({ "specversion": "1.0", "id": id, "source": "/s", "type": "T", "subject": id })).await;
+            node.publish(
+                "orders",
+                json!({ "specversion": "1.0", "id": id, "source": "/s", "type": "T", "subject": id }),
+            )
+            .await;
             wedged.fetch_or(number == 25, Ordering::SeqCst);
             if number % 10 == 0 {
                 let incidents = node.get("/v1/incidents").await;

@@ -47,8 +47,12 @@ async fn all_three_modes_end_as_the_same_event_at_the_handler() {
     );
     let node = start(folder.path(), &yaml).await;
     let binary = [
-        ("ce-specversion", "1.0"), ("ce-id", "b"), ("ce-source", "/shop"), ("ce-type", "OrderCreated"),
-        ("ce-subject", "Euro%20%E2%82%AC"), ("content-type", "application/json"),
+        ("ce-specversion", "1.0"),
+        ("ce-id", "b"),
+        ("ce-source", "/shop"),
+        ("ce-type", "OrderCreated"),
+        ("ce-subject", "Euro%20%E2%82%AC"),
+        ("content-type", "application/json"),
     ];
     assert_eq!(node.post("orders", &binary, r#"{"n":1}"#).await.status, 200);
     node.publish("orders", event("s", 2)).await;
@@ -68,8 +72,10 @@ async fn all_three_modes_end_as_the_same_event_at_the_handler() {
     let page = node.client.send("GET", "/", &[], bytes::Bytes::new(), crate::support::PATIENCE).await.unwrap();
     assert_eq!(page.status, 200);
     assert!(String::from_utf8_lossy(&page.body).contains("</html>"));
-    let metrics = node.client.send("GET", "/metrics", &[], bytes::Bytes::new(), crate::support::PATIENCE).await.unwrap();
-    let counted = format!("{}{{subscription=\"s\",outcome=\"completed\"}} 4", evenkeel_node::metrics::names::EVENTS.name);
+    let metrics =
+        node.client.send("GET", "/metrics", &[], bytes::Bytes::new(), crate::support::PATIENCE).await.unwrap();
+    let counted =
+        format!("{}{{subscription=\"s\",outcome=\"completed\"}} 4", evenkeel_node::metrics::names::EVENTS.name);
     assert!(String::from_utf8_lossy(&metrics.body).contains(&counted));
 }
 
@@ -78,7 +84,8 @@ async fn a_cursor_reads_a_topic_to_its_end_without_gap_or_repeat() {
     let folder = tempfile::tempdir().unwrap();
     let node = start(folder.path(), TOPIC).await;
     for n in 0..25 {
-        let event = json!({ "specversion": "1.0", "id": n.to_string(), "source": "/s", "type": "T", "subject": n.to_string() });
+        let event =
+            json!({ "specversion": "1.0", "id": n.to_string(), "source": "/s", "type": "T", "subject": n.to_string() });
         node.publish("orders", event).await;
     }
     let mut ids = std::collections::BTreeSet::new();

@@ -52,7 +52,10 @@ async fn a_subscription_that_is_added_later_begins_at_the_end_and_stays_there_ov
     node.publish("orders", event("before")).await;
     node.node.shutdown().await;
 
-    let yaml = format!("{topic}subscriptions: {{ s: {{ topic: orders, handler: {{ http: {{ url: \"{}/\" }} }} }} }}\n", handler.url);
+    let yaml = format!(
+        "{topic}subscriptions: {{ s: {{ topic: orders, handler: {{ http: {{ url: \"{}/\" }} }} }} }}\n",
+        handler.url
+    );
     let node = start(folder.path(), &yaml).await;
     node.node.shutdown().await;
     let node = start(folder.path(), topic).await;

@@ -34,7 +34,10 @@ fn one(name: &str, raw: raw::Subscription, plan: &Plan, names: &[String]) -> Res
     let at = |key: &str| format!("{at}.{key}");
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     if name.is_empty() || name.len() > 200 || !name.chars().all(legal) {
-        return Err(value(&format!("subscriptions.{name}"), "a subscription's name is 1 to 200 of a-z, A-Z, 0-9, `_`, `-`"));
+        return Err(value(
+            &format!("subscriptions.{name}"),
+            "a subscription's name is 1 to 200 of a-z, A-Z, 0-9, `_`, `-`",
+        ));
     }
     let topic = raw.topic.as_deref().ok_or_else(|| value(&at("topic"), "is missing"))?;
     readable(&at("topic"), topic, plan, names)?;
@@ -54,7 +57,10 @@ fn one(name: &str, raw: raw::Subscription, plan: &Plan, names: &[String]) -> Res
             other => return Err(choice(&at("order"), other, &["key", "partition", "none"])),
         },
         retry: retry(&at("retry"), raw.retry.unwrap_or_default())?,
-        timeout: positive(&at("handler.http.timeout"), duration(&at("handler.http.timeout"), &http.timeout, Duration::from_secs(5))?)?,
+        timeout: positive(
+            &at("handler.http.timeout"),
+            duration(&at("handler.http.timeout"), &http.timeout, Duration::from_secs(5))?,
+        )?,
         when_exhausted: match or(&raw.when_exhausted, "skip") {
             "skip" => Exhausted::Skip,
             "park_key" => Exhausted::ParkKey,
@@ -102,7 +108,9 @@ fn effects(at: &str, raw: raw::Effects, plan: &Plan) -> Result<(Effects, Option<
         other => return Err(choice(&format!("{at}.mode"), other, &["none", "fenced", "log"])),
     };
     match (mode, raw.topic) {
-        (Effects::Log, None) => Err(value(&format!("{at}.topic"), "is missing: with `log`, returned events need a topic")),
+        (Effects::Log, None) => {
+            Err(value(&format!("{at}.topic"), "is missing: with `log`, returned events need a topic"))
+        }
         (Effects::Log, Some(topic)) => {
             let known: Vec<&str> = plan.topics.iter().map(|t| &*t.name).collect();
             if !known.contains(&topic.as_str()) {
@@ -127,7 +135,10 @@ fn retry(at: &str, raw: raw::Retry) -> Result<RetrySchedule, Error> {
     }
     Ok(RetrySchedule {
         attempts,
-        initial: positive(&format!("{at}.initial"), duration(&format!("{at}.initial"), &raw.initial, default.initial)?)?,
+        initial: positive(
+            &format!("{at}.initial"),
+            duration(&format!("{at}.initial"), &raw.initial, default.initial)?,
+        )?,
         factor,
         max: positive(&format!("{at}.max"), duration(&format!("{at}.max"), &raw.max, default.max)?)?,
         age: positive(&format!("{at}.age"), duration(&format!("{at}.age"), &raw.age, default.age)?)?,
@@ -170,9 +181,9 @@ fn from(at: &str, text: Option<&str>) -> Result<From, Error> {
         None => Ok(From::Default),
         Some("earliest") => Ok(From::Earliest),
         Some("latest") => Ok(From::Latest),
-        Some(time) => parse_rfc3339(time)
-            .map(From::Time)
-            .ok_or_else(|| value(at, format!("`{time}` is none of earliest, latest, a time like 2026-11-21T08:00:00Z"))),
+        Some(time) => parse_rfc3339(time).map(From::Time).ok_or_else(|| {
+            value(at, format!("`{time}` is none of earliest, latest, a time like 2026-11-21T08:00:00Z"))
+        }),
     }
 }
 
@@ -181,7 +192,8 @@ fn no_circles(all: &[SubscriptionPlan]) -> Result<(), Error> {
     for start in all {
         let mut seen = BTreeSet::new();
         let mut topic = start.topic.clone();
-        while let Some(owner) = topic.strip_suffix(names::DEAD_SUFFIX).and_then(|n| all.iter().find(|s| &*s.name == n)) {
+        while let Some(owner) = topic.strip_suffix(names::DEAD_SUFFIX).and_then(|n| all.iter().find(|s| &*s.name == n))
+        {
             if !seen.insert(owner.name.clone()) || owner.name == start.name {
                 return Err(value(&format!("subscriptions.{}.topic", start.name), "reads its own dead letters"));
             }

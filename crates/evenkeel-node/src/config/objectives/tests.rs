@@ -62,7 +62,11 @@ fn what_is_not_executed_is_refused_by_name() {
     for (from, to, word) in [
         ("Occurrences", "Timeslices", "budgetingMethod"),
         ("isRolling: true", "isRolling: false", "isRolling"),
-        ("type: evenkeel, spec: { subscription: payment,", "type: prometheus, spec: { subscription: payment,", "good.metricSource.type"),
+        (
+            "type: evenkeel, spec: { subscription: payment,",
+            "type: prometheus, spec: { subscription: payment,",
+            "good.metricSource.type",
+        ),
         ("target: 0.999", "target: 1.0", "target"),
         ("within: 500ms", "withn: 500ms", "withn"),
         ("openslo/v1", "openslo/v2", "apiVersion"),

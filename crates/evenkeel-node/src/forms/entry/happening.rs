@@ -140,7 +140,9 @@ fn of_playbook(what: &Happening) -> HappeningForm {
         Happening::Disabled { playbook, why } => {
             HappeningForm::Disabled { playbook: playbook.to_string(), why: why.clone() }
         }
-        Happening::Enabled { playbook, by } => HappeningForm::Enabled { playbook: playbook.to_string(), by: by.clone() },
+        Happening::Enabled { playbook, by } => {
+            HappeningForm::Enabled { playbook: playbook.to_string(), by: by.clone() }
+        }
         Happening::KillSwitch { on, by } => HappeningForm::KillSwitch { on: *on, by: by.clone() },
         Happening::Escalated { playbook, why } => {
             HappeningForm::Escalated { playbook: playbook.to_string(), why: why.clone() }
@@ -172,11 +174,9 @@ impl From<HappeningForm> for Happening {
                 time_to_detect: Duration::from_micros(detect_us),
                 time_to_recover: Duration::from_micros(recover_us),
             },
-            HappeningForm::Guarded { playbook, refused, inputs } => Happening::Guarded {
-                playbook: Arc::from(playbook),
-                refused: refused.map(rule),
-                inputs: inputs.read(),
-            },
+            HappeningForm::Guarded { playbook, refused, inputs } => {
+                Happening::Guarded { playbook: Arc::from(playbook), refused: refused.map(rule), inputs: inputs.read() }
+            }
             HappeningForm::RunStarted { run, playbook, scope, dry_run, why } => Happening::RunStarted {
                 run: RunId(run),
                 playbook: Arc::from(playbook),
@@ -191,14 +191,22 @@ impl From<HappeningForm> for Happening {
                 action: action.into(),
                 undo: undo.map(Into::into),
             },
-            HappeningForm::StepEnded { run, step, ok, detail } => Happening::StepEnded { run: RunId(run), step, ok, detail },
+            HappeningForm::StepEnded { run, step, ok, detail } => {
+                Happening::StepEnded { run: RunId(run), step, ok, detail }
+            }
             HappeningForm::CheckEnded { run, step, held, detail } => {
                 Happening::CheckEnded { run: RunId(run), step, held, detail }
             }
-            HappeningForm::Turned { run, ending: how, why } => Happening::Turned { run: RunId(run), ending: ending(how), why },
+            HappeningForm::Turned { run, ending: how, why } => {
+                Happening::Turned { run: RunId(run), ending: ending(how), why }
+            }
             HappeningForm::UndoStarted { run, step } => Happening::UndoStarted { run: RunId(run), step },
-            HappeningForm::UndoEnded { run, step, ok, detail } => Happening::UndoEnded { run: RunId(run), step, ok, detail },
-            HappeningForm::RunEnded { run, ending: how } => Happening::RunEnded { run: RunId(run), ending: ending(how) },
+            HappeningForm::UndoEnded { run, step, ok, detail } => {
+                Happening::UndoEnded { run: RunId(run), step, ok, detail }
+            }
+            HappeningForm::RunEnded { run, ending: how } => {
+                Happening::RunEnded { run: RunId(run), ending: ending(how) }
+            }
             HappeningForm::Escalated { playbook, why } => Happening::Escalated { playbook: Arc::from(playbook), why },
             HappeningForm::Disabled { playbook, why } => Happening::Disabled { playbook: Arc::from(playbook), why },
             HappeningForm::Enabled { playbook, by } => Happening::Enabled { playbook: Arc::from(playbook), by },

@@ -13,15 +13,31 @@ fn every_kind_of_entry_reads_back_to_itself() {
     let at = Timestamp::from_micros(1_795_000_000_123_456);
     let call = StepAction::Call { method: "POST".into(), url: "http://a/".into(), body: Some("{}".into()) };
     let all = [
-        Happening::Opened { objective: name(), service: name(), subscription: name(), severity: Severity::Page, first_bad_at: at },
+        Happening::Opened {
+            objective: name(),
+            service: name(),
+            subscription: name(),
+            severity: Severity::Page,
+            first_bad_at: at,
+        },
         Happening::AlertJoined { alert: name(), severity: Severity::Ticket, first_bad_at: at, detail: "d".into() },
         Happening::AlertCleared { alert: name() },
         Happening::Acknowledged { by: "ann".into() },
         Happening::Noted { by: "ann".into(), text: "…".into() },
         Happening::Resolved { time_to_detect: Duration::from_millis(3), time_to_recover: Duration::from_secs(9) },
-        Happening::Guarded { playbook: name(), refused: Some(Rule::CoolDown), inputs: Inputs { runs: 3, since_last: Some(Duration::from_secs(1)), ..Inputs::default() } },
+        Happening::Guarded {
+            playbook: name(),
+            refused: Some(Rule::CoolDown),
+            inputs: Inputs { runs: 3, since_last: Some(Duration::from_secs(1)), ..Inputs::default() },
+        },
         Happening::RunStarted { run, playbook: name(), scope: name(), dry_run: true, why: "w".into() },
-        Happening::StepStarted { run, step: 1, name: name(), action: call.clone(), undo: Some(StepAction::Wait(Duration::from_secs(2))) },
+        Happening::StepStarted {
+            run,
+            step: 1,
+            name: name(),
+            action: call.clone(),
+            undo: Some(StepAction::Wait(Duration::from_secs(2))),
+        },
         Happening::StepEnded { run, step: 1, ok: true, detail: "200".into() },
         Happening::CheckEnded { run, step: 1, held: false, detail: "burn 3".into() },
         Happening::Turned { run, ending: Ending::Aborted, why: "w".into() },
