@@ -14,5 +14,7 @@ mod restart;
 mod disk;
 #[path = "node/healing.rs"]
 mod healing;
+#[path = "node/sabotage.rs"]
+mod sabotage;
 #[path = "node/command.rs"]
 mod command;
