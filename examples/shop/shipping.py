@@ -101,7 +101,7 @@ class Shipping:
         if fault["mode"] == "down":
             return int(fault.get("status", 502)), {"error": "down on purpose"}
         if fault["mode"] == "wedged":
-            return 503, {"error": "wedged on purpose"}
+            return 500, {"error": "wedged on purpose"}
         if fault["mode"] == "hang":
             time.sleep(3600)
         if headers.get("ce-type") != "PaymentCaptured":

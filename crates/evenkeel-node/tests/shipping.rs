@@ -111,7 +111,7 @@ async fn keeps_its_promises(command: impl Fn() -> Command) {
 
     shipping.post("/faults", "-", "-", json!({ "mode": "wedged" })).await;
     shipping.post("/faults", "-", "-", json!({ "mode": "ok" })).await;
-    assert_eq!(shipping.post("/events", "k3", "PaymentCaptured", payment()).await.0, 503);
+    assert_eq!(shipping.post("/events", "k3", "PaymentCaptured", payment()).await.0, 500);
     shipping.post("/recycle", "-", "-", json!({})).await;
     assert_eq!(shipping.post("/events", "k3", "PaymentCaptured", payment()).await.0, 200);
     assert_eq!(shipping.book().len(), 2);

@@ -25,7 +25,7 @@ pub(crate) enum Fault {
     },
     /// Takes the call and never answers.
     Hang,
-    /// Answers 503 until it is recycled.
+    /// Answers 500 until it is recycled.
     Wedged,
     /// This order makes it fail each time.
     Poison {
@@ -83,7 +83,7 @@ impl Switch {
             Some(Fault::Down { status }) => {
                 Turn::Refuse(StatusCode::from_u16(*status).unwrap_or(StatusCode::BAD_GATEWAY))
             }
-            Some(Fault::Wedged) => Turn::Refuse(StatusCode::SERVICE_UNAVAILABLE),
+            Some(Fault::Wedged) => Turn::Refuse(StatusCode::INTERNAL_SERVER_ERROR),
             Some(Fault::Hang) => Turn::Hang,
             Some(Fault::Slow { ms }) => Turn::Serve { after: Duration::from_millis(*ms) },
             _ => Turn::Serve { after: Duration::ZERO },
@@ -110,7 +110,7 @@ mod tests {
         let switch = Switch::default();
         switch.turn(Fault::Wedged);
         switch.turn(Fault::Ok);
-        assert_eq!(switch.meets("1"), Turn::Refuse(StatusCode::SERVICE_UNAVAILABLE));
+        assert_eq!(switch.meets("1"), Turn::Refuse(StatusCode::INTERNAL_SERVER_ERROR));
         switch.recycle();
         assert_eq!(switch.meets("1"), SERVED);
     }

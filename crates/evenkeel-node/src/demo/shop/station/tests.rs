@@ -74,7 +74,7 @@ async fn a_refused_call_has_no_effect() {
     inventory.call("/faults", "-", json!({"mode": "down", "status": 502})).await;
     assert_eq!(inventory.call("/events", "k1", order()).await.0, 502);
     inventory.call("/faults", "-", json!({"mode": "wedged"})).await;
-    assert_eq!(inventory.call("/events", "k1", order()).await.0, 503);
+    assert_eq!(inventory.call("/events", "k1", order()).await.0, 500);
     assert!(inventory.book().is_empty());
     inventory.call("/recycle", "-", json!({})).await;
     assert_eq!(inventory.call("/events", "k1", order()).await.0, 200);
