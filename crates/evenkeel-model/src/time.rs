@@ -73,10 +73,7 @@ impl SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the clock that everything else is given")]
     pub fn new() -> SystemClock {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        SystemClock {
-            wall_at_start: i64::try_from(wall.as_micros()).unwrap_or(i64::MAX),
-            started: Instant::now(),
-        }
+        SystemClock { wall_at_start: i64::try_from(wall.as_micros()).unwrap_or(i64::MAX), started: Instant::now() }
     }
 }
 

@@ -90,7 +90,7 @@ fn logging(raw: raw::Logging) -> Result<Logging, Error> {
     };
     let level = raw.level.unwrap_or_else(|| "info".to_owned());
     level
-        .parse::<tracing_subscriber::EnvFilter>()
+        .parse::<tracing_subscriber::filter::Targets>()
         .map_err(|e| value("log.level", format!("`{level}` is not a filter: {e}")))?;
     Ok(Logging { format, level })
 }
