@@ -1,7 +1,7 @@
 //! Handing out: oldest first, within the limit, through the gate.
 //!
-//! Invariants: nothing is handed out while paused, draining, held by a shed, or behind an open
-//! breaker; a probe is an event of a lane that was no probe of this outage yet, as long as there
+//! Invariants: nothing is handed out while paused, draining, held by a shed (probes apart), or behind
+//! an open breaker; a probe is an event of a lane that was no probe of this outage yet, as long as there
 //! is one; until the breaker closes only such lanes widen it.
 
 use evenkeel_model::Timestamp;
@@ -14,13 +14,15 @@ use crate::{Action, AttemptId, BreakerMark, Dispatch, Fact};
 
 impl Subscription {
     pub(super) fn hand_out(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
-        if self.draining || self.paused.is_some() || self.limiter.hold_until() > now {
+        if self.draining || self.paused.is_some() {
             return;
         }
         while self.flights.len() < self.limiter.limit() as usize {
             let first = self.ready.first().copied();
             match (self.breakers.gate(now), first) {
                 (Gate::Shut, _) | (Gate::Free | Gate::Probe, None) => return,
+                // A breaker that is not closed paces its probes itself.
+                (Gate::Free, _) if self.limiter.hold_until() > now => return,
                 (Gate::Widen, None | Some((1.., ..))) => {
                     let closed = self.breakers.close_proven(now);
                     if closed.is_empty() {

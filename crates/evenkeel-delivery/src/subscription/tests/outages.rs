@@ -3,7 +3,7 @@
 use evenkeel_model::{FailureClass, Outcome, Verdict};
 
 use super::world::*;
-use crate::{BreakerPolicy, BreakerState, Fact, Policy};
+use crate::{BreakerPolicy, BreakerState, Concurrency, Fact, Policy};
 
 /// Down from `from` to `to` seconds after the start.
 fn outage(from: u64, to: u64, answer: Answer) -> Handle {
@@ -242,4 +242,17 @@ fn a_single_event_that_outlives_its_tries_in_an_outage_is_not_killed_by_the_next
     world.publish(1, "b", "b");
     assert!(world.run_to_end(secs(30)));
     assert_eq!(world.outcome("a").map(|e| e.outcome), Some(Outcome::Completed));
+}
+
+#[test]
+fn a_handler_that_shed_before_the_breaker_opened_is_probed_when_the_open_time_is_over() {
+    for end in 60..70 {
+        let mut policy = policy();
+        policy.concurrency = Concurrency { min: 1, max: 4 };
+        policy.handler_breaker.open = secs(1);
+        let mut world = World::new(policy, outage(0, end, || (ms(5), status(503))));
+        world.traffic(60, ms(10), 60);
+        world.run(secs(end + 2));
+        assert!(world.count(Outcome::Completed) > 0, "healthy since second {end}, and not asked for two seconds");
+    }
 }
