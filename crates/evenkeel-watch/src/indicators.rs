@@ -85,6 +85,8 @@ pub struct Indicators {
     pub outcomes: Outcomes,
     /// Attempts that did not end their event, by the number of their class in [`FailureClass::ALL`].
     failures: [u64; FailureClass::ALL.len()],
+    /// Of those, attempts whose result nobody knows: the handler had the event, and no answer came.
+    pub unknown: u64,
     /// Attempts that count, of ended events.
     pub attempts: u64,
     /// Times that ended events were handed out.
@@ -154,6 +156,7 @@ impl Indicators {
 
     pub(crate) fn attempt(&mut self, attempt: &AttemptFailed) {
         self.failures[attempt.class as usize] += 1;
+        self.unknown += u64::from(attempt.class == FailureClass::Failed && attempt.status.is_none());
         self.recent.slice(attempt.at).failed_attempts += 1;
     }
 

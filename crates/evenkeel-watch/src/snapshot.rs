@@ -67,6 +67,8 @@ pub struct SubscriptionSnapshot {
     pub outcomes: Vec<(Outcome, u64)>,
     /// Attempts that did not end their event, by class.
     pub failures: Vec<(FailureClass, u64)>,
+    /// Attempts whose result nobody knows.
+    pub unknown: u64,
     /// Attempts that count, of ended events.
     pub attempts: u64,
     /// Times that ended events were handed out.
@@ -142,6 +144,7 @@ fn subscription(name: &Arc<str>, seen: &Indicators, now: Timestamp) -> Subscript
         subscription: Arc::clone(name),
         outcomes: seen.outcomes.iter().collect(),
         failures: FailureClass::ALL.into_iter().map(|class| (class, seen.failures(class))).collect(),
+        unknown: seen.unknown,
         attempts: seen.attempts,
         deliveries: seen.deliveries,
         emitted: seen.emitted,

@@ -91,10 +91,7 @@ async fn proof(node: &Wired, now: Timestamp) -> Option<(Timestamp, Audit)> {
 fn proven(at: Timestamp, audit: &Audit, report: Option<&Report>) -> status::Proof {
     let problems = || audit.subscriptions.iter().flat_map(|s| s.problems.iter().map(move |p| (&s.name, p)));
     let count = |word: &str| problems().filter(|(_, p)| p.contains(word)).count() as u64;
-    let sent_again = report.map_or(0, |r| {
-        let again = |s: &evenkeel_watch::SubscriptionSnapshot| s.failures.iter().map(|(_, n)| n).sum::<u64>();
-        r.snapshot.subscriptions.iter().map(again).sum()
-    });
+    let sent_again = report.map_or(0, |r| r.snapshot.subscriptions.iter().map(|s| s.unknown).sum());
     status::Proof {
         at,
         events: audit.subscriptions.iter().map(|s| s.appended).sum(),

@@ -31,8 +31,8 @@ enum What {
     Show {
         /// The subscription
         subscription: String,
-        /// Its offset in the dead-letter topic (`dead_offset`)
-        offset: u64,
+        /// The event's id, or its offset in the dead-letter topic (`dead_offset`)
+        id: String,
         #[command(flatten)]
         node: Where,
     },
@@ -54,10 +54,27 @@ pub(super) async fn run(args: Args) -> Result<(), Error> {
                 table(&head, &rows(a, "items", &cells))
             });
         }
-        What::Show { subscription, offset, node } => {
-            let answer = node.get(&format!("/v1/subscriptions/{}/dead/{offset}", escaped(&subscription))).await?;
+        What::Show { subscription, id, node } => {
+            let offset = find(&node, &subscription, &id).await?.unwrap_or(id);
+            let path = format!("/v1/subscriptions/{}/dead/{}", escaped(&subscription), escaped(&offset));
+            let answer = node.get(&path).await?;
             print(node.output, &answer, |a| serde_json::to_string_pretty(a).unwrap_or_default());
         }
     }
     Ok(())
+}
+
+/// The offset of the newest dead letter with that event id.
+async fn find(node: &Where, subscription: &str, id: &str) -> Result<Option<String>, Error> {
+    let (mut from, mut found) = (0, None);
+    loop {
+        let page = node.get(&format!("/v1/subscriptions/{}/dead?from={from}", escaped(subscription))).await?;
+        let items = page["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let newest = items.iter().rfind(|item| item["id"] == id);
+        found = newest.map(|item| item["dead_offset"].to_string()).or(found);
+        match page["next"].as_u64() {
+            Some(next) if next > from && !items.is_empty() => from = next,
+            _ => return Ok(found),
+        }
+    }
 }

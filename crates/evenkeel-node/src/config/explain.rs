@@ -47,10 +47,10 @@ pub fn explain(plan: &Plan) -> String {
 /// What one subscription does, a sentence a line.
 pub(crate) fn subscribed(plan: &SubscriptionPlan) -> String {
     let policy = &plan.policy;
-    let wanted = if plan.filter.is_some() { "the events of its filter" } else { "every event" };
+    let passing = if plan.filter.is_some() { " that passes its filter" } else { "" };
     let mut lines = vec![
         format!(
-            "{}: {wanted} of `{}` goes to {} within {}.",
+            "{}: every event of `{}`{passing} goes to {}, which has {} to answer.",
             plan.name,
             plan.topic,
             plan.url,
