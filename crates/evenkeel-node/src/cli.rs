@@ -29,7 +29,12 @@ use crate::error::Error;
 
 /// Events in, each handled exactly as promised, and the proof of it.
 #[derive(Debug, Parser)]
-#[command(name = "evenkeel", version, about, disable_help_subcommand = true)]
+#[command(
+    name = "evenkeel",
+    version,
+    about = "An event backbone that keeps its promises: no event lost, no effect twice, no outage that cascades, and proof of all three",
+    disable_help_subcommand = true
+)]
 struct Line {
     #[command(subcommand)]
     verb: Verb,
