@@ -17,6 +17,7 @@ mod api;
 pub mod page;
 pub mod metrics;
 pub mod sabotage;
+mod json_lines;
 pub mod client;
 pub mod cli;
 pub mod demo;

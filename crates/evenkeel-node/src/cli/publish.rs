@@ -2,8 +2,8 @@
 //!
 //! Sends batches in the order of the lines, one after the other, and repeats a batch with the
 //! same ids until the node acknowledges it: a node that is killed in between, a full disk or a
-//! lost connection only takes time. Invariant: a line that is no event stops the verb before
-//! anything behind it is sent.
+//! lost connection only takes time. Invariant: a line that is no event stops the verb: all
+//! before it is stored, nothing behind it is sent.
 
 mod shape;
 mod sending;
@@ -65,7 +65,7 @@ pub(super) async fn run(args: Args) -> Result<(), Error> {
             bytes = 0;
         }
     }
-    if wrong.is_none() && !batch.is_empty() {
+    if !batch.is_empty() {
         sending.send(batch).await?;
     }
     sending.finish();

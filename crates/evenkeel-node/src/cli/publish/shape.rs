@@ -1,9 +1,14 @@
 //! What a line becomes: the CloudEvent that it is, or an event around the bare data in it.
 
+use std::borrow::Cow;
+use std::sync::Once;
+
 use bytes::Bytes;
 use evenkeel_cloudevents::{Limits, json};
 use evenkeel_model::{AttributeValue, Event};
 use serde_json::Value;
+
+use crate::json_lines::nulls_for_nan;
 
 /// How bare data becomes events. `--X` is a literal, `--X-from` a JSON pointer into the data.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -41,16 +46,19 @@ pub(in crate::cli) struct Flags {
 pub(super) struct Shape {
     flags: Flags,
     run: String,
+    told: Once,
 }
 
 impl Shape {
     /// `run` goes into the ids of events that have none.
     pub(super) fn new(flags: Flags, run: String) -> Shape {
-        Shape { flags, run }
+        Shape { flags, run, told: Once::new() }
     }
 
     /// The event of a line, or what is wrong with it.
     pub(super) fn event(&self, line: &[u8], number: u64) -> Result<Event, String> {
+        let line = self.repaired(line, number);
+        let line = line.as_ref();
         let data: Value = serde_json::from_slice(line).map_err(|e| format!("is not JSON: {e}"))?;
         let mut event = if data.get("specversion").is_some() {
             json::decode(line, &Limits::default()).map_err(|p| p.to_string())?
@@ -62,6 +70,18 @@ impl Shape {
             event.set_extension("partitionkey", AttributeValue::String(key));
         }
         Ok(event)
+    }
+
+    /// The line with null for a bare NaN; said once, since it changes what is published.
+    fn repaired<'a>(&self, line: &'a [u8], number: u64) -> Cow<'a, [u8]> {
+        let text = std::str::from_utf8(line).ok().filter(|text| text.contains("NaN"));
+        let Some(Cow::Owned(repaired)) = text.map(nulls_for_nan).filter(|repaired| repaired.as_bytes() != line) else {
+            return Cow::Borrowed(line);
+        };
+        self.told.call_once(|| {
+            eprintln!("line {number}: a bare NaN is not JSON; it is published as null, here and in later lines");
+        });
+        Cow::Owned(repaired.into_bytes())
     }
 
     fn around(&self, data: &Value, line: &[u8], number: u64) -> Result<Event, String> {
@@ -130,6 +150,15 @@ mod tests {
         assert_eq!(event.ordering_key(), None);
         assert_eq!(event.data.as_deref(), Some(&b"{\"order\":{\"id\":12},\"customer\":null}"[..]));
         assert!(shape(flags).event(b"{\"customer\":\"c\"}", 1).unwrap_err().contains("/order/id"));
+    }
+
+    #[test]
+    fn a_bare_nan_is_published_as_null_and_a_text_with_nan_in_it_as_it_is() {
+        let typed = shape(Flags { kind: Some("T".into()), ..Flags::default() });
+        let event = typed.event(br#"{"name":NaN,"a":"NaN"}"#, 1).unwrap();
+        assert_eq!(event.data.as_deref(), Some(&br#"{"name":null,"a":"NaN"}"#[..]));
+        let event = typed.event(br#"{"a":"NaN"}"#, 2).unwrap();
+        assert_eq!(event.data.as_deref(), Some(&br#"{"a":"NaN"}"#[..]));
     }
 
     #[test]
