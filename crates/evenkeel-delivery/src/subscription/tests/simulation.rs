@@ -120,6 +120,8 @@ fn live(seed: u64) {
             world.command(Command::Resume);
         }
     }
+    // A resume that a crash overtook is not durable: the operator sees it, and says it again.
+    world.command(Command::Resume);
     // Healthy traffic afterwards is the witness that poison is poison; an operator skips what the
     // policy keeps for operators. Poison at the head of each partition cannot be told from an
     // outage by anybody else, either.
