@@ -68,6 +68,8 @@ pub struct Subscription {
     lanes: Lanes,
     /// Who may be handed out: by rank (probes of this outage last), then oldest first.
     ready: BTreeSet<(u32, u64, Slot)>,
+    /// True when what was handed out last had been handed out before.
+    retried_last: bool,
     flights: Flights,
     /// Lanes whose events were probes of the present outage.
     probed: Vec<LaneId>,
@@ -113,6 +115,7 @@ impl Subscription {
             events: Events::default(),
             lanes: Lanes::new(policy.order, policy.parking),
             ready: BTreeSet::new(),
+            retried_last: false,
             flights: Flights::default(),
             probed: Vec::new(),
             breakers: Breakers::new(&policy),

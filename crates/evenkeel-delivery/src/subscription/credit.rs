@@ -10,8 +10,8 @@ use super::Subscription;
 
 /// How many events may be read beyond a limit after a failed attempt.
 pub(super) const WITNESSES: usize = 8;
-/// How far the window gives way in all.
-const BEYOND_WINDOW: usize = 64;
+/// How far the window gives way in all: events without their bytes, so a megabyte or two.
+const BEYOND_WINDOW: usize = 4096;
 
 impl Subscription {
     /// How many more events may be read now; 0 stops reading. At a limit of parking it is 0, but

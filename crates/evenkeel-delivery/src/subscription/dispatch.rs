@@ -12,6 +12,9 @@ use super::breakers::Gate;
 use super::events::{Slot, State};
 use crate::{Action, AttemptId, BreakerMark, Dispatch, Fact};
 
+/// How many retries are passed over, at most, to find an event that is new.
+const LOOK_AHEAD: usize = 64;
+
 impl Subscription {
     pub(super) fn hand_out(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
         if self.draining || self.paused.is_some() {
@@ -30,9 +33,26 @@ impl Subscription {
                     }
                     self.say_breakers(closed);
                 }
+                (Gate::Free, Some((_, _, first))) => {
+                    let slot = self.in_turn(first);
+                    self.hand_out_one(slot, Gate::Free, actions);
+                }
                 (gate, Some((_, _, slot))) => self.hand_out_one(slot, gate, actions),
             }
         }
+    }
+
+    /// Oldest first, but after a retry an event that is new goes before the next retry: it is
+    /// the witness that tells poison from an outage, and retries alone would open the breaker.
+    fn in_turn(&mut self, first: Slot) -> Slot {
+        let is_new = |slot: &Slot| self.events[*slot].counters.deliveries == 0;
+        let mut slot = first;
+        if self.retried_last && !is_new(&first) {
+            let next = self.ready.iter().take(LOOK_AHEAD).map(|(_, _, slot)| *slot);
+            slot = next.into_iter().find(is_new).unwrap_or(first);
+        }
+        self.retried_last = !is_new(&slot);
+        slot
     }
 
     fn hand_out_one(&mut self, slot: Slot, gate: Gate, actions: &mut Vec<Action>) {

@@ -176,6 +176,12 @@ fn check(seed: u64, world: &mut World, policy: &Policy, count: u64) {
     assert_eq!(view.pending.len(), world.open(), "seed {seed}");
 }
 
+/// Poison at the head of every lane at hand; retries that took each turn before a witness's.
+#[test]
+fn worlds_that_once_stuck_do_not() {
+    [2412, 2926].into_iter().for_each(live);
+}
+
 #[test]
 fn whatever_happens_each_event_ends_once_in_order_with_a_reason_and_nothing_sticks() {
     let seeds = std::env::var("EVENKEEL_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(SEEDS);
