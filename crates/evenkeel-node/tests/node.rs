@@ -16,5 +16,7 @@ mod disk;
 mod healing;
 #[path = "node/sabotage.rs"]
 mod sabotage;
+#[path = "node/tampered.rs"]
+mod tampered;
 #[path = "node/command.rs"]
 mod command;
