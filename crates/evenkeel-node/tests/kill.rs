@@ -88,14 +88,7 @@ async fn a_node_killed_twenty_times_under_load_loses_nothing_and_does_nothing_tw
     }
     let acknowledged = produced.ids();
     println!("{} events acknowledged; {all_three} of {kills} kills hit all three", acknowledged.len());
-    // The keys that fail drain slowly, and there are more of their events the longer it ran.
-    loop {
-        let before = counting.effects().len();
-        if before >= acknowledged.len() {
-            break;
-        }
-        until("one more effect", || async { (counting.effects().len() > before).then_some(()) }).await;
-    }
+    drained(&counting, acknowledged.len()).await;
     let client = Client::new(&node.url);
     let audit = until("nothing is in flight, parked or unread", || async {
         let audit = client.json("GET", "/v1/audit", None).await.unwrap();
@@ -119,6 +112,18 @@ async fn a_node_killed_twenty_times_under_load_loses_nothing_and_does_nothing_tw
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     let status = tokio::task::spawn_blocking(move || node.child.wait().unwrap()).await.unwrap();
     assert_eq!(status.code(), Some(0), "SIGTERM drains and exits 0");
+}
+
+/// Waits until there are so many effects, as long as they keep coming: the keys that fail drain
+/// slowly, and there are more of their events the longer it ran.
+async fn drained(counting: &Counting, effects: usize) {
+    loop {
+        let before = counting.effects().len();
+        if before >= effects {
+            return;
+        }
+        until("one more effect", || async { (counting.effects().len() > before).then_some(()) }).await;
+    }
 }
 
 struct Up {
