@@ -47,7 +47,8 @@ fn story(log: &Log) -> String {
     let mut out = String::new();
     for topic in log.topics() {
         let Retention { age, bytes, .. } = topic.settings.retention;
-        writeln!(out, "topic {} partitions {} age {age:?} bytes {bytes:?}", topic.name, topic.partitions).expect("text");
+        writeln!(out, "topic {} partitions {} age {age:?} bytes {bytes:?}", topic.name, topic.partitions)
+            .expect("text");
     }
     for (shard, ends) in log.cut().into_iter().filter(|(shard, _)| &*shard.topic != "evenkeel.control") {
         let (start, end) = (ends.start, ends.high_watermark);

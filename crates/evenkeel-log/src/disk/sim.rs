@@ -113,6 +113,11 @@ impl SimDisk {
     pub fn tamper(&self, path: &str, change: impl FnOnce(&mut Vec<u8>)) {
         held(&self.world).tamper(path, change);
     }
+
+    /// Takes a file away behind everybody's back, on the medium.
+    pub fn lose(&self, path: &str) {
+        held(&self.world).lose(path);
+    }
 }
 
 impl SimDisk {

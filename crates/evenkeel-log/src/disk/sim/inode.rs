@@ -24,10 +24,25 @@ impl Inode {
         if range.start >= end {
             return;
         }
-        if self.medium.len() < end {
-            self.medium.resize(end, 0);
-        }
-        self.medium[range.start..end].copy_from_slice(&self.cache[range.start..end]);
+        put(&mut self.medium, &self.cache[range.start..end], range.start);
+    }
+
+    /// Into the cache, and from now on its way to the medium.
+    pub(super) fn write(&mut self, bytes: &[u8], at: usize) {
+        put(&mut self.cache, bytes, at);
+        self.pending.push(at..at + bytes.len());
+    }
+
+    /// The cache is cut, or grows by zeros.
+    pub(super) fn set_size(&mut self, size: usize) {
+        self.cache.truncate(size);
+        put(&mut self.cache, &[], size);
+    }
+
+    /// The medium gets the size of the cache.
+    pub(super) fn keep_size(&mut self) {
+        self.medium.truncate(self.cache.len());
+        put(&mut self.medium, &[], self.cache.len());
     }
 
     /// Of what was pending some arrives; the rest is gone.
@@ -47,4 +62,14 @@ impl Inode {
         }
         self.cache.clone_from(&self.medium);
     }
+}
+
+/// Puts bytes at a place, behind zeros where the file was shorter.
+fn put(into: &mut Vec<u8>, bytes: &[u8], at: usize) {
+    if into.len() < at {
+        into.extend_from_slice(&vec![0; at - into.len()]);
+    }
+    let (over, behind) = bytes.split_at(bytes.len().min(into.len() - at));
+    into[at..at + over.len()].copy_from_slice(over);
+    into.extend_from_slice(behind);
 }

@@ -25,6 +25,14 @@ impl NameChange {
         }
     }
 
+    /// True when the change is about that path.
+    pub(super) fn is_of(&self, path: &str) -> bool {
+        match self {
+            NameChange::Add(of, _) | NameChange::Remove(of) => of == path,
+            NameChange::Rename(from, to, _) => from == path || to == path,
+        }
+    }
+
     pub(super) fn apply(self, names: &mut BTreeMap<String, Name>) {
         match self {
             NameChange::Add(path, name) => {

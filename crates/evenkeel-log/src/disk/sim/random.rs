@@ -16,6 +16,11 @@ impl Random {
         self.next() % bound.max(1)
     }
 
+    /// A length from 0 to `whole`.
+    pub(super) fn part(&mut self, whole: usize) -> usize {
+        usize::try_from(self.below(whole as u64 + 1)).unwrap_or(whole)
+    }
+
     /// Whether something on its way arrived: none, few, half or all, by the mood of the cut.
     pub(super) fn survives(&mut self, mood: u64) -> bool {
         match mood {

@@ -65,6 +65,7 @@ fn it_fails_when_told_and_fills_up() {
     disk.set_capacity(Some(1000));
     let full = file.write_at(&[0; 1001], 0).expect_err("it is full");
     assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+    assert_eq!(disk.used(), 1000, "a full disk takes what fits");
     file.write_at(&[0; 1000], 0).expect("it fits");
     disk.fail_in(0);
     assert!(file.write_at(&[0; 10], 0).is_err() && disk.is_off());
@@ -83,4 +84,34 @@ fn a_dead_process_changes_nothing_any_more() {
     drop(lock);
     assert!(disk.lock().is_err(), "the dead process's guard freed the lock of the living");
     next.open("a", true).expect("the next process goes on");
+}
+
+#[test]
+fn short_reads_and_writes_stop_in_the_middle_and_say_so() {
+    let (mut written, mut read) = (0, 0);
+    for seed in 0..20 {
+        let disk = SimDisk::new(seed);
+        let file = disk.open("a", true).expect("made");
+        disk.inject(Fault::ShortWrite, 0);
+        assert!(file.write_durable(&[7; 1000], 0).is_err());
+        written += usize::from((1..1000).contains(&disk.bytes("a").map_or(0, |b| b.len())));
+        file.write_at(&[7; 1000], 0).expect("once is enough");
+        let mut into = [0; 1000];
+        disk.inject(Fault::ShortRead, 0);
+        assert!(file.read_at(&mut into, 0).is_err());
+        read += usize::from(into[0] == 7 && into[999] == 0);
+    }
+    assert!(written > 10 && read > 10, "{written} writes and {read} reads of 20 were cut");
+}
+
+#[test]
+fn a_lost_file_does_not_come_back_with_the_power() {
+    let disk = SimDisk::new(1);
+    let file = disk.open("a", true).expect("made");
+    disk.sync_folder("").expect("synced");
+    file.write_durable(&[1; 10], 0).expect("written");
+    disk.lose("a");
+    assert_eq!(disk.bytes("a"), None);
+    disk.cut_power();
+    assert_eq!(disk.bytes("a"), None);
 }

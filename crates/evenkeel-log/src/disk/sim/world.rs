@@ -10,14 +10,18 @@ use super::random::Random;
 /// A failure to order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// A write fails with an I/O error; part of it may be in the cache.
+    /// A write fails with an I/O error; all of it may be in the cache.
     Write,
+    /// A write, synchronous or not, ends in the middle with an I/O error.
+    ShortWrite,
     /// A flush fails with an I/O error, and what it was to flush is lost.
     Flush,
     /// A synchronous write fails with an I/O error.
     DurableWrite,
     /// A read fails with an I/O error.
     Read,
+    /// A read ends in the middle with an I/O error; the rest of the memory is as it was.
+    ShortRead,
     /// A folder's names cannot be synced.
     SyncFolder,
 }
@@ -213,15 +217,18 @@ impl World {
         if self.fault(Fault::Read) {
             return Err(failed("input/output error"));
         }
+        let part = self.fault(Fault::ShortRead).then(|| self.random.part(into.len()));
         let at = usize::try_from(at).unwrap_or(usize::MAX);
         let cache = &self.inodes[inode].cache;
-        match at.checked_add(into.len()).and_then(|end| cache.get(at..end)) {
-            Some(bytes) => {
-                into.copy_from_slice(bytes);
-                Ok(())
-            }
-            None => Err(io::ErrorKind::UnexpectedEof.into()),
+        let Some(bytes) = at.checked_add(into.len()).and_then(|end| cache.get(at..end)) else {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        };
+        if let Some(part) = part {
+            into[..part].copy_from_slice(&bytes[..part]);
+            return Err(failed("input/output error"));
         }
+        into.copy_from_slice(bytes);
+        Ok(())
     }
 
     pub(super) fn write(&mut self, boot: u64, inode: usize, bytes: &[u8], at: u64) -> io::Result<()> {
@@ -250,24 +257,22 @@ impl World {
         Ok(())
     }
 
-    /// Into the cache; a dying process may have got only part of it there.
+    /// Into the cache; a dying process may have got only part of it there, and a full disk takes
+    /// what fits.
     fn put(&mut self, inode: usize, bytes: &[u8], at: u64, dies: bool) -> io::Result<()> {
         let at = usize::try_from(at).map_err(|_| failed("file too large"))?;
-        let part =
-            if dies { usize::try_from(self.random.below(bytes.len() as u64 + 1)).unwrap_or(0) } else { bytes.len() };
-        let part = if dies && self.random.below(2) == 0 { bytes.len() } else { part };
-        let bytes = &bytes[..part];
-        let grows = (at + bytes.len()).saturating_sub(self.inodes[inode].cache.len()) as u64;
-        if grows > 0 && self.capacity.is_some_and(|max| self.used() + grows > max) {
-            return Err(io::ErrorKind::StorageFull.into());
+        let short = self.fault(Fault::ShortWrite);
+        let torn = short || (dies && self.random.below(2) == 0);
+        let part = if torn { self.random.part(bytes.len()) } else { bytes.len() };
+        let grows = (at + part).saturating_sub(self.inodes[inode].cache.len());
+        let room = self.capacity.filter(|_| grows > 0).map(|max| max.saturating_sub(self.used()));
+        let missing = room.map_or(0, |room| grows.saturating_sub(usize::try_from(room).unwrap_or(usize::MAX)));
+        self.inodes[inode].write(&bytes[..part.saturating_sub(missing)], at);
+        match () {
+            () if missing > 0 => Err(io::ErrorKind::StorageFull.into()),
+            () if short => Err(failed("input/output error")),
+            () => Ok(()),
         }
-        let file = &mut self.inodes[inode];
-        if file.cache.len() < at + bytes.len() {
-            file.cache.resize(at + bytes.len(), 0);
-        }
-        file.cache[at..at + bytes.len()].copy_from_slice(bytes);
-        file.pending.push(at..at + bytes.len());
-        Ok(())
     }
 
     pub(super) fn flush(&mut self, boot: u64, inode: usize) -> io::Result<()> {
@@ -284,8 +289,7 @@ impl World {
         for range in std::mem::take(&mut file.pending) {
             file.keep(range);
         }
-        let size = file.cache.len();
-        file.medium.resize(size, 0);
+        file.keep_size();
         Ok(())
     }
 
@@ -300,7 +304,7 @@ impl World {
             return Err(failed("the power is off"));
         }
         let size = usize::try_from(size).map_err(|_| failed("file too large"))?;
-        self.inodes[inode].cache.resize(size, 0);
+        self.inodes[inode].set_size(size);
         Ok(())
     }
 
@@ -330,5 +334,12 @@ impl World {
             file.medium.clone_from(&file.cache);
             file.pending.clear();
         }
+    }
+
+    /// Takes a file away behind everybody's back, on the medium.
+    pub(super) fn lose(&mut self, path: &str) {
+        self.names.remove(path);
+        self.names_kept.remove(path);
+        self.names_pending.retain(|change| !change.is_of(path));
     }
 }
