@@ -14,14 +14,20 @@ const VERSION: u8 = 1;
 
 /// The batch that creates `topic` under that number.
 pub(crate) fn encode(number: u32, topic: &Topic, at: Timestamp) -> Vec<u8> {
+    let value = value(number, topic);
+    let key = Bytes::copy_from_slice(topic.name.as_bytes());
+    batch::encode(&[Record { key: Some(key), value: Some(value.into()), headers: Vec::new(), created: at }])
+}
+
+/// The value of that record.
+pub(crate) fn value(number: u32, topic: &Topic) -> Vec<u8> {
     let mut value = vec![TOPIC, VERSION];
     varint::put_u64(&mut value, u64::from(number));
     varint::put_text(&mut value, &topic.name);
     varint::put_u64(&mut value, u64::from(topic.partitions));
     put_option(&mut value, topic.settings.retention.age.map(|a| u64::try_from(a.as_micros()).unwrap_or(u64::MAX)));
     put_option(&mut value, topic.settings.retention.bytes);
-    let key = Bytes::copy_from_slice(topic.name.as_bytes());
-    batch::encode(&[Record { key: Some(key), value: Some(value.into()), headers: Vec::new(), created: at }])
+    value
 }
 
 /// The topics that a batch of the control topic creates, with their numbers.
@@ -35,7 +41,8 @@ pub(crate) fn decode(batch: &Bytes) -> Result<Vec<(u32, Topic)>, String> {
     Ok(topics)
 }
 
-fn topic_of(mut value: Bytes) -> Option<(u32, Topic)> {
+/// The topic and its number in the value of a record.
+pub(crate) fn topic_of(mut value: Bytes) -> Option<(u32, Topic)> {
     if value.remaining() < 2 || value.get_u8() != TOPIC || value.get_u8() != VERSION {
         return None;
     }

@@ -8,8 +8,10 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use bytes::Bytes;
 use evenkeel_model::Timestamp;
 
+use crate::Topic;
 use crate::checkpoint::{Checkpoint, PartitionAt, slot_path};
 use crate::disk::{Disk, File};
 use crate::engine::Shared;
@@ -33,6 +35,7 @@ struct Moment {
     wal: Position,
     last_at: Timestamp,
     generation: u64,
+    topics: Vec<(u32, Topic)>,
     partitions: Vec<Part>,
     condemned: usize,
 }
@@ -65,7 +68,8 @@ impl Flusher {
     /// Lets go of what no slot needs any more.
     fn clean_up(&self, shared: &Shared, gone: &[(String, Condemned)]) -> io::Result<()> {
         for (folder, condemned) in gone {
-            for path in [log_path(folder, condemned.base), index_path(folder, condemned.base)] {
+            let (base, revision) = (condemned.base, condemned.revision);
+            for path in [log_path(folder, base, revision), index_path(folder, base, revision)] {
                 match shared.disk.remove(&path) {
                     Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
                     _ => {}
@@ -84,7 +88,12 @@ impl Flusher {
 
 fn moment(state: &State) -> Moment {
     let part = |(place, topic, partition): (Place, &crate::state::TopicState, &crate::state::Partition)| Part {
-        at: PartitionAt { place, ends: partition.ends, segments: partition.segments.clone() },
+        at: PartitionAt {
+            place,
+            ends: partition.ends,
+            leader_epoch: partition.leader_epoch,
+            segments: partition.segments.clone(),
+        },
         folder: folder(&topic.topic.name, place.partition),
         fresh: partition.tail.from(partition.flushed()).cloned().collect(),
     };
@@ -93,6 +102,8 @@ fn moment(state: &State) -> Moment {
         wal: state.wal,
         last_at: state.last_at,
         generation: state.generation,
+        // The control topic is there without being said.
+        topics: (0..).zip(state.topics.iter().map(|t| t.topic.clone())).skip(1).collect(),
         partitions: state.places().map(part).filter(held_anything).collect(),
         condemned: state.condemned.len(),
     }
@@ -106,7 +117,14 @@ impl Moment {
                 merge(&mut partition.segments, segments);
             }
         }
-        Checkpoint { generation: self.generation + 1, wal: self.wal, last_at: self.last_at, partitions }
+        Checkpoint {
+            generation: self.generation + 1,
+            wal: self.wal,
+            last_at: self.last_at,
+            topics: Some(self.topics.clone()),
+            partitions,
+            machine: Bytes::new(),
+        }
     }
 }
 

@@ -6,28 +6,38 @@ use std::sync::{Arc, Mutex};
 
 use crate::disk::Disk;
 use crate::segment::walk::Files;
-use crate::segment::{index_path, log_path};
+use crate::segment::{Segment, index_path, log_path};
 use crate::state::Place;
 use crate::ticket::held;
 
 /// How many segments are kept open.
 const OPEN_MAX: usize = 64;
 
+/// A segment's partition, base and revision.
+type Key = (Place, u64, u64);
+
 /// The open ones, least recently opened first.
 #[derive(Default)]
-pub(crate) struct Handles(Mutex<VecDeque<(Place, u64, Arc<Files>)>>);
+pub(crate) struct Handles(Mutex<VecDeque<(Key, Arc<Files>)>>);
 
 impl Handles {
     /// The files of a segment, opened if need be.
-    pub(crate) fn open(&self, disk: &dyn Disk, place: Place, folder: &str, base: u64) -> io::Result<Arc<Files>> {
-        if let Some((_, _, files)) = held(&self.0).iter().find(|(p, b, _)| *p == place && *b == base) {
+    pub(crate) fn open(
+        &self,
+        disk: &dyn Disk,
+        place: Place,
+        folder: &str,
+        segment: &Segment,
+    ) -> io::Result<Arc<Files>> {
+        let key = (place, segment.base, segment.revision);
+        if let Some((_, files)) = held(&self.0).iter().find(|(k, _)| *k == key) {
             return Ok(files.clone());
         }
-        let log = disk.open(&log_path(folder, base), false)?;
-        let index = disk.open(&index_path(folder, base), false)?;
+        let log = disk.open(&log_path(folder, segment.base, segment.revision), false)?;
+        let index = disk.open(&index_path(folder, segment.base, segment.revision), false)?;
         let files = Arc::new(Files { log, index });
         let mut open = held(&self.0);
-        open.push_back((place, base, files.clone()));
+        open.push_back((key, files.clone()));
         if open.len() > OPEN_MAX {
             open.pop_front();
         }
@@ -35,7 +45,7 @@ impl Handles {
     }
 
     /// Closes a segment that is gone.
-    pub(crate) fn close(&self, place: Place, base: u64) {
-        held(&self.0).retain(|(p, b, _)| *p != place || *b != base);
+    pub(crate) fn close(&self, place: Place, base: u64, revision: u64) {
+        held(&self.0).retain(|(key, _)| *key != (place, base, revision));
     }
 }

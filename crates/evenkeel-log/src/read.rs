@@ -90,8 +90,8 @@ fn read_segment(
     from: u64,
 ) -> Result<u64, ReadError> {
     let folder = folder(&out.shard.topic, place.partition);
-    let path = log_path(&folder, segment.base);
-    let files = shared.handles.open(&*shared.disk, place, &folder, segment.base).map_err(|e| io_error(&path, &e))?;
+    let path = log_path(&folder, segment.base, segment.revision);
+    let files = shared.handles.open(&*shared.disk, place, &folder, segment).map_err(|e| io_error(&path, &e))?;
     let wanted = out.limit.bytes.min(out.limit.records.saturating_mul(1024));
     let mut walk = Walk::from(&files, segment, shared.options.guards(), from, wanted);
     let mut next = from;
@@ -133,8 +133,8 @@ pub(crate) fn offset_at(shared: &Shared, shard: &Shard, time: Timestamp) -> Resu
         return Ok(Some(segment.base));
     }
     let folder = folder(&shard.topic, place.partition);
-    let path = log_path(&folder, segment.base);
-    let files = shared.handles.open(&*shared.disk, place, &folder, segment.base).map_err(|e| io_error(&path, &e))?;
+    let path = log_path(&folder, segment.base, segment.revision);
+    let files = shared.handles.open(&*shared.disk, place, &folder, &segment).map_err(|e| io_error(&path, &e))?;
     let guards = shared.options.guards();
     let index = Index { file: &*files.index, segment: &segment, guards };
     let found = index.partition_point(|e| e.appended < time).and_then(|number| index.entry(number));

@@ -1,7 +1,7 @@
 //! Opening a folder: from what is on the disk to the state that readers see.
 //!
-//! In order: the newest checkpoint that can be read; the topics in the control topic's segments;
-//! the other partitions' segments, which must be there; the groups behind the checkpoint, up to
+//! In order: the newest checkpoint that can be read, with the topics (in version 1 these are in the
+//! control topic's segments); the other partitions' segments, which must be there; the groups behind the checkpoint, up to
 //! the first that does not fit ([`scan`]). Nothing is changed before all of it has been understood;
 //! then what was read back is made durable, and leftovers that nothing refers to go. All of it can
 //! be done again after a crash in the middle.
@@ -69,6 +69,9 @@ pub(crate) fn recover(disk: &Arc<dyn Disk>, options: &Options, stats: &Arc<Stats
 fn restore(disk: &dyn Disk, guards: Guards, checkpoint: &Checkpoint, state: &mut State) -> Result<(), OpenError> {
     state.generation = checkpoint.generation;
     state.last_at = checkpoint.last_at;
+    if let Some(topics) = &checkpoint.topics {
+        add_all(state, topics.iter().cloned()).map_err(|what| corrupt("the checkpoint", &what))?;
+    }
     let (control, others): (Vec<_>, Vec<_>) = checkpoint.partitions.iter().partition(|p| p.place == CONTROL);
     for partition in control.into_iter().chain(others) {
         let place = partition.place;
@@ -77,13 +80,13 @@ fn restore(disk: &dyn Disk, guards: Guards, checkpoint: &Checkpoint, state: &mut
             let what = format!("it names partition {}-{}, which no topic has", place.topic, place.partition);
             return Err(corrupt("the checkpoint", &what));
         };
-        let (ends, segments) = (partition.ends, partition.segments.clone());
-        *at = Partition { ends, segments, ..Partition::default() };
+        let (ends, segments, leader_epoch) = (partition.ends, partition.segments.clone(), partition.leader_epoch);
+        *at = Partition { ends, segments, leader_epoch, ..Partition::default() };
         let folder = folder(&topic.name, place.partition);
         for segment in &partition.segments {
-            must_hold(disk, &log_path(&folder, segment.base), segment.log_bytes)?;
-            must_hold(disk, &index_path(&folder, segment.base), segment.index_bytes)?;
-            if place == CONTROL {
+            must_hold(disk, &log_path(&folder, segment.base, segment.revision), segment.log_bytes)?;
+            must_hold(disk, &index_path(&folder, segment.base, segment.revision), segment.index_bytes)?;
+            if place == CONTROL && checkpoint.topics.is_none() {
                 read_topics(disk, guards, &folder, segment, state)?;
             }
         }
@@ -110,9 +113,10 @@ fn read_topics(
     segment: &crate::segment::Segment,
     state: &mut State,
 ) -> Result<(), OpenError> {
-    let path = log_path(folder, segment.base);
+    let path = log_path(folder, segment.base, segment.revision);
     let log = disk.open(&path, false).map_err(doing("opening", &path))?;
-    let index = disk.open(&index_path(folder, segment.base), false).map_err(doing("opening", &path))?;
+    let index =
+        disk.open(&index_path(folder, segment.base, segment.revision), false).map_err(doing("opening", &path))?;
     let files = Files { log, index };
     let mut walk = Walk::from(&files, segment, guards, segment.base, 1 << 20);
     loop {
@@ -127,7 +131,12 @@ fn read_topics(
 
 /// Adds the topics that a batch of the control topic creates.
 fn add_topics(state: &mut State, batch: &Bytes) -> Result<(), String> {
-    for (number, topic) in control::decode(batch)? {
+    add_all(state, control::decode(batch)?)
+}
+
+/// Adds topics under the next numbers, which they must have.
+fn add_all(state: &mut State, topics: impl IntoIterator<Item = (u32, crate::Topic)>) -> Result<(), String> {
+    for (number, topic) in topics {
         if number as usize != state.topics.len() || state.number(&topic.name).is_some() {
             return Err(format!("topic `{}` has number {number}, which is not the next", topic.name));
         }

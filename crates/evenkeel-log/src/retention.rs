@@ -38,14 +38,14 @@ pub(crate) fn retain(shared: &Shared) -> Retained {
                     retained.segments += 1;
                     retained.bytes += segment.log_bytes + segment.index_bytes;
                     partition.ends.start = segment.end;
-                    condemned.push(Condemned { place, base: segment.base, since: None });
+                    condemned.push(Condemned { place, base: segment.base, revision: segment.revision, since: None });
                 }
             }
         }
         state.condemned.extend(&condemned);
     }
     for gone in &condemned {
-        shared.handles.close(gone.place, gone.base);
+        shared.handles.close(gone.place, gone.base, gone.revision);
     }
     if !condemned.is_empty() {
         shared.bell.ring(|wanted| wanted.flush = true);

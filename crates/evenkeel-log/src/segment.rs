@@ -1,8 +1,9 @@
 //! Segments: what the flusher takes out of the write-ahead log, one folder per partition.
 //!
 //! `<base>.log` holds Kafka batches and nothing else; `<base>.index` says where batches begin and
-//! when the log took them. Lengths come from the checkpoint, never from the file system: bytes
-//! beyond them do not exist. [`append`] writes, [`walk`] reads, [`index`] has the entries.
+//! when the log took them. A segment that was written anew (compaction) has a higher revision, and
+//! files of its own, `<base>.<revision>.log`; a checkpoint says which one counts. Lengths come from
+//! the checkpoint, never from the file system: bytes beyond them do not exist. [`append`] writes, [`walk`] reads, [`index`] has the entries.
 
 pub(crate) mod append;
 pub(crate) mod index;
@@ -15,6 +16,8 @@ use evenkeel_model::Timestamp;
 pub(crate) struct Segment {
     /// The offset of its first record.
     pub(crate) base: u64,
+    /// Counts how often it was written anew; offsets are dense in revision 0 only.
+    pub(crate) revision: u64,
     /// One beyond the offset of its last record.
     pub(crate) end: u64,
     /// The bytes of its batches.
@@ -34,6 +37,7 @@ impl Segment {
     pub(crate) fn at(base: u64) -> Segment {
         Segment {
             base,
+            revision: 0,
             end: base,
             log_bytes: 0,
             index_bytes: 0,
@@ -49,12 +53,45 @@ pub(crate) fn folder(topic: &str, partition: u32) -> String {
     format!("topics/{topic}-{partition}")
 }
 
-/// The batches of the segment that begins at `base`.
-pub(crate) fn log_path(folder: &str, base: u64) -> String {
-    format!("{folder}/{base:020}.log")
+/// The batches of that revision of the segment that begins at `base`.
+pub(crate) fn log_path(folder: &str, base: u64, revision: u64) -> String {
+    path(folder, base, revision, "log")
 }
 
 /// Its index.
-pub(crate) fn index_path(folder: &str, base: u64) -> String {
-    format!("{folder}/{base:020}.index")
+pub(crate) fn index_path(folder: &str, base: u64, revision: u64) -> String {
+    path(folder, base, revision, "index")
+}
+
+fn path(folder: &str, base: u64, revision: u64, suffix: &str) -> String {
+    match revision {
+        0 => format!("{folder}/{base:020}.{suffix}"),
+        _ => format!("{folder}/{base:020}.{revision}.{suffix}"),
+    }
+}
+
+/// The base and the revision in the name of a segment's file.
+pub(crate) fn named(name: &str) -> Option<(u64, u64)> {
+    let mut parts = name.split('.');
+    let base = parts.next().filter(|digits| digits.len() == 20)?.parse().ok()?;
+    match (parts.next()?, parts.next(), parts.next()) {
+        ("log" | "index", None, None) => Some((base, 0)),
+        (revision, Some("log" | "index"), None) => Some((base, revision.parse().ok().filter(|r| *r > 0)?)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{index_path, log_path, named};
+
+    #[test]
+    fn a_files_name_tells_base_and_revision() {
+        assert_eq!(log_path("f", 7, 0), "f/00000000000000000007.log");
+        assert_eq!(index_path("f", 7, 3), "f/00000000000000000007.3.index");
+        assert_eq!(named("00000000000000000007.log"), Some((7, 0)));
+        assert_eq!(named("00000000000000000007.3.index"), Some((7, 3)));
+        let others = ["7.log", "00000000000000000007", "00000000000000000007.0.log", "00000000000000000007.1.2.log"];
+        assert!(others.iter().all(|name| named(name).is_none()));
+    }
 }

@@ -35,6 +35,8 @@ pub(crate) struct TopicState {
 #[derive(Debug, Default)]
 pub(crate) struct Partition {
     pub(crate) ends: Ends,
+    /// Raised when an operator cut the partition.
+    pub(crate) leader_epoch: u32,
     pub(crate) tail: Tail,
     /// Oldest first; the last one still grows.
     pub(crate) segments: Vec<Segment>,
@@ -47,11 +49,12 @@ impl Partition {
     }
 }
 
-/// A segment that retention took: its files go when no slot names it any more.
+/// A segment that retention took, or a revision that another one replaced: its files go when no slot names it any more.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Condemned {
     pub(crate) place: Place,
     pub(crate) base: u64,
+    pub(crate) revision: u64,
     /// The first checkpoint that does not name it.
     pub(crate) since: Option<u64>,
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::scan::{any_group, open_file};
 use super::{Recovered, corrupt, doing};
 use crate::OpenError;
@@ -56,7 +58,14 @@ pub(super) fn make(disk: &Arc<dyn Disk>, options: &Options, stats: &Arc<Stats>) 
     let mut state = State::new();
     state.wal = position;
     state.generation = 1;
-    let checkpoint = Checkpoint { generation: 1, wal: position, last_at: state.last_at, partitions: Vec::new() };
+    let checkpoint = Checkpoint {
+        generation: 1,
+        wal: position,
+        last_at: state.last_at,
+        topics: Some(Vec::new()),
+        partitions: Vec::new(),
+        machine: Bytes::new(),
+    };
     let slot = slot_path(1);
     crate::flusher::write_slot(&**disk, guards, stats, &checkpoint).map_err(doing("writing", &slot))?;
     let live = BTreeMap::from([(file.header.number, file.header.size)]);

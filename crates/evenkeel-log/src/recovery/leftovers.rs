@@ -7,7 +7,7 @@ use super::scan::open_file;
 use crate::OpenError;
 use crate::disk::Disk;
 use crate::safeguard::Guards;
-use crate::segment::{folder, index_path, log_path};
+use crate::segment::{folder, index_path, log_path, named};
 use crate::state::{Condemned, State};
 use crate::wal::{number, path};
 
@@ -25,33 +25,35 @@ pub(super) fn wal(disk: &dyn Disk, guards: Guards, oldest: u64, newest: u64) -> 
     Ok(live)
 }
 
-/// Takes away segments that were begun after the checkpoint, and cuts what was added to the one
-/// that grows: the groups behind the checkpoint hold it all. What retention took from the front
-/// goes when no slot names it any more.
+/// Takes away segments and revisions that were begun after the checkpoint, and cuts what was added
+/// to the one that grows: the groups behind the checkpoint hold it all. What retention took, and
+/// revisions that were replaced, go when no slot names them any more.
 pub(super) fn segments(disk: &dyn Disk, state: &mut State) -> Result<(), OpenError> {
     let mut condemned = Vec::new();
     for (place, topic, partition) in state.places() {
         let folder = folder(&topic.topic.name, place.partition);
-        let first = partition.segments.first().map_or(0, |s| s.base);
+        let flushed = partition.flushed();
         for name in disk.list(&folder).map_err(doing("listing", &folder))? {
-            let Some(base) = name.split('.').next().and_then(|digits| digits.parse::<u64>().ok()) else { continue };
-            if partition.segments.iter().any(|s| s.base == base) {
+            let Some((base, revision)) = named(&name) else { continue };
+            let counts = partition.segments.iter().find(|s| s.base == base).map(|s| s.revision);
+            if counts == Some(revision) {
                 continue;
             }
-            if base < first {
-                condemned.push(Condemned { place, base, since: Some(state.generation) });
+            let unfinished = counts.is_some_and(|counts| revision > counts);
+            if base < flushed && !unfinished {
+                condemned.push(Condemned { place, base, revision, since: Some(state.generation) });
             } else {
                 let path = format!("{folder}/{name}");
                 disk.remove(&path).map_err(doing("removing", &path))?;
             }
         }
         if let Some(last) = partition.segments.last() {
-            cut(disk, &log_path(&folder, last.base), last.log_bytes)?;
-            cut(disk, &index_path(&folder, last.base), last.index_bytes)?;
+            cut(disk, &log_path(&folder, last.base, last.revision), last.log_bytes)?;
+            cut(disk, &index_path(&folder, last.base, last.revision), last.index_bytes)?;
         }
     }
-    condemned.sort_by_key(|c: &Condemned| (c.place, c.base));
-    condemned.dedup_by_key(|c| (c.place, c.base));
+    condemned.sort_by_key(|c: &Condemned| (c.place, c.base, c.revision));
+    condemned.dedup_by_key(|c| (c.place, c.base, c.revision));
     state.condemned = condemned;
     Ok(())
 }

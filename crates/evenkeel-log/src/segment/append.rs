@@ -61,9 +61,9 @@ impl<'a> Appender<'a> {
         }
         let Some(segment) = self.segments.last_mut() else { return Ok(()) };
         if self.open.is_none() {
-            let (log, index) = (log_path(&self.folder, segment.base), index_path(&self.folder, segment.base));
+            let path = |of: fn(&str, u64, u64) -> String| of(&self.folder, segment.base, segment.revision);
             self.created |= segment.log_bytes == 0;
-            let (log, index) = (self.disk.open(&log, true)?, self.disk.open(&index, true)?);
+            let (log, index) = (self.disk.open(&path(log_path), true)?, self.disk.open(&path(index_path), true)?);
             let (log_at, index_at) = (segment.log_bytes, segment.index_bytes);
             self.open = Some(Open { log, index, log_bytes: Vec::new(), log_at, index_bytes: Vec::new(), index_at });
         }

@@ -98,9 +98,9 @@ pub(super) fn one_damaged_slot_loses_nothing(without: Option<Safeguard>) -> Prov
     }
     rig.log().prepare().map_err(|e| e.to_string())?;
     rig.kill();
-    let newest = ["checkpoint.0", "checkpoint.1"].map(|p| (rig.disk.bytes(p).map(|b| b[24..32].to_vec()), p));
+    let newest = ["checkpoint.0", "checkpoint.1"].map(|p| (rig.disk.bytes(p).map(|b| b[34..42].to_vec()), p));
     let (_, newest) = newest.iter().max().ok_or("no slots")?;
-    flip(&rig.disk, newest, 30);
+    flip(&rig.disk, newest, 40);
     expect_values(&mut rig, &values.iter().map(String::as_str).collect::<Vec<_>>())
 }
 

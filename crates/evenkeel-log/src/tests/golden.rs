@@ -1,7 +1,9 @@
-//! The bytes of version 1, as docs/format.md gives them. A change here is a new version.
+//! The bytes of version 2, as docs/format.md gives them, and of what version 1 had instead. A change
+//! here is a new version.
 
 use std::time::Duration;
 
+use bytes::{BufMut, Bytes};
 use evenkeel_model::Timestamp;
 
 use crate::checkpoint::{Checkpoint, PartitionAt};
@@ -10,7 +12,7 @@ use crate::segment::Segment;
 use crate::segment::index::Entry;
 use crate::state::Place;
 use crate::wal::Position;
-use crate::wal::header::{FileHeader, GROUP_BYTES, GroupHeader, Kind};
+use crate::wal::header::{FileHeader, GROUP_BYTES, GroupHeader, Kind, Unfit};
 use crate::{Ends, Retention, Topic, TopicSettings, control};
 
 fn hex(bytes: &[u8]) -> String {
@@ -28,9 +30,9 @@ fn a_write_ahead_file_begins_with_its_header_twice() {
     assert_eq!(bytes[..4096], bytes[4096..]);
     let golden = concat!(
         "45564b57414c0d0a", // magic
-        "0100",             // version
+        "0200",             // version
         "0000",
-        "bd27fc9f",         // checksum
+        "4437cf38",         // checksum
         "0300000000000000", // number
         "0000100000000000", // size
         "7369787465656e206c65747465727321",
@@ -59,9 +61,9 @@ fn a_group_has_these_bytes() {
     let crc = header.seal(&mut group, seed);
     let golden = concat!(
         "45564b47524f5550", // magic
-        "0100",             // version
+        "0200",             // version
         "0000",             // kind
-        "10c845f7",         // checksum
+        "fd248969",         // checksum
         "0700000000000000", // number
         "04030201",         // the one before
         "04000000",         // length
@@ -74,22 +76,25 @@ fn a_group_has_these_bytes() {
     );
     assert_eq!(hex(&group), golden);
     let (decoded, version) = GroupHeader::decode(&group).expect("a header");
-    assert_eq!((decoded, version), (GroupHeader { crc, ..header }, 1));
+    assert_eq!((decoded, version), (GroupHeader { crc, ..header }, 2));
     assert!(decoded.fits(&group, seed));
     assert!(!decoded.fits(&group, file().seed(12288, Guards::default())), "a group fits at its own place only");
 }
 
-#[test]
-fn a_slot_has_these_bytes() {
-    let checkpoint = Checkpoint {
+fn checkpoint() -> Checkpoint {
+    let settings = TopicSettings::partitions(3);
+    Checkpoint {
         generation: 2,
         wal: Position { file: 3, at: 8192, lsn: 7, previous: 0x0102_0304 },
         last_at: Timestamp::from_micros(5),
+        topics: Some(vec![(1, Topic { name: "t".into(), partitions: 3, settings })]),
         partitions: vec![PartitionAt {
             place: Place { topic: 1, partition: 2 },
             ends: Ends { start: 10, high_watermark: 12 },
+            leader_epoch: 6,
             segments: vec![Segment {
                 base: 10,
+                revision: 9,
                 end: 12,
                 log_bytes: 200,
                 index_bytes: 32,
@@ -98,22 +103,90 @@ fn a_slot_has_these_bytes() {
                 last_at: Timestamp::from_micros(5),
             }],
         }],
-    };
+        machine: Bytes::from_static(b"state"),
+    }
+}
+
+#[test]
+fn a_slot_has_these_bytes() {
+    let checkpoint = checkpoint();
     let bytes = checkpoint.encode();
-    assert_eq!(bytes.len(), 72 + 28 + 56);
-    assert_eq!(hex(&bytes[..12]), "45564b534c4f540a01000000");
-    assert_eq!(
-        hex(&bytes[16..60]),
-        "9c00000000000000020000000000000003000000000000000020000000000000070000000000000004030201"
+    assert_eq!(hex(&bytes[..12]), "45564b534c4f540a02000000");
+    assert_eq!(bytes[16..24], (bytes.len() as u64).to_le_bytes());
+    let position = concat!(
+        "01002c00000000000000",                                     // section 1 of 44 bytes
+        "0200000000000000",                                         // generation
+        "03000000000000000020000000000000070000000000000004030201", // where the log goes on
+        "0500000000000000",                                         // when
     );
-    assert_eq!(
-        hex(&bytes[60..100]),
-        "05000000000000000100000001000000020000000a000000000000000c0000000000000001000000"
+    let topics = concat!("02001000000000000000", "01000000", "08000000", "0101010174030000");
+    let partitions = concat!(
+        "03006400000000000000",
+        "01000000",         // one
+        "0100000002000000", // place
+        "0a000000000000000c00000000000000",
+        "06000000", // leader epoch
+        "01000000", // one segment
+        "0a00000000000000",
+        "0900000000000000", // revision
+        "0c00000000000000c800000000000000200000000000000000000000000000000400000000000000",
+        "0500000000000000",
     );
+    let machine = concat!("04000500000000000000", "7374617465");
+    assert_eq!(hex(&bytes[24..]), [position, topics, partitions, machine].concat());
     let mut padded = bytes.clone();
     padded.resize(4096, 0);
     assert_eq!(Checkpoint::decode(&padded, Guards::default()), Ok(checkpoint));
     assert!(Checkpoint::decode(&bytes[..bytes.len() - 1], Guards::default()).is_err());
+}
+
+/// With the length and the checksum that a slot of these bytes must have.
+fn signed(mut slot: Vec<u8>) -> Vec<u8> {
+    let length = (slot.len() as u64).to_le_bytes();
+    slot[16..24].copy_from_slice(&length);
+    slot[12..16].fill(0);
+    let crc = crc32c::crc32c(&slot);
+    slot[12..16].copy_from_slice(&crc.to_le_bytes());
+    slot
+}
+
+#[test]
+fn a_slot_cut_short_or_with_other_sections_is_refused_and_never_believed() {
+    let whole = checkpoint().encode();
+    for length in 24..whole.len() {
+        let decoded = Checkpoint::decode(&signed(whole[..length].to_vec()), Guards::default());
+        assert!(matches!(decoded, Err(Unfit::Broken(_))), "{length} bytes were read as {decoded:?}");
+    }
+    let mut unknown = whole.clone();
+    unknown.extend_from_slice(&[5, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    assert!(matches!(Checkpoint::decode(&signed(unknown), Guards::default()), Err(Unfit::Broken(_))));
+    let mut newer = whole;
+    newer[8] = 3;
+    assert_eq!(Checkpoint::decode(&signed(newer), Guards::default()), Err(Unfit::Newer(3)));
+}
+
+#[test]
+fn a_slot_of_version_1_is_still_read() {
+    let mut slot = b"EVKSLOT\n\x01\0\0\0".to_vec();
+    slot.resize(24, 0);
+    for number in [2, 3, 8192, 7] {
+        slot.put_u64_le(number);
+    }
+    slot.put_u32_le(0x0102_0304);
+    slot.put_i64_le(5);
+    for number in [1, 1, 2] {
+        slot.put_u32_le(number);
+    }
+    slot.put_u64_le(10);
+    slot.put_u64_le(12);
+    slot.put_u32_le(1);
+    for number in [10, 12, 200, 32, 0, 4, 5] {
+        slot.put_u64_le(number);
+    }
+    let mut expected = Checkpoint { topics: None, machine: Bytes::new(), ..checkpoint() };
+    expected.partitions[0].leader_epoch = 0;
+    expected.partitions[0].segments[0].revision = 0;
+    assert_eq!(Checkpoint::decode(&signed(slot), Guards::default()), Ok(expected));
 }
 
 #[test]

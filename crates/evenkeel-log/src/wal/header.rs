@@ -6,7 +6,7 @@ use super::BLOCK;
 use crate::safeguard::{Guards, Safeguard};
 
 /// The version of every format that this crate writes.
-pub(crate) const VERSION: u16 = 1;
+pub(crate) const VERSION: u16 = 2;
 
 const FILE_MAGIC: &[u8; 8] = b"EVKWAL\r\n";
 const GROUP_MAGIC: &[u8; 8] = b"EVKGROUP";
