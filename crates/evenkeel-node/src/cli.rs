@@ -16,6 +16,7 @@ mod dead;
 mod parked;
 mod story;
 mod audit;
+mod doctor;
 mod slo;
 mod alerts;
 mod incidents;
@@ -64,6 +65,8 @@ enum Verb {
     Story(story::Args),
     /// Prove from the log that nothing was lost and nothing done twice
     Audit(audit::Args),
+    /// Examine the machine under a data folder: can the promises be kept there?
+    Doctor(doctor::Args),
     /// Objectives and their budgets
     Slo(slo::Args),
     /// Alerts that fire, and the last that did
@@ -112,6 +115,7 @@ async fn verb(verb: Verb) -> ExitCode {
         Verb::Parked(args) => parked::run(args).await,
         Verb::Story(args) => story::run(args).await,
         Verb::Audit(args) => audit::run(args).await,
+        Verb::Doctor(args) => doctor::run(&args),
         Verb::Slo(args) => slo::run(args).await,
         Verb::Alerts(args) => alerts::run(args).await,
         Verb::Incidents(args) => incidents::run(args).await,

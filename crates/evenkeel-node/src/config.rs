@@ -29,12 +29,24 @@ pub use plan::Plan;
 
 use crate::error::{Error, codes};
 
+/// Read when no other file is named and it is there.
+const DEFAULT_FILE: &str = "evenkeel.yaml";
+
 /// The plan of a configuration file. Relative paths in it are relative to it.
 pub fn load(path: &Path) -> Result<Plan, Error> {
     let text = std::fs::read_to_string(path)
         .map_err(|e| Error::new(codes::CONFIG_FILE, format!("cannot read `{}`: {e}", path.display())).exit(2))?;
     let folder = path.parent().unwrap_or(Path::new("."));
     parse(&text, folder).map_err(|e| Error { message: format!("{}: {}", path.display(), e.message), ..e })
+}
+
+/// The plan of the file that is named, else of `./evenkeel.yaml` where it is there, else the defaults.
+pub fn found(named: Option<&Path>) -> Result<Plan, Error> {
+    match named {
+        Some(path) => load(path),
+        None if Path::new(DEFAULT_FILE).is_file() => load(Path::new(DEFAULT_FILE)),
+        None => parse("", Path::new(".")),
+    }
 }
 
 /// The plan of configuration text, with `folder` for relative paths.

@@ -8,6 +8,7 @@
 pub mod error;
 pub mod config;
 mod logs;
+pub mod doctor;
 mod wiring;
 pub mod node;
 mod forms;

@@ -3,7 +3,10 @@
 //! Every count comes from the ledger, so it survives a restart and can be recomputed.
 
 pub mod names;
+mod log;
 mod text;
+
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::header;
@@ -22,20 +25,23 @@ pub(crate) async fn show(State(node): Node) -> Response {
         views.push((wire.plan.name.to_string(), wire.handle.view().await.unwrap_or_default()));
     }
     let snapshot = node.watching.report().await.map(|report| report.snapshot);
-    let uptime = node.clock.now().since(node.started_at).as_secs_f64();
-    let body = render(snapshot.as_ref(), &views, &node.log.status(), uptime);
+    let uptime = node.clock.now().since(node.started_at);
+    let disk_free = crate::doctor::free_bytes(&node.plan.data);
+    let body = render(snapshot.as_ref(), &views, &Ground { log: &node.log.status(), disk_free, uptime });
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], body).into_response()
 }
 
-fn render(snapshot: Option<&Snapshot>, views: &[(String, View)], log: &LogStatus, uptime_s: f64) -> String {
+/// What everything stands on.
+struct Ground<'a> {
+    log: &'a LogStatus,
+    disk_free: Option<u64>,
+    uptime: Duration,
+}
+
+fn render(snapshot: Option<&Snapshot>, views: &[(String, View)], ground: &Ground<'_>) -> String {
     let mut text = Text::default();
-    text.one(&names::UPTIME, &[], uptime_s);
-    text.one(&names::LOG_GROUPS, &[], log.groups as f64);
-    text.one(&names::LOG_FLUSHES, &[], log.flushes as f64);
-    text.one(&names::LOG_BYTES, &[], log.bytes as f64);
-    text.one(&names::LOG_WAL_BYTES, &[], log.wal_bytes as f64);
-    text.one(&names::LOG_SEGMENT_BYTES, &[], log.segment_bytes as f64);
-    text.one(&names::LOG_STOPPED, &[], f64::from(u8::from(log.stopped.is_some())));
+    text.one(&names::UPTIME, &[], ground.uptime.as_secs_f64());
+    log::add(&mut text, ground.log, ground.disk_free);
     if let Some(snapshot) = snapshot {
         subscriptions(&mut text, &snapshot.subscriptions);
         objectives(&mut text, &snapshot.objectives);
@@ -103,6 +109,7 @@ fn live(text: &mut Text, views: &[(String, View)]) {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use evenkeel_log::LogStatus;
     use evenkeel_model::ledger::{Ended, LedgerEntry, LedgerRecord};
@@ -139,7 +146,10 @@ mod tests {
             at,
             entries: vec![LedgerEntry::Ended(ended)],
         });
-        let text = super::render(Some(&watch.snapshot(at)), &[], &LogStatus::default(), 1.5);
+        let ground =
+            super::Ground { log: &LogStatus::default(), disk_free: Some(4096), uptime: Duration::from_millis(1500) };
+        let text = super::render(Some(&watch.snapshot(at)), &[], &ground);
+        assert!(text.contains(&format!("{} 4096\n", super::names::DISK_FREE.name)), "{text}");
         let events = super::names::EVENTS.name;
         assert!(
             text.contains(&format!("{events}{{subscription=\"pay\\\"ment\",outcome=\"completed\"}} 1\n")),

@@ -6,6 +6,7 @@
 mod serving;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use crate::config::Plan;
 use crate::error::{Error, codes};
 use crate::sabotage::Sabotage;
 use crate::wiring::{self, Wired};
-use crate::{api, responding, watching};
+use crate::{api, doctor, responding, watching};
 
 /// How long a drain waits for what is at the handlers.
 const DRAIN_GRACE: Duration = Duration::from_secs(10);
@@ -61,6 +62,9 @@ impl Node {
     pub async fn start(plan: Plan, means: Means) -> Result<RunningNode, Error> {
         let Means { clock, disk, log: options, sabotage } = means;
         let started_at = clock.now();
+        if disk.is_none() {
+            warn_of(&plan.data);
+        }
         let log = open(&plan, disk, options, clock.clone()).await?;
         let listener = TcpListener::bind(plan.http).await.map_err(|e| {
             Error::new(codes::LISTEN, format!("cannot listen on {}: {e}", plan.http))
@@ -122,6 +126,17 @@ impl RunningNode {
         }
         let log = self.wired.log.clone();
         let _ = wiring::blocking(move || log.close()).await;
+    }
+}
+
+/// What is not as it should be under the data folder stands in the node's log from the start.
+fn warn_of(data: &Path) {
+    for found in doctor::at_start(data) {
+        let fix = found.fix.unwrap_or_default();
+        match found.level {
+            doctor::Level::Bad => tracing::error!(check = found.check, fix, "{}", found.found),
+            _ => tracing::warn!(check = found.check, fix, "{}", found.found),
+        }
     }
 }
 

@@ -10,7 +10,7 @@
 //! shape before colour.
 
 pub mod status;
-mod numbers;
+pub(crate) mod numbers;
 mod marks;
 mod sentence;
 mod promises;

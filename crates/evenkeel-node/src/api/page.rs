@@ -69,7 +69,7 @@ async fn status(node: &Wired) -> Status {
         disk: status::Disk {
             wal_bytes: log.wal_bytes,
             segment_bytes: log.segment_bytes,
-            free_bytes: None,
+            free_bytes: crate::doctor::free_bytes(&node.plan.data),
             groups: log.groups,
             flushes: log.flushes,
         },

@@ -8,9 +8,6 @@ use crate::logs;
 use crate::node::{Means, Node};
 use crate::sabotage::Sabotage;
 
-/// Read when no other file is named and it is there.
-const DEFAULT_FILE: &str = "evenkeel.yaml";
-
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The configuration; ./evenkeel.yaml when it is there, else the defaults
@@ -54,11 +51,7 @@ pub(super) async fn run(args: Args) -> Result<(), Error> {
 }
 
 fn plan(args: &Args) -> Result<Plan, Error> {
-    let mut plan = match &args.config {
-        Some(path) => config::load(path)?,
-        None if Path::new(DEFAULT_FILE).is_file() => config::load(Path::new(DEFAULT_FILE))?,
-        None => config::parse("", Path::new("."))?,
-    };
+    let mut plan = config::found(args.config.as_deref())?;
     if let Some(data) = &args.data {
         plan.data.clone_from(data);
     }

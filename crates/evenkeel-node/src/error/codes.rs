@@ -19,6 +19,8 @@ pub const DATA_IN_USE: &str = "data-in-use";
 pub const DATA_FOLDER: &str = "data-folder";
 /// The log is damaged.
 pub const DATA_CORRUPT: &str = "data-corrupt";
+/// The machine under the data folder cannot keep what the log promises.
+pub const DATA_PROMISE: &str = "data-promise";
 /// The address cannot be listened on.
 pub const LISTEN: &str = "listen";
 /// No node answers.
@@ -75,6 +77,7 @@ const ALL: &[&str] = &[
     DATA_IN_USE,
     DATA_FOLDER,
     DATA_CORRUPT,
+    DATA_PROMISE,
     LISTEN,
     NODE_UNREACHABLE,
     NODE_ANSWER,

@@ -51,6 +51,9 @@ pub const LOG_WAL_BYTES: Metric = gauge("evenkeel_log_wal_bytes", "Bytes of writ
 pub const LOG_SEGMENT_BYTES: Metric = gauge("evenkeel_log_segment_bytes", "Bytes of segments.");
 /// Whether the log has stopped.
 pub const LOG_STOPPED: Metric = gauge("evenkeel_log_stopped", "1 when the log takes no more sets.");
+/// Room on the disk.
+pub const DISK_FREE: Metric =
+    gauge("evenkeel_disk_free_bytes", "Bytes that the node may still take on the disk of its data folder.");
 /// Ended events.
 pub const EVENTS: Metric = counter("evenkeel_events_total", "Events that ended, by outcome, from the ledger.");
 /// Failed attempts.

@@ -46,7 +46,7 @@ pub(super) fn rate(per_second: f64) -> String {
 }
 
 /// `<1 ms`, `38 ms`, `1.2 s`, `12 s`, `4 min 5 s`, `2 h 14 min`, `3 d 4 h`, `12 d`.
-pub(super) fn duration(d: Duration) -> String {
+pub(crate) fn duration(d: Duration) -> String {
     let (ms, s) = (d.as_secs_f64() * 1e3, d.as_secs());
     match s {
         _ if d.is_zero() => format!("0{NBSP}ms"),
@@ -97,7 +97,7 @@ pub(super) fn multiple(of: f64) -> String {
 }
 
 /// `0 B`, `812 B`, `4 KiB`, `1.2 GiB`.
-pub(super) fn bytes(n: u64) -> String {
+pub(crate) fn bytes(n: u64) -> String {
     let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
     let mut value = n as f64;
     let mut at = 0;
