@@ -34,6 +34,7 @@ mod recovery;
 mod read;
 mod handles;
 mod retention;
+mod compaction;
 mod stats;
 pub mod disk;
 #[cfg(test)]
