@@ -24,6 +24,14 @@ pub trait Disk: Send + Sync + 'static {
     fn create_folder(&self, folder: &str) -> io::Result<()>;
     /// Takes a file away.
     fn remove(&self, path: &str) -> io::Result<()>;
+    /// Takes an empty folder away.
+    fn remove_folder(&self, folder: &str) -> io::Result<()> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, format!("`{folder}` cannot be removed")))
+    }
+    /// How many bytes there is room for, where that can be told.
+    fn free(&self) -> io::Result<Option<u64>> {
+        Ok(None)
+    }
     /// Renames a file within its folder.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
     /// Makes the names in a folder durable.

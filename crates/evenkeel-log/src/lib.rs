@@ -34,6 +34,7 @@ mod recovery;
 mod read;
 mod handles;
 mod retention;
+#[cfg(test)]
 mod compaction;
 mod stats;
 pub mod disk;

@@ -46,13 +46,21 @@ pub(crate) struct Frame {
 pub(crate) struct Line<'a> {
     pub(crate) offset: u64,
     pub(crate) key: Option<&'a [u8]>,
-    pub(crate) tombstone: bool,
+    /// What it says; nothing when it is a tombstone.
+    pub(crate) value: Option<&'a [u8]>,
     attributes: u8,
     time: i64,
     /// Its bytes, with the length before them.
     whole: &'a [u8],
     /// Its bytes from the offset delta on.
     rest: &'a [u8],
+}
+
+impl Line<'_> {
+    /// A record that deletes its key.
+    pub(crate) fn is_tombstone(&self) -> bool {
+        self.key.is_some() && self.value.is_none()
+    }
 }
 
 impl Frame {
@@ -109,10 +117,11 @@ fn line<'a>(frame: &Frame, from: &mut &'a [u8]) -> Result<Line<'a>, Malformed> {
     let attributes = record.get_u8();
     let delta = varint::get_i64(&mut record).ok_or(Malformed::Length)?;
     let rest = record;
-    let offset = varint::get_i64(&mut record).and_then(|d| frame.base.checked_add_signed(d)).ok_or(Malformed::Length)?;
+    let offset =
+        varint::get_i64(&mut record).and_then(|d| frame.base.checked_add_signed(d)).ok_or(Malformed::Length)?;
     let key = nullable(&mut record)?;
-    let tombstone = nullable(&mut record)?.is_none();
-    Ok(Line { offset, key, tombstone, attributes, time: frame.base_time.saturating_add(delta), whole, rest })
+    let value = nullable(&mut record)?;
+    Ok(Line { offset, key, value, attributes, time: frame.base_time.saturating_add(delta), whole, rest })
 }
 
 /// `batch` with the records `kept` alone. With a `horizon` it says from now on when its tombstones

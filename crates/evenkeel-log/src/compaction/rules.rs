@@ -31,7 +31,7 @@ pub(crate) struct Rules<'a> {
 }
 
 /// What a pass remembers from batch to batch, which it must see in the order of their offsets.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Met {
     /// Producers whose transactional records were met, and no marker after them.
     open: HashSet<i64>,
@@ -80,7 +80,7 @@ impl Rules<'_> {
         let mut kept = lines(&frame, batch)?;
         kept.retain(|line| self.stays(&frame, line));
         // Only a batch that lies wholly in the range: all its tombstones get one horizon.
-        let deletes = frame.end <= self.until && kept.iter().any(|line| line.tombstone && line.key.is_some());
+        let deletes = frame.end <= self.until && kept.iter().any(Line::is_tombstone);
         let horizon = if deletes { self.horizon(met, &frame) } else { None };
         Ok(rewrite(&frame, batch, &kept, horizon))
     }
@@ -91,7 +91,7 @@ impl Rules<'_> {
             return true;
         }
         let outdated = self.latest.of((self.space)(line), key).is_some_and(|newest| newest > line.offset);
-        let over = line.tombstone && frame.horizon().is_some_and(|at| at <= self.now_ms);
+        let over = line.is_tombstone() && frame.horizon().is_some_and(|at| at <= self.now_ms);
         !outdated && !over
     }
 

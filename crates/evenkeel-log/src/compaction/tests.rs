@@ -38,12 +38,7 @@ fn segment(base: u64, end: u64, log_bytes: u64, last_ms: i64) -> Segment {
 }
 
 fn four() -> Vec<Segment> {
-    vec![
-        segment(0, 10, 100, 10),
-        segment(10, 20, 100, 20),
-        segment(20, 30, 100, 30),
-        segment(30, 35, 50, 40),
-    ]
+    vec![segment(0, 10, 100, 10), segment(10, 20, 100, 20), segment(20, 30, 100, 30), segment(30, 35, 50, 40)]
 }
 
 fn bounds(cleaned: u64, floor: u64, settled_ms: i64) -> Bounds {

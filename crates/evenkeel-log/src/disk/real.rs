@@ -79,6 +79,15 @@ impl Disk for RealDisk {
         fs::remove_file(self.folder.join(path))
     }
 
+    fn remove_folder(&self, folder: &str) -> io::Result<()> {
+        fs::remove_dir(self.folder.join(folder))
+    }
+
+    fn free(&self) -> io::Result<Option<u64>> {
+        let of = rustix::fs::statvfs(&self.folder)?;
+        Ok(Some(of.f_bavail.saturating_mul(of.f_frsize)))
+    }
+
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         fs::rename(self.folder.join(from), self.folder.join(to))
     }

@@ -165,6 +165,15 @@ impl Disk for SimDisk {
         self.alive()?.remove(path)
     }
 
+    fn remove_folder(&self, folder: &str) -> io::Result<()> {
+        self.alive()?.remove_folder(folder)
+    }
+
+    fn free(&self) -> io::Result<Option<u64>> {
+        let world = self.alive()?;
+        Ok(world.capacity.map(|capacity| capacity.saturating_sub(world.used())))
+    }
+
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         self.alive()?.rename(from, to)
     }

@@ -32,9 +32,8 @@ fn batch(base: u64, records: &[Record]) -> Vec<u8> {
 
 /// Keys and values at 1,000 ms, 1,001 ms, …; an empty value is a tombstone.
 fn plain(base: u64, pairs: &[(&str, &str)]) -> Vec<u8> {
-    let record = |(n, (key, value)): (i64, &(&str, &str))| {
-        record(Some(key), (!value.is_empty()).then_some(*value), 1000 + n)
-    };
+    let record =
+        |(n, (key, value)): (i64, &(&str, &str))| record(Some(key), (!value.is_empty()).then_some(*value), 1000 + n);
     batch(base, &(0..).zip(pairs).map(record).collect::<Vec<_>>())
 }
 
@@ -219,8 +218,7 @@ fn a_compressed_batch_is_left_alone() {
 fn bytes_that_contradict_themselves_are_refused() {
     let good = plain(0, &[("a", "1"), ("b", "2")]);
     let latest = Latest::new(0, SECRET);
-    let rules =
-        Rules { latest: &latest, until: 9, now_ms: 0, delete_retention_ms: 0, aborted: &|_, _| false, space };
+    let rules = Rules { latest: &latest, until: 9, now_ms: 0, delete_retention_ms: 0, aborted: &|_, _| false, space };
     for length in 0..good.len() {
         assert!(rules.apply(&mut Met::default(), &good[..length]).is_err(), "{length}");
     }

@@ -39,6 +39,16 @@ fn names_come_and_go() {
     disk.rename("a/b/one", "a/b/two").expect("renamed");
     disk.sync_folder("a/b").expect("synced");
     assert_eq!(disk.list("a/b").expect("listed"), ["two"]);
+    assert!(disk.remove_folder("a/b").is_err(), "a folder went with what was in it");
     disk.remove("a/b/two").expect("removed");
     assert!(disk.open("a/b/two", false).is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound));
+    disk.remove_folder("a/b").expect("removed");
+    assert_eq!(disk.list("a").expect("listed"), Vec::<String>::new());
+}
+
+#[test]
+fn a_folder_tells_how_much_room_there_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    assert!(RealDisk::new(folder.path()).free().expect("told").is_some_and(|bytes| bytes > 0));
+    assert!(RealDisk::new(folder.path().join("gone")).free().is_err());
 }

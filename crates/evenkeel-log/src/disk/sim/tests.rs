@@ -115,3 +115,25 @@ fn a_lost_file_does_not_come_back_with_the_power() {
     disk.cut_power();
     assert_eq!(disk.bytes("a"), None);
 }
+
+#[test]
+fn only_an_empty_folder_goes() {
+    let disk = SimDisk::new(1);
+    disk.create_folder("a/b").expect("made");
+    drop(disk.open("a/b/c", true).expect("made"));
+    assert!(disk.remove_folder("a/b").is_err());
+    disk.remove("a/b/c").expect("removed");
+    disk.remove_folder("a/b").expect("removed");
+    assert_eq!(disk.list("a").expect("listed"), Vec::<String>::new());
+}
+
+#[test]
+fn it_tells_how_much_room_there_is() {
+    let disk = SimDisk::new(1);
+    assert_eq!(disk.free().expect("told"), None);
+    disk.open("a", true).expect("made").write_at(&[1; 300], 0).expect("written");
+    disk.set_capacity(Some(1000));
+    assert_eq!(disk.free().expect("told"), Some(700));
+    disk.set_capacity(Some(100));
+    assert_eq!(disk.free().expect("told"), Some(0));
+}

@@ -188,6 +188,13 @@ impl World {
         self.name_change(NameChange::Remove(path.to_owned()))
     }
 
+    pub(super) fn remove_folder(&mut self, folder: &str) -> io::Result<()> {
+        if self.names.keys().any(|path| parent(path) == folder) {
+            return Err(io::ErrorKind::DirectoryNotEmpty.into());
+        }
+        self.remove(folder)
+    }
+
     pub(super) fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
         let name = *self.names.get(from).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
         self.name_change(NameChange::Rename(from.to_owned(), to.to_owned(), name))
