@@ -46,6 +46,16 @@ pub trait File: Send + Sync {
     fn read_at(&self, into: &mut [u8], at: u64) -> io::Result<()>;
     /// Writes; durable only after [`File::flush`].
     fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()>;
+    /// Writes these one behind the other, as [`File::write_at`] does.
+    fn write_parts_at(&self, parts: &[&[u8]], at: u64) -> io::Result<()> {
+        self.write_at(&parts.concat(), at)
+    }
+    /// Has the device begin with what was written to this range, without waiting and without a
+    /// promise; a flush that follows has less to do.
+    fn start_write_back(&self, at: u64, length: u64) -> io::Result<()> {
+        let _ = (at, length);
+        Ok(())
+    }
     /// Writes to the medium; durable when it returns. Fastest when memory, length and place are
     /// multiples of 4,096.
     fn write_durable(&self, bytes: &[u8], at: u64) -> io::Result<()>;

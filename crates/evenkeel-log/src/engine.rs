@@ -1,4 +1,5 @@
-//! What the log's parts share, and the two threads: one owns the write-ahead log, one flushes.
+//! What the log's parts share, and the threads: one owns the write-ahead log, one writes segments
+//! back, one makes checkpoints.
 //!
 //! Each thread is a loop around one step ([`Writer::turn`], [`Flusher::turn`]); tests take the
 //! same steps by hand. The log stops once, for good, with a reason.
@@ -14,17 +15,22 @@ use crate::flusher::Flusher;
 use crate::handles::Handles;
 use crate::options::Options;
 use crate::queue::{Queue, Taken};
+use crate::segment::append::Site;
 use crate::state::State;
 use crate::stats::Stats;
 use crate::ticket::{News, held};
 use crate::wal::files::Files;
 use crate::wal::writer::{Writer, is_full};
+use crate::write_back::{Access, Demand, WriteBack};
 
 /// How long the writer waits before it seals.
 const SEAL_AFTER: Duration = Duration::from_millis(50);
 
 /// How long the flusher waits on a full disk before it tries again.
 const FULL_PAUSE: Duration = Duration::from_millis(500);
+
+/// How long the log is idle before the rest of what waits in memory is written.
+const IDLE_AFTER: Duration = Duration::from_secs(1);
 
 /// What the log's parts share.
 pub(crate) struct Shared {
@@ -37,7 +43,10 @@ pub(crate) struct Shared {
     pub(crate) queue: Arc<Queue>,
     pub(crate) handles: Handles,
     pub(crate) flusher: Mutex<Flusher>,
+    pub(crate) write_back: Mutex<WriteBack>,
     pub(crate) bell: Bell,
+    /// Wakes whoever writes back.
+    pub(crate) write_bell: Bell,
     pub(crate) state: RwLock<State>,
     pub(crate) stopped: OnceLock<String>,
 }
@@ -62,6 +71,7 @@ impl Shared {
         self.queue.close(&why, true);
         self.news.end();
         self.bell.ring(|wanted| wanted.flush = true);
+        self.write_bell.ring(|wanted| wanted.flush = true);
         why
     }
 
@@ -79,6 +89,25 @@ impl Shared {
         done
     }
 
+    /// Writes what waits in memory to its segments; a failure other than a full disk stops the log.
+    pub(crate) fn write_back(&self, demand: Demand) -> io::Result<()> {
+        if let Some(why) = self.stopped() {
+            return Err(io::Error::other(why));
+        }
+        let done = held(&self.write_back).turn(self.site(), &mut Access::Shared(&self.state), demand);
+        if let Err(e) = &done
+            && !is_full(e)
+        {
+            self.stop(&format!("writing segments failed: {e}"));
+        }
+        done
+    }
+
+    /// What writing files needs.
+    pub(crate) fn site(&self) -> Site<'_> {
+        Site { disk: &*self.disk, options: &self.options, stats: &self.stats }
+    }
+
     /// Flushes until both slots have left the older files behind.
     pub(crate) fn flush_now(&self) -> io::Result<()> {
         self.flush()?;
@@ -91,6 +120,7 @@ impl Shared {
 pub(crate) struct Wanted {
     pub(crate) flush: bool,
     pub(crate) prepare: bool,
+    pub(crate) write: bool,
     pub(crate) close: bool,
 }
 
@@ -109,7 +139,7 @@ impl Bell {
 
     fn wait(&self, patience: Option<Duration>) -> Wanted {
         let mut wanted = held(&self.wanted);
-        while !(wanted.flush || wanted.prepare || wanted.close) {
+        while !(wanted.flush || wanted.prepare || wanted.write || wanted.close) {
             match patience {
                 Some(patience) => {
                     let woken = self.rung.wait_timeout(wanted, patience).unwrap_or_else(PoisonError::into_inner);
@@ -161,6 +191,23 @@ pub(crate) fn flush_loop(shared: &Arc<Shared>) {
             let done = shared.flush().and_then(|()| if condemned { shared.flush() } else { Ok(()) });
             patience = done.is_err().then_some(FULL_PAUSE);
         }
+    }
+}
+
+/// The thread that writes back. What is left when the log falls idle is written a little later, so
+/// that memory is let go; then it sleeps.
+pub(crate) fn write_back_loop(shared: &Arc<Shared>) {
+    let _fuse = Fuse(shared.clone());
+    let mut patience = None;
+    loop {
+        let wanted = shared.write_bell.wait(patience);
+        if wanted.close || shared.stopped().is_some() {
+            return;
+        }
+        let demand = if wanted.flush { Demand::Before(u64::MAX) } else { Demand::Usual };
+        let done = shared.write_back(demand);
+        let left = shared.state().unwritten() > 0;
+        patience = if done.is_err() { Some(FULL_PAUSE) } else { left.then_some(IDLE_AFTER) };
     }
 }
 

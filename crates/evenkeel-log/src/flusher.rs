@@ -1,9 +1,11 @@
-//! Takes what is durable in the write-ahead log into the segments, and checkpoints.
+//! Checkpoints: what the write-ahead log holds is made durable in the segments, and a slot says so.
 //!
-//! Order: segments and indexes are written and flushed, new names are synced, then the slot is
-//! written and flushed, and only then does the checkpoint count: memory is let go, and what
-//! *both* slots have left behind is used again. A turn that fails for want of room changes
-//! nothing that counts and is done again from the same place; any other failure stops the log.
+//! Order: what is not written yet is written ([`crate::write_back`]); the device begins with all
+//! of it before the first flush waits, so that a journaling file system commits once; segments and
+//! indexes are flushed, new names are synced, the slot is written and flushed, and only then does
+//! the checkpoint count, and what *both* slots have left behind is used again. A turn that fails
+//! for want of room while it writes changes nothing that counts and is done again; any other
+//! failure stops the log.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -16,13 +18,14 @@ use crate::checkpoint::{Checkpoint, PartitionAt, slot_path};
 use crate::disk::{Disk, File};
 use crate::engine::Shared;
 use crate::safeguard::{Guards, Safeguard};
-use crate::segment::append::Appender;
+use crate::segment::append::Site;
 use crate::segment::{Segment, folder, index_path, log_path};
 use crate::state::{Condemned, Place, State};
 use crate::stats::Stats;
-use crate::tail::Held;
+use crate::ticket::held;
 use crate::wal::Position;
 use crate::wal::block::Aligned;
+use crate::write_back::{Access, Demand, Written, flush_failed, merge};
 
 /// The state of the flusher: what each slot says.
 pub(crate) struct Flusher {
@@ -36,14 +39,8 @@ struct Moment {
     last_at: Timestamp,
     generation: u64,
     topics: Vec<(u32, Topic)>,
-    partitions: Vec<Part>,
+    partitions: Vec<PartitionAt>,
     condemned: usize,
-}
-
-struct Part {
-    at: PartitionAt,
-    folder: String,
-    fresh: Vec<Held>,
 }
 
 impl Flusher {
@@ -51,18 +48,30 @@ impl Flusher {
         Flusher { slots }
     }
 
-    /// Flushes and checkpoints all that is durable now, if there is anything new.
+    /// Checkpoints all that is durable now, if there is anything new.
     pub(crate) fn turn(&mut self, shared: &Shared) -> io::Result<()> {
+        let Some((moment, written)) = self.write_all(shared)? else { return Ok(()) };
+        make_durable(shared.site(), &written).map_err(flush_failed)?;
+        let checkpoint = moment.checkpoint(&written.changed);
+        write_slot(&*shared.disk, shared.options.guards(), &shared.stats, &checkpoint).map_err(flush_failed)?;
+        self.slots[usize::from(checkpoint.generation % 2 == 1)] = Some(checkpoint.wal);
+        let gone = publish(shared, &checkpoint, moment.condemned);
+        self.clean_up(shared, &gone)
+    }
+
+    /// Writes all that is durable at one moment. Write-back goes on behind it meanwhile.
+    fn write_all(&self, shared: &Shared) -> io::Result<Option<(Moment, Written)>> {
+        let mut write_back = held(&shared.write_back);
+        write_back.forget_changes();
         let moment = moment(&shared.state());
         if self.slots == [Some(moment.wal); 2] && moment.condemned == 0 {
-            return Ok(());
+            return Ok(None);
         }
-        let changed = write_segments(shared, &moment.partitions)?;
-        let checkpoint = moment.checkpoint(&changed);
-        write_slot(&*shared.disk, shared.options.guards(), &shared.stats, &checkpoint)?;
-        self.slots[usize::from(checkpoint.generation % 2 == 1)] = Some(checkpoint.wal);
-        let gone = publish(shared, &checkpoint, &changed, moment.condemned);
-        self.clean_up(shared, &gone)
+        write_back.turn(shared.site(), &mut Access::Shared(&shared.state), Demand::Before(moment.wal.lsn))?;
+        let state = shared.state();
+        write_back.retain(|place| state.at(place).is_some());
+        drop(state);
+        Ok(Some((moment, write_back.unflushed())))
     }
 
     /// Lets go of what no slot needs any more.
@@ -87,17 +96,13 @@ impl Flusher {
 }
 
 fn moment(state: &State) -> Moment {
-    let part = |(place, topic, partition): (Place, &crate::state::TopicState, &crate::state::Partition)| Part {
-        at: PartitionAt {
-            place,
-            ends: partition.ends,
-            leader_epoch: partition.leader_epoch,
-            segments: partition.segments.clone(),
-        },
-        folder: folder(&topic.topic.name, place.partition),
-        fresh: partition.tail.from(partition.flushed()).cloned().collect(),
+    let part = |(place, _, partition): (Place, &crate::state::TopicState, &crate::state::Partition)| PartitionAt {
+        place,
+        ends: partition.ends,
+        leader_epoch: partition.leader_epoch,
+        segments: partition.segments.clone(),
     };
-    let held_anything = |p: &Part| p.at.ends.high_watermark > 0;
+    let held_anything = |p: &PartitionAt| p.ends.high_watermark > 0;
     Moment {
         wal: state.wal,
         last_at: state.last_at,
@@ -111,7 +116,7 @@ fn moment(state: &State) -> Moment {
 
 impl Moment {
     fn checkpoint(&self, changed: &BTreeMap<Place, Vec<Segment>>) -> Checkpoint {
-        let mut partitions: Vec<PartitionAt> = self.partitions.iter().map(|p| p.at.clone()).collect();
+        let mut partitions = self.partitions.clone();
         for partition in &mut partitions {
             if let Some(segments) = changed.get(&partition.place) {
                 merge(&mut partition.segments, segments);
@@ -128,35 +133,23 @@ impl Moment {
     }
 }
 
-/// Replaces the segment that grew, and adds those that are new.
-fn merge(segments: &mut Vec<Segment>, changed: &[Segment]) {
-    let Some(first) = changed.first() else { return };
-    if segments.last().is_some_and(|last| last.base == first.base) {
-        segments.pop();
-    }
-    segments.extend_from_slice(changed);
-}
-
-fn write_segments(shared: &Shared, parts: &[Part]) -> io::Result<BTreeMap<Place, Vec<Segment>>> {
-    let mut changed = BTreeMap::new();
-    let mut first = false;
-    for part in parts.iter().filter(|p| !p.fresh.is_empty()) {
-        if part.at.segments.is_empty() {
-            shared.disk.create_folder(&part.folder)?;
-            first = true;
+/// Makes durable what was written, and the names of new files and folders.
+fn make_durable(site: Site<'_>, written: &Written) -> io::Result<()> {
+    let files = || written.parts.iter().flat_map(|part| &part.files);
+    files().try_for_each(|file| file.start())?;
+    files().try_for_each(|file| file.flush(site))?;
+    let guards = site.options.guards();
+    for folder in written.parts.iter().filter_map(|part| part.folder.as_ref()) {
+        if guards.on(Safeguard::SegmentFolderSync) {
+            site.disk.sync_folder(folder)?;
+            site.stats.flushed();
         }
-        let last = part.at.segments.last().copied();
-        let mut appender = Appender::new(&*shared.disk, &shared.options, &shared.stats, part.folder.clone(), last);
-        for batch in &part.fresh {
-            appender.push(batch)?;
-        }
-        changed.insert(part.at.place, appender.finish()?);
     }
-    if first && shared.options.guards().on(Safeguard::TopicsFolderSync) {
-        shared.disk.sync_folder("topics")?;
-        shared.stats.flushed();
+    if written.folders && guards.on(Safeguard::TopicsFolderSync) {
+        site.disk.sync_folder("topics")?;
+        site.stats.flushed();
     }
-    Ok(changed)
+    Ok(())
 }
 
 /// Writes a slot, in place of the one before the newest, past the cache: a slot whose write failed
@@ -190,21 +183,10 @@ fn open_slot(disk: &dyn Disk, guards: Guards, stats: &Stats, path: &str) -> io::
 }
 
 /// Makes a durable checkpoint count. Gives back the segments whose files may go.
-fn publish(
-    shared: &Shared,
-    checkpoint: &Checkpoint,
-    changed: &BTreeMap<Place, Vec<Segment>>,
-    condemned: usize,
-) -> Vec<(String, Condemned)> {
+fn publish(shared: &Shared, checkpoint: &Checkpoint, condemned: usize) -> Vec<(String, Condemned)> {
     let mut state = shared.state_mut();
     let state = &mut *state;
     state.generation = checkpoint.generation;
-    for (place, segments) in changed {
-        if let Some(partition) = state.at_mut(*place) {
-            merge(&mut partition.segments, segments);
-        }
-    }
-    state.evict(checkpoint.wal.lsn - 1, shared.options.tail_bytes);
     for condemned in state.condemned.iter_mut().take(condemned) {
         condemned.since.get_or_insert(checkpoint.generation);
     }

@@ -27,6 +27,7 @@ mod wal;
 mod state;
 mod tail;
 mod control;
+mod write_back;
 mod flusher;
 mod segment;
 mod checkpoint;

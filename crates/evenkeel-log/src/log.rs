@@ -52,17 +52,20 @@ pub struct LogStatus {
     pub wal_bytes: u64,
     /// Bytes of segments.
     pub segment_bytes: u64,
+    /// Records that are in memory and the write-ahead log only, in bytes.
+    pub unwritten_bytes: u64,
 }
 
 impl Log {
-    /// Opens the log in a folder, recovers it, and starts its two threads.
+    /// Opens the log in a folder, recovers it, and starts its threads.
     pub fn open(disk: Arc<dyn Disk>, options: Options, clock: Arc<dyn Clock>) -> Result<Log, OpenError> {
         let log = Log::open_idle(disk, options, clock)?;
         let (shared, writer) = (log.0.shared.clone(), log.0.writer.clone());
-        let flusher = shared.clone();
+        let (flusher, write_back) = (shared.clone(), shared.clone());
         let threads = [
             thread::Builder::new().name("evenkeel-wal".into()).spawn(move || engine::write_loop(&shared, &writer)),
             thread::Builder::new().name("evenkeel-flush".into()).spawn(move || engine::flush_loop(&flusher)),
+            thread::Builder::new().name("evenkeel-segment".into()).spawn(move || engine::write_back_loop(&write_back)),
         ];
         for thread in threads {
             let failed = |e: std::io::Error| OpenError::Io { doing: "starting a thread".into(), why: e.to_string() };
@@ -79,7 +82,8 @@ impl Log {
             LockError::Io(e) => recovery::doing("taking the data folder", &disk.name())(e),
         })?;
         let stats = Arc::new(Stats::default());
-        let Recovered { state, file, position, live, slots, unflushed } = recovery::recover(&disk, &options, &stats)?;
+        let Recovered { state, file, position, live, slots, unflushed, write_back } =
+            recovery::recover(&disk, &options, &stats)?;
         let files = Files::new(disk.clone(), options.clone(), stats.clone(), live);
         let queue = Arc::new(Queue::new(options.pending_bytes_max));
         let news = Arc::new(News::default());
@@ -94,7 +98,9 @@ impl Log {
             queue,
             handles: Handles::default(),
             flusher: Mutex::new(Flusher::new(slots)),
+            write_back: Mutex::new(write_back),
             bell: Bell::default(),
+            write_bell: Bell::default(),
             state: RwLock::new(state),
             stopped: OnceLock::new(),
         });
@@ -185,9 +191,12 @@ impl Log {
         let shared = &self.0.shared;
         let (groups, flushes, bytes) = shared.stats.read();
         let sizes = |s: &crate::segment::Segment| s.log_bytes + s.index_bytes;
-        let segment_bytes = shared.state().places().flat_map(|(_, _, p)| p.segments.iter().map(sizes)).sum();
+        let state = shared.state();
+        let segment_bytes = state.places().flat_map(|(_, _, p)| p.segments.iter().map(sizes)).sum();
+        let unwritten_bytes = state.unwritten() as u64;
+        drop(state);
         let wal_bytes = shared.files.live_bytes();
-        LogStatus { stopped: shared.stopped(), groups, flushes, bytes, wal_bytes, segment_bytes }
+        LogStatus { stopped: shared.stopped(), groups, flushes, bytes, wal_bytes, segment_bytes, unwritten_bytes }
     }
 
     /// Writes what is pending, checkpoints, seals, and stops the threads; the folder is free then.
@@ -236,6 +245,7 @@ impl Handle {
         let Some(lock) = held(&self.lock).take() else { return };
         self.shared.queue.close("it was closed", false);
         self.shared.bell.ring(|wanted| wanted.close = true);
+        self.shared.write_bell.ring(|wanted| wanted.close = true);
         if threads.iter().any(|t| t.thread().id() == thread::current().id()) {
             // A waker dropped the last handle on one of our own threads, which cannot wait for
             // itself. What is pending is written; the next open recovers instead of us sealing.
@@ -270,6 +280,11 @@ impl Log {
     /// One step of the flusher, by hand.
     pub(crate) fn flush(&self) -> std::io::Result<()> {
         self.0.shared.flush()
+    }
+
+    /// One step of the write-back, by hand.
+    pub(crate) fn write_back(&self, demand: crate::write_back::Demand) -> std::io::Result<()> {
+        self.0.shared.write_back(demand)
     }
 
     /// Makes the next write-ahead file ahead of time.

@@ -20,8 +20,14 @@ pub struct Options {
     pub pending_bytes_max: usize,
     /// A segment is sealed when it is larger than this.
     pub segment_bytes: u64,
-    /// Write-ahead bytes after which segments are written and a checkpoint is made.
+    /// Write-ahead bytes after which a checkpoint is made.
     pub flush_bytes: u64,
+    /// Records that wait in memory, in bytes, after which they are written to their segments.
+    pub write_back_bytes: usize,
+    /// Records that wait in memory, in bytes, before appends wait for them to be written.
+    pub unwritten_bytes_max: usize,
+    /// How many segments are kept open for writing.
+    pub open_segments_max: usize,
     /// Records that are kept in memory although their segment is written, in bytes.
     pub tail_bytes: usize,
     /// On a full disk, the part of the last write-ahead file that only `evenkeel.*` topics may use.
@@ -57,7 +63,10 @@ impl Default for Options {
             group_bytes_max: 8 << 20,
             pending_bytes_max: 64 << 20,
             segment_bytes: 64 << 20,
-            flush_bytes: 16 << 20,
+            flush_bytes: 64 << 20,
+            write_back_bytes: 4 << 20,
+            unwritten_bytes_max: 64 << 20,
+            open_segments_max: 2048,
             tail_bytes: 32 << 20,
             headroom_bytes: 256 << 10,
             #[cfg(test)]

@@ -23,12 +23,14 @@ use crate::control;
 use crate::disk::Disk;
 use crate::options::Options;
 use crate::safeguard::Guards;
+use crate::segment::append::Site;
 use crate::segment::walk::{Files, Lost, Walk};
 use crate::segment::{folder, index_path, log_path};
 use crate::state::{CONTROL, Partition, State};
 use crate::stats::Stats;
 use crate::wal::Position;
 use crate::wal::files::WalFile;
+use crate::write_back::{Access, Demand, WriteBack};
 
 /// What recovery found.
 pub(crate) struct Recovered {
@@ -42,6 +44,7 @@ pub(crate) struct Recovered {
     pub(crate) slots: [Option<Position>; 2],
     /// Bytes of the write-ahead log that no checkpoint covers.
     pub(crate) unflushed: u64,
+    pub(crate) write_back: WriteBack,
 }
 
 /// Recovers the log on `disk`, or makes an empty one.
@@ -62,7 +65,21 @@ pub(crate) fn recover(disk: &Arc<dyn Disk>, options: &Options, stats: &Arc<Stats
     let live = leftovers::wal(&**disk, guards, oldest, end.position.file)?;
     leftovers::segments(&**disk, &mut state)?;
     state.wal = end.position;
-    Ok(Recovered { state, file: end.file, position: end.position, live, slots: positions, unflushed: end.bytes })
+    let mut write_back = WriteBack::default();
+    if state.unwritten() > options.unwritten_bytes_max {
+        let site = Site { disk: &**disk, options, stats };
+        let done = write_back.turn(site, &mut Access::Own(&mut state), Demand::Usual);
+        done.map_err(doing("writing", "segments"))?;
+    }
+    Ok(Recovered {
+        state,
+        file: end.file,
+        position: end.position,
+        live,
+        slots: positions,
+        unflushed: end.bytes,
+        write_back,
+    })
 }
 
 /// Takes the partitions as the checkpoint has them, the control topic first.
@@ -81,7 +98,8 @@ fn restore(disk: &dyn Disk, guards: Guards, checkpoint: &Checkpoint, state: &mut
             return Err(corrupt("the checkpoint", &what));
         };
         let (ends, segments, leader_epoch) = (partition.ends, partition.segments.clone(), partition.leader_epoch);
-        *at = Partition { ends, segments, leader_epoch, ..Partition::default() };
+        let written = ends.high_watermark;
+        *at = Partition { ends, segments, leader_epoch, written, ..Partition::default() };
         let folder = folder(&topic.name, place.partition);
         for segment in &partition.segments {
             must_hold(disk, &log_path(&folder, segment.base, segment.revision), segment.log_bytes)?;

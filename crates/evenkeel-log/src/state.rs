@@ -3,7 +3,9 @@
 //! Invariant: it changes under one write lock per group, so a reader that holds the read lock
 //! sees whole groups only. It does no I/O.
 
-use std::collections::{HashMap, VecDeque};
+mod waiting;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use evenkeel_model::names::CONTROL_TOPIC;
@@ -38,15 +40,13 @@ pub(crate) struct Partition {
     /// Raised when an operator cut the partition.
     pub(crate) leader_epoch: u32,
     pub(crate) tail: Tail,
-    /// Oldest first; the last one still grows.
+    /// As they are written, oldest first; the last one still grows. A checkpoint counts what is
+    /// flushed of it.
     pub(crate) segments: Vec<Segment>,
-}
-
-impl Partition {
-    /// One beyond the last offset that a checkpointed segment holds.
-    pub(crate) fn flushed(&self) -> u64 {
-        self.segments.last().map_or(0, |s| s.end)
-    }
+    /// One beyond the last offset that was written to a segment.
+    pub(crate) written: u64,
+    /// What the batches behind it take in memory.
+    pub(crate) waiting: usize,
 }
 
 /// A segment that retention took, or a revision that another one replaced: its files go when no slot names it any more.
@@ -72,9 +72,7 @@ pub(crate) struct State {
     /// The newest durable checkpoint.
     pub(crate) generation: u64,
     pub(crate) condemned: Vec<Condemned>,
-    /// Which partition got each batch that is in a tail, oldest first.
-    arrivals: VecDeque<Place>,
-    tail_bytes: usize,
+    arrivals: waiting::Arrivals,
     /// holder → partition → lowest offset that it owes.
     pub(crate) owed: HashMap<String, HashMap<Shard, u64>>,
 }
@@ -89,8 +87,7 @@ impl State {
             last_at: Timestamp::EPOCH,
             generation: 0,
             condemned: Vec::new(),
-            arrivals: VecDeque::new(),
-            tail_bytes: 0,
+            arrivals: waiting::Arrivals::default(),
             owed: HashMap::new(),
         };
         let settings = TopicSettings::partitions(1);
@@ -155,18 +152,12 @@ impl State {
         if let Some(partition) = self.at_mut(place) {
             partition.ends.high_watermark = held.end();
             partition.tail.push(held);
-            self.arrivals.push_back(place);
-            self.tail_bytes += weight;
+            self.arrived(place, weight);
         }
     }
 
-    /// Drops the oldest batches that group `flushed` or earlier ones brought, down to `bytes`.
-    pub(crate) fn evict(&mut self, flushed: u64, bytes: usize) {
-        while self.tail_bytes > bytes {
-            let Some(place) = self.arrivals.front().copied() else { return };
-            let Some(weight) = self.at_mut(place).and_then(|p| p.tail.evict(flushed)) else { return };
-            self.arrivals.pop_front();
-            self.tail_bytes = self.tail_bytes.saturating_sub(weight);
-        }
+    /// The name of the topic of that number.
+    pub(crate) fn name(&self, topic: u32) -> &str {
+        self.topics.get(topic as usize).map_or("", |t| &t.topic.name)
     }
 }

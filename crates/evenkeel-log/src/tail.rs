@@ -1,5 +1,5 @@
-//! The newest batches of a partition, in memory: all that no checkpoint covers yet, and some of
-//! what one does, for readers that keep up.
+//! The newest batches of a partition, in memory: all that is not written to a segment yet, and some
+//! of what is, for readers that keep up.
 
 use std::collections::VecDeque;
 
@@ -54,9 +54,9 @@ impl Tail {
         self.0.get(first).map(|h| h.base)
     }
 
-    /// Drops the oldest batch if group `flushed` or an earlier one brought it.
-    pub(crate) fn evict(&mut self, flushed: u64) -> Option<usize> {
-        if self.0.front()?.lsn > flushed {
+    /// Drops the oldest batch if all of it stands before offset `written`. Gives back its weight.
+    pub(crate) fn evict(&mut self, written: u64) -> Option<usize> {
+        if self.0.front()?.end() > written {
             return None;
         }
         self.0.pop_front().map(|h| h.weight())

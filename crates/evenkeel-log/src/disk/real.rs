@@ -5,12 +5,15 @@ mod tests;
 
 use std::fs;
 use std::hash::{BuildHasher, Hasher};
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, IoSlice, Read, Seek, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use super::{Disk, File, LockError};
+
+/// How many parts one write takes.
+const IOVECS_MAX: usize = 1024;
 
 /// The block of direct writes.
 const BLOCK: usize = 4096;
@@ -136,6 +139,33 @@ impl File for RealFile {
 
     fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
         self.file.write_all_at(bytes, at)
+    }
+
+    fn write_parts_at(&self, parts: &[&[u8]], mut at: u64) -> io::Result<()> {
+        for run in parts.chunks(IOVECS_MAX) {
+            let mut slices: Vec<IoSlice<'_>> = run.iter().map(|part| IoSlice::new(part)).collect();
+            let mut slices = slices.as_mut_slice();
+            while !slices.is_empty() {
+                match rustix::io::pwritev(&self.file, slices, at) {
+                    Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                    Ok(written) => {
+                        at += written as u64;
+                        IoSlice::advance_slices(&mut slices, written);
+                    }
+                    Err(rustix::io::Errno::INTR) => {}
+                    Err(e) => return Err(e.into()),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[cfg(target_os = "linux")]
+    fn start_write_back(&self, at: u64, length: u64) -> io::Result<()> {
+        // On Linux this advice begins with the range's dirty pages, as sync_file_range would, and
+        // does not wait for them; they stay in the cache.
+        let length = std::num::NonZeroU64::new(length);
+        Ok(rustix::fs::fadvise(&self.file, at, length, rustix::fs::Advice::DontNeed)?)
     }
 
     fn write_durable(&self, bytes: &[u8], at: u64) -> io::Result<()> {

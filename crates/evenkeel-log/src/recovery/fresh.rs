@@ -16,6 +16,7 @@ use crate::state::State;
 use crate::stats::Stats;
 use crate::wal::files::Files;
 use crate::wal::{FIRST_GROUP, Position, number, path};
+use crate::write_back::WriteBack;
 
 /// Refuses a folder without a checkpoint that holds records all the same.
 pub(super) fn check(disk: &dyn Disk, guards: Guards) -> Result<(), OpenError> {
@@ -69,5 +70,13 @@ pub(super) fn make(disk: &Arc<dyn Disk>, options: &Options, stats: &Arc<Stats>) 
     let slot = slot_path(1);
     crate::flusher::write_slot(&**disk, guards, stats, &checkpoint).map_err(doing("writing", &slot))?;
     let live = BTreeMap::from([(file.header.number, file.header.size)]);
-    Ok(Recovered { state, file, position, live, slots: [None, Some(position)], unflushed: 0 })
+    Ok(Recovered {
+        state,
+        file,
+        position,
+        live,
+        slots: [None, Some(position)],
+        unflushed: 0,
+        write_back: WriteBack::default(),
+    })
 }

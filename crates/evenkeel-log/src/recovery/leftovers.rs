@@ -32,7 +32,7 @@ pub(super) fn segments(disk: &dyn Disk, state: &mut State) -> Result<(), OpenErr
     let mut condemned = Vec::new();
     for (place, topic, partition) in state.places() {
         let folder = folder(&topic.topic.name, place.partition);
-        let flushed = partition.flushed();
+        let flushed = partition.written;
         for name in disk.list(&folder).map_err(doing("listing", &folder))? {
             let Some((base, revision)) = named(&name) else { continue };
             let counts = partition.segments.iter().find(|s| s.base == base).map(|s| s.revision);

@@ -1,11 +1,17 @@
 //! Writing batches to the segments of one partition.
 //!
-//! It writes at places that the checkpoint's lengths give, so that doing it again after a failure
+//! [`Growing`] is one segment on its way: it writes, and has the device begin early with what was
+//! written, so that a flush later finds little left to do. [`Appender`] strings segments
+//! together for the write-back; compaction uses [`Growing`] alone, for a new revision.
+//!
+//! It writes at places that the lengths in [`Segment`] give, so that doing it again after a failure
 //! or a restart gives the same files. Nothing it writes counts before a checkpoint says so.
 
 use std::io;
+use std::ops::Range;
+use std::sync::Arc;
 
-use super::index::{Entry, STRIDE};
+use super::index::{ENTRY, Entry, STRIDE};
 use super::{Segment, index_path, log_path};
 use crate::disk::{Disk, File};
 use crate::options::Options;
@@ -13,112 +19,203 @@ use crate::safeguard::Safeguard;
 use crate::stats::Stats;
 use crate::tail::Held;
 
-/// How much is gathered before it is written.
-const GATHER: usize = 1 << 20;
+/// The device is asked to begin with so many bytes of a segment at a time.
+const START: u64 = 1 << 20;
 
-/// A partition's segments as they will be after the next checkpoint.
-pub(crate) struct Appender<'a> {
-    disk: &'a dyn Disk,
-    options: &'a Options,
-    stats: &'a Stats,
+/// What everything that writes files needs.
+#[derive(Clone, Copy)]
+pub(crate) struct Site<'a> {
+    pub(crate) disk: &'a dyn Disk,
+    pub(crate) options: &'a Options,
+    pub(crate) stats: &'a Stats,
+}
+
+/// The files of a segment that were written and not flushed.
+#[derive(Clone)]
+pub(crate) struct Dirty {
+    log: Arc<dyn File>,
+    index: Arc<dyn File>,
+    /// What the device was not yet asked to begin with.
+    left: Range<u64>,
+}
+
+impl Dirty {
+    /// Has the device begin with what is left.
+    pub(crate) fn start(&self) -> io::Result<()> {
+        let Range { start, end } = self.left;
+        if start < end { self.log.start_write_back(start, end - start) } else { Ok(()) }
+    }
+
+    /// Makes it durable.
+    pub(crate) fn flush(&self, site: Site<'_>) -> io::Result<()> {
+        let guards = site.options.guards();
+        if guards.on(Safeguard::SegmentFlush) {
+            self.log.flush()?;
+            site.stats.flushed();
+        }
+        if guards.on(Safeguard::IndexFlush) {
+            self.index.flush()?;
+            site.stats.flushed();
+        }
+        Ok(())
+    }
+}
+
+/// One segment that is being written.
+pub(crate) struct Growing {
+    segment: Segment,
+    log: Arc<dyn File>,
+    index: Arc<dyn File>,
+    /// The device was asked to begin with what stands before this.
+    started: u64,
+}
+
+impl Growing {
+    /// Goes on behind what `segment` says; its files are made if need be.
+    pub(crate) fn open(site: Site<'_>, folder: &str, segment: Segment) -> io::Result<Growing> {
+        let path = |of: fn(&str, u64, u64) -> String| of(folder, segment.base, segment.revision);
+        let log = site.disk.open(&path(log_path), true)?.into();
+        let index = site.disk.open(&path(index_path), true)?.into();
+        Ok(Growing { segment, log, index, started: segment.log_bytes })
+    }
+
+    /// Writes batches behind all others. Counts them only if all of them are written.
+    pub(crate) fn write(&mut self, batches: &[Held]) -> io::Result<()> {
+        let mut segment = self.segment;
+        let mut entries = Vec::new();
+        for batch in batches {
+            note(&mut segment, &mut entries, batch);
+        }
+        let parts: Vec<&[u8]> = batches.iter().map(|b| &*b.bytes).collect();
+        self.log.write_parts_at(&parts, self.segment.log_bytes)?;
+        if !entries.is_empty() {
+            self.index.write_at(&entries, self.segment.index_bytes)?;
+        }
+        self.segment = segment;
+        let whole = (segment.log_bytes - self.started) / START * START;
+        if whole > 0 {
+            self.log.start_write_back(self.started, whole)?;
+            self.started += whole;
+        }
+        Ok(())
+    }
+
+    /// What was written so far.
+    pub(crate) fn segment(&self) -> Segment {
+        self.segment
+    }
+
+    /// What must be flushed before a checkpoint counts it.
+    pub(crate) fn dirty(&self) -> Dirty {
+        Dirty { log: self.log.clone(), index: self.index.clone(), left: self.started..self.segment.log_bytes }
+    }
+}
+
+/// Adds a batch to what is known of a segment, and its entry where it needs one.
+fn note(segment: &mut Segment, entries: &mut Vec<u8>, batch: &Held) {
+    let first = segment.log_bytes == 0;
+    if first || segment.last_at != batch.appended || segment.log_bytes >= segment.indexed + STRIDE {
+        let entry = Entry { offset: batch.base, position: segment.log_bytes, appended: batch.appended };
+        entry.put(entries, segment.base);
+        segment.indexed = segment.log_bytes;
+        segment.index_bytes += ENTRY;
+    }
+    if first {
+        segment.first_at = batch.appended;
+    }
+    segment.log_bytes += batch.bytes.len() as u64;
+    segment.end = batch.end();
+    segment.last_at = batch.appended;
+}
+
+/// The segments of one partition on their way.
+pub(crate) struct Appender {
     folder: String,
-    segments: Vec<Segment>,
-    open: Option<Open>,
+    /// Where the next segment's files begin to be known; `None` until the first write.
+    growing: Option<Growing>,
+    /// Segments that changed and were not taken by [`Appender::changed`].
+    changed: Vec<Segment>,
+    /// Sealed, and not taken by [`Appender::dirty`].
+    sealed: Vec<Dirty>,
+    /// Something was written since [`Appender::dirty`].
+    written: bool,
+    /// A file was made since [`Appender::dirty`].
     created: bool,
 }
 
-struct Open {
-    log: Box<dyn File>,
-    index: Box<dyn File>,
-    /// Not yet written, and where it goes.
-    log_bytes: Vec<u8>,
-    log_at: u64,
-    index_bytes: Vec<u8>,
-    index_at: u64,
-}
-
-impl<'a> Appender<'a> {
+impl Appender {
     /// Goes on behind `last`, the segment that still grows, if there is one.
-    pub(crate) fn new(
-        disk: &'a dyn Disk,
-        options: &'a Options,
-        stats: &'a Stats,
-        folder: String,
-        last: Option<Segment>,
-    ) -> Appender<'a> {
-        Appender { disk, options, stats, folder, segments: last.into_iter().collect(), open: None, created: false }
+    pub(crate) fn new(site: Site<'_>, folder: String, last: Option<Segment>) -> io::Result<Appender> {
+        let growing = last.map(|segment| Growing::open(site, &folder, segment)).transpose()?;
+        Ok(Appender { folder, growing, changed: Vec::new(), sealed: Vec::new(), written: false, created: false })
     }
 
-    /// Writes a batch behind all others.
-    pub(crate) fn push(&mut self, held: &Held) -> io::Result<()> {
-        let full = self
-            .segments
-            .last()
-            .is_none_or(|s| s.log_bytes > 0 && s.log_bytes + held.bytes.len() as u64 > self.options.segment_bytes);
-        if full {
-            self.finish_open()?;
-            self.segments.push(Segment::at(held.base));
-        }
-        let Some(segment) = self.segments.last_mut() else { return Ok(()) };
-        if self.open.is_none() {
-            let path = |of: fn(&str, u64, u64) -> String| of(&self.folder, segment.base, segment.revision);
-            self.created |= segment.log_bytes == 0;
-            let (log, index) = (self.disk.open(&path(log_path), true)?, self.disk.open(&path(index_path), true)?);
-            let (log_at, index_at) = (segment.log_bytes, segment.index_bytes);
-            self.open = Some(Open { log, index, log_bytes: Vec::new(), log_at, index_bytes: Vec::new(), index_at });
-        }
-        let Some(open) = &mut self.open else { return Ok(()) };
-        let first = segment.log_bytes == 0;
-        if first || segment.last_at != held.appended || segment.log_bytes >= segment.indexed + STRIDE {
-            let entry = Entry { offset: held.base, position: segment.log_bytes, appended: held.appended };
-            entry.put(&mut open.index_bytes, segment.base);
-            segment.indexed = segment.log_bytes;
-            segment.index_bytes += super::index::ENTRY;
-        }
-        if first {
-            segment.first_at = held.appended;
-        }
-        open.log_bytes.extend_from_slice(&held.bytes);
-        segment.log_bytes += held.bytes.len() as u64;
-        segment.end = held.end();
-        segment.last_at = held.appended;
-        if open.log_bytes.len() >= GATHER { open.write() } else { Ok(()) }
-    }
-
-    /// Makes all of it durable. Gives back the segments that changed or are new.
-    pub(crate) fn finish(mut self) -> io::Result<Vec<Segment>> {
-        self.finish_open()?;
-        if self.created && self.options.guards().on(Safeguard::SegmentFolderSync) {
-            self.disk.sync_folder(&self.folder)?;
-            self.stats.flushed();
-        }
-        Ok(self.segments)
-    }
-
-    fn finish_open(&mut self) -> io::Result<()> {
-        let Some(mut open) = self.open.take() else { return Ok(()) };
-        open.write()?;
-        let guards = self.options.guards();
-        if guards.on(Safeguard::SegmentFlush) {
-            open.log.flush()?;
-            self.stats.flushed();
-        }
-        if guards.on(Safeguard::IndexFlush) {
-            open.index.flush()?;
-            self.stats.flushed();
+    /// Writes batches behind all others, in as many segments as they need.
+    pub(crate) fn write(&mut self, site: Site<'_>, mut batches: &[Held]) -> io::Result<()> {
+        while let Some(first) = batches.first() {
+            let fitting = self.growing.as_ref().map_or(0, |g| fitting(&g.segment, site.options.segment_bytes, batches));
+            let Some(growing) = self.growing.as_mut().filter(|_| fitting > 0) else {
+                self.begin(site, first.base)?;
+                continue;
+            };
+            growing.write(&batches[..fitting])?;
+            self.written = true;
+            batches = &batches[fitting..];
         }
         Ok(())
+    }
+
+    /// Seals the segment that grows and begins the next.
+    fn begin(&mut self, site: Site<'_>, base: u64) -> io::Result<()> {
+        let next = Growing::open(site, &self.folder, Segment::at(base))?;
+        self.created = true;
+        if let Some(full) = self.growing.replace(next) {
+            full.dirty().start()?;
+            self.sealed.push(full.dirty());
+            self.changed.push(full.segment);
+        }
+        Ok(())
+    }
+
+    /// One beyond the last offset that was written.
+    pub(crate) fn end(&self) -> Option<u64> {
+        self.growing.as_ref().map(|g| g.segment.end)
+    }
+
+    /// The segments that changed since the last call, the one that grows among them.
+    pub(crate) fn changed(&mut self) -> Vec<Segment> {
+        let mut changed = std::mem::take(&mut self.changed);
+        changed.extend(self.growing.as_ref().map(Growing::segment));
+        changed
+    }
+
+    /// What must be flushed before a checkpoint counts what was written since the last call.
+    pub(crate) fn dirty(&mut self) -> Unflushed {
+        let mut files = std::mem::take(&mut self.sealed);
+        if let Some(growing) = self.growing.as_mut().filter(|_| self.written) {
+            files.push(growing.dirty());
+            growing.started = growing.segment.log_bytes;
+        }
+        self.written = false;
+        let folder = std::mem::take(&mut self.created).then(|| self.folder.clone());
+        Unflushed { files, folder }
     }
 }
 
-impl Open {
-    fn write(&mut self) -> io::Result<()> {
-        self.log.write_at(&self.log_bytes, self.log_at)?;
-        self.index.write_at(&self.index_bytes, self.index_at)?;
-        self.log_at += self.log_bytes.len() as u64;
-        self.index_at += self.index_bytes.len() as u64;
-        self.log_bytes.clear();
-        self.index_bytes.clear();
-        Ok(())
-    }
+/// How many of `batches`, from the first on, go into a segment.
+fn fitting(segment: &Segment, bytes_max: u64, batches: &[Held]) -> usize {
+    let mut bytes = segment.log_bytes;
+    let fits = |batch: &&Held| {
+        let fits = bytes == 0 || bytes + batch.bytes.len() as u64 <= bytes_max;
+        bytes += batch.bytes.len() as u64;
+        fits
+    };
+    batches.iter().take_while(fits).count()
+}
+
+/// What was written to a partition and is not known to be on the medium.
+pub(crate) struct Unflushed {
+    pub(crate) files: Vec<Dirty>,
+    /// Its folder, if it has new names.
+    pub(crate) folder: Option<String>,
 }

@@ -11,6 +11,7 @@ use super::model::Model;
 use super::{Rig, poll};
 use crate::sim::Fault;
 use crate::ticket::held;
+use crate::write_back::Demand;
 use crate::{Append, AppendError, Appending, Retention, Safeguard, Set, TopicSettings};
 
 /// Numbers for a history.
@@ -86,7 +87,7 @@ fn act(rig: &Rig, model: &mut Model, dice: &mut Dice) -> Result<(), String> {
 /// What callers and the log's threads do, on whatever disk.
 pub(super) fn calm_act(rig: &Rig, model: &mut Model, dice: &mut Dice) -> Result<(), String> {
     rig.clock.advance(Duration::from_micros(dice.roll(3000)));
-    match dice.roll(12) {
+    match dice.roll(13) {
         0 => create(rig, model, dice),
         1 => drop(rig.log().flush()),
         2 => {
@@ -96,6 +97,8 @@ pub(super) fn calm_act(rig: &Rig, model: &mut Model, dice: &mut Dice) -> Result<
         3 => rig.log().seal(),
         4 => drop(rig.log().prepare()),
         6 if dice.roll(3) == 0 => drop(rig.log().retain()),
+        12 if dice.roll(2) == 0 => drop(rig.log().write_back(Demand::Usual)),
+        12 => drop(rig.log().write_back(Demand::Before(u64::MAX))),
         _ => append(rig, model, dice)?,
     }
     Ok(())

@@ -19,6 +19,7 @@ use crate::engine::Shared;
 use crate::queue::Job;
 use crate::safeguard::Safeguard;
 use crate::state::State;
+use crate::write_back::Demand;
 use crate::{AppendError, TopicError};
 
 /// How long a full disk is believed to be full.
@@ -90,6 +91,9 @@ impl Writer {
     pub(crate) fn ask_flusher(&mut self) {
         let prepare = self.position.at > self.file.header.size / 2 && !self.shared.files.is_prepared();
         let flush = self.unflushed >= self.shared.options.flush_bytes;
+        if self.shared.state().unwritten() >= self.shared.options.write_back_bytes {
+            self.shared.write_bell.ring(|wanted| wanted.write = true);
+        }
         if flush {
             self.unflushed = 0;
         }
@@ -111,6 +115,7 @@ impl Writer {
         if let Some(why) = self.shared.stopped() {
             return Err(NoRoom::Stopped(why));
         }
+        self.make_memory()?;
         if self.position.at + bytes <= self.limit(own) {
             return Ok(());
         }
@@ -128,6 +133,18 @@ impl Writer {
                 Err(NoRoom::Full)
             }
             Err(e) => Err(NoRoom::Stopped(self.shared.stop(&format!("the write-ahead log failed: {e}")))),
+        }
+    }
+
+    /// Waits until what segments are behind is bounded, by helping to write it.
+    fn make_memory(&self) -> Result<(), NoRoom> {
+        if self.shared.state().unwritten() < self.shared.options.unwritten_bytes_max {
+            return Ok(());
+        }
+        match self.shared.write_back(Demand::Usual) {
+            Ok(()) => Ok(()),
+            Err(e) if is_full(&e) => Err(NoRoom::Full),
+            Err(e) => Err(NoRoom::Stopped(self.shared.stop(&e.to_string()))),
         }
     }
 

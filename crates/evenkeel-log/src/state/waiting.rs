@@ -1,0 +1,71 @@
+//! What waits to be written to segments, and what may leave memory once it is.
+
+use std::collections::VecDeque;
+
+use super::{Place, State};
+use crate::write_back::{Note, merge};
+
+/// The batches in memory, over all partitions.
+#[derive(Debug, Default)]
+pub(super) struct Arrivals {
+    /// Which partition got each batch that is in a tail, oldest first.
+    order: VecDeque<Place>,
+    /// What the tails take.
+    tail_bytes: usize,
+    /// The partitions of which something is not written.
+    fresh: Vec<Place>,
+    /// What is not written, by weight.
+    unwritten: usize,
+}
+
+impl State {
+    /// Notes that a batch of that weight came into a partition's tail.
+    pub(super) fn arrived(&mut self, place: Place, weight: usize) {
+        let Some(partition) = self.at_mut(place) else { return };
+        let first = partition.waiting == 0;
+        partition.waiting += weight;
+        if first {
+            self.arrivals.fresh.push(place);
+        }
+        self.arrivals.order.push_back(place);
+        self.arrivals.tail_bytes += weight;
+        self.arrivals.unwritten += weight;
+    }
+
+    /// What is in memory only, beside the write-ahead log.
+    pub(crate) fn unwritten(&self) -> usize {
+        self.arrivals.unwritten
+    }
+
+    /// The partitions of which at least so many bytes wait.
+    pub(crate) fn waiting(&self, bytes: usize) -> Vec<Place> {
+        let waits = |place: &&Place| self.at(**place).is_some_and(|p| p.waiting >= bytes);
+        self.arrivals.fresh.iter().filter(waits).copied().collect()
+    }
+
+    /// Has segments as they are now written.
+    pub(crate) fn note_written(&mut self, notes: Vec<Note>) {
+        for Note { place, segments, weight } in notes {
+            let Some(partition) = self.at_mut(place) else { continue };
+            merge(&mut partition.segments, &segments);
+            partition.written = segments.last().map_or(partition.written, |s| s.end);
+            partition.waiting = partition.waiting.saturating_sub(weight);
+            self.arrivals.unwritten = self.arrivals.unwritten.saturating_sub(weight);
+        }
+        let mut fresh = std::mem::take(&mut self.arrivals.fresh);
+        fresh.retain(|place| self.at(*place).is_some_and(|p| p.waiting > 0));
+        self.arrivals.fresh = fresh;
+    }
+
+    /// Drops the oldest batches that are written, down to `bytes`.
+    pub(crate) fn evict(&mut self, bytes: usize) {
+        while self.arrivals.tail_bytes > bytes {
+            let Some(place) = self.arrivals.order.front().copied() else { return };
+            if let Some(partition) = self.at_mut(place) {
+                let Some(weight) = partition.tail.evict(partition.written) else { return };
+                self.arrivals.tail_bytes = self.arrivals.tail_bytes.saturating_sub(weight);
+            }
+            self.arrivals.order.pop_front();
+        }
+    }
+}

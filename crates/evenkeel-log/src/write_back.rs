@@ -1,0 +1,255 @@
+//! Write-back: durable batches go from memory to their segments, long before a checkpoint.
+//!
+//! Batches are gathered per partition, and a turn takes those that are worth a write; under
+//! pressure it takes all. What was written may leave memory: readers find it in the page cache, and
+//! the write-ahead log still has it, so nothing here is flushed, and nothing counts before a
+//! checkpoint ([`crate::flusher`]) has flushed what [`WriteBack::unflushed`] gives it.
+//!
+//! Recovery uses it too while it replays, so that replay needs no more memory than running does;
+//! bytes beyond a checkpoint's lengths must be gone by then, since they would be written over.
+//!
+//! Invariants: a partition's batches are written in order; what was written and may be lost is
+//! remembered until a checkpoint took it; the state is never locked during I/O.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{PoisonError, RwLock};
+
+use crate::segment::append::{Appender, Site, Unflushed};
+use crate::segment::{Segment, folder};
+use crate::state::{Place, State};
+use crate::tail::Held;
+
+/// How much of a partition is worth a write of its own.
+const WORTH: usize = 256 << 10;
+
+/// How much is taken from a partition at once.
+const CHUNK_BYTES: usize = 1 << 20;
+const CHUNK_BATCHES: usize = 1024;
+
+/// So many partitions are noted in the state at once.
+const NOTES: usize = 64;
+
+/// What a turn is to write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Demand {
+    /// The partitions that are worth it; all, if the rest is more than half of what may wait.
+    Usual,
+    /// Everything of groups before this one.
+    Before(u64),
+}
+
+/// Where the state is.
+pub(crate) enum Access<'a> {
+    /// Behind its lock.
+    Shared(&'a RwLock<State>),
+    /// With whoever recovers it.
+    Own(&'a mut State),
+}
+
+impl Access<'_> {
+    fn look<R>(&self, look: impl FnOnce(&State) -> R) -> R {
+        match self {
+            Access::Shared(state) => look(&state.read().unwrap_or_else(PoisonError::into_inner)),
+            Access::Own(state) => look(state),
+        }
+    }
+
+    fn change<R>(&mut self, change: impl FnOnce(&mut State) -> R) -> R {
+        match self {
+            Access::Shared(state) => change(&mut state.write().unwrap_or_else(PoisonError::into_inner)),
+            Access::Own(state) => change(state),
+        }
+    }
+}
+
+/// What was written and not flushed, and where it goes on.
+#[derive(Default)]
+pub(crate) struct WriteBack {
+    appenders: BTreeMap<Place, Used>,
+    /// Of appenders that were given up.
+    orphaned: Vec<Unflushed>,
+    /// A partition's folder was made since the last checkpoint took what is unflushed.
+    folders: bool,
+    /// Segments that changed since [`WriteBack::forget_changes`].
+    changed: BTreeMap<Place, Vec<Segment>>,
+    turns: u64,
+}
+
+/// An appender that is open.
+struct Used {
+    appender: Appender,
+    /// The turn that used it last.
+    turn: u64,
+    /// What it wrote, by weight, and the state was not told of.
+    weight: usize,
+}
+
+/// Some batches of a partition.
+struct Chunk {
+    folder: String,
+    last: Option<Segment>,
+    batches: Vec<Held>,
+}
+
+/// A partition's segments as they are now written.
+pub(crate) struct Note {
+    pub(crate) place: Place,
+    pub(crate) segments: Vec<Segment>,
+    /// What waits no more, by weight.
+    pub(crate) weight: usize,
+}
+
+impl WriteBack {
+    /// Writes what is demanded, and lets go of memory.
+    pub(crate) fn turn(&mut self, site: Site<'_>, state: &mut Access<'_>, demand: Demand) -> io::Result<()> {
+        self.turns += 1;
+        let worth = match demand {
+            Demand::Usual => WORTH,
+            Demand::Before(_) => 0,
+        };
+        let done = self.pass(site, state, worth, demand);
+        let left = state.look(State::unwritten);
+        let done = match demand {
+            Demand::Usual if left > site.options.unwritten_bytes_max / 2 => {
+                done.and_then(|()| self.pass(site, state, 0, demand))
+            }
+            _ => done,
+        };
+        state.change(|state| state.evict(site.options.tail_bytes));
+        done.and_then(|()| self.close_unused(site))
+    }
+
+    /// Writes the partitions of which so many bytes wait.
+    fn pass(&mut self, site: Site<'_>, state: &mut Access<'_>, worth: usize, demand: Demand) -> io::Result<()> {
+        let before = match demand {
+            Demand::Usual => u64::MAX,
+            Demand::Before(lsn) => lsn,
+        };
+        let mut notes = Vec::new();
+        let mut done = Ok(());
+        for place in state.look(|state| state.waiting(worth)) {
+            done = self.write_place(site, state, place, before);
+            notes.extend(self.note(place));
+            if done.is_err() {
+                self.give_up(place);
+                break;
+            }
+            if notes.len() >= NOTES {
+                let notes = std::mem::take(&mut notes);
+                state.change(|state| state.note_written(notes));
+            }
+        }
+        state.change(|state| state.note_written(notes));
+        done
+    }
+
+    fn write_place(&mut self, site: Site<'_>, state: &Access<'_>, place: Place, before: u64) -> io::Result<()> {
+        loop {
+            let from = self.appenders.get(&place).and_then(|used| used.appender.end());
+            let Some(chunk) = state.look(|state| chunk(state, place, from, before)) else { return Ok(()) };
+            let turn = self.turns;
+            let used = match self.appenders.entry(place) {
+                std::collections::btree_map::Entry::Occupied(used) => used.into_mut(),
+                std::collections::btree_map::Entry::Vacant(free) => {
+                    if chunk.last.is_none() {
+                        site.disk.create_folder(&chunk.folder)?;
+                        self.folders = true;
+                    }
+                    free.insert(Used { appender: Appender::new(site, chunk.folder, chunk.last)?, turn, weight: 0 })
+                }
+            };
+            used.turn = turn;
+            used.appender.write(site, &chunk.batches)?;
+            used.weight += chunk.batches.iter().map(Held::weight).sum::<usize>();
+        }
+    }
+
+    /// What changed in the segments of a partition.
+    fn note(&mut self, place: Place) -> Option<Note> {
+        let used = self.appenders.get_mut(&place)?;
+        let segments = used.appender.changed();
+        merge(self.changed.entry(place).or_default(), &segments);
+        Some(Note { place, segments, weight: std::mem::take(&mut used.weight) })
+    }
+
+    /// Forgets an appender, but not what it wrote.
+    fn give_up(&mut self, place: Place) {
+        if let Some(mut used) = self.appenders.remove(&place) {
+            self.orphaned.push(used.appender.dirty());
+        }
+    }
+
+    /// Keeps no more files open than may be: flushes and closes those that were not used for the
+    /// longest time. (A file that is closed before it is flushed could take an error with it.)
+    fn close_unused(&mut self, site: Site<'_>) -> io::Result<()> {
+        let most = site.options.open_segments_max.max(1);
+        let Some(many) = self.appenders.len().checked_sub(most + 1) else { return Ok(()) };
+        let mut by_use: Vec<_> = self.appenders.iter().map(|(place, used)| (used.turn, *place)).collect();
+        by_use.sort_unstable();
+        for (_, place) in by_use.into_iter().take(many + 1 + most / 4) {
+            let Some(mut used) = self.appenders.remove(&place) else { continue };
+            let unflushed = used.appender.dirty();
+            for dirty in &unflushed.files {
+                dirty.flush(site).map_err(flush_failed)?;
+            }
+            self.orphaned.push(Unflushed { files: Vec::new(), ..unflushed });
+        }
+        Ok(())
+    }
+
+    /// Gives away what must be flushed before a checkpoint may count what was written, and which
+    /// segments changed.
+    pub(crate) fn unflushed(&mut self) -> Written {
+        let mut parts = std::mem::take(&mut self.orphaned);
+        parts.extend(self.appenders.values_mut().map(|used| used.appender.dirty()));
+        Written { parts, folders: std::mem::take(&mut self.folders), changed: std::mem::take(&mut self.changed) }
+    }
+
+    /// Forgets which segments changed, but not what must be flushed.
+    pub(crate) fn forget_changes(&mut self) {
+        self.changed.clear();
+    }
+
+    /// Closes the files of partitions that are gone.
+    pub(crate) fn retain(&mut self, there: impl Fn(Place) -> bool) {
+        self.appenders.retain(|place, _| there(*place));
+    }
+}
+
+/// What a checkpoint has to make durable, and to say.
+pub(crate) struct Written {
+    pub(crate) parts: Vec<Unflushed>,
+    /// The folder of partitions has new names.
+    pub(crate) folders: bool,
+    pub(crate) changed: BTreeMap<Place, Vec<Segment>>,
+}
+
+/// The next batches of a partition behind `from`, of groups before `before`.
+fn chunk(state: &State, place: Place, from: Option<u64>, before: u64) -> Option<Chunk> {
+    let partition = state.at(place)?;
+    let from = from.unwrap_or(partition.written);
+    let mut bytes = 0;
+    let taken = |held: &&Held| {
+        let takes = held.lsn < before && bytes < CHUNK_BYTES;
+        bytes += held.bytes.len();
+        takes
+    };
+    let batches: Vec<Held> = partition.tail.from(from).take(CHUNK_BATCHES).take_while(taken).cloned().collect();
+    let last = partition.segments.last().copied();
+    (!batches.is_empty()).then(|| Chunk { folder: folder(state.name(place.topic), place.partition), last, batches })
+}
+
+/// Replaces the segment that grew, and adds those that are new.
+pub(crate) fn merge(segments: &mut Vec<Segment>, changed: &[Segment]) {
+    let Some(first) = changed.first() else { return };
+    if segments.last().is_some_and(|last| last.base == first.base) {
+        segments.pop();
+    }
+    segments.extend_from_slice(changed);
+}
+
+/// A flush that failed must not be taken for a write that can be done again, whatever it says.
+pub(crate) fn flush_failed(e: io::Error) -> io::Error {
+    io::Error::other(e.to_string())
+}
