@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use evenkeel_model::Shard;
+
+use crate::Producer;
+
 /// The log could not be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OpenError {
@@ -81,11 +85,84 @@ pub enum AppendError {
     },
     /// The disk is full. Nothing was written; ask again later.
     DiskFull,
+    /// The partition holds as much as it may, and all of it is owed. Nothing was written; ask again
+    /// when somebody has read on.
+    TopicFull {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// What it holds.
+        bytes: u64,
+        /// What it may hold.
+        max: u64,
+    },
+    /// Not a batch that a producer may send. Nothing was written.
+    InvalidBatch {
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A batch before this one is missing. Nothing was written.
+    OutOfOrder {
+        /// The partition.
+        shard: Shard,
+        /// The producer.
+        producer: Producer,
+        /// The sequence that comes next.
+        expected: i32,
+        /// The one that came.
+        got: i32,
+    },
+    /// A newer incarnation of the producer is at work. Nothing was written.
+    Fenced {
+        /// The producer that is fenced.
+        producer: Producer,
+        /// The epoch that counts.
+        epoch: i16,
+    },
+    /// The sequence goes on where nothing is known of the producer: it was silent for too long.
+    /// Nothing was written; it begins again with a new epoch, at sequence 0.
+    UnknownProducer {
+        /// The partition.
+        shard: Shard,
+        /// The producer.
+        producer: Producer,
+    },
+    /// The producer's transaction is open, and this is not a part of it. Nothing was written.
+    TransactionOpen {
+        /// The producer, with the epoch of its transaction.
+        producer: Producer,
+    },
+    /// The producer has no open transaction that could be ended. Nothing was written.
+    NoTransaction {
+        /// The producer.
+        producer: Producer,
+    },
+    /// A partition cannot begin beyond its end. Nothing was written.
+    BeyondEnd {
+        /// The partition.
+        shard: Shard,
+        /// Where it was to begin.
+        offset: u64,
+        /// Where it ends.
+        end: u64,
+    },
     /// The log has stopped. The outcome is unknown: repeat with the same id.
     Stopped {
         /// Why it stopped.
         why: String,
     },
+}
+
+impl AppendError {
+    /// Nothing of that name; `partitions` is what the topic has, if there is one.
+    pub(crate) fn no_place(shard: &Shard, partitions: Option<u32>) -> AppendError {
+        let topic = shard.topic.to_string();
+        match partitions {
+            Some(partitions) => AppendError::UnknownPartition { topic, partition: shard.partition, partitions },
+            None => AppendError::UnknownTopic { topic },
+        }
+    }
 }
 
 impl fmt::Display for AppendError {
@@ -99,6 +176,31 @@ impl fmt::Display for AppendError {
                 write!(f, "the set takes {bytes} bytes, and a group may take {max}")
             }
             AppendError::DiskFull => f.write_str("the disk is full; nothing was written"),
+            AppendError::TopicFull { topic, partition, bytes, max } => {
+                write!(
+                    f,
+                    "partition {partition} of topic `{topic}` holds {bytes} bytes that are still owed, and may hold {max}"
+                )
+            }
+            AppendError::InvalidBatch { why } => write!(f, "this batch cannot be appended: {why}"),
+            AppendError::OutOfOrder { shard, producer, expected, got } => write!(
+                f,
+                "producer {} (epoch {}) sent sequence {got} to {}-{}, and {expected} is next",
+                producer.id, producer.epoch, shard.topic, shard.partition
+            ),
+            AppendError::Fenced { producer, epoch } => {
+                write!(f, "producer {} with epoch {} is fenced by epoch {epoch}", producer.id, producer.epoch)
+            }
+            AppendError::UnknownProducer { shard, producer } => {
+                write!(f, "{}-{} knows nothing of producer {} any more", shard.topic, shard.partition, producer.id)
+            }
+            AppendError::TransactionOpen { producer } => {
+                write!(f, "producer {} has an open transaction of epoch {}", producer.id, producer.epoch)
+            }
+            AppendError::NoTransaction { producer } => write!(f, "producer {} has no open transaction", producer.id),
+            AppendError::BeyondEnd { shard, offset, end } => {
+                write!(f, "{}-{} ends at offset {end} and cannot begin at {offset}", shard.topic, shard.partition)
+            }
             AppendError::Stopped { why } => write!(f, "the log has stopped: {why}"),
         }
     }

@@ -13,7 +13,6 @@ use std::io;
 use bytes::Bytes;
 use evenkeel_model::Timestamp;
 
-use crate::Topic;
 use crate::checkpoint::{Checkpoint, PartitionAt, slot_path};
 use crate::disk::{Disk, File};
 use crate::engine::Shared;
@@ -26,6 +25,7 @@ use crate::ticket::held;
 use crate::wal::Position;
 use crate::wal::block::Aligned;
 use crate::write_back::{Access, Demand, Written, flush_failed, merge};
+use crate::{Ends, Topic};
 
 /// The state of the flusher: what each slot says.
 pub(crate) struct Flusher {
@@ -78,6 +78,7 @@ impl Flusher {
     fn clean_up(&self, shared: &Shared, gone: &[(String, Condemned)]) -> io::Result<()> {
         for (folder, condemned) in gone {
             let (base, revision) = (condemned.base, condemned.revision);
+            shared.handles.close(condemned.place, base, revision);
             for path in [log_path(folder, base, revision), index_path(folder, base, revision)] {
                 match shared.disk.remove(&path) {
                     Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
@@ -96,10 +97,10 @@ impl Flusher {
 }
 
 fn moment(state: &State) -> Moment {
-    let part = |(place, _, partition): (Place, &crate::state::TopicState, &crate::state::Partition)| PartitionAt {
+    let part = |(place, _, ends, partition): (Place, &Topic, Ends, &crate::state::Partition)| PartitionAt {
         place,
-        ends: partition.ends,
-        leader_epoch: partition.leader_epoch,
+        ends,
+        leader_epoch: state.machine.at(place).map_or(0, |p| p.leader_epoch),
         segments: partition.segments.clone(),
     };
     let held_anything = |p: &PartitionAt| p.ends.high_watermark > 0;
@@ -108,7 +109,7 @@ fn moment(state: &State) -> Moment {
         last_at: state.last_at,
         generation: state.generation,
         // The control topic is there without being said.
-        topics: (0..).zip(state.topics.iter().map(|t| t.topic.clone())).skip(1).collect(),
+        topics: state.machine.topics.iter().map(|(number, entry)| (number, entry.topic.clone())).skip(1).collect(),
         partitions: state.places().map(part).filter(held_anything).collect(),
         condemned: state.condemned.len(),
     }
@@ -195,8 +196,8 @@ fn publish(shared: &Shared, checkpoint: &Checkpoint, condemned: usize) -> Vec<(S
     let (gone, kept) = std::mem::take(&mut state.condemned).into_iter().partition(unnamed);
     state.condemned = kept;
     let name = |c: Condemned| {
-        let topic = state.topics.get(c.place.topic as usize)?;
-        Some((folder(&topic.topic.name, c.place.partition), c))
+        let entry = state.machine.topics.get(c.place.topic)?;
+        Some((folder(&entry.topic.name, c.place.partition), c))
     };
     let gone: Vec<Condemned> = gone;
     gone.into_iter().filter_map(name).collect()

@@ -14,6 +14,7 @@
 //! randomness and the disk are arguments ([`Disk`], [`evenkeel_model::Clock`]).
 
 mod set;
+mod view;
 mod topic;
 mod error;
 mod options;
@@ -24,6 +25,7 @@ pub mod batch;
 mod queue;
 mod engine;
 mod wal;
+mod machine;
 mod state;
 mod tail;
 mod control;
@@ -47,6 +49,7 @@ pub use error::{AppendError, OpenError, ReadError, TopicError};
 pub use log::{Log, LogStatus};
 pub use options::Options;
 pub use safeguard::Safeguard;
-pub use set::{Append, Appended, Ends, Placed, ReadLimit, Retained, Set};
-pub use ticket::{Appending, Beyond, Creating};
-pub use topic::{Retention, Topic, TopicSettings};
+pub use set::{Append, Appended, Change, Data, Open, Placed, Producer, Retained, Set};
+pub use ticket::{Appending, Beyond, Creating, Naming};
+pub use topic::{AtLimit, Cleanup, Retention, Topic, TopicSettings};
+pub use view::{Aborted, BatchLimit, Batches, Ends, Isolation, ReadLimit, Slice};

@@ -3,14 +3,17 @@
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use std::thread::{self, JoinHandle};
 
+use bytes::Bytes;
 use evenkeel_model::names::OWN_PREFIX;
 use evenkeel_model::{Clock, Shard, Stored, Timestamp};
 
+use crate::batch::Head;
+use crate::control::RECORD_BYTES;
 use crate::disk::LockError;
 use crate::engine::{self, Bell, Shared};
 use crate::flusher::Flusher;
 use crate::handles::Handles;
-use crate::queue::{Job, Part, Queue, Work};
+use crate::queue::{Declaration, Job, Part, Queue, Work};
 use crate::recovery::{self, Recovered};
 use crate::state::Place;
 use crate::stats::Stats;
@@ -19,12 +22,9 @@ use crate::wal::files::Files;
 use crate::wal::header::{ENTRY_BYTES, GROUP_BYTES};
 use crate::wal::writer::Writer;
 use crate::{
-    Append, AppendError, Appending, Beyond, Creating, Disk, Ends, OpenError, Options, ReadError, ReadLimit, Retained,
-    Set, Topic, TopicError, TopicSettings, batch, read, retention, topic,
+    Append, AppendError, Appending, Beyond, Creating, Data, Disk, Ends, Naming, Open, OpenError, Options, ReadError,
+    ReadLimit, Retained, Set, Topic, TopicError, TopicSettings, batch, read, retention, topic,
 };
-
-/// What a topic's record takes in a group, at most, beside its name.
-const TOPIC_RECORD_BYTES: usize = 512;
 
 /// A log; clones share it. The last one to go closes it.
 #[derive(Clone)]
@@ -124,14 +124,26 @@ impl Log {
     pub fn create_topic(&self, name: &str, settings: TopicSettings) -> Result<Creating, TopicError> {
         topic::check(name, &settings)?;
         let (promise, ticket) = promise();
-        let work = Work::Create(name.into(), settings, promise);
-        let job = Job { work, bytes: TOPIC_RECORD_BYTES + 2 * name.len(), own: true };
+        let work = Work::Topic(Box::new(Declaration::Create(name.into(), settings)), promise);
+        let job = Job { work, bytes: RECORD_BYTES + 2 * name.len(), own: true };
         Ok(Creating::submit(&self.0.shared.queue, job, ticket))
+    }
+
+    /// An id that no producer ever had.
+    pub fn new_producer(&self) -> Naming {
+        let (promise, ticket) = promise();
+        let job = Job { work: Work::Producer(promise), bytes: RECORD_BYTES, own: true };
+        Naming::submit(&self.0.shared.queue, job, ticket)
+    }
+
+    /// The transactions that are open, the oldest first.
+    pub fn transactions(&self) -> Vec<Open> {
+        Vec::new()
     }
 
     /// All topics, in the order in which they were created; the first is `evenkeel.control`.
     pub fn topics(&self) -> Vec<Topic> {
-        self.0.shared.state().topics.iter().map(|t| t.topic.clone()).collect()
+        self.0.shared.state().machine.topics.iter().map(|(_, entry)| entry.topic.clone()).collect()
     }
 
     /// The topic of that name.
@@ -147,15 +159,13 @@ impl Log {
 
     /// Where the partition begins and ends.
     pub fn ends(&self, shard: &Shard) -> Result<Ends, ReadError> {
-        Ok(self.0.shared.state().find(shard)?.1.ends)
+        Ok(self.0.shared.state().find(shard)?.1)
     }
 
     /// The ends of all partitions at one moment between two groups.
     pub fn cut(&self) -> Vec<(Shard, Ends)> {
         let state = self.0.shared.state();
-        let cut = state
-            .places()
-            .map(|(place, topic, partition)| (Shard::new(topic.topic.name.clone(), place.partition), partition.ends));
+        let cut = state.places().map(|(place, topic, ends, _)| (Shard::new(topic.name.clone(), place.partition), ends));
         cut.collect()
     }
 
@@ -192,7 +202,7 @@ impl Log {
         let (groups, flushes, bytes) = shared.stats.read();
         let sizes = |s: &crate::segment::Segment| s.log_bytes + s.index_bytes;
         let state = shared.state();
-        let segment_bytes = state.places().flat_map(|(_, _, p)| p.segments.iter().map(sizes)).sum();
+        let segment_bytes = state.places().flat_map(|(_, _, _, p)| p.segments.iter().map(sizes)).sum();
         let unwritten_bytes = state.unwritten() as u64;
         drop(state);
         let wal_bytes = shared.files.live_bytes();
@@ -212,32 +222,27 @@ impl Handle {
     /// Resolves and encodes a set.
     fn job(&self, set: Set) -> Result<Submission, AppendError> {
         let mut parts = Vec::with_capacity(set.appends.len());
-        let (mut bytes, mut own) = (0, false);
-        for Append { shard, records } in set.appends {
+        let (mut bytes, mut own) = (set.changes.len() * RECORD_BYTES, !set.changes.is_empty());
+        for Append { shard, data } in set.appends {
             let place = self.place(&shard)?;
-            let batch = batch::encode(&records);
+            let (head, batch) = encoded(data)?;
             own |= shard.topic.starts_with(OWN_PREFIX);
-            if !batch.is_empty() {
+            if head.is_some() {
                 bytes += ENTRY_BYTES + batch.len();
             }
-            parts.push(Part { place, shard, count: u32::try_from(records.len()).unwrap_or(u32::MAX), batch });
+            parts.push(Part { place, shard, head, batch });
         }
         let max = self.shared.options.group_bytes_max;
         if bytes + GROUP_BYTES > max {
             return Err(AppendError::TooLarge { bytes, max: max - GROUP_BYTES });
         }
         let (promise, ticket) = promise();
-        Ok((Job { work: Work::Append(parts, promise), bytes, own }, ticket))
+        Ok((Job { work: Work::Append(parts, set.changes, promise), bytes, own }, ticket))
     }
 
     fn place(&self, shard: &Shard) -> Result<Place, AppendError> {
-        match self.shared.state().find(shard) {
-            Ok((place, _)) => Ok(place),
-            Err(ReadError::UnknownPartition { topic, partition, partitions }) => {
-                Err(AppendError::UnknownPartition { topic, partition, partitions })
-            }
-            Err(_) => Err(AppendError::UnknownTopic { topic: shard.topic.to_string() }),
-        }
+        let found = self.shared.state().machine.find(shard);
+        found.map_err(|partitions| AppendError::no_place(shard, partitions))
     }
 
     fn close(&self) {
@@ -260,6 +265,19 @@ impl Handle {
         held(&self.writer).seal();
         self.shared.news.end();
         drop(lock);
+    }
+}
+
+/// One batch of it, without an offset; no head when there are no records.
+fn encoded(data: Data) -> Result<(Option<Head>, Bytes), AppendError> {
+    let invalid = |e: batch::Malformed| AppendError::InvalidBatch { why: e.to_string() };
+    match data {
+        Data::Records(records) if records.is_empty() => Ok((None, Bytes::new())),
+        Data::Records(records) => {
+            let batch = Bytes::from(batch::encode(&records));
+            Ok((Some(Head::parse(&batch).map_err(invalid)?), batch))
+        }
+        Data::Batch(batch) => Ok((Some(batch::verify(&batch).map_err(invalid)?), batch)),
     }
 }
 

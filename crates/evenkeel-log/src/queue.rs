@@ -4,15 +4,17 @@
 //! taken what was pending. Nothing here blocks but [`Queue::take`], which only the writer calls.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
+use bytes::Bytes;
 use evenkeel_model::Shard;
 
+use crate::batch::Head;
 use crate::state::Place;
 use crate::ticket::{Promise, held};
-use crate::{AppendError, Appended, Topic, TopicError, TopicSettings};
+use crate::{AppendError, Appended, Change, Topic, TopicError, TopicSettings};
 
 /// Something for the writer to do.
 pub(crate) struct Job {
@@ -26,25 +28,35 @@ pub(crate) struct Job {
 /// What is to be done, and whom to tell.
 pub(crate) enum Work {
     /// Append these, together.
-    Append(Vec<Part>, Promise<Result<Appended, AppendError>>),
-    /// Create a topic.
-    Create(std::sync::Arc<str>, TopicSettings, Promise<Result<Topic, TopicError>>),
+    Append(Vec<Part>, Vec<Change>, Promise<Result<Appended, AppendError>>),
+    /// Say something of a topic.
+    Topic(Box<Declaration>, Promise<Result<Topic, TopicError>>),
+    /// Give a producer its id.
+    Producer(Promise<Result<i64, AppendError>>),
 }
 
-/// An encoded batch without its offset.
+/// What is to be said of a topic.
+pub(crate) enum Declaration {
+    /// It is there, with these settings.
+    Create(Arc<str>, TopicSettings),
+}
+
+/// A batch without its offset.
 pub(crate) struct Part {
     pub(crate) place: Place,
     pub(crate) shard: Shard,
-    pub(crate) count: u32,
-    pub(crate) batch: Vec<u8>,
+    /// That of `batch`; `None` when there are no records.
+    pub(crate) head: Option<Head>,
+    pub(crate) batch: Bytes,
 }
 
 impl Job {
     /// Says that nothing was written, or that nobody knows.
     pub(crate) fn refuse(self, error: AppendError) {
         match self.work {
-            Work::Append(_, promise) => promise.keep(Err(error)),
-            Work::Create(_, _, promise) => promise.keep(Err(TopicError::Append(error))),
+            Work::Append(_, _, promise) => promise.keep(Err(error)),
+            Work::Topic(_, promise) => promise.keep(Err(TopicError::Append(error))),
+            Work::Producer(promise) => promise.keep(Err(error)),
         }
     }
 }

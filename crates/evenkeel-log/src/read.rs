@@ -43,7 +43,7 @@ pub(crate) fn read(shared: &Shared, shard: &Shard, from: u64, limit: ReadLimit) 
             }
             Source::Segment(place, segment) => match read_segment(shared, place, &segment, &mut out, next) {
                 // Retention may have taken it in the meantime: the next look says so.
-                Err(ReadError::Io { .. }) if shared.state().find(shard)?.1.ends.start > next => {}
+                Err(ReadError::Io { .. }) if shared.state().find(shard)?.1.start > next => {}
                 done => next = done?,
             },
         }
@@ -53,8 +53,7 @@ pub(crate) fn read(shared: &Shared, shard: &Shard, from: u64, limit: ReadLimit) 
 
 fn source(shared: &Shared, shard: &Shard, from: u64, limit: ReadLimit) -> Result<Source, ReadError> {
     let state = shared.state();
-    let (place, partition) = state.find(shard)?;
-    let ends = partition.ends;
+    let (place, ends, partition) = state.find(shard)?;
     if from < ends.start {
         return Err(ReadError::BelowStart { start: ends.start });
     }
@@ -122,7 +121,7 @@ fn read_segment(
 pub(crate) fn offset_at(shared: &Shared, shard: &Shard, time: Timestamp) -> Result<Option<u64>, ReadError> {
     let (place, segment) = {
         let state = shared.state();
-        let (place, partition) = state.find(shard)?;
+        let (place, _, partition) = state.find(shard)?;
         let index = partition.segments.partition_point(|s| s.last_at < time);
         match partition.segments.get(index) {
             Some(segment) => (place, *segment),

@@ -1,8 +1,8 @@
 //! Opening a folder: from what is on the disk to the state that readers see.
 //!
 //! In order: the newest checkpoint that can be read, with the topics (in version 1 these are in the
-//! control topic's segments); the other partitions' segments, which must be there; the groups behind the checkpoint, up to
-//! the first that does not fit ([`scan`]). Nothing is changed before all of it has been understood;
+//! control topic's segments); the other partitions' segments, which must be there; the groups
+//! behind the checkpoint, up to the first that does not fit ([`scan`]). Nothing is changed before all of it has been understood;
 //! then what was read back is made durable, and leftovers that nothing refers to go. All of it can
 //! be done again after a crash in the middle.
 
@@ -19,14 +19,14 @@ use bytes::Bytes;
 
 use crate::OpenError;
 use crate::checkpoint::Checkpoint;
-use crate::control;
+use crate::control::{self, Fact};
 use crate::disk::Disk;
 use crate::options::Options;
 use crate::safeguard::Guards;
 use crate::segment::append::Site;
 use crate::segment::walk::{Files, Lost, Walk};
 use crate::segment::{folder, index_path, log_path};
-use crate::state::{CONTROL, Partition, State};
+use crate::state::{CONTROL, State};
 use crate::stats::Stats;
 use crate::wal::Position;
 use crate::wal::files::WalFile;
@@ -86,21 +86,23 @@ pub(crate) fn recover(disk: &Arc<dyn Disk>, options: &Options, stats: &Arc<Stats
 fn restore(disk: &dyn Disk, guards: Guards, checkpoint: &Checkpoint, state: &mut State) -> Result<(), OpenError> {
     state.generation = checkpoint.generation;
     state.last_at = checkpoint.last_at;
-    if let Some(topics) = &checkpoint.topics {
-        add_all(state, topics.iter().cloned()).map_err(|what| corrupt("the checkpoint", &what))?;
+    for (number, topic) in checkpoint.topics.iter().flatten().cloned() {
+        state.learn(&Fact::Created { number, topic }).map_err(|what| corrupt("the checkpoint", &what))?;
     }
     let (control, others): (Vec<_>, Vec<_>) = checkpoint.partitions.iter().partition(|p| p.place == CONTROL);
     for partition in control.into_iter().chain(others) {
         let place = partition.place;
-        let known = state.topics.get(place.topic as usize).map(|t| t.topic.clone());
-        let (Some(topic), Some(at)) = (known, state.at_mut(place)) else {
+        let known = state.machine.topics.get(place.topic).map(|entry| entry.topic.name.clone());
+        let (Some(name), Some(machine)) = (known, state.machine.at_mut(place)) else {
             let what = format!("it names partition {}-{}, which no topic has", place.topic, place.partition);
             return Err(corrupt("the checkpoint", &what));
         };
-        let (ends, segments, leader_epoch) = (partition.ends, partition.segments.clone(), partition.leader_epoch);
-        let written = ends.high_watermark;
-        *at = Partition { ends, segments, leader_epoch, written, ..Partition::default() };
-        let folder = folder(&topic.name, place.partition);
+        machine.restore(partition.ends, partition.leader_epoch);
+        if let Some(at) = state.at_mut(place) {
+            at.segments.clone_from(&partition.segments);
+            at.written = partition.ends.high_watermark;
+        }
+        let folder = folder(&name, place.partition);
         for segment in &partition.segments {
             must_hold(disk, &log_path(&folder, segment.base, segment.revision), segment.log_bytes)?;
             must_hold(disk, &index_path(&folder, segment.base, segment.revision), segment.index_bytes)?;
@@ -147,18 +149,10 @@ fn read_topics(
     }
 }
 
-/// Adds the topics that a batch of the control topic creates.
+/// Learns what a batch of the control topic states that a checkpoint of version 1 covers.
 fn add_topics(state: &mut State, batch: &Bytes) -> Result<(), String> {
-    add_all(state, control::decode(batch)?)
-}
-
-/// Adds topics under the next numbers, which they must have.
-fn add_all(state: &mut State, topics: impl IntoIterator<Item = (u32, crate::Topic)>) -> Result<(), String> {
-    for (number, topic) in topics {
-        if number as usize != state.topics.len() || state.number(&topic.name).is_some() {
-            return Err(format!("topic `{}` has number {number}, which is not the next", topic.name));
-        }
-        state.add_topic(topic);
+    for fact in control::decode(batch)? {
+        state.learn(&fact)?;
     }
     Ok(())
 }

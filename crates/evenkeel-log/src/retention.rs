@@ -8,7 +8,7 @@ use evenkeel_model::{Shard, Timestamp};
 
 use crate::engine::Shared;
 use crate::segment::Segment;
-use crate::state::{Condemned, Place};
+use crate::state::Condemned;
 use crate::{Retained, Retention};
 
 /// Sets what `holder` owes from now on.
@@ -28,18 +28,20 @@ pub(crate) fn retain(shared: &Shared) -> Retained {
     {
         let mut state = shared.state_mut();
         let floors = lowest(&state.owed);
-        for (number, topic) in (0_u32..).zip(&mut state.topics) {
-            for (partition_number, partition) in (0_u32..).zip(&mut topic.partitions) {
-                let shard = Shard::new(topic.topic.name.clone(), partition_number);
-                let floor = floors.get(&shard).copied().unwrap_or(u64::MAX);
-                let gone = beyond(&partition.segments, topic.topic.settings.retention, floor, now);
-                let place = Place { topic: number, partition: partition_number };
-                for segment in partition.segments.drain(..gone) {
-                    retained.segments += 1;
-                    retained.bytes += segment.log_bytes + segment.index_bytes;
-                    partition.ends.start = segment.end;
-                    condemned.push(Condemned { place, base: segment.base, revision: segment.revision, since: None });
-                }
+        let places: Vec<_> = state.places().map(|(place, topic, ..)| (place, topic.clone())).collect();
+        for (place, topic) in places {
+            let shard = Shard::new(topic.name.clone(), place.partition);
+            let floor = floors.get(&shard).copied().unwrap_or(u64::MAX);
+            let Some(partition) = state.at_mut(place) else { continue };
+            let gone = beyond(&partition.segments, topic.settings.retention, floor, now);
+            let Some(start) = gone.checked_sub(1).map(|last| partition.segments[last].end) else { continue };
+            for segment in partition.segments.drain(..gone) {
+                retained.segments += 1;
+                retained.bytes += segment.log_bytes + segment.index_bytes;
+                condemned.push(Condemned { place, base: segment.base, revision: segment.revision, since: None });
+            }
+            if let Some(partition) = state.machine.at_mut(place) {
+                partition.start = start;
             }
         }
         state.condemned.extend(&condemned);

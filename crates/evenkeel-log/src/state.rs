@@ -1,4 +1,5 @@
-//! What readers see: topics, partitions, tails and segments as of the newest durable group.
+//! What readers see: the machine as of the newest durable group, and where its data is kept, in
+//! tails and segments.
 //!
 //! Invariant: it changes under one write lock per group, so a reader that holds the read lock
 //! sees whole groups only. It does no I/O.
@@ -6,15 +7,16 @@
 mod waiting;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use evenkeel_model::names::CONTROL_TOPIC;
 use evenkeel_model::{Shard, Timestamp};
 
+use crate::batch::Head;
+use crate::control::Fact;
+use crate::machine::{self, Machine};
 use crate::segment::Segment;
 use crate::tail::{Held, Tail};
 use crate::wal::Position;
-use crate::{Ends, ReadError, Topic, TopicSettings};
+use crate::{Ends, ReadError, Topic};
 
 /// A partition by the numbers that the disk knows it by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -26,19 +28,9 @@ pub(crate) struct Place {
 /// The control topic: topics as records.
 pub(crate) const CONTROL: Place = Place { topic: 0, partition: 0 };
 
-/// One topic and its partitions.
-#[derive(Debug)]
-pub(crate) struct TopicState {
-    pub(crate) topic: Topic,
-    pub(crate) partitions: Vec<Partition>,
-}
-
-/// One partition.
+/// What is kept of one partition, and where.
 #[derive(Debug, Default)]
 pub(crate) struct Partition {
-    pub(crate) ends: Ends,
-    /// Raised when an operator cut the partition.
-    pub(crate) leader_epoch: u32,
     pub(crate) tail: Tail,
     /// As they are written, oldest first; the last one still grows. A checkpoint counts what is
     /// flushed of it.
@@ -49,7 +41,17 @@ pub(crate) struct Partition {
     pub(crate) waiting: usize,
 }
 
-/// A segment that retention took, or a revision that another one replaced: its files go when no slot names it any more.
+impl Partition {
+    /// Takes away the sealed segments that end at `start` or before it.
+    fn drop_before(&mut self, start: u64) -> impl Iterator<Item = Segment> {
+        let sealed = self.segments.len().saturating_sub(1);
+        let gone = self.segments[..sealed].partition_point(|s| s.end <= start);
+        self.segments.drain(..gone)
+    }
+}
+
+/// A segment that retention took, or a revision that another one replaced: its files go when no
+/// slot names it any more.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Condemned {
     pub(crate) place: Place,
@@ -62,9 +64,10 @@ pub(crate) struct Condemned {
 /// All of it.
 #[derive(Debug)]
 pub(crate) struct State {
-    /// By topic number.
-    pub(crate) topics: Vec<TopicState>,
-    by_name: HashMap<Arc<str>, u32>,
+    /// What the durable groups have made of the log.
+    pub(crate) machine: Machine,
+    /// By topic number, then by partition; nothing for topics that are gone.
+    kept: Vec<Vec<Partition>>,
     /// Where the write-ahead log goes on after the newest group in here.
     pub(crate) wal: Position,
     /// When that group was taken.
@@ -80,84 +83,110 @@ pub(crate) struct State {
 impl State {
     /// A log that has only the control topic.
     pub(crate) fn new() -> State {
-        let mut state = State {
-            topics: Vec::new(),
-            by_name: HashMap::new(),
+        State {
+            machine: Machine::new(),
+            kept: vec![vec![Partition::default()]],
             wal: Position::default(),
             last_at: Timestamp::EPOCH,
             generation: 0,
             condemned: Vec::new(),
             arrivals: waiting::Arrivals::default(),
             owed: HashMap::new(),
-        };
-        let settings = TopicSettings::partitions(1);
-        state.add_topic(Topic { name: CONTROL_TOPIC.into(), partitions: 1, settings });
-        state
-    }
-
-    /// Adds a topic under the next number.
-    pub(crate) fn add_topic(&mut self, topic: Topic) {
-        let number = u32::try_from(self.topics.len()).unwrap_or(u32::MAX);
-        self.by_name.insert(topic.name.clone(), number);
-        let partitions = (0..topic.partitions).map(|_| Partition::default()).collect();
-        self.topics.push(TopicState { topic, partitions });
-    }
-
-    /// The topic's number.
-    pub(crate) fn number(&self, name: &str) -> Option<u32> {
-        self.by_name.get(name).copied()
+        }
     }
 
     /// The topic of that name.
     pub(crate) fn topic(&self, name: &str) -> Option<&Topic> {
-        self.topics.get(self.number(name)? as usize).map(|t| &t.topic)
+        self.machine.topics.named(name)
     }
 
-    /// The partition of that place.
+    /// What is kept of the partition of that place.
     pub(crate) fn at(&self, place: Place) -> Option<&Partition> {
-        self.topics.get(place.topic as usize)?.partitions.get(place.partition as usize)
+        self.kept.get(place.topic as usize)?.get(place.partition as usize)
     }
 
-    /// The partition of that place.
+    /// What is kept of the partition of that place.
     pub(crate) fn at_mut(&mut self, place: Place) -> Option<&mut Partition> {
-        self.topics.get_mut(place.topic as usize)?.partitions.get_mut(place.partition as usize)
+        self.kept.get_mut(place.topic as usize)?.get_mut(place.partition as usize)
+    }
+
+    /// The ends of the partition of that place.
+    pub(crate) fn ends(&self, place: Place) -> Ends {
+        self.machine.at(place).map(machine::Partition::ends).unwrap_or_default()
     }
 
     /// The partition of that name, for a reader.
-    pub(crate) fn find(&self, shard: &Shard) -> Result<(Place, &Partition), ReadError> {
-        let Some(number) = self.number(&shard.topic) else {
-            return Err(ReadError::UnknownTopic { topic: shard.topic.to_string() });
-        };
-        let place = Place { topic: number, partition: shard.partition };
-        match self.at(place) {
-            Some(partition) => Ok((place, partition)),
-            None => Err(ReadError::UnknownPartition {
-                topic: shard.topic.to_string(),
-                partition: shard.partition,
-                partitions: self.topics[number as usize].topic.partitions,
-            }),
+    pub(crate) fn find(&self, shard: &Shard) -> Result<(Place, Ends, &Partition), ReadError> {
+        let topic = || shard.topic.to_string();
+        let place = self.machine.find(shard).map_err(|partitions| match partitions {
+            None => ReadError::UnknownTopic { topic: topic() },
+            Some(partitions) => ReadError::UnknownPartition { topic: topic(), partition: shard.partition, partitions },
+        })?;
+        let partition = self.at(place).ok_or_else(|| ReadError::UnknownTopic { topic: topic() })?;
+        Ok((place, self.ends(place), partition))
+    }
+
+    /// All partitions, with their topics, ends and what is kept of them.
+    pub(crate) fn places(&self) -> impl Iterator<Item = (Place, &Topic, Ends, &Partition)> {
+        self.machine
+            .topics
+            .places()
+            .filter_map(|(place, topic, partition)| Some((place, topic, partition.ends(), self.at(place)?)))
+    }
+
+    /// Takes the next entry of a durable group: the machine's turn first, then what is kept.
+    pub(crate) fn apply(&mut self, place: Place, held: Held) -> Result<(), String> {
+        let head = Head::parse(&held.bytes).map_err(|e| e.to_string())?;
+        for fact in self.machine.apply(place, &head, &held.bytes)? {
+            self.follow(&fact);
         }
-    }
-
-    /// All partitions, with their numbers.
-    pub(crate) fn places(&self) -> impl Iterator<Item = (Place, &TopicState, &Partition)> {
-        (0_u32..).zip(&self.topics).flat_map(|(topic, state)| {
-            (0_u32..).zip(&state.partitions).map(move |(partition, p)| (Place { topic, partition }, state, p))
-        })
-    }
-
-    /// Makes a durable batch visible. The caller knows that the partition is there.
-    pub(crate) fn push(&mut self, place: Place, held: Held) {
         let weight = held.weight();
         if let Some(partition) = self.at_mut(place) {
-            partition.ends.high_watermark = held.end();
             partition.tail.push(held);
             self.arrived(place, weight);
         }
+        Ok(())
+    }
+
+    /// Takes what the control topic said before a checkpoint.
+    pub(crate) fn learn(&mut self, fact: &Fact) -> Result<(), String> {
+        self.machine.learn(fact)?;
+        self.follow(fact);
+        Ok(())
+    }
+
+    /// Does for what is kept what the control topic says.
+    fn follow(&mut self, fact: &Fact) {
+        match fact {
+            Fact::Created { number, topic } | Fact::Configured { number, topic } => {
+                self.make_room(*number, topic.partitions);
+            }
+            Fact::Started { place, offset } => self.condemn_before(*place, *offset),
+            Fact::Deleted { .. } | Fact::Producers { .. } | Fact::Epoch { .. } => {}
+        }
+    }
+
+    /// Has a place for what is kept of each partition of a topic.
+    fn make_room(&mut self, number: u32, partitions: u32) {
+        let number = number as usize;
+        if self.kept.len() <= number {
+            self.kept.resize_with(number + 1, Vec::new);
+        }
+        self.kept[number].resize_with(partitions as usize, Partition::default);
+    }
+
+    fn condemn_before(&mut self, place: Place, start: u64) {
+        let gone: Vec<Segment> = self.at_mut(place).into_iter().flat_map(|p| p.drop_before(start)).collect();
+        self.condemned.extend(gone.iter().map(|s| Condemned {
+            place,
+            base: s.base,
+            revision: s.revision,
+            since: None,
+        }));
     }
 
     /// The name of the topic of that number.
     pub(crate) fn name(&self, topic: u32) -> &str {
-        self.topics.get(topic as usize).map_or("", |t| &t.topic.name)
+        self.machine.topics.get(topic).map_or("", |entry| &entry.topic.name)
     }
 }

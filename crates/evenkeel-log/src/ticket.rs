@@ -61,6 +61,28 @@ impl Future for Creating {
     }
 }
 
+/// Completes with the producer's id when it is taken for good, or will not be.
+#[must_use = "the id may be used only when this has completed"]
+pub struct Naming(Submitted<Result<i64, AppendError>>);
+
+impl Naming {
+    pub(crate) fn submit(queue: &Arc<Queue>, job: Job, ticket: Ticket<Result<i64, AppendError>>) -> Naming {
+        Naming(Submitted::new(queue, job, ticket))
+    }
+
+    /// Blocks this thread until the outcome is known.
+    pub fn wait(self) -> Result<i64, AppendError> {
+        block_on(self)
+    }
+}
+
+impl Future for Naming {
+    type Output = Result<i64, AppendError>;
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.poll(cx)
+    }
+}
+
 /// A job on its way: in the queue, or still here because the queue is full.
 struct Submitted<T> {
     ticket: Ticket<T>,

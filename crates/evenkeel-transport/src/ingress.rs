@@ -146,7 +146,7 @@ impl Ingress {
         answers: &[Answer],
         done: tokio::sync::watch::Sender<()>,
     ) -> Result<Vec<Option<(u32, u64)>>, PublishError> {
-        let mut appends: Vec<Append> = Vec::new();
+        let mut parts: Vec<(u32, Vec<Record>)> = Vec::new();
         let mut claims = Vec::new();
         for (at, answer) in answers.iter().enumerate() {
             if *answer != Answer::New {
@@ -154,12 +154,13 @@ impl Ingress {
             }
             let record = to_record(&events[at], self.clock.now());
             let partition = self.partition(&record, topic.partitions);
-            let slot = slot(&mut appends, topic, partition);
-            claims.push(Claim { event: at, asked: asked[at], slot, nth: appends[slot].records.len() as u64 });
-            appends[slot].records.push(record);
+            let slot = slot(&mut parts, partition);
+            claims.push(Claim { event: at, asked: asked[at], slot, nth: parts[slot].1.len() as u64 });
+            parts[slot].1.push(record);
         }
         let claimed: Vec<(usize, usize, u64)> = claims.iter().map(|c| (c.event, c.slot, c.nth)).collect();
-        let appending = self.log.append(Set { appends });
+        let append = |(partition, records)| Append::records(Shard::new(topic.name.clone(), partition), records);
+        let appending = self.log.append(Set::appends(parts.into_iter().map(append).collect()));
         let appended = Flight::new(self.index.clone(), claims, appending, done).land().await.map_err(refused)?;
         let mut places = vec![None; events.len()];
         for (event, slot, nth) in claimed {
@@ -182,11 +183,11 @@ fn asked(topic: &Topic, event: &Event) -> Asked {
     Asked { mark: Mark::of(&topic.name, &event.id.source, &event.id.id), content: content_hash(event) }
 }
 
-fn slot(appends: &mut Vec<Append>, topic: &Topic, partition: u32) -> usize {
-    let found = appends.iter().position(|a| a.shard.partition == partition);
+fn slot(parts: &mut Vec<(u32, Vec<Record>)>, partition: u32) -> usize {
+    let found = parts.iter().position(|(p, _)| *p == partition);
     found.unwrap_or_else(|| {
-        appends.push(Append { shard: Shard::new(topic.name.clone(), partition), records: Vec::new() });
-        appends.len() - 1
+        parts.push((partition, Vec::new()));
+        parts.len() - 1
     })
 }
 
@@ -215,8 +216,10 @@ fn refused(error: AppendError) -> PublishError {
             PublishError::UnknownTopic { topic }
         }
         AppendError::TooLarge { bytes, max } => PublishError::TooLarge { bytes, max },
-        AppendError::DiskFull => PublishError::Full,
+        AppendError::DiskFull | AppendError::TopicFull { .. } => PublishError::Full,
         AppendError::Stopped { why } => PublishError::Stopped(why),
+        // Records without a producer are never refused for anything else.
+        other => PublishError::Stopped(other.to_string()),
     }
 }
 

@@ -87,7 +87,7 @@ fn put_position(out: &mut Vec<u8>, checkpoint: &Checkpoint) {
 fn put_topics(out: &mut Vec<u8>, topics: &[(u32, Topic)]) {
     out.put_u32_le(count(topics.len()));
     for (number, topic) in topics {
-        let value = control::value(*number, topic);
+        let value = control::topic_value(*number, topic);
         out.put_u32_le(count(value.len()));
         out.put_slice(&value);
     }
@@ -128,7 +128,7 @@ fn partitions(mut from: &[u8]) -> Option<Vec<PartitionAt>> {
             return None;
         }
         let place = Place { topic: from.get_u32_le(), partition: from.get_u32_le() };
-        let ends = Ends { start: from.get_u64_le(), high_watermark: from.get_u64_le() };
+        let ends = Ends { start: from.get_u64_le(), high_watermark: from.get_u64_le(), last_stable: 0 };
         let leader_epoch = from.get_u32_le();
         let segments = (0..from.get_u32_le()).map(|_| segment(&mut from)).collect::<Option<Vec<_>>>()?;
         partitions.push(PartitionAt { place, ends, leader_epoch, segments });

@@ -29,14 +29,16 @@ pub(super) fn wal(disk: &dyn Disk, guards: Guards, oldest: u64, newest: u64) -> 
 /// to the one that grows: the groups behind the checkpoint hold it all. What retention took, and
 /// revisions that were replaced, go when no slot names them any more.
 pub(super) fn segments(disk: &dyn Disk, state: &mut State) -> Result<(), OpenError> {
-    let mut condemned = Vec::new();
-    for (place, topic, partition) in state.places() {
-        let folder = folder(&topic.topic.name, place.partition);
+    // What a group behind the checkpoint took away is still named by the slot that was read.
+    let mut condemned = state.condemned.clone();
+    for (place, topic, _, partition) in state.places() {
+        let folder = folder(&topic.name, place.partition);
         let flushed = partition.written;
         for name in disk.list(&folder).map_err(doing("listing", &folder))? {
             let Some((base, revision)) = named(&name) else { continue };
             let counts = partition.segments.iter().find(|s| s.base == base).map(|s| s.revision);
-            if counts == Some(revision) {
+            let named = |c: &Condemned| (c.place, c.base, c.revision) == (place, base, revision);
+            if counts == Some(revision) || state.condemned.iter().any(named) {
                 continue;
             }
             let unfinished = counts.is_some_and(|counts| revision > counts);

@@ -12,13 +12,13 @@ use std::sync::Arc;
 use bytes::{Buf, Bytes};
 use evenkeel_model::Timestamp;
 
-use super::{add_topics, corrupt, doing};
+use super::{corrupt, doing};
 use crate::OpenError;
 use crate::batch::Head;
 use crate::checkpoint::Checkpoint;
 use crate::disk::{Disk, File};
 use crate::safeguard::{Guards, Safeguard};
-use crate::state::{CONTROL, Place, State};
+use crate::state::{Place, State};
 use crate::tail::Held;
 use crate::wal::files::WalFile;
 use crate::wal::header::{ENTRY_BYTES, FileHeader, GROUP_BYTES, GroupHeader, Kind, Unfit, VERSION};
@@ -232,18 +232,11 @@ fn apply(state: &mut State, header: &GroupHeader, payload: &Bytes) -> Result<(),
         }
         let bytes = Bytes::copy_from_slice(&left.split_to(length));
         let head = Head::parse(&bytes).map_err(|e| e.to_string())?;
-        let Some(partition) = state.at(place) else {
-            return Err(format!("no topic has partition {}-{}", place.topic, place.partition));
-        };
-        let next = partition.ends.high_watermark;
-        if head.base != next || head.bytes != length {
-            return Err(format!("a batch begins at offset {}, and the partition goes on at {next}", head.base));
-        }
-        if place == CONTROL {
-            add_topics(state, &bytes)?;
+        if head.bytes != length {
+            return Err("an entry is longer than its batch".to_owned());
         }
         let appended = Timestamp::from_micros(header.at_us);
-        state.push(place, Held { base: head.base, count: head.count, appended, lsn: header.lsn, bytes });
+        state.apply(place, Held { base: head.base, count: head.count, appended, lsn: header.lsn, bytes })?;
     }
     Ok(())
 }

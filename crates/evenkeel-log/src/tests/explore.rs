@@ -12,7 +12,7 @@ use super::{Rig, poll};
 use crate::sim::Fault;
 use crate::ticket::held;
 use crate::write_back::Demand;
-use crate::{Append, AppendError, Appending, Retention, Safeguard, Set, TopicSettings};
+use crate::{Append, AppendError, Appending, Data, Retention, Safeguard, Set, TopicSettings};
 
 /// Numbers for a history.
 pub(super) struct Dice(pub(super) u64);
@@ -124,7 +124,10 @@ fn create(rig: &Rig, model: &mut Model, dice: &mut Dice) {
     let name = format!("topic{}", dice.roll(4));
     let partitions = 1 + u32::try_from(name.len() % 3).unwrap_or(0);
     let bytes = if name.ends_with('0') { Some(8 << 10) } else { None };
-    let settings = TopicSettings { partitions, retention: Retention { age: None, bytes } };
+    let settings = TopicSettings {
+        retention: Retention { bytes, ..Retention::default() },
+        ..TopicSettings::partitions(partitions)
+    };
     let Ok(creating) = rig.log().create_topic(&name, settings) else { return };
     rig.log().step();
     if creating.wait().is_ok() {
@@ -140,7 +143,7 @@ fn append(rig: &Rig, model: &mut Model, dice: &mut Dice) -> Result<(), String> {
     }
     let mut pending: Vec<(u64, Appending)> = Vec::new();
     for _ in 0..=dice.roll(4) {
-        let set = Set { appends: (0..=dice.roll(3)).map(|_| part(rig, &topics, dice)).collect() };
+        let set = Set::appends((0..=dice.roll(3)).map(|_| part(rig, &topics, dice)).collect());
         let set = distinct(set, model);
         let id = model.submit(&set);
         pending.push((id, rig.log().append(set)));
@@ -162,13 +165,14 @@ fn part(rig: &Rig, topics: &[(String, u32)], dice: &mut Dice) -> Append {
     let partition = u32::try_from(dice.roll(u64::from(*partitions))).unwrap_or(0);
     let filling = "x".repeat(usize::try_from(dice.roll(900)).unwrap_or(0));
     let records = (0..=dice.roll(3)).map(|_| rig.record(&filling)).collect();
-    Append { shard: Shard::new(name.as_str(), partition), records }
+    Append::records(Shard::new(name.as_str(), partition), records)
 }
 
 /// Gives every record a value that occurs once.
 fn distinct(mut set: Set, model: &Model) -> Set {
     for (part, append) in set.appends.iter_mut().enumerate() {
-        for (index, record) in append.records.iter_mut().enumerate() {
+        let Data::Records(records) = &mut append.data else { continue };
+        for (index, record) in records.iter_mut().enumerate() {
             let filling = super::text(record);
             record.value = Some(format!("{}.{part}.{index}.{filling}", model.submitted()).into());
         }

@@ -7,13 +7,14 @@ use bytes::{BufMut, Bytes};
 use evenkeel_model::Timestamp;
 
 use crate::checkpoint::{Checkpoint, PartitionAt};
+use crate::control::{self, Fact};
 use crate::safeguard::Guards;
 use crate::segment::Segment;
 use crate::segment::index::Entry;
 use crate::state::Place;
 use crate::wal::Position;
 use crate::wal::header::{FileHeader, GROUP_BYTES, GroupHeader, Kind, Unfit};
-use crate::{Ends, Retention, Topic, TopicSettings, control};
+use crate::{AtLimit, Cleanup, Ends, Retention, Topic, TopicSettings};
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
@@ -90,7 +91,7 @@ fn checkpoint() -> Checkpoint {
         topics: Some(vec![(1, Topic { name: "t".into(), partitions: 3, settings })]),
         partitions: vec![PartitionAt {
             place: Place { topic: 1, partition: 2 },
-            ends: Ends { start: 10, high_watermark: 12 },
+            ends: Ends { start: 10, high_watermark: 12, last_stable: 0 },
             leader_epoch: 6,
             segments: vec![Segment {
                 base: 10,
@@ -119,7 +120,7 @@ fn a_slot_has_these_bytes() {
         "03000000000000000020000000000000070000000000000004030201", // where the log goes on
         "0500000000000000",                                         // when
     );
-    let topics = concat!("02001000000000000000", "01000000", "08000000", "0101010174030000");
+    let topics = concat!("02001300000000000000", "01000000", "0b000000", "0102010174030000000000");
     let partitions = concat!(
         "03006400000000000000",
         "01000000",         // one
@@ -199,14 +200,46 @@ fn an_index_entry_has_these_bytes() {
     assert_eq!(hex(&bytes[24..]), hex(&crc.to_le_bytes()) + "00000000");
 }
 
+fn value_of(fact: &Fact) -> String {
+    let batch = bytes::Bytes::from(control::encode(fact, Timestamp::EPOCH));
+    assert_eq!(control::decode(&batch), Ok(vec![fact.clone()]));
+    let record = crate::batch::Records::of(&batch).expect("a batch").next().expect("one").expect("a record").1;
+    format!("{} {}", hex(&record.key.unwrap_or_default()), hex(&record.value.unwrap_or_default()))
+}
+
+fn orders(retention: Retention, cleanup: Cleanup) -> Topic {
+    let settings = TopicSettings { partitions: 4, retention, cleanup };
+    Topic { name: "orders".into(), partitions: 4, settings }
+}
+
 #[test]
 fn a_topics_record_has_these_bytes() {
-    let retention = Retention { age: Some(Duration::from_micros(300)), bytes: None };
-    let settings = TopicSettings { partitions: 4, retention };
-    let topic = Topic { name: "orders".into(), partitions: 4, settings };
-    let batch = bytes::Bytes::from(control::encode(1, &topic, Timestamp::EPOCH));
-    let record = crate::batch::Records::of(&batch).expect("a batch").next().expect("one").expect("a record").1;
-    assert_eq!(record.key.as_deref(), Some(&b"orders"[..]));
-    assert_eq!(hex(&record.value.unwrap_or_default()), "010101066f72646572730401ac0200");
-    assert_eq!(control::decode(&batch), Ok(vec![(1, topic)]));
+    let micros = Duration::from_micros;
+    let retention = Retention { age: Some(micros(300)), bytes: None, limit: Some(5), at_limit: AtLimit::Expire };
+    let cleanup = Cleanup::Compact { dirty_percent: 50, delete_retention: micros(7), min_lag: micros(0) };
+    let topic = orders(retention, cleanup);
+    let created = Fact::Created { number: 1, topic: topic.clone() };
+    assert_eq!(value_of(&created), "6f7264657273 010201066f72646572730401ac020001050101320700");
+    let configured = Fact::Configured { number: 1, topic };
+    assert_eq!(value_of(&configured), "6f7264657273 020201066f72646572730401ac020001050101320700");
+    let deleted = Fact::Deleted { number: 300, name: "orders".into() };
+    assert_eq!(value_of(&deleted), "6f7264657273 0301ac02066f7264657273");
+}
+
+#[test]
+fn a_topics_record_of_version_1_is_still_read() {
+    let value = b"\x01\x01\x01\x06orders\x04\x01\xac\x02\x00";
+    let record = evenkeel_model::Record { value: Some(value.to_vec().into()), ..Default::default() };
+    let batch = bytes::Bytes::from(crate::batch::encode(&[record]));
+    let retention = Retention { age: Some(Duration::from_micros(300)), ..Retention::default() };
+    let topic = orders(retention, Cleanup::Delete);
+    assert_eq!(control::decode(&batch), Ok(vec![Fact::Created { number: 1, topic }]));
+}
+
+#[test]
+fn the_other_control_records_have_these_bytes() {
+    let place = Place { topic: 1, partition: 300 };
+    assert_eq!(value_of(&Fact::Started { place, offset: 5 }), "04010000002c010000 040101ac0205");
+    assert_eq!(value_of(&Fact::Producers { until: 258 }), "05 05010201000000000000");
+    assert_eq!(value_of(&Fact::Epoch { place, epoch: 3, from: 7 }), "06010000002c010000 060101ac020300000007");
 }

@@ -7,7 +7,7 @@ use evenkeel_model::Shard;
 
 use super::{Rig, poll};
 use crate::sim::Fault;
-use crate::{Append, AppendError, Log, OpenError, ReadLimit, Set, TopicError, TopicSettings};
+use crate::{AppendError, Log, OpenError, ReadLimit, Set, TopicError, TopicSettings};
 
 fn set(rig: &Rig, topic: &str, bytes: usize) -> Set {
     Set::of(Shard::new(topic, 0), vec![rig.record(&"v".repeat(bytes))])
@@ -43,7 +43,7 @@ fn what_is_not_there_is_refused_by_name_and_nothing_is_written() {
     let changes = rig.disk.changes();
     let unknown = rig.log().append(set(&rig, "nope", 1)).wait();
     assert_eq!(unknown, Err(AppendError::UnknownTopic { topic: "nope".into() }));
-    let beyond = Set { appends: vec![Append { shard: Shard::new("t", 9), records: vec![rig.record("v")] }] };
+    let beyond = Set::of(Shard::new("t", 9), vec![rig.record("v")]);
     let said = rig.log().append(beyond).wait().expect_err("there is no partition 9");
     assert_eq!(said.to_string(), "topic `t` has no partition 9 (it has 2)");
     assert_eq!(rig.disk.changes(), changes);

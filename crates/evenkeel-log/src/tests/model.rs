@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use evenkeel_model::{Shard, Timestamp};
 
 use super::text;
-use crate::{Append, Appended, Log, ReadLimit, Set};
+use crate::{Append, Appended, Data, Log, ReadLimit, Set};
 
 /// What the log must hold.
 #[derive(Default)]
@@ -32,7 +32,10 @@ impl Model {
     /// Notes a set that is about to be appended.
     pub(super) fn submit(&mut self, set: &Set) -> u64 {
         self.next += 1;
-        let part = |a: &Append| (a.shard.clone(), a.records.iter().map(text).collect());
+        let part = |a: &Append| match &a.data {
+            Data::Records(records) => (a.shard.clone(), records.iter().map(text).collect()),
+            Data::Batch(_) => (a.shard.clone(), Vec::new()),
+        };
         self.sets.insert(self.next, set.appends.iter().map(part).collect());
         self.next
     }

@@ -66,7 +66,7 @@ fn beyond_the_ends_a_read_says_where_they_are() {
     let no_partition = ReadError::UnknownPartition { topic: "t".into(), partition: 2, partitions: 2 };
     assert_eq!(read("t", 2, 0), Err(no_partition));
     let ends = rig.log().ends(&Shard::new("t", 0)).expect("there");
-    assert_eq!(ends, Ends { start: 0, high_watermark: 200 });
+    assert_eq!(ends, Ends { start: 0, high_watermark: 200, last_stable: 200 });
 }
 
 #[test]
@@ -120,11 +120,10 @@ fn records_come_back_as_they_went_in() {
 #[test]
 fn a_set_is_placed_part_by_part_and_a_cut_never_splits_it() {
     let rig = Rig::with_topic(3, None);
-    let part = |partition, n: usize| Append {
-        shard: Shard::new("t", partition),
-        records: (0..n).map(|i| rig.record(&i.to_string())).collect(),
+    let part = |partition, n: usize| {
+        Append::records(Shard::new("t", partition), (0..n).map(|i| rig.record(&i.to_string())).collect())
     };
-    let set = Set { appends: vec![part(1, 2), part(0, 1), part(1, 0), part(1, 3)] };
+    let set = Set::appends(vec![part(1, 2), part(0, 1), part(1, 0), part(1, 3)]);
     let before = rig.log().cut();
     let mut appending = rig.log().append(set);
     assert!(poll(&mut appending).is_none());
@@ -156,7 +155,7 @@ fn news_comes_with_each_group_of_records_and_not_with_seals() {
 fn a_set_without_records_completes_and_writes_nothing() {
     let rig = Rig::with_topic(5, None);
     let changes = rig.disk.changes();
-    let appending = rig.log().append(Set { appends: vec![Append { shard: Shard::new("t", 0), records: Vec::new() }] });
+    let appending = rig.log().append(Set::of(Shard::new("t", 0), Vec::new()));
     rig.log().step();
     let appended = appending.wait().expect("appended");
     assert_eq!((appended.placed[0].base, appended.placed[0].count), (0, 0));

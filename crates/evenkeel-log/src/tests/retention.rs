@@ -12,7 +12,8 @@ fn filled(retention: Retention) -> Rig {
     let mut rig = Rig::new(1, None);
     rig.options.tail_bytes = 0;
     rig.open().expect("it opens");
-    let creating = rig.log().create_topic("t", TopicSettings { partitions: 2, retention }).expect("a good name");
+    let creating =
+        rig.log().create_topic("t", TopicSettings { retention, ..TopicSettings::partitions(2) }).expect("a good name");
     rig.log().step();
     creating.wait().expect("created");
     for n in 0..40 {
@@ -41,7 +42,7 @@ fn without_limits_nothing_goes() {
 
 #[test]
 fn old_sealed_segments_go_and_their_files_after_two_checkpoints() {
-    let mut rig = filled(Retention { age: Some(Duration::from_secs(20)), bytes: None });
+    let mut rig = filled(Retention { age: Some(Duration::from_secs(20)), ..Retention::default() });
     let before = files(&rig);
     let retained = rig.log().retain().expect("retained");
     assert!(retained.segments >= 2 && retained.bytes > 8000, "{retained:?}");
@@ -62,7 +63,7 @@ fn old_sealed_segments_go_and_their_files_after_two_checkpoints() {
 
 #[test]
 fn the_oldest_segments_go_when_a_partition_is_too_large() {
-    let rig = filled(Retention { age: None, bytes: Some(20 << 10) });
+    let rig = filled(Retention { bytes: Some(20 << 10), ..Retention::default() });
     assert!(rig.log().retain().expect("retained").segments >= 3);
     let left = 40 - start(&rig);
     assert!((13..=20).contains(&left), "{left} records are left");
@@ -71,7 +72,7 @@ fn the_oldest_segments_go_when_a_partition_is_too_large() {
 
 #[test]
 fn what_is_owed_stays_until_it_is_owed_no_more() {
-    let rig = filled(Retention { age: Some(Duration::from_secs(1)), bytes: None });
+    let rig = filled(Retention { age: Some(Duration::from_secs(1)), ..Retention::default() });
     let shard = Shard::new("t", 0);
     rig.log().owe("slow", &[(shard.clone(), 12)]);
     rig.log().owe("fast", &[(shard.clone(), 30)]);
@@ -87,7 +88,7 @@ fn what_is_owed_stays_until_it_is_owed_no_more() {
 
 #[test]
 fn a_restart_between_retention_and_its_checkpoint_brings_the_records_back() {
-    let mut rig = filled(Retention { age: Some(Duration::from_secs(1)), bytes: None });
+    let mut rig = filled(Retention { age: Some(Duration::from_secs(1)), ..Retention::default() });
     rig.log().retain().expect("retained");
     assert!(start(&rig) > 0);
     rig.kill();
@@ -98,7 +99,7 @@ fn a_restart_between_retention_and_its_checkpoint_brings_the_records_back() {
 
 #[test]
 fn the_segment_that_still_grows_never_goes() {
-    let rig = filled(Retention { age: Some(Duration::from_secs(1)), bytes: Some(1) });
+    let rig = filled(Retention { age: Some(Duration::from_secs(1)), bytes: Some(1), ..Retention::default() });
     rig.clock.advance(Duration::from_secs(1000));
     rig.log().retain().expect("retained");
     assert!(start(&rig) < 40);

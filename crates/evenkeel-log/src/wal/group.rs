@@ -1,26 +1,20 @@
-//! A group on its way: jobs get their offsets, their batches go into the buffer, and what is to be
-//! published and whom to tell is kept until the write is through. No I/O here.
+//! A group on its way: jobs are admitted against the machine that runs ahead of the medium, get
+//! their offsets, and their batches go into the buffer. What is to be published, and what is to be
+//! answered, refusals too, is kept until the write is through. No I/O here.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
-use bytes::Bytes;
-use evenkeel_model::names::CONTROL_TOPIC;
-use evenkeel_model::{Shard, Timestamp};
+use bytes::{Bytes, BytesMut};
+use evenkeel_model::Timestamp;
 
 use super::block::Aligned;
 use super::header::ENTRY_BYTES;
-use crate::queue::{Job, Part, Work};
-use crate::state::{CONTROL, Place, State};
+use crate::batch::Head;
+use crate::control::Fact;
+use crate::machine::Machine;
+use crate::queue::{Declaration, Job, Part, Work};
+use crate::state::{CONTROL, Place};
 use crate::tail::Held;
 use crate::ticket::Promise;
-use crate::{AppendError, Appended, Placed, Topic, TopicError, TopicSettings, batch, control};
-
-/// What an append is answered.
-type AppendOutcome = Result<Appended, AppendError>;
-
-/// What the creation of a topic is answered.
-type CreateOutcome = Result<Topic, TopicError>;
+use crate::{AppendError, Appended, Change, Placed, Topic, TopicError, batch, control};
 
 /// A group that is being put together.
 pub(super) struct Group {
@@ -31,86 +25,148 @@ pub(super) struct Group {
     pub(super) bytes: u64,
     /// To be made visible, in order.
     pub(super) held: Vec<(Place, Held)>,
-    /// To be added, in order.
-    pub(super) topics: Vec<Topic>,
-    pub(super) appended: Vec<(Appended, Promise<AppendOutcome>)>,
-    pub(super) created: Vec<(CreateOutcome, Promise<CreateOutcome>)>,
-    /// The next offset of each partition that this group touches.
-    next: HashMap<Place, u64>,
+    /// To be told when the group is durable.
+    pub(super) answers: Vec<Answer>,
+    /// Why what the group says cannot be so; it must not be written.
+    pub(super) broken: Option<String>,
+}
+
+/// What is said to whom.
+pub(super) enum Answer {
+    Append(Result<Appended, AppendError>, Promise<Result<Appended, AppendError>>),
+    Topic(Result<Topic, TopicError>, Promise<Result<Topic, TopicError>>),
+    Producer(i64, Promise<Result<i64, AppendError>>),
+}
+
+impl Answer {
+    /// Says it.
+    pub(super) fn tell(self) {
+        match self {
+            Answer::Append(outcome, promise) => promise.keep(outcome),
+            Answer::Topic(outcome, promise) => promise.keep(outcome),
+            Answer::Producer(id, promise) => promise.keep(Ok(id)),
+        }
+    }
+
+    /// Says instead that the outcome is unknown.
+    pub(super) fn withdraw(self, error: AppendError) {
+        match self {
+            Answer::Append(_, promise) => promise.keep(Err(error)),
+            Answer::Topic(_, promise) => promise.keep(Err(TopicError::Append(error))),
+            Answer::Producer(_, promise) => promise.keep(Err(error)),
+        }
+    }
 }
 
 impl Group {
     pub(super) fn new(at: Timestamp, lsn: u64) -> Group {
-        Group {
-            at,
-            lsn,
-            entries: 0,
-            bytes: 0,
-            held: Vec::new(),
-            topics: Vec::new(),
-            appended: Vec::new(),
-            created: Vec::new(),
-            next: HashMap::new(),
-        }
+        Group { at, lsn, entries: 0, bytes: 0, held: Vec::new(), answers: Vec::new(), broken: None }
     }
 
-    /// Takes a job in. `state` is that of the group before; one write is in flight at a time.
-    pub(super) fn take(&mut self, state: &State, buffer: &mut Aligned, job: Job) {
-        match job.work {
-            Work::Append(parts, promise) => {
-                let placed = parts.into_iter().map(|part| self.place(state, buffer, part)).collect();
-                self.appended.push((Appended { at: self.at, placed }, promise));
+    /// Takes a job in. `machine` has taken all entries before.
+    pub(super) fn take(&mut self, machine: &mut Machine, buffer: &mut Aligned, job: Job) {
+        let mut order = Order { group: self, machine, buffer };
+        let answer = match job.work {
+            Work::Append(parts, changes, promise) => Answer::Append(order.append(parts, &changes), promise),
+            Work::Topic(declaration, promise) => Answer::Topic(order.declare(*declaration), promise),
+            Work::Producer(promise) => Answer::Producer(order.producer(), promise),
+        };
+        self.answers.push(answer);
+    }
+}
+
+/// One job's turn.
+struct Order<'a> {
+    group: &'a mut Group,
+    machine: &'a mut Machine,
+    buffer: &'a mut Aligned,
+}
+
+impl Order<'_> {
+    fn append(&mut self, parts: Vec<Part>, changes: &[Change]) -> Result<Appended, AppendError> {
+        self.machine.admit(&parts, changes)?;
+        let placed = parts.into_iter().map(|part| self.place(part)).collect();
+        for change in changes {
+            self.change(change);
+        }
+        Ok(Appended { at: self.group.at, placed })
+    }
+
+    fn place(&mut self, part: Part) -> Placed {
+        let Part { place, shard, head, batch } = part;
+        let base = self.next(place);
+        let count = head.map_or(0, |head| head.count);
+        if let Some(head) = head {
+            self.entry(place, head, batch);
+        }
+        Placed { shard, base, count, duplicate: false }
+    }
+
+    fn change(&mut self, change: &Change) {
+        match change {
+            Change::Start { shard, offset } => {
+                if let Ok(place) = self.machine.find(shard) {
+                    self.state(&Fact::Started { place, offset: *offset });
+                }
             }
-            Work::Create(name, settings, promise) => {
-                let outcome = self.create(state, buffer, name, settings);
-                self.created.push((outcome, promise));
-            }
+            Change::End { .. } => {}
         }
     }
 
-    fn place(&mut self, state: &State, buffer: &mut Aligned, part: Part) -> Placed {
-        let Part { place, shard, count, mut batch } = part;
-        let next = self.next.entry(place).or_insert_with(|| state.at(place).map_or(0, |p| p.ends.high_watermark));
-        let base = *next;
-        *next += u64::from(count);
-        if count > 0 {
-            batch::place(&mut batch, base, 0);
-            self.put_entry(buffer, place, &batch);
-            let bytes = Bytes::from(batch);
-            self.held.push((place, Held { base, count, appended: self.at, lsn: self.lsn, bytes }));
-        }
-        Placed { shard, base, count }
-    }
-
-    fn create(
-        &mut self,
-        state: &State,
-        buffer: &mut Aligned,
-        name: Arc<str>,
-        settings: TopicSettings,
-    ) -> CreateOutcome {
-        let known = state.topic(&name).or_else(|| self.topics.iter().find(|t| t.name == name)).cloned();
-        if let Some(topic) = known {
+    fn declare(&mut self, declaration: Declaration) -> Result<Topic, TopicError> {
+        let Declaration::Create(name, settings) = declaration;
+        if let Some(topic) = self.machine.topics.named(&name) {
             let (name, partitions) = (name.to_string(), topic.partitions);
-            return if topic.settings == settings { Ok(topic) } else { Err(TopicError::Differs { name, partitions }) };
+            let same = topic.settings == settings;
+            return if same { Ok(topic.clone()) } else { Err(TopicError::Differs { name, partitions }) };
         }
         let topic = Topic { name, partitions: settings.partitions, settings };
-        let number = u32::try_from(state.topics.len() + self.topics.len()).unwrap_or(u32::MAX);
-        let batch = control::encode(number, &topic, self.at);
-        let shard = Shard::new(CONTROL_TOPIC, 0);
-        self.place(state, buffer, Part { place: CONTROL, shard, count: 1, batch });
-        self.topics.push(topic.clone());
+        self.state(&Fact::Created { number: self.machine.topics.next_number(), topic: topic.clone() });
         Ok(topic)
     }
 
-    fn put_entry(&mut self, buffer: &mut Aligned, place: Place, batch: &[u8]) {
+    fn producer(&mut self) -> i64 {
+        let id = self.machine.next_producer;
+        self.state(&Fact::Producers { until: id + 1 });
+        id
+    }
+
+    /// States a fact in the control topic.
+    fn state(&mut self, fact: &Fact) {
+        let batch = Bytes::from(control::encode(fact, self.group.at));
+        match Head::parse(&batch) {
+            Ok(head) => self.entry(CONTROL, head, batch),
+            Err(e) => self.group.broken = Some(e.to_string()),
+        }
+    }
+
+    /// Puts a batch at the end of its partition.
+    fn entry(&mut self, place: Place, mut head: Head, batch: Bytes) {
+        head.base = self.next(place);
+        let epoch = self.machine.at(place).map_or(0, |p| i32::try_from(p.leader_epoch).unwrap_or(i32::MAX));
+        let mut batch = batch.try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..]));
+        batch::place(&mut batch, head.base, epoch);
+        let bytes = batch.freeze();
+        if let Err(why) = self.machine.apply(place, &head, &bytes) {
+            self.group.broken = Some(why);
+        }
+        self.put(place, &bytes);
+        let (base, count, appended, lsn) = (head.base, head.count, self.group.at, self.group.lsn);
+        self.group.held.push((place, Held { base, count, appended, lsn, bytes }));
+    }
+
+    fn next(&self, place: Place) -> u64 {
+        self.machine.at(place).map_or(0, |p| p.next)
+    }
+
+    fn put(&mut self, place: Place, batch: &[u8]) {
         let mut entry = [0; ENTRY_BYTES];
         entry[..4].copy_from_slice(&place.topic.to_le_bytes());
         entry[4..8].copy_from_slice(&place.partition.to_le_bytes());
         entry[8..].copy_from_slice(&u32::try_from(batch.len()).unwrap_or(u32::MAX).to_le_bytes());
-        buffer.put(&entry);
-        buffer.put(batch);
-        self.entries += 1;
-        self.bytes += batch.len() as u64;
+        self.buffer.put(&entry);
+        self.buffer.put(batch);
+        self.group.entries += 1;
+        self.group.bytes += batch.len() as u64;
     }
 }

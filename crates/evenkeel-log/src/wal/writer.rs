@@ -12,15 +12,17 @@ use evenkeel_model::Timestamp;
 
 use super::block::Aligned;
 use super::files::WalFile;
-use super::group::Group;
+use super::group::{Answer, Group};
 use super::header::{GROUP_BYTES, GroupHeader, Kind};
 use super::{BLOCK, FIRST_GROUP, Position, padded};
+use crate::AppendError;
 use crate::engine::Shared;
+use crate::machine::Machine;
 use crate::queue::Job;
 use crate::safeguard::Safeguard;
-use crate::state::State;
+use crate::state::{Place, State};
+use crate::tail::Held;
 use crate::write_back::Demand;
-use crate::{AppendError, TopicError};
 
 /// How long a full disk is believed to be full.
 const FULL_FOR: std::time::Duration = std::time::Duration::from_millis(250);
@@ -32,6 +34,8 @@ pub(crate) struct Writer {
     position: Position,
     buffer: Aligned,
     last_at: Timestamp,
+    /// What the log has come to with all that got an offset.
+    machine: Machine,
     sealed: Option<u64>,
     full_until: Option<Timestamp>,
     /// Bytes that were written since the flusher was asked last.
@@ -49,8 +53,12 @@ enum NoRoom {
 impl Writer {
     /// Goes on at `position` in `file`; `unflushed` bytes before it are behind no checkpoint.
     pub(crate) fn new(shared: Arc<Shared>, file: WalFile, position: Position, unflushed: u64) -> Writer {
-        let last_at = shared.state().last_at;
-        Writer { shared, file, position, buffer: Aligned::new(), last_at, sealed: None, full_until: None, unflushed }
+        let (last_at, machine) = {
+            let state = shared.state();
+            (state.last_at, state.machine.clone())
+        };
+        let buffer = Aligned::new();
+        Writer { shared, file, position, buffer, last_at, machine, sealed: None, full_until: None, unflushed }
     }
 
     /// Writes these jobs, in as many groups as they need.
@@ -173,10 +181,8 @@ impl Writer {
 
     /// Takes from the front what fits into one group, and gives it offsets.
     fn gather(&mut self, jobs: &mut VecDeque<Job>) -> Group {
-        let shared = self.shared.clone();
-        let state = shared.state();
-        self.last_at = self.last_at.max(shared.clock.now());
-        let max = shared.options.group_bytes_max;
+        self.last_at = self.last_at.max(self.shared.clock.now());
+        let max = self.shared.options.group_bytes_max;
         self.buffer.clear(usize::try_from(padded(max.min(jobs.iter().map(|j| j.bytes).sum()) as u64)).unwrap_or(0));
         self.buffer.put(&[0; GROUP_BYTES]);
         let mut group = Group::new(self.last_at, self.position.lsn);
@@ -189,39 +195,41 @@ impl Writer {
             }
             bytes = more;
             let Some(job) = jobs.pop_front() else { break };
-            group.take(&state, &mut self.buffer, job);
+            group.take(&mut self.machine, &mut self.buffer, job);
         }
         group
     }
 
-    /// Writes the group, makes it visible, acknowledges it.
+    /// Writes the group, makes it visible, answers.
     fn commit(&mut self, group: Group) {
-        let Group { at, entries, bytes, held, topics, appended, created, .. } = group;
-        if entries > 0 {
-            if let Err(e) = self.write(Kind::Data, entries, at) {
-                let why = self.shared.stop(&format!("a write to the write-ahead log failed: {e}"));
-                for (_, promise) in appended {
-                    promise.keep(Err(AppendError::Stopped { why: why.clone() }));
-                }
-                for (_, promise) in created {
-                    promise.keep(Err(TopicError::Append(AppendError::Stopped { why: why.clone() })));
-                }
-                return;
+        let Group { at, entries, bytes, held, answers, broken, .. } = group;
+        if entries > 0
+            && let Err(why) = broken.map_or(Ok(()), Err).and_then(|()| self.make_durable(at, entries, bytes, held))
+        {
+            let why = self.shared.stop(&why);
+            for answer in answers {
+                answer.withdraw(AppendError::Stopped { why: why.clone() });
             }
-            self.sealed = None;
-            self.shared.stats.group(bytes);
-            self.publish(|state| {
-                topics.into_iter().for_each(|topic| state.add_topic(topic));
-                held.into_iter().for_each(|(place, held)| state.push(place, held));
-            });
-            self.shared.news.advance(self.position.lsn - 1);
+            return;
         }
-        for (answer, promise) in appended {
-            promise.keep(Ok(answer));
-        }
-        for (answer, promise) in created {
-            promise.keep(answer);
-        }
+        answers.into_iter().for_each(Answer::tell);
+    }
+
+    fn make_durable(
+        &mut self,
+        at: Timestamp,
+        entries: u32,
+        bytes: u64,
+        held: Vec<(Place, Held)>,
+    ) -> Result<(), String> {
+        self.write(Kind::Data, entries, at).map_err(|e| format!("a write to the write-ahead log failed: {e}"))?;
+        self.sealed = None;
+        self.shared.stats.group(bytes);
+        let mut applied = Ok(());
+        self.publish(|state| applied = held.into_iter().try_for_each(|(place, held)| state.apply(place, held)));
+        applied.map_err(|why| format!("the log's state went astray: {why}"))?;
+        self.shared.news.advance(self.position.lsn - 1);
+        Ok(())
     }
 
     fn publish(&mut self, change: impl FnOnce(&mut State)) {

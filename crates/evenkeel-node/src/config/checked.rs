@@ -78,8 +78,10 @@ fn topic(name: &str, raw: raw::Topic) -> Result<TopicPlan, Error> {
     let retention = Retention {
         age: kept.age.map(|t| parse(&format!("{at}.retention.age"), &t, units::duration)).transpose()?,
         bytes: kept.size.map(|t| parse(&format!("{at}.retention.size"), &t, units::size)).transpose()?,
+        ..Retention::default()
     };
-    Ok(TopicPlan { name: Arc::from(name), settings: TopicSettings { partitions, retention } })
+    let settings = TopicSettings { retention, ..TopicSettings::partitions(partitions) };
+    Ok(TopicPlan { name: Arc::from(name), settings })
 }
 
 fn logging(raw: raw::Logging) -> Result<Logging, Error> {

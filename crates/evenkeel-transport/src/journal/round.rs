@@ -57,14 +57,14 @@ pub(super) fn assemble(
     }
     let envelope = Envelope { seals: seals.clone(), facts: encode_journal(facts) };
     let journal = super::shard_of(log, &settings.subscription)?;
-    let mut appends = vec![
-        Append { shard: Shard::new(names::LEDGER_TOPIC, 0), records: ledger_records },
-        Append { shard: journal, records: vec![own(envelope.encode())] },
-        Append { shard: dead::shard_of(&settings.subscription), records: books.dead },
+    let own_records = [
+        (Shard::new(names::LEDGER_TOPIC, 0), ledger_records),
+        (journal, vec![own(envelope.encode())]),
+        (dead::shard_of(&settings.subscription), books.dead),
     ];
-    appends.extend(books.effects);
-    appends.retain(|append| !append.records.is_empty());
-    Ok(Assembled { set: Set { appends }, seals })
+    let parts = own_records.into_iter().chain(books.effects).filter(|(_, records)| !records.is_empty());
+    let appends = parts.map(|(shard, records)| Append::records(shard, records)).collect();
+    Ok(Assembled { set: Set::appends(appends), seals })
 }
 
 /// What a round writes beside its journal record, while it is put together.
@@ -77,7 +77,7 @@ struct Books<'a> {
     letters: HashMap<&'a Position, &'a Delivered>,
     returned: HashMap<&'a Position, Vec<&'a Event>>,
     ledger: Vec<(Shard, Vec<LedgerEntry>)>,
-    effects: Vec<Append>,
+    effects: Vec<(Shard, Vec<Record>)>,
     dead: Vec<Record>,
 }
 
@@ -159,11 +159,11 @@ impl<'a> Books<'a> {
             // An event without a key goes where its cause's offset points: spread, and repeatable.
             let keyless = cause.offset.wrapping_add(nth as u64).to_be_bytes();
             let partition = partition_for_key(record.key.as_deref().unwrap_or(&keyless), topic.partitions);
-            match self.effects.iter_mut().find(|a| a.shard.partition == partition) {
-                Some(append) => append.records.push(record),
+            match self.effects.iter_mut().find(|(shard, _)| shard.partition == partition) {
+                Some((_, records)) => records.push(record),
                 None => {
                     let shard = Shard::new(topic.name.clone(), partition);
-                    self.effects.push(Append { shard, records: vec![record] });
+                    self.effects.push((shard, vec![record]));
                 }
             }
         }

@@ -1,0 +1,56 @@
+//! What one partition has come to.
+
+use crate::Ends;
+use crate::batch::Head;
+
+/// One partition.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Partition {
+    /// The first offset that is kept.
+    pub(crate) start: u64,
+    /// The next offset.
+    pub(crate) next: u64,
+    /// What its batches carry; raised when it was cut.
+    pub(crate) leader_epoch: u32,
+}
+
+impl Partition {
+    /// Has these ends and this leader epoch, as a checkpoint says.
+    pub(crate) fn restore(&mut self, ends: Ends, leader_epoch: u32) {
+        (self.start, self.next, self.leader_epoch) = (ends.start, ends.high_watermark, leader_epoch);
+    }
+
+    /// Takes a batch at its end.
+    pub(super) fn extend(&mut self, head: &Head) -> Result<(), String> {
+        if head.base != self.next {
+            let (base, next) = (head.base, self.next);
+            return Err(format!("a batch begins at offset {base}, and the partition goes on at {next}"));
+        }
+        self.next = head.end();
+        Ok(())
+    }
+
+    /// Begins at `offset`, if that is later than it does.
+    pub(super) fn begin(&mut self, offset: u64) -> Result<(), String> {
+        if offset > self.next {
+            return Err(format!("a partition is to begin at {offset}, and it ends at {}", self.next));
+        }
+        self.start = self.start.max(offset);
+        Ok(())
+    }
+
+    /// Has that leader epoch from now on.
+    pub(super) fn raise(&mut self, epoch: u32, from: u64) -> Result<(), String> {
+        if epoch <= self.leader_epoch || from != self.next {
+            let (old, next) = (self.leader_epoch, self.next);
+            return Err(format!("leader epoch {epoch} from offset {from} follows epoch {old}, which ends at {next}"));
+        }
+        self.leader_epoch = epoch;
+        Ok(())
+    }
+
+    /// Where it begins and ends.
+    pub(crate) fn ends(&self) -> Ends {
+        Ends { start: self.start, high_watermark: self.next, last_stable: self.next }
+    }
+}
