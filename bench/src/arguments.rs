@@ -1,11 +1,20 @@
 //! What the user typed.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-pub(crate) const USAGE: &str = "usage: evenkeel-bench chain [--events N] [--runs N] [--data DIR]";
+use crate::log::row;
+use crate::log::{Form, LogPlan, TrialPlan};
+
+pub(crate) const USAGE: &str = "\
+usage: evenkeel-bench chain [--events N] [--runs N] [--data DIR]
+       evenkeel-bench log [--row N,N…] [--only NAME,NAME…] [--runs N] [--seconds N] [--long] [--workers N] [--data DIR]
+                          [--output table|json]";
 
 pub(crate) enum Command {
     Chain(Plan),
+    Log(LogPlan),
+    Trial(TrialPlan),
     Sink,
 }
 
@@ -21,23 +30,90 @@ pub(crate) struct Plan {
 }
 
 pub(crate) fn parse(words: &[String]) -> Result<Command, String> {
-    let mut plan = Plan { events: 50_000, runs: 3, data: None };
     let mut words = words.iter().map(String::as_str);
     match words.next() {
-        Some("chain") => {}
-        Some("sink") => return Ok(Command::Sink),
-        Some(other) => return Err(format!("`{other}` is not a benchmark")),
-        None => return Err("name a benchmark".to_owned()),
+        Some("chain") => chain(words).map(Command::Chain),
+        Some("log") => log(words).map(Command::Log),
+        Some("log-trial") => trial(words).map(Command::Trial),
+        Some("sink") => Ok(Command::Sink),
+        Some(other) => Err(format!("`{other}` is not a benchmark")),
+        None => Err("name a benchmark".to_owned()),
     }
+}
+
+fn chain<'a>(mut words: impl Iterator<Item = &'a str>) -> Result<Plan, String> {
+    let mut plan = Plan { events: 50_000, runs: 3, data: None };
     while let Some(flag) = words.next() {
-        let value = words.next().ok_or_else(|| format!("`{flag}` needs a value"))?;
-        let number = || value.parse::<u64>().ok().filter(|n| *n > 0).ok_or_else(|| format!("`{value}` is no count"));
+        let value = value(flag, &mut words)?;
         match flag {
-            "--events" => plan.events = number()?,
-            "--runs" => plan.runs = usize::try_from(number()?).map_err(|error| error.to_string())?,
+            "--events" => plan.events = count(value)?,
+            "--runs" => plan.runs = size(value)?,
             "--data" => plan.data = Some(value.into()),
-            other => return Err(format!("`{other}` is not an option")),
+            other => return Err(not_an_option(other)),
         }
     }
-    Ok(Command::Chain(plan))
+    Ok(plan)
+}
+
+fn log<'a>(mut words: impl Iterator<Item = &'a str>) -> Result<LogPlan, String> {
+    let mut plan = LogPlan::default();
+    while let Some(flag) = words.next() {
+        if flag == "--long" {
+            plan.long = true;
+            continue;
+        }
+        let value = value(flag, &mut words)?;
+        match flag {
+            "--row" => plan.rows = value.split(',').map(count).collect::<Result<_, _>>()?,
+            "--only" => plan.only = value.split(',').map(str::to_owned).collect(),
+            "--runs" => plan.runs = Some(size(value)?),
+            "--seconds" => plan.seconds = Some(Duration::from_secs(count(value)?)),
+            "--workers" => plan.workers = Some(size(value)?),
+            "--data" => plan.data = Some(value.into()),
+            "--output" => plan.form = form(value)?,
+            other => return Err(not_an_option(other)),
+        }
+    }
+    Ok(plan)
+}
+
+/// The words that `log` calls this program with again, once for each trial.
+fn trial<'a>(mut words: impl Iterator<Item = &'a str>) -> Result<TrialPlan, String> {
+    let mut next = |what: &str| words.next().ok_or_else(|| format!("a trial needs {what}"));
+    let row = count(next("a row")?)?;
+    let name = next("a name")?;
+    let row = row::rows().into_iter().find(|r| r.number == row).ok_or_else(|| format!("there is no row {row}"))?;
+    let trial = row.trials.into_iter().find(|t| t.name == name).ok_or_else(|| format!("`{name}` is not in it"))?;
+    Ok(TrialPlan {
+        trial,
+        seconds: Duration::from_secs(count(next("seconds")?)?),
+        long: next("a length")? == "long",
+        workers: size(next("workers")?)?,
+        write_bytes: size(next("bytes of a write")?)?,
+        folder: next("a folder")?.into(),
+    })
+}
+
+fn value<'a>(flag: &str, words: &mut impl Iterator<Item = &'a str>) -> Result<&'a str, String> {
+    words.next().ok_or_else(|| format!("`{flag}` needs a value"))
+}
+
+fn count(value: &str) -> Result<u64, String> {
+    value.parse::<u64>().ok().filter(|n| *n > 0).ok_or_else(|| format!("`{value}` is no count"))
+}
+
+fn size(value: &str) -> Result<usize, String> {
+    usize::try_from(count(value)?).map_err(|error| error.to_string())
+}
+
+fn form(value: &str) -> Result<Form, String> {
+    match value {
+        "table" => Ok(Form::Table),
+        "json" => Ok(Form::Json),
+        other => Err(format!("`{other}` is neither table nor json")),
+    }
+}
+
+fn not_an_option(word: &str) -> String {
+    format!("`{word}` is not an option")
 }

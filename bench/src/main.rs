@@ -1,8 +1,9 @@
-//! Benchmarks that a user can run: `cargo xtask bench chain`.
+//! Benchmarks that a user can run: `cargo xtask bench chain | log`.
 //!
 //! `chain` measures the life of an event with every promise on, in process and by HTTP push,
 //! beside a bare HTTP client loop against the same service. It prints a Markdown table and keeps
-//! nothing. `sink` is that service: this program again, as a process of its own.
+//! nothing. `sink` is that service: this program again, as a process of its own. `log` measures the
+//! log alone, beside the device's limit and what a user has instead.
 
 mod arguments;
 mod load;
@@ -11,6 +12,7 @@ mod bare;
 mod chain;
 mod tally;
 mod report;
+mod log;
 
 use std::process::ExitCode;
 
@@ -35,9 +37,14 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> Outcome<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match command {
-        Command::Chain(plan) => runtime.block_on(chain::chain(&plan)),
-        Command::Sink => runtime.block_on(sink::serve()),
+        Command::Chain(plan) => with_runtime(chain::chain(&plan)),
+        Command::Sink => with_runtime(sink::serve()),
+        Command::Log(plan) => log::race(&plan),
+        Command::Trial(plan) => log::trial(&plan),
     }
+}
+
+fn with_runtime(work: impl Future<Output = Outcome<()>>) -> Outcome<()> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
 }

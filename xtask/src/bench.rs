@@ -7,9 +7,13 @@ use crate::run::cargo;
 /// Runs a bench by name, in a release build.
 pub(crate) fn bench(root: &Path, words: &[&str]) -> Result<(), String> {
     let Some((name, rest)) = words.split_first() else {
-        return Err("name a bench: `cargo xtask bench chain`".to_owned());
+        return Err("name a bench: `cargo xtask bench chain` or `log`".to_owned());
     };
-    let mut line = vec!["run", "--release", "--locked", "--package", "evenkeel-bench", "--", *name];
+    // What the log is compared with is compiled for this bench alone.
+    let features: &[&str] = if *name == "log" { &["--features", "peers"] } else { &[] };
+    let mut line = vec!["run", "--release", "--locked", "--package", "evenkeel-bench"];
+    line.extend(features);
+    line.extend(["--", *name]);
     line.extend(rest);
     cargo(root, &line, &[])
 }
