@@ -44,7 +44,14 @@ pub(crate) fn read(shared: &Shared, shard: &Shard, from: u64, limit: ReadLimit) 
             Source::Segment(place, segment) => match read_segment(shared, place, &segment, &mut out, next) {
                 // Retention may have taken it in the meantime: the next look says so.
                 Err(ReadError::Io { .. }) if shared.state().find(shard)?.1.start > next => {}
-                done => next = done?,
+                done => {
+                    let after = done?;
+                    if after == next {
+                        // Damage behind what was read: what is good is given, the next read says so.
+                        break;
+                    }
+                    next = after;
+                }
             },
         }
     }

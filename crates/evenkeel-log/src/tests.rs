@@ -3,6 +3,7 @@
 mod damage;
 mod explore;
 mod golden;
+mod harm;
 mod limits;
 mod model;
 mod mutation;

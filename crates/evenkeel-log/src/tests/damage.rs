@@ -310,3 +310,17 @@ fn a_missing_append_time_falls_back_to_creation_time() {
     assert_eq!(read.iter().map(|s| text(&s.record)).collect::<Vec<_>>(), ["first", "second"]);
     assert!(read.iter().all(|s| s.appended == s.record.created && s.appended > Timestamp::EPOCH));
 }
+
+#[test]
+fn a_read_that_meets_damage_behind_good_records_gives_them_and_ends() {
+    let mut rig = flushed_away(19, None).expect("a flushed log");
+    let path = "topics/t-0/00000000000000000000.log";
+    let at = find(&rig.disk.bytes(path).expect("a segment"), b"second");
+    rig.kill();
+    flip(&rig.disk, path, at);
+    rig.open().expect("segments are not read at the start");
+    let shard = Shard::new("t", 0);
+    let good = rig.log().read(&shard, 0, ReadLimit::default()).expect("the first is whole");
+    assert_eq!(good.iter().map(|s| text(&s.record)).collect::<Vec<_>>(), ["first"]);
+    assert!(matches!(rig.log().read(&shard, 1, ReadLimit::default()), Err(ReadError::Corrupt { .. })));
+}

@@ -53,6 +53,18 @@ impl Model {
         self.unknown.insert(id);
     }
 
+    /// What was acknowledged: of each partition, by offset.
+    pub(super) fn truth(&self) -> Truth {
+        let mut truth = Truth::new();
+        for (id, (at, bases)) in &self.acked {
+            for ((shard, values), base) in self.sets[id].iter().zip(bases) {
+                let records = (*base..).zip(values.iter().map(|value| (*at, value.clone())));
+                truth.entry(shard.clone()).or_default().extend(records);
+            }
+        }
+        truth
+    }
+
     /// Holds the log against the reference. Sets of unknown outcome are settled by what is there.
     pub(super) fn check(&mut self, log: &Log) -> Result<(), String> {
         for (name, partitions) in &self.topics {
@@ -109,6 +121,9 @@ impl Model {
         Ok(())
     }
 }
+
+/// When each record was appended, and its value.
+pub(super) type Truth = BTreeMap<Shard, BTreeMap<u64, (Timestamp, String)>>;
 
 /// The first offset of each partition, and what it holds from there.
 type There = BTreeMap<Shard, (u64, Vec<(Timestamp, String)>)>;
