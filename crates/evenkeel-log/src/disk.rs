@@ -4,6 +4,7 @@
 //! [`sim::SimDisk`] one that loses power, tears writes and fills up, under a seed.
 
 mod real;
+pub(crate) mod readonly;
 pub mod sim;
 
 use std::io;

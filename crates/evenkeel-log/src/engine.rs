@@ -22,6 +22,7 @@ use crate::ticket::{News, held};
 use crate::wal::files::Files;
 use crate::wal::writer::{Writer, is_full};
 use crate::write_back::{Access, Demand, WriteBack};
+use crate::{AppendError, Damage};
 
 /// How long the writer waits before it seals.
 const SEAL_AFTER: Duration = Duration::from_millis(50);
@@ -49,6 +50,9 @@ pub(crate) struct Shared {
     pub(crate) write_bell: Bell,
     pub(crate) state: RwLock<State>,
     pub(crate) stopped: OnceLock<String>,
+    /// Why it is only read, if it was opened so.
+    pub(crate) read_only: Option<String>,
+    pub(crate) damage: Vec<Damage>,
 }
 
 impl Shared {
@@ -63,6 +67,11 @@ impl Shared {
     /// Why the log has stopped, if it has.
     pub(crate) fn stopped(&self) -> Option<String> {
         self.stopped.get().cloned()
+    }
+
+    /// Says so when the log is only read.
+    pub(crate) fn writable(&self) -> Result<(), AppendError> {
+        self.read_only.as_ref().map_or(Ok(()), |why| Err(AppendError::ReadOnly { why: why.clone() }))
     }
 
     /// Stops the log for good. Gives back the reason, which is that of the first who stopped it.

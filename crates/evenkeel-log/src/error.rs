@@ -4,7 +4,7 @@ use std::fmt;
 
 use evenkeel_model::Shard;
 
-use crate::Producer;
+use crate::{Damage, Producer};
 
 /// The log could not be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,12 +16,16 @@ pub enum OpenError {
         /// Who has it, where that is known.
         pid: Option<u32>,
     },
-    /// Bytes that were acknowledged are damaged: nothing is changed, the operator decides.
+    /// Records that were acknowledged are damaged: nothing is changed, the operator decides.
+    /// [`Log::open_damaged`](crate::Log::open_damaged) serves what is whole.
     Corrupt {
-        /// The file, and the place in it.
-        place: String,
-        /// What is wrong there.
-        what: String,
+        /// What is damaged, at least one place.
+        damage: Vec<Damage>,
+    },
+    /// There is no log in the folder.
+    Absent {
+        /// The folder.
+        folder: String,
     },
     /// The folder was written by a newer version.
     Version {
@@ -48,7 +52,11 @@ impl fmt::Display for OpenError {
             OpenError::Locked { folder, pid: None } => {
                 write!(f, "data folder `{folder}` is in use by another process")
             }
-            OpenError::Corrupt { place, what } => write!(f, "the log is damaged at {place}: {what}"),
+            OpenError::Corrupt { damage } => {
+                let places: Vec<String> = damage.iter().map(ToString::to_string).collect();
+                write!(f, "the log is damaged at {}", places.join("; and at "))
+            }
+            OpenError::Absent { folder } => write!(f, "there is no log in `{folder}`"),
             OpenError::Version { file, found } => {
                 write!(f, "`{file}` has format version {found}, which is newer than this program")
             }
@@ -147,6 +155,11 @@ pub enum AppendError {
         /// Where it ends.
         end: u64,
     },
+    /// The log is damaged, or was opened for reading only. Nothing was written.
+    ReadOnly {
+        /// What is damaged.
+        why: String,
+    },
     /// The log has stopped. The outcome is unknown: repeat with the same id.
     Stopped {
         /// Why it stopped.
@@ -201,6 +214,7 @@ impl fmt::Display for AppendError {
             AppendError::BeyondEnd { shard, offset, end } => {
                 write!(f, "{}-{} ends at offset {end} and cannot begin at {offset}", shard.topic, shard.partition)
             }
+            AppendError::ReadOnly { why } => write!(f, "the log is only read: {why}"),
             AppendError::Stopped { why } => write!(f, "the log has stopped: {why}"),
         }
     }

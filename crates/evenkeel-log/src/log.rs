@@ -9,7 +9,7 @@ use evenkeel_model::{Clock, Shard, Stored, Timestamp};
 
 use crate::batch::Head;
 use crate::control::RECORD_BYTES;
-use crate::disk::LockError;
+use crate::disk::readonly::ReadOnly;
 use crate::engine::{self, Bell, Shared};
 use crate::flusher::Flusher;
 use crate::handles::Handles;
@@ -22,8 +22,8 @@ use crate::wal::files::Files;
 use crate::wal::header::{ENTRY_BYTES, GROUP_BYTES};
 use crate::wal::writer::Writer;
 use crate::{
-    Append, AppendError, Appending, Beyond, Creating, Data, Disk, Ends, Naming, Open, OpenError, Options, ReadError,
-    ReadLimit, Retained, Set, Topic, TopicError, TopicSettings, batch, read, retention, topic,
+    Append, AppendError, Appending, Beyond, Creating, Damage, Data, Disk, Ends, Naming, Open, OpenError, Options,
+    ReadError, ReadLimit, Retained, Set, Topic, TopicError, TopicSettings, batch, read, retention, topic,
 };
 
 /// A log; clones share it. The last one to go closes it.
@@ -77,13 +77,44 @@ impl Log {
     /// Opens without threads.
     pub(crate) fn open_idle(disk: Arc<dyn Disk>, options: Options, clock: Arc<dyn Clock>) -> Result<Log, OpenError> {
         let options = options.checked();
-        let lock = disk.lock().map_err(|e| match e {
-            LockError::Held { pid } => OpenError::Locked { folder: disk.name(), pid },
-            LockError::Io(e) => recovery::doing("taking the data folder", &disk.name())(e),
-        })?;
+        let lock = recovery::lock(&*disk)?;
         let stats = Arc::new(Stats::default());
-        let Recovered { state, file, position, live, slots, unflushed, write_back } =
-            recovery::recover(&disk, &options, &stats)?;
+        let recovered = recovery::recover(&disk, &options, &stats)?;
+        Ok(Log::of(disk, options, clock, stats, lock, recovered))
+    }
+
+    /// Opens a log for reading only, damaged or not: what is whole before the damage is served,
+    /// appends say [`AppendError::ReadOnly`], and nothing in the folder is changed.
+    pub fn open_damaged(disk: Arc<dyn Disk>, options: Options, clock: Arc<dyn Clock>) -> Result<Log, OpenError> {
+        let options = options.checked();
+        let lock = recovery::lock(&*disk)?;
+        let disk: Arc<dyn Disk> = Arc::new(ReadOnly(disk));
+        let recovered = recovery::whole(&*disk, &options)?;
+        let why = match recovered.damage.first() {
+            Some(first) => format!("the log is damaged at {first}"),
+            None => "it was opened for reading only".to_owned(),
+        };
+        let recovered = Recovered { read_only: Some(why.clone()), ..recovered };
+        let log = Log::of(disk, options, clock, Arc::default(), lock, recovered);
+        log.0.shared.stop(&why);
+        Ok(log)
+    }
+
+    /// What was found damaged when the log was opened with [`Log::open_damaged`].
+    pub fn damage(&self) -> Vec<Damage> {
+        self.0.shared.damage.clone()
+    }
+
+    /// Puts the parts together.
+    pub(crate) fn of(
+        disk: Arc<dyn Disk>,
+        options: Options,
+        clock: Arc<dyn Clock>,
+        stats: Arc<Stats>,
+        lock: Box<dyn Send + Sync>,
+        recovered: Recovered,
+    ) -> Log {
+        let Recovered { state, file, position, live, slots, unflushed, write_back, read_only, damage } = recovered;
         let files = Files::new(disk.clone(), options.clone(), stats.clone(), live);
         let queue = Arc::new(Queue::new(options.pending_bytes_max));
         let news = Arc::new(News::default());
@@ -103,9 +134,11 @@ impl Log {
             write_bell: Bell::default(),
             state: RwLock::new(state),
             stopped: OnceLock::new(),
+            read_only,
+            damage,
         });
         let writer = Arc::new(Mutex::new(Writer::new(shared.clone(), file, position, unflushed)));
-        Ok(Log(Arc::new(Handle { shared, writer, threads: Mutex::default(), lock: Mutex::new(Some(lock)) })))
+        Log(Arc::new(Handle { shared, writer, threads: Mutex::default(), lock: Mutex::new(Some(lock)) }))
     }
 
     /// Appends a set: all of it becomes durable and visible at once, or none of it.
@@ -123,6 +156,7 @@ impl Log {
     /// [`TopicError::Differs`] when it is there with others.
     pub fn create_topic(&self, name: &str, settings: TopicSettings) -> Result<Creating, TopicError> {
         topic::check(name, &settings)?;
+        self.0.shared.writable().map_err(TopicError::Append)?;
         let (promise, ticket) = promise();
         let work = Work::Topic(Box::new(Declaration::Create(name.into(), settings)), promise);
         let job = Job { work, bytes: RECORD_BYTES + 2 * name.len(), own: true };
@@ -216,11 +250,19 @@ impl Log {
     }
 }
 
+impl Log {
+    /// Checkpoints until both slots say the same.
+    pub(crate) fn checkpoint_twice(&self) -> std::io::Result<()> {
+        self.0.shared.flush_now()
+    }
+}
+
 type Submission = (Job, crate::ticket::Ticket<Result<crate::Appended, AppendError>>);
 
 impl Handle {
     /// Resolves and encodes a set.
     fn job(&self, set: Set) -> Result<Submission, AppendError> {
+        self.shared.writable()?;
         let mut parts = Vec::with_capacity(set.appends.len());
         let (mut bytes, mut own) = (set.changes.len() * RECORD_BYTES, !set.changes.is_empty());
         for Append { shard, data } in set.appends {

@@ -43,7 +43,8 @@ pub(crate) fn read(shared: &Shared, shard: &Shard, from: u64, limit: ReadLimit) 
             }
             Source::Segment(place, segment) => match read_segment(shared, place, &segment, &mut out, next) {
                 // Retention may have taken it in the meantime: the next look says so.
-                Err(ReadError::Io { .. }) if shared.state().find(shard)?.1.start > next => {}
+                Err(ReadError::Io { .. } | ReadError::Corrupt { .. }) if shared.state().find(shard)?.1.start > next => {
+                }
                 done => {
                     let after = done?;
                     if after == next {
@@ -195,6 +196,9 @@ fn in_memory(shard: &Shard, base: u64, e: Malformed) -> ReadError {
 }
 
 fn io_error(path: &str, e: &io::Error) -> ReadError {
+    if e.kind() == io::ErrorKind::NotFound {
+        return ReadError::Corrupt { place: path.to_owned(), what: "the file is gone".to_owned() };
+    }
     ReadError::Io { doing: format!("reading `{path}`"), why: e.to_string() }
 }
 

@@ -1,36 +1,41 @@
 //! Opening a folder: from what is on the disk to the state that readers see.
 //!
-//! In order: the newest checkpoint that can be read, with the topics (in version 1 these are in the
-//! control topic's segments); the other partitions' segments, which must be there; the groups
-//! behind the checkpoint, up to the first that does not fit ([`scan`]). Nothing is changed before all of it has been understood;
-//! then what was read back is made durable, and leftovers that nothing refers to go. All of it can
-//! be done again after a crash in the middle.
+//! First a [`survey`], which changes nothing and gathers all damage that it meets: the newest
+//! checkpoint that can be read; its segments, which must be there ([`restore`]); the groups behind
+//! it, up to the first that does not fit ([`scan`]); whatever stands behind that place and tells of
+//! it ([`behind`], [`lost`]). Only a log without damage is then made durable and rid of what
+//! nothing refers to ([`settle`]); all of that can be done again after a crash in the middle.
+//!
+//! Invariant: a log that is damaged is not changed.
 
+mod restore;
+pub(crate) mod scan;
+pub(crate) mod chain;
+pub(crate) mod behind;
+mod lost;
+pub(crate) mod slots;
 mod fresh;
 mod leftovers;
-mod scan;
-mod slots;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
-use crate::OpenError;
-use crate::checkpoint::Checkpoint;
-use crate::control::{self, Fact};
-use crate::disk::Disk;
+use crate::disk::readonly::NoFile;
+use crate::disk::{Disk, LockError};
 use crate::options::Options;
 use crate::safeguard::Guards;
 use crate::segment::append::Site;
-use crate::segment::walk::{Files, Lost, Walk};
-use crate::segment::{folder, index_path, log_path};
-use crate::state::{CONTROL, State};
+use crate::state::State;
 use crate::stats::Stats;
-use crate::wal::Position;
 use crate::wal::files::WalFile;
+use crate::wal::header::FileHeader;
+use crate::wal::writer::is_full;
+use crate::wal::{BLOCK, FIRST_GROUP, Position};
 use crate::write_back::{Access, Demand, WriteBack};
+use crate::{Damage, DamageKind, OpenError};
+use scan::End;
+use slots::Slots;
 
 /// What recovery found.
 pub(crate) struct Recovered {
@@ -45,120 +50,146 @@ pub(crate) struct Recovered {
     /// Bytes of the write-ahead log that no checkpoint covers.
     pub(crate) unflushed: u64,
     pub(crate) write_back: WriteBack,
+    /// Why nothing may be appended, if so.
+    pub(crate) read_only: Option<String>,
+    pub(crate) damage: Vec<Damage>,
+}
+
+/// What is on a disk.
+pub(crate) struct Survey {
+    pub(crate) slots: Slots,
+    /// Everything whole before the first damage.
+    pub(crate) state: State,
+    /// Where the log ends; `None` when there is none yet.
+    pub(crate) end: Option<End>,
+    pub(crate) damage: Vec<Damage>,
 }
 
 /// Recovers the log on `disk`, or makes an empty one.
 pub(crate) fn recover(disk: &Arc<dyn Disk>, options: &Options, stats: &Arc<Stats>) -> Result<Recovered, OpenError> {
-    let guards = options.guards();
-    let slots = slots::read(&**disk, guards)?;
-    let Some(newest) = slots.newest() else {
-        fresh::check(&**disk, guards)?;
-        return fresh::make(disk, options, stats);
-    };
-    let mut state = State::new();
-    restore(&**disk, guards, newest, &mut state)?;
-    let end = scan::run(&**disk, guards, newest, &mut state)?;
-    let positions = slots.positions();
-    scan::make_durable(&**disk, guards, newest.wal.file, end.position.file)?;
-    slots::make_durable(&**disk, guards, newest.generation)?;
-    let oldest = positions.iter().flatten().map(|p| p.file).min().unwrap_or(newest.wal.file);
-    let live = leftovers::wal(&**disk, guards, oldest, end.position.file)?;
-    leftovers::segments(&**disk, &mut state)?;
-    state.wal = end.position;
-    let mut write_back = WriteBack::default();
-    if state.unwritten() > options.unwritten_bytes_max {
-        let site = Site { disk: &**disk, options, stats };
-        let done = write_back.turn(site, &mut Access::Own(&mut state), Demand::Usual);
-        done.map_err(doing("writing", "segments"))?;
+    let site = Site { disk: &**disk, options, stats };
+    let mut replay = Replay { site: Some(site), write_back: WriteBack::default() };
+    let Survey { slots, state, end, damage } = read(&**disk, options.guards(), &mut replay)?;
+    if !damage.is_empty() {
+        return Err(OpenError::Corrupt { damage });
     }
-    Ok(Recovered {
-        state,
-        file: end.file,
-        position: end.position,
-        live,
-        slots: positions,
-        unflushed: end.bytes,
-        write_back,
+    match (slots.newest(), end) {
+        (Some(_), Some(End { file: Some(file), position, bytes })) => {
+            let recovered = Recovered {
+                state,
+                file,
+                position,
+                live: BTreeMap::new(),
+                slots: slots.positions(),
+                unflushed: bytes,
+                write_back: replay.write_back,
+                read_only: None,
+                damage: Vec::new(),
+            };
+            settle(&**disk, options.guards(), recovered)
+        }
+        _ => fresh::make(disk, options, stats),
+    }
+}
+
+/// Reads everything that opening needs, changes nothing, and says what is damaged.
+pub(crate) fn survey(disk: &dyn Disk, guards: Guards) -> Result<Survey, OpenError> {
+    read(disk, guards, &mut Replay { site: None, write_back: WriteBack::default() })
+}
+
+/// Writes batches to their segments while groups are replayed, so that memory stays bounded. It
+/// writes only behind the lengths that the checkpoint gives: bytes there do not exist.
+struct Replay<'a> {
+    /// Where; `None` keeps everything in memory and changes nothing.
+    site: Option<Site<'a>>,
+    write_back: WriteBack,
+}
+
+impl Replay<'_> {
+    /// Lets go of memory if there is too much in it.
+    fn relieve(&mut self, state: &mut State) -> Result<(), OpenError> {
+        let Some(site) = self.site.filter(|site| state.unwritten() > site.options.unwritten_bytes_max) else {
+            return Ok(());
+        };
+        match self.write_back.turn(site, &mut Access::Own(state), Demand::Usual) {
+            Err(e) if is_full(&e) => {
+                // Memory has to do, as it does for appends until the disk has room again.
+                self.site = None;
+                Ok(())
+            }
+            done => done.map_err(doing("writing", "segments")),
+        }
+    }
+}
+
+fn read(disk: &dyn Disk, guards: Guards, replay: &mut Replay<'_>) -> Result<Survey, OpenError> {
+    let slots = slots::read(disk, guards)?;
+    let mut state = State::new();
+    let mut damage = Vec::new();
+    let end = match slots.newest() {
+        Some(newest) => {
+            restore::run(disk, guards, newest, &mut state, &mut damage)?;
+            Some(scan::run(disk, guards, newest, &mut state, replay, &mut damage)?)
+        }
+        None => {
+            damage.extend(fresh::check(disk, guards)?);
+            None
+        }
+    };
+    Ok(Survey { slots, state, end, damage })
+}
+
+/// Takes the folder for this process.
+pub(crate) fn lock(disk: &dyn Disk) -> Result<Box<dyn Send + Sync>, OpenError> {
+    disk.lock().map_err(|e| match e {
+        LockError::Held { pid } => OpenError::Locked { folder: disk.name(), pid },
+        LockError::Io(e) => doing("taking the data folder", &disk.name())(e),
     })
 }
 
-/// Takes the partitions as the checkpoint has them, the control topic first.
-fn restore(disk: &dyn Disk, guards: Guards, checkpoint: &Checkpoint, state: &mut State) -> Result<(), OpenError> {
-    state.generation = checkpoint.generation;
-    state.last_at = checkpoint.last_at;
-    for (number, topic) in checkpoint.topics.iter().flatten().cloned() {
-        state.learn(&Fact::Created { number, topic }).map_err(|what| corrupt("the checkpoint", &what))?;
-    }
-    let (control, others): (Vec<_>, Vec<_>) = checkpoint.partitions.iter().partition(|p| p.place == CONTROL);
-    for partition in control.into_iter().chain(others) {
-        let place = partition.place;
-        let known = state.machine.topics.get(place.topic).map(|entry| entry.topic.name.clone());
-        let (Some(name), Some(machine)) = (known, state.machine.at_mut(place)) else {
-            let what = format!("it names partition {}-{}, which no topic has", place.topic, place.partition);
-            return Err(corrupt("the checkpoint", &what));
-        };
-        machine.restore(partition.ends, partition.leader_epoch);
-        if let Some(at) = state.at_mut(place) {
-            at.segments.clone_from(&partition.segments);
-            at.written = partition.ends.high_watermark;
-        }
-        let folder = folder(&name, place.partition);
-        for segment in &partition.segments {
-            must_hold(disk, &log_path(&folder, segment.base, segment.revision), segment.log_bytes)?;
-            must_hold(disk, &index_path(&folder, segment.base, segment.revision), segment.index_bytes)?;
-            if place == CONTROL && checkpoint.topics.is_none() {
-                read_topics(disk, guards, &folder, segment, state)?;
-            }
-        }
-    }
-    Ok(())
+/// Takes a folder that must hold a log already.
+pub(crate) fn take(disk: &dyn Disk) -> Result<Box<dyn Send + Sync>, OpenError> {
+    let names = disk.list("").map_err(doing("listing", &disk.name()))?;
+    let known = |name: &String| ["checkpoint.0", "checkpoint.1", "wal", "topics"].contains(&name.as_str());
+    if names.iter().any(known) { lock(disk) } else { Err(OpenError::Absent { folder: disk.name() }) }
 }
 
-fn must_hold(disk: &dyn Disk, path: &str, bytes: u64) -> Result<(), OpenError> {
-    let size = match disk.open(path, false) {
-        Ok(file) => file.size().map_err(doing("measuring", path))?,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(corrupt(path, "the file is gone")),
-        Err(e) => return Err(doing("opening", path)(e)),
-    };
-    if size < bytes {
-        return Err(corrupt(path, &format!("it has {size} bytes, and the checkpoint counts on {bytes}")));
+/// What can be read of a log, and what is damaged; nothing is changed, and nothing can be appended.
+pub(crate) fn whole(disk: &dyn Disk, options: &Options) -> Result<Recovered, OpenError> {
+    let Survey { slots, state, end, damage } = survey(disk, options.guards())?;
+    if slots.newest().is_none() && damage.is_empty() {
+        return Err(OpenError::Absent { folder: disk.name() });
     }
-    Ok(())
+    let header = FileHeader { number: 0, size: FIRST_GROUP + BLOCK, nonce: [0; 16] };
+    let position = end.as_ref().map_or(state.wal, |e| e.position);
+    Ok(Recovered {
+        state,
+        file: WalFile { header, file: Arc::new(NoFile) },
+        position: Position { lsn: position.lsn.max(1), ..position },
+        live: BTreeMap::new(),
+        slots: slots.positions(),
+        unflushed: 0,
+        write_back: WriteBack::default(),
+        read_only: None,
+        damage,
+    })
 }
 
-fn read_topics(
-    disk: &dyn Disk,
-    guards: Guards,
-    folder: &str,
-    segment: &crate::segment::Segment,
-    state: &mut State,
-) -> Result<(), OpenError> {
-    let path = log_path(folder, segment.base, segment.revision);
-    let log = disk.open(&path, false).map_err(doing("opening", &path))?;
-    let index =
-        disk.open(&index_path(folder, segment.base, segment.revision), false).map_err(doing("opening", &path))?;
-    let files = Files { log, index };
-    let mut walk = Walk::from(&files, segment, guards, segment.base, 1 << 20);
-    loop {
-        match walk.next() {
-            Ok(Some(found)) => add_topics(state, &found.bytes).map_err(|what| corrupt(&path, &what))?,
-            Ok(None) => return Ok(()),
-            Err(Lost::Io(e)) => return Err(doing("reading", &path)(e)),
-            Err(Lost::Damaged(at, what)) => return Err(corrupt(&format!("{path} byte {at}"), &what)),
-        }
-    }
+/// Makes what was read durable, and takes away what nothing refers to.
+fn settle(disk: &dyn Disk, guards: Guards, mut recovered: Recovered) -> Result<Recovered, OpenError> {
+    let Recovered { state, position, slots, live, .. } = &mut recovered;
+    let newest = slots[usize::from(state.generation % 2 == 1)].map_or(position.file, |p| p.file);
+    let oldest = slots.iter().flatten().map(|p| p.file).min().unwrap_or(newest);
+    scan::make_durable(disk, guards, newest, position.file)?;
+    slots::make_durable(disk, guards, state.generation)?;
+    *live = leftovers::wal(disk, guards, oldest, position.file)?;
+    leftovers::segments(disk, state)?;
+    Ok(recovered)
 }
 
-/// Learns what a batch of the control topic states that a checkpoint of version 1 covers.
-fn add_topics(state: &mut State, batch: &Bytes) -> Result<(), String> {
-    for fact in control::decode(batch)? {
-        state.learn(&fact)?;
-    }
-    Ok(())
-}
-
-fn corrupt(place: &str, what: &str) -> OpenError {
-    OpenError::Corrupt { place: place.to_owned(), what: what.to_owned() }
+/// Damage as an error, for what cannot go on.
+fn corrupt(kind: DamageKind, file: &str, at: Option<u64>, what: impl Into<String>) -> OpenError {
+    OpenError::Corrupt { damage: vec![Damage::new(kind, file, at, what)] }
 }
 
 /// An I/O error with what was being done.

@@ -7,6 +7,7 @@
 
 pub(crate) mod append;
 pub(crate) mod index;
+pub(crate) mod sweep;
 pub(crate) mod walk;
 
 use evenkeel_model::Timestamp;

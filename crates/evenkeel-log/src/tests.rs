@@ -9,6 +9,8 @@ mod model;
 mod mutation;
 mod reading;
 mod retention;
+mod repair;
+mod report;
 mod threads;
 
 use std::future::Future;

@@ -151,7 +151,7 @@ pub(crate) fn unopened(plan: &Plan, e: &OpenError) -> Error {
             .hint("one node at a time owns a folder: stop the other one, or name another folder with `--data`"),
         OpenError::Corrupt { .. } => Error::new(codes::DATA_CORRUPT, e.to_string())
             .hint("nothing was changed; keep a copy of the folder before anything else"),
-        OpenError::Version { .. } | OpenError::Io { .. } => {
+        OpenError::Absent { .. } | OpenError::Version { .. } | OpenError::Io { .. } => {
             Error::new(codes::DATA_FOLDER, format!("data folder `{}` cannot be used: {e}", plan.data.display()))
                 .hint("it must be a folder that this user may write")
         }

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::scan::{any_group, open_file};
-use super::{Recovered, corrupt, doing};
-use crate::OpenError;
+use super::{Recovered, doing};
 use crate::checkpoint::{Checkpoint, slot_path};
 use crate::disk::Disk;
 use crate::options::Options;
@@ -17,21 +16,23 @@ use crate::stats::Stats;
 use crate::wal::files::Files;
 use crate::wal::{FIRST_GROUP, Position, number, path};
 use crate::write_back::WriteBack;
+use crate::{Damage, DamageKind, OpenError};
 
-/// Refuses a folder without a checkpoint that holds records all the same.
-pub(super) fn check(disk: &dyn Disk, guards: Guards) -> Result<(), OpenError> {
+/// A folder without a checkpoint that holds records all the same is damaged.
+pub(super) fn check(disk: &dyn Disk, guards: Guards) -> Result<Option<Damage>, OpenError> {
+    let lost = |what| Some(Damage::new(DamageKind::Checkpoint, "checkpoint.0", None, what));
     let partitions = disk.list("topics").map_err(doing("listing", "topics"))?;
     if let Some(partition) = partitions.first() {
-        return Err(corrupt("the checkpoint", &format!("neither slot can be read, but there is topics/{partition}")));
+        return Ok(lost(format!("neither slot can be read, but there is topics/{partition}")));
     }
     for name in disk.list("wal").map_err(doing("listing", "wal"))? {
         let Some(number) = number(&name) else { continue };
         let Ok(file) = open_file(disk, guards, number) else { continue };
         if any_group(&file, guards)? {
-            return Err(corrupt("the checkpoint", &format!("neither slot can be read, but wal/{name} holds groups")));
+            return Ok(lost(format!("neither slot can be read, but wal/{name} holds groups")));
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Makes an empty log: all names first, so that few flushes do. Until the first slot is durable,
@@ -78,5 +79,7 @@ pub(super) fn make(disk: &Arc<dyn Disk>, options: &Options, stats: &Arc<Stats>) 
         slots: [None, Some(position)],
         unflushed: 0,
         write_back: WriteBack::default(),
+        read_only: None,
+        damage: Vec::new(),
     })
 }

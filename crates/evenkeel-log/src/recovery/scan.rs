@@ -2,9 +2,9 @@
 //!
 //! The log ends at the first place where the next group of the chain does not stand. If a group
 //! behind that place is whole and says that the missing one was complete (`durable`), the missing
-//! one was acknowledged, and that is corruption; otherwise it is a torn tail, which nobody was
-//! told of. A group that names a newer checkpoint than the one that was read says that a slot was
-//! lost, and that is corruption too.
+//! one was acknowledged, and that is damage; otherwise it is a torn tail, which nobody was told
+//! of. So are groups behind a hole that nobody vouched for. A group that names a newer checkpoint
+//! than the one that was read says that a slot was lost, and that is damage too.
 
 use std::io;
 use std::sync::Arc;
@@ -12,27 +12,34 @@ use std::sync::Arc;
 use bytes::{Buf, Bytes};
 use evenkeel_model::Timestamp;
 
-use super::{corrupt, doing};
-use crate::OpenError;
+use super::chain::Reader;
+use super::lost::Later;
+use super::{Replay, behind, corrupt, doing, lost};
 use crate::batch::Head;
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, slot_path};
 use crate::disk::{Disk, File};
 use crate::safeguard::{Guards, Safeguard};
 use crate::state::{Place, State};
 use crate::tail::Held;
 use crate::wal::files::WalFile;
-use crate::wal::header::{ENTRY_BYTES, FileHeader, GROUP_BYTES, GroupHeader, Kind, Unfit, VERSION};
+use crate::wal::header::{ENTRY_BYTES, FileHeader, GROUP_BYTES, GroupHeader, Kind, Unfit};
 use crate::wal::{BLOCK, FIRST_GROUP, Position, number, padded, path};
-
-/// How much is looked through at once.
-const CHUNK: u64 = 1 << 20;
+use crate::{Damage, DamageKind, OpenError};
 
 /// Where the log ends.
-pub(super) struct End {
-    pub(super) file: WalFile,
-    pub(super) position: Position,
+pub(crate) struct End {
+    /// The file that it ends in; `None` when that one is damaged.
+    pub(crate) file: Option<WalFile>,
+    pub(crate) position: Position,
     /// How much was read behind the checkpoint.
-    pub(super) bytes: u64,
+    pub(crate) bytes: u64,
+}
+
+/// The newest checkpoint that a group names, and where.
+#[derive(Default)]
+struct Named {
+    generation: u64,
+    place: String,
 }
 
 /// Applies all groups behind the checkpoint to `state`.
@@ -41,38 +48,138 @@ pub(super) fn run(
     guards: Guards,
     checkpoint: &Checkpoint,
     state: &mut State,
+    replay: &mut Replay<'_>,
+    damage: &mut Vec<Damage>,
 ) -> Result<End, OpenError> {
-    let mut position = checkpoint.wal;
-    let mut bytes = 0;
-    let mut file = open_file(disk, guards, position.file)?;
-    while let Some((header, group)) = group_at(&file, guards, position.at)? {
-        let chained = header.previous == position.previous || !guards.on(Safeguard::Chain);
-        if !chained || header.lsn != position.lsn {
-            break;
+    let mut chain = Chain { disk, guards, position: checkpoint.wal, bytes: 0, reader: None, named: Named::default() };
+    let broken = chain.follow(state, replay)?;
+    let later = chain.look_behind(state)?;
+    let Chain { position, bytes, reader, named, .. } = chain;
+    let file = reader.map(|r| r.file);
+    let vouching = later.iter().find(|l| l.header.durable >= position.lsn && guards.on(Safeguard::Vouching));
+    if let Some(mut found) = broken.or_else(|| vouching.map(|v| vouched(position, v))) {
+        lost::trace(disk, guards, state, file.as_ref(), position, &later, &mut found)?;
+        damage.push(found);
+    }
+    if guards.on(Safeguard::Generation) && named.generation > checkpoint.generation {
+        damage.push(outdated(checkpoint, &named));
+    }
+    state.wal = position;
+    Ok(End { file, position, bytes })
+}
+
+fn vouched(end: Position, by: &Later) -> Damage {
+    let (lost, found) = (end.lsn, by.header.lsn);
+    let what = format!("group {lost} is damaged, and group {found} at {} says that it was complete", by.place());
+    Damage::new(DamageKind::WriteAhead, &path(end.file), Some(end.at), what)
+}
+
+/// A slot was lost. The one before it needs nothing that is gone, unless more than one was lost.
+fn outdated(checkpoint: &Checkpoint, named: &Named) -> Damage {
+    let (name, read, place) = (named.generation, checkpoint.generation, &named.place);
+    let what = format!("the group at {place} names checkpoint {name}, and the newest that can be read is {read}");
+    let damage = Damage::new(DamageKind::Checkpoint, &slot_path(name), None, what);
+    Damage { exact: name == read + 1, ..damage }
+}
+
+/// The groups in order, and what is wrong with the first that is not.
+struct Chain<'a> {
+    disk: &'a dyn Disk,
+    guards: Guards,
+    position: Position,
+    bytes: u64,
+    /// The file at `position`; `None` when it cannot be read.
+    reader: Option<Reader>,
+    named: Named,
+}
+
+impl Chain<'_> {
+    /// Applies group after group. Gives back damage that is damage whatever stands behind it.
+    fn follow(&mut self, state: &mut State, replay: &mut Replay<'_>) -> Result<Option<Damage>, OpenError> {
+        if let Some(damage) = self.enter()? {
+            return Ok(Some(damage));
         }
-        let place = format!("{} byte {}", path(position.file), position.at);
-        check_generation(guards, &header, checkpoint, &place)?;
-        position.at += padded(group.len() as u64);
-        bytes += padded(group.len() as u64);
-        position.lsn += 1;
-        position.previous = header.crc;
-        state.last_at = state.last_at.max(Timestamp::from_micros(header.at_us));
-        match header.kind {
-            Kind::Data => apply(state, &header, &group.slice(GROUP_BYTES..)).map_err(|what| corrupt(&place, &what))?,
-            Kind::Seal => {}
-            Kind::Turn => {
-                let mut payload = group.slice(GROUP_BYTES..);
-                if payload.remaining() < 8 {
-                    return Err(corrupt(&place, "it does not say where the log goes on"));
+        loop {
+            let Some((header, payload)) = self.next()? else { return Ok(None) };
+            let (file, at) = (path(self.position.file), self.position.at);
+            let applied = match header.kind {
+                Kind::Data => apply(state, &header, &payload),
+                Kind::Seal => Ok(()),
+                Kind::Turn if payload.len() < 8 => Err("it does not say where the log goes on".to_owned()),
+                Kind::Turn => Ok(()),
+            };
+            if let Err(what) = applied {
+                return Ok(Some(Damage::new(DamageKind::WriteAhead, &file, Some(at), what)));
+            }
+            replay.relieve(state)?;
+            let length = padded(GROUP_BYTES as u64 + payload.len() as u64);
+            self.note(&header, at);
+            self.position.at += length;
+            self.bytes += length;
+            self.position.lsn += 1;
+            self.position.previous = header.crc;
+            state.last_at = state.last_at.max(Timestamp::from_micros(header.at_us));
+            if header.kind == Kind::Turn {
+                self.position.file = payload.clone().get_u64_le();
+                self.position.at = FIRST_GROUP;
+                if let Some(damage) = self.enter()? {
+                    return Ok(Some(damage));
                 }
-                position.file = payload.get_u64_le();
-                position.at = FIRST_GROUP;
-                file = open_file(disk, guards, position.file)?;
             }
         }
     }
-    look_behind(disk, guards, checkpoint, &file, position)?;
-    Ok(End { file, position, bytes })
+
+    /// Opens the file at the present position; damage when that cannot be read.
+    fn enter(&mut self) -> Result<Option<Damage>, OpenError> {
+        self.reader = None;
+        match open_file(self.disk, self.guards, self.position.file) {
+            Ok(file) => {
+                self.reader = Some(Reader::new(file, self.guards));
+                Ok(None)
+            }
+            Err(OpenError::Corrupt { damage }) => Ok(damage.into_iter().next()),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// The next group of the chain, with its payload, if it stands there.
+    fn next(&mut self) -> Result<Option<(GroupHeader, Bytes)>, OpenError> {
+        let Some(reader) = &mut self.reader else { return Ok(None) };
+        let Some((header, group)) = reader.group(self.position.at)? else { return Ok(None) };
+        let chained = header.previous == self.position.previous || !self.guards.on(Safeguard::Chain);
+        let next = chained && header.lsn == self.position.lsn;
+        Ok(next.then(|| (header, group.slice(GROUP_BYTES..))))
+    }
+
+    fn note(&mut self, header: &GroupHeader, at: u64) {
+        if header.generation > self.named.generation {
+            let place = format!("{} byte {at}", path(self.position.file));
+            self.named = Named { generation: header.generation, place };
+        }
+    }
+
+    /// All whole groups behind the end that are no leftover of what stood there before.
+    fn look_behind(&mut self, state: &State) -> Result<Vec<Later>, OpenError> {
+        let mut later = Vec::new();
+        let end = self.position;
+        if let Some(reader) = &self.reader {
+            later.extend(Later::all(&reader.file, self.guards, end.at)?);
+        }
+        for name in self.disk.list("wal").map_err(doing("listing", "wal"))? {
+            let Some(number) = number(&name).filter(|n| *n > end.file) else { continue };
+            if let Ok(file) = open_file(self.disk, self.guards, number) {
+                later.extend(Later::all(&file, self.guards, FIRST_GROUP)?);
+            }
+        }
+        for found in &later {
+            if found.header.generation > self.named.generation.max(state.generation) {
+                self.named = Named { generation: found.header.generation, place: found.place() };
+            }
+        }
+        later.retain(|l| l.header.lsn >= end.lsn);
+        later.sort_by_key(|l| l.header.lsn);
+        Ok(later)
+    }
 }
 
 /// Makes the files that were read durable: they may only have been in the cache.
@@ -92,11 +199,12 @@ pub(super) fn make_durable(disk: &dyn Disk, guards: Guards, first: u64, last: u6
 }
 
 /// Opens a write-ahead file whose header, or its copy, can be read.
-pub(super) fn open_file(disk: &dyn Disk, guards: Guards, number: u64) -> Result<WalFile, OpenError> {
+pub(crate) fn open_file(disk: &dyn Disk, guards: Guards, number: u64) -> Result<WalFile, OpenError> {
     let path = path(number);
+    let broken = |why| corrupt(DamageKind::WriteAhead, &path, None, why);
     let file: Arc<dyn File> = match disk.open(&path, false) {
         Ok(file) => file.into(),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(corrupt(&path, "the file is gone")),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(broken("the file is gone")),
         Err(e) => return Err(doing("opening", &path)(e)),
     };
     let size = file.size().map_err(doing("measuring", &path))?;
@@ -113,115 +221,21 @@ pub(super) fn open_file(disk: &dyn Disk, guards: Guards, number: u64) -> Result<
             Err(Unfit::Broken(what)) => why = what,
         }
     }
-    Err(corrupt(&path, why))
+    Err(broken(why))
 }
 
 /// True when any group of this file can be read.
 pub(super) fn any_group(file: &WalFile, guards: Guards) -> Result<bool, OpenError> {
-    let mut found = false;
-    for_each_group(file, guards, FIRST_GROUP, |_, _| {
-        found = true;
-        Ok(())
-    })?;
-    Ok(found)
+    Ok(!behind::groups(file, guards, FIRST_GROUP)?.is_empty())
 }
 
-/// The group at `at`, if a whole one stands there.
-fn group_at(file: &WalFile, guards: Guards, at: u64) -> Result<Option<(GroupHeader, Bytes)>, OpenError> {
-    let path = path(file.header.number);
-    if at + BLOCK > file.header.size {
-        return Ok(None);
-    }
-    let mut group = vec![0; BLOCK as usize];
-    file.file.read_at(&mut group, at).map_err(doing("reading", &path))?;
-    let Some((header, version)) = GroupHeader::decode(&group) else { return Ok(None) };
-    let length = GROUP_BYTES as u64 + u64::from(header.length);
-    if at + padded(length) > file.header.size {
-        return Ok(None);
-    }
-    group.resize(usize::try_from(length).unwrap_or(0), 0);
-    if length > BLOCK {
-        file.file.read_at(&mut group[BLOCK as usize..], at + BLOCK).map_err(doing("reading", &path))?;
-    }
-    let fits = header.fits(&group, file.header.seed(at, guards)) || !guards.on(Safeguard::GroupChecksum);
-    if fits && version > VERSION {
-        return Err(OpenError::Version { file: path, found: version });
-    }
-    Ok(fits.then(|| (header, Bytes::from(group))))
-}
-
-/// Looks for evidence that the log went on behind `end`.
-fn look_behind(
-    disk: &dyn Disk,
-    guards: Guards,
-    checkpoint: &Checkpoint,
-    file: &WalFile,
-    end: Position,
-) -> Result<(), OpenError> {
-    let broken = format!("{} byte {}", path(end.file), end.at);
-    let look = |place: String, header: &GroupHeader| {
-        if guards.on(Safeguard::Vouching) && header.durable >= end.lsn {
-            let (lost, found) = (end.lsn, header.lsn);
-            let what = format!("group {lost} is damaged, and group {found} at {place} says that it was complete");
-            return Err(corrupt(&broken, &what));
-        }
-        check_generation(guards, header, checkpoint, &place)
-    };
-    for_each_group(file, guards, end.at, |at, header| look(format!("{} byte {at}", path(end.file)), header))?;
-    for name in disk.list("wal").map_err(doing("listing", "wal"))? {
-        let Some(number) = number(&name).filter(|n| *n > end.file) else { continue };
-        if let Ok(later) = open_file(disk, guards, number) {
-            let place = |at: u64| format!("{} byte {at}", path(number));
-            for_each_group(&later, guards, FIRST_GROUP, |at, header| look(place(at), header))?;
-        }
-    }
-    Ok(())
-}
-
-fn check_generation(
-    guards: Guards,
+/// The entries of a group, as far as its bytes bear them out.
+pub(crate) fn entries(
     header: &GroupHeader,
-    checkpoint: &Checkpoint,
-    place: &str,
-) -> Result<(), OpenError> {
-    if guards.on(Safeguard::Generation) && header.generation > checkpoint.generation {
-        let (named, read) = (header.generation, checkpoint.generation);
-        let what = format!("the group at {place} names checkpoint {named}, and the newest that can be read is {read}");
-        return Err(corrupt("the checkpoint", &what));
-    }
-    Ok(())
-}
-
-/// Every whole group of `file` at or behind `from`, wherever a block begins with one.
-fn for_each_group(
-    file: &WalFile,
-    guards: Guards,
-    from: u64,
-    mut each: impl FnMut(u64, &GroupHeader) -> Result<(), OpenError>,
-) -> Result<(), OpenError> {
-    let mut chunk = Vec::new();
-    let mut at = from;
-    while at < file.header.size {
-        let size = (file.header.size - at).min(CHUNK);
-        chunk.resize(usize::try_from(size).unwrap_or(0), 0);
-        file.file.read_at(&mut chunk, at).map_err(doing("reading", &path(file.header.number)))?;
-        for (index, block) in (0_u64..).zip(chunk.chunks(BLOCK as usize)) {
-            let place = at + index * BLOCK;
-            if GroupHeader::decode(block).is_some()
-                && let Some((header, _)) = group_at(file, guards, place)?
-            {
-                each(place, &header)?;
-            }
-        }
-        at += size;
-    }
-    Ok(())
-}
-
-/// Makes a group's records visible, as the writer did.
-fn apply(state: &mut State, header: &GroupHeader, payload: &Bytes) -> Result<(), String> {
+    payload: &Bytes,
+) -> impl Iterator<Item = Result<(Place, Head, Bytes), String>> {
     let mut left = payload.clone();
-    for _ in 0..header.entries {
+    (0..header.entries).map(move |_| {
         if left.remaining() < ENTRY_BYTES {
             return Err("its entries are cut off".to_owned());
         }
@@ -230,11 +244,17 @@ fn apply(state: &mut State, header: &GroupHeader, payload: &Bytes) -> Result<(),
         if length > left.remaining() {
             return Err("an entry is longer than its group".to_owned());
         }
-        let bytes = Bytes::copy_from_slice(&left.split_to(length));
+        let bytes = left.split_to(length);
         let head = Head::parse(&bytes).map_err(|e| e.to_string())?;
-        if head.bytes != length {
-            return Err("an entry is longer than its batch".to_owned());
-        }
+        if head.bytes == length { Ok((place, head, bytes)) } else { Err("an entry is not one batch".to_owned()) }
+    })
+}
+
+/// Makes a group's records visible, as the writer did.
+fn apply(state: &mut State, header: &GroupHeader, payload: &Bytes) -> Result<(), String> {
+    // All of it is understood before any of it counts.
+    let entries: Vec<_> = entries(header, payload).collect::<Result<_, _>>()?;
+    for (place, head, bytes) in entries {
         let appended = Timestamp::from_micros(header.at_us);
         state.apply(place, Held { base: head.base, count: head.count, appended, lsn: header.lsn, bytes })?;
     }

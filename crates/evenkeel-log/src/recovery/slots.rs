@@ -11,10 +11,10 @@ use crate::wal::Position;
 use crate::wal::header::Unfit;
 
 /// The slots that can be read, by generation modulo 2.
-pub(super) struct Slots([Option<Checkpoint>; 2]);
+pub(crate) struct Slots([Option<Checkpoint>; 2]);
 
 /// Reads both; one that is damaged counts as absent (the groups tell whether it was needed).
-pub(super) fn read(disk: &dyn Disk, guards: Guards) -> Result<Slots, OpenError> {
+pub(crate) fn read(disk: &dyn Disk, guards: Guards) -> Result<Slots, OpenError> {
     Ok(Slots([slot(disk, guards, 0)?, slot(disk, guards, 1)?]))
 }
 
@@ -46,11 +46,16 @@ pub(super) fn make_durable(disk: &dyn Disk, guards: Guards, generation: u64) -> 
 }
 
 impl Slots {
-    pub(super) fn newest(&self) -> Option<&Checkpoint> {
+    /// Those that can be read.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Checkpoint> {
+        self.0.iter().flatten()
+    }
+
+    pub(crate) fn newest(&self) -> Option<&Checkpoint> {
         self.0.iter().flatten().max_by_key(|c| c.generation)
     }
 
-    pub(super) fn positions(&self) -> [Option<Position>; 2] {
+    pub(crate) fn positions(&self) -> [Option<Position>; 2] {
         [0, 1].map(|i: usize| self.0[i].as_ref().map(|c| c.wal))
     }
 }

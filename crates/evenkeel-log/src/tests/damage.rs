@@ -5,17 +5,17 @@ use crate::safeguard::Guards;
 use crate::sim::SimDisk;
 use crate::wal::header::{FileHeader, GROUP_BYTES, GroupHeader, Kind};
 use crate::wal::{BLOCK, FIRST_GROUP};
-use crate::{OpenError, ReadError, ReadLimit, Safeguard};
+use crate::{DamageKind, OpenError, ReadError, ReadLimit, Safeguard};
 use evenkeel_model::{Shard, Timestamp};
 
 type Proven = Result<(), String>;
 
-fn flip(disk: &SimDisk, path: &str, at: usize) {
+pub(super) fn flip(disk: &SimDisk, path: &str, at: usize) {
     disk.tamper(path, |bytes| bytes[at] ^= 0x10);
 }
 
 /// Flips a bit in the value `value`, wherever it stands in the newest write-ahead file.
-fn flip_value(rig: &Rig, value: &str) {
+pub(super) fn flip_value(rig: &Rig, value: &str) {
     let wal = rig.wal();
     let at = find(&rig.disk.bytes(&wal).expect("the file is there"), value.as_bytes());
     flip(&rig.disk, &wal, at);
@@ -23,7 +23,7 @@ fn flip_value(rig: &Rig, value: &str) {
 
 fn expect_corrupt(rig: &mut Rig, place: &str) -> Proven {
     match rig.open() {
-        Err(OpenError::Corrupt { place: found, .. }) if found.contains(place) => Ok(()),
+        Err(OpenError::Corrupt { damage }) if damage[0].place().contains(place) => Ok(()),
         Err(e) => Err(format!("it said: {e}")),
         Ok(()) => Err(format!("it opened, with {:?}", rig.values(0))),
     }
@@ -70,7 +70,7 @@ pub(super) fn a_lost_checkpoint_is_reported(without: Option<Safeguard>) -> Prove
     rig.append(0, "second").map_err(|e| e.to_string())?;
     rig.kill();
     flip(&rig.disk, "checkpoint.0", 40);
-    expect_corrupt(&mut rig, "the checkpoint")
+    expect_corrupt(&mut rig, "checkpoint.")
 }
 
 /// The log's number that a slot gives must not be believed when the slot is damaged.
@@ -82,7 +82,7 @@ pub(super) fn a_damaged_slot_is_not_believed(without: Option<Safeguard>) -> Prov
     rig.kill();
     let lsn = 24 + 8 + 8 + 8;
     flip(&rig.disk, "checkpoint.0", lsn);
-    expect_corrupt(&mut rig, "the checkpoint")
+    expect_corrupt(&mut rig, "checkpoint.")
 }
 
 pub(super) fn one_damaged_slot_loses_nothing(without: Option<Safeguard>) -> Proven {
@@ -157,7 +157,7 @@ fn file_header(rig: &Rig) -> FileHeader {
 }
 
 /// Where the group that holds `value` begins in the first file.
-fn group_of(rig: &Rig, value: &str) -> usize {
+pub(super) fn group_of(rig: &Rig, value: &str) -> usize {
     let bytes = rig.disk.bytes("wal/0000000000000001.wal").expect("the file is there");
     let mut at = find(&bytes, value.as_bytes()) / BLOCK as usize * BLOCK as usize;
     while GroupHeader::decode(&bytes[at..]).is_none() && at > FIRST_GROUP as usize {
@@ -223,7 +223,8 @@ fn a_flipped_bit_in_the_middle_is_reported_and_nothing_is_changed() {
     rig.kill();
     flip_value(&rig, "second");
     let before: Vec<_> = rig.disk.paths().iter().map(|p| rig.disk.bytes(p)).collect();
-    let Err(OpenError::Corrupt { place, what }) = rig.open() else { panic!("it opened") };
+    let Err(OpenError::Corrupt { damage }) = rig.open() else { panic!("it opened") };
+    let (place, what) = (damage[0].place(), &damage[0].what);
     assert!(place.starts_with("wal/0000000000000001.wal byte "), "{place}");
     assert!(what.contains("says that it was complete"), "{what}");
     let after: Vec<_> = rig.disk.paths().iter().map(|p| rig.disk.bytes(p)).collect();
@@ -269,8 +270,8 @@ fn a_segment_that_is_gone_is_reported_by_name() {
     rig.kill();
     let disk: &dyn crate::Disk = &rig.disk;
     disk.remove("topics/t-0/00000000000000000000.log").expect("removed");
-    let Err(OpenError::Corrupt { place, .. }) = rig.open() else { panic!("it opened") };
-    assert_eq!(place, "topics/t-0/00000000000000000000.log");
+    let Err(OpenError::Corrupt { damage }) = rig.open() else { panic!("it opened") };
+    assert_eq!(damage[0].place(), "topics/t-0/00000000000000000000.log");
 }
 
 #[test]
@@ -280,9 +281,9 @@ fn a_folder_that_lost_both_slots_is_not_taken_for_an_empty_one() {
     rig.kill();
     let disk: &dyn crate::Disk = &rig.disk;
     disk.remove("checkpoint.1").expect("removed");
-    let Err(OpenError::Corrupt { place, what }) = rig.open() else { panic!("it opened") };
-    assert_eq!(place, "the checkpoint");
-    assert!(what.contains("wal/0000000000000001.wal"), "{what}");
+    let Err(OpenError::Corrupt { damage }) = rig.open() else { panic!("it opened") };
+    assert_eq!(damage[0].kind, DamageKind::Checkpoint);
+    assert!(damage[0].what.contains("wal/0000000000000001.wal"), "{damage:?}");
 }
 
 #[test]

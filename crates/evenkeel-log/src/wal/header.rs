@@ -184,10 +184,14 @@ impl GroupHeader {
 
     /// True when header and payload in `group` match the checksum.
     pub(crate) fn fits(&self, group: &[u8], seed: u32) -> bool {
-        let Some(payload) = group.get(GROUP_BYTES..GROUP_BYTES + self.length as usize) else { return false };
+        let group = group.get(..GROUP_BYTES + self.length as usize);
+        group.is_some_and(|group| GroupHeader::checksum(group, seed) == self.crc)
+    }
+
+    /// The checksum of a group's bytes, which begin with its whole header, up to where they end.
+    pub(crate) fn checksum(group: &[u8], seed: u32) -> u32 {
         let crc = crc32c::crc32c_append(seed, &group[..12]);
         let crc = crc32c::crc32c_append(crc, &[0; 4]);
-        let crc = crc32c::crc32c_append(crc, &group[16..GROUP_BYTES]);
-        crc32c::crc32c_append(crc, payload) == self.crc
+        crc32c::crc32c_append(crc, &group[16..])
     }
 }

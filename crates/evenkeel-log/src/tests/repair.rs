@@ -1,0 +1,95 @@
+//! Repair: what it keeps, what it gives up, and a crash in the middle of it.
+
+use std::sync::Arc;
+
+use super::Rig;
+use super::damage::{flip, flip_value};
+use super::report::{broken_in_the_middle, damage, offsets};
+use crate::{OpenError, Repair, Repaired, verify};
+
+fn plan(rig: &Rig) -> Result<Repair, OpenError> {
+    Repair::plan(Arc::new(rig.disk.clone()), rig.options.clone())
+}
+
+fn repair(rig: &Rig) -> Result<Repaired, OpenError> {
+    plan(rig)?.run(rig.clock.clone())
+}
+
+fn verified(rig: &Rig) -> bool {
+    verify(Arc::new(rig.disk.clone())).expect("verified").damage.is_empty()
+}
+
+#[test]
+fn a_repair_ends_the_log_before_the_damage_and_it_goes_on_from_there() {
+    let mut rig = broken_in_the_middle(70);
+    flip_value(&rig, "broken");
+    let repaired = repair(&rig).expect("repaired");
+    assert_eq!(repaired.lost, [offsets(0, 1, 3), offsets(1, 0, 1)]);
+    assert_eq!(repaired.cut, [offsets(0, 3, 4), offsets(1, 1, 2)]);
+    rig.disk.cut_power();
+    assert!(verified(&rig));
+    rig.open().expect("it is repaired");
+    rig.append(0, "more").expect("appended");
+    rig.kill();
+    rig.open().expect("it opens again");
+    assert_eq!(rig.values(0).expect("read"), ["first", "more"]);
+    assert_eq!(rig.values(1).expect("read"), [""; 0]);
+}
+
+#[test]
+fn a_plan_changes_nothing_and_a_whole_log_needs_none() {
+    let mut rig = broken_in_the_middle(71);
+    let whole = repair(&rig).expect("nothing to do");
+    assert_eq!(whole, Repaired::default());
+    flip_value(&rig, "broken");
+    let changes = rig.disk.changes();
+    assert_eq!(plan(&rig).expect("planned").outcome().damage.len(), 1);
+    assert_eq!(rig.disk.changes(), changes);
+    assert_eq!(damage(&mut rig).len(), 1, "it is as damaged as before");
+}
+
+#[test]
+fn a_repair_after_a_lost_slot_loses_nothing() {
+    let mut rig = Rig::with_topic(72, None);
+    rig.append(0, "first").expect("appended");
+    rig.log().flush().expect("flushed");
+    rig.append(0, "second").expect("appended");
+    rig.kill();
+    flip(&rig.disk, "checkpoint.0", 40);
+    let found = damage(&mut rig);
+    assert!(found[0].exact && found[0].lost.is_empty() && found[0].cut.is_empty(), "{found:?}");
+    repair(&rig).expect("repaired");
+    rig.open().expect("it is repaired");
+    assert_eq!(rig.values(0).expect("read"), ["first", "second"]);
+}
+
+#[test]
+fn a_crash_anywhere_in_a_repair_leaves_the_old_damage_or_the_repaired_log() {
+    let (mut old, mut new) = (0, 0);
+    for seed in 0..10 {
+        for step in 0..40 {
+            let mut rig = broken_in_the_middle(seed);
+            flip_value(&rig, "broken");
+            let was = damage(&mut rig);
+            rig.disk.fail_in(step);
+            let done = repair(&rig);
+            if !rig.disk.is_off() {
+                done.expect("it was not interrupted");
+                break;
+            }
+            rig.disk.cut_power();
+            match rig.open() {
+                Ok(()) => new += 1,
+                Err(OpenError::Corrupt { damage }) => {
+                    assert_eq!(damage, was, "seed {seed}, step {step}");
+                    old += 1;
+                    repair(&rig).unwrap_or_else(|e| panic!("seed {seed}, step {step}: {e}"));
+                    rig.open().unwrap_or_else(|e| panic!("seed {seed}, step {step}: {e}"));
+                }
+                Err(e) => panic!("seed {seed}, step {step}: {e}"),
+            }
+            assert_eq!(rig.values(0).expect("read"), ["first"], "seed {seed}, step {step}");
+        }
+    }
+    assert!(old > 50 && new > 20, "old {old}, new {new}");
+}
