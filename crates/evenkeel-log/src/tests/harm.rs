@@ -84,9 +84,9 @@ fn judge(
     let before = image(&rig.disk);
     match rig.open() {
         Ok(()) => {}
-        Err(OpenError::Corrupt { place, what, .. }) => {
+        Err(OpenError::Corrupt { damage }) => {
             return match () {
-                () if harm.benign => Err(format!("it does not open: {place}: {what}")),
+                () if harm.benign => Err(format!("it does not open: {damage:?}")),
                 () if image(&rig.disk) != before => Err("refusing to open it changed it".to_owned()),
                 () => Ok(()),
             };
