@@ -68,7 +68,7 @@ pub(crate) struct Survey {
 /// Recovers the log on `disk`, or makes an empty one.
 pub(crate) fn recover(disk: &Arc<dyn Disk>, options: &Options, stats: &Arc<Stats>) -> Result<Recovered, OpenError> {
     let site = Site { disk: &**disk, options, stats };
-    let mut replay = Replay { site: Some(site), write_back: WriteBack::default() };
+    let mut replay = Replay::new(Some(site));
     let Survey { slots, state, end, damage } = read(&**disk, options.guards(), &mut replay)?;
     if !damage.is_empty() {
         return Err(OpenError::Corrupt { damage });
@@ -94,23 +94,35 @@ pub(crate) fn recover(disk: &Arc<dyn Disk>, options: &Options, stats: &Arc<Stats
 
 /// Reads everything that opening needs, changes nothing, and says what is damaged.
 pub(crate) fn survey(disk: &dyn Disk, guards: Guards) -> Result<Survey, OpenError> {
-    read(disk, guards, &mut Replay { site: None, write_back: WriteBack::default() })
+    read(disk, guards, &mut Replay::new(None))
 }
 
-/// Writes batches to their segments while groups are replayed, so that memory stays bounded. It
-/// writes only behind the lengths that the checkpoint gives: bytes there do not exist.
+/// Writes batches to their segments while groups are replayed, so that memory stays bounded, and
+/// only once it is known that nothing is damaged. (What it writes are bytes beyond the lengths that
+/// the checkpoint gives.)
 struct Replay<'a> {
     /// Where; `None` keeps everything in memory and changes nothing.
     site: Option<Site<'a>>,
     write_back: WriteBack,
+    /// The rest of the log was found whole.
+    checked: bool,
 }
 
 impl Replay<'_> {
-    /// Lets go of memory if there is too much in it.
-    fn relieve(&mut self, state: &mut State) -> Result<(), OpenError> {
+    fn new(site: Option<Site<'_>>) -> Replay<'_> {
+        Replay { site, write_back: WriteBack::default(), checked: false }
+    }
+
+    /// Lets go of memory if there is too much in it; before the first time `is_whole` is asked.
+    fn relieve(&mut self, state: &mut State, is_whole: impl Fn() -> Result<bool, OpenError>) -> Result<(), OpenError> {
         let Some(site) = self.site.filter(|site| state.unwritten() > site.options.unwritten_bytes_max) else {
             return Ok(());
         };
+        if !self.checked && !is_whole()? {
+            self.site = None;
+            return Ok(());
+        }
+        self.checked = true;
         match self.write_back.turn(site, &mut Access::Own(state), Demand::Usual) {
             Err(e) if is_full(&e) => {
                 // Memory has to do, as it does for appends until the disk has room again.
@@ -129,6 +141,7 @@ fn read(disk: &dyn Disk, guards: Guards, replay: &mut Replay<'_>) -> Result<Surv
     let end = match slots.newest() {
         Some(newest) => {
             restore::run(disk, guards, newest, &mut state, &mut damage)?;
+            replay.site = replay.site.filter(|_| damage.is_empty());
             Some(scan::run(disk, guards, newest, &mut state, replay, &mut damage)?)
         }
         None => {

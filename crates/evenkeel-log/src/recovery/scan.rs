@@ -51,13 +51,22 @@ pub(super) fn run(
     replay: &mut Replay<'_>,
     damage: &mut Vec<Damage>,
 ) -> Result<End, OpenError> {
-    let mut chain = Chain { disk, guards, position: checkpoint.wal, bytes: 0, reader: None, named: Named::default() };
-    let broken = chain.follow(state, replay)?;
-    let later = chain.look_behind(state)?;
+    let mut chain = Chain::from(disk, guards, checkpoint);
+    let broken = chain.follow(|header, payload| {
+        if header.kind == Kind::Data
+            && let Err(what) = apply(state, header, payload)
+        {
+            return Ok(Some(what));
+        }
+        state.last_at = state.last_at.max(Timestamp::from_micros(header.at_us));
+        replay.relieve(state, || is_whole(disk, guards, checkpoint))?;
+        Ok(None)
+    })?;
+    let later = chain.look_behind()?;
+    let vouching = chain.vouching(&later).map(|by| vouched(chain.position, by));
     let Chain { position, bytes, reader, named, .. } = chain;
     let file = reader.map(|r| r.file);
-    let vouching = later.iter().find(|l| l.header.durable >= position.lsn && guards.on(Safeguard::Vouching));
-    if let Some(mut found) = broken.or_else(|| vouching.map(|v| vouched(position, v))) {
+    if let Some(mut found) = broken.or(vouching) {
         lost::trace(disk, guards, state, file.as_ref(), position, &later, &mut found)?;
         damage.push(found);
     }
@@ -66,6 +75,15 @@ pub(super) fn run(
     }
     state.wal = position;
     Ok(End { file, position, bytes })
+}
+
+/// True when the groups behind the checkpoint show no damage. Applies none.
+fn is_whole(disk: &dyn Disk, guards: Guards, checkpoint: &Checkpoint) -> Result<bool, OpenError> {
+    let mut chain = Chain::from(disk, guards, checkpoint);
+    let broken = chain.follow(|_, _| Ok(None))?;
+    let later = chain.look_behind()?;
+    let outdated = guards.on(Safeguard::Generation) && chain.named.generation > checkpoint.generation;
+    Ok(broken.is_none() && chain.vouching(&later).is_none() && !outdated)
 }
 
 fn vouched(end: Position, by: &Later) -> Damage {
@@ -93,32 +111,33 @@ struct Chain<'a> {
     named: Named,
 }
 
-impl Chain<'_> {
-    /// Applies group after group. Gives back damage that is damage whatever stands behind it.
-    fn follow(&mut self, state: &mut State, replay: &mut Replay<'_>) -> Result<Option<Damage>, OpenError> {
+impl<'a> Chain<'a> {
+    fn from(disk: &'a dyn Disk, guards: Guards, checkpoint: &Checkpoint) -> Chain<'a> {
+        Chain { disk, guards, position: checkpoint.wal, bytes: 0, reader: None, named: Named::default() }
+    }
+
+    /// Takes group after group; `take` may say why one cannot be. Gives back damage that is damage
+    /// whatever stands behind it.
+    fn follow(
+        &mut self,
+        mut take: impl FnMut(&GroupHeader, &Bytes) -> Result<Option<String>, OpenError>,
+    ) -> Result<Option<Damage>, OpenError> {
         if let Some(damage) = self.enter()? {
             return Ok(Some(damage));
         }
-        loop {
-            let Some((header, payload)) = self.next()? else { return Ok(None) };
-            let (file, at) = (path(self.position.file), self.position.at);
-            let applied = match header.kind {
-                Kind::Data => apply(state, &header, &payload),
-                Kind::Seal => Ok(()),
-                Kind::Turn if payload.len() < 8 => Err("it does not say where the log goes on".to_owned()),
-                Kind::Turn => Ok(()),
-            };
-            if let Err(what) = applied {
-                return Ok(Some(Damage::new(DamageKind::WriteAhead, &file, Some(at), what)));
+        while let Some((header, payload)) = self.next()? {
+            let at = self.position.at;
+            let nowhere = header.kind == Kind::Turn && payload.len() < 8;
+            let why = if nowhere { Some("it does not say where the log goes on".to_owned()) } else { None };
+            if let Some(what) = why.map_or_else(|| take(&header, &payload), |why| Ok(Some(why)))? {
+                return Ok(Some(Damage::new(DamageKind::WriteAhead, &path(self.position.file), Some(at), what)));
             }
-            replay.relieve(state)?;
-            let length = padded(GROUP_BYTES as u64 + payload.len() as u64);
             self.note(&header, at);
-            self.position.at += length;
+            let length = padded(GROUP_BYTES as u64 + payload.len() as u64);
             self.bytes += length;
+            self.position.at += length;
             self.position.lsn += 1;
             self.position.previous = header.crc;
-            state.last_at = state.last_at.max(Timestamp::from_micros(header.at_us));
             if header.kind == Kind::Turn {
                 self.position.file = payload.clone().get_u64_le();
                 self.position.at = FIRST_GROUP;
@@ -127,6 +146,13 @@ impl Chain<'_> {
                 }
             }
         }
+        Ok(None)
+    }
+
+    /// The group that says that the missing one was complete.
+    fn vouching<'l>(&self, later: &'l [Later]) -> Option<&'l Later> {
+        let vouches = |l: &&Later| l.header.durable >= self.position.lsn && self.guards.on(Safeguard::Vouching);
+        later.iter().find(vouches)
     }
 
     /// Opens the file at the present position; damage when that cannot be read.
@@ -159,7 +185,7 @@ impl Chain<'_> {
     }
 
     /// All whole groups behind the end that are no leftover of what stood there before.
-    fn look_behind(&mut self, state: &State) -> Result<Vec<Later>, OpenError> {
+    fn look_behind(&mut self) -> Result<Vec<Later>, OpenError> {
         let mut later = Vec::new();
         let end = self.position;
         if let Some(reader) = &self.reader {
@@ -172,7 +198,7 @@ impl Chain<'_> {
             }
         }
         for found in &later {
-            if found.header.generation > self.named.generation.max(state.generation) {
+            if found.header.generation > self.named.generation {
                 self.named = Named { generation: found.header.generation, place: found.place() };
             }
         }
