@@ -218,6 +218,8 @@ fn refused(error: AppendError) -> PublishError {
         AppendError::TooLarge { bytes, max } => PublishError::TooLarge { bytes, max },
         AppendError::DiskFull | AppendError::TopicFull { .. } => PublishError::Full,
         AppendError::ReadOnly { why } | AppendError::Stopped { why } => PublishError::Stopped(why),
+        // Records without a producer are never refused for anything else.
+        other => PublishError::Stopped(other.to_string()),
     }
 }
 
