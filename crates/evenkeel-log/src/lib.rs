@@ -23,6 +23,8 @@ mod safeguard;
 mod log;
 mod ticket;
 pub mod batch;
+mod sync;
+mod handover;
 mod queue;
 mod engine;
 mod wal;

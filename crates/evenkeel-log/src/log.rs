@@ -10,10 +10,11 @@ use evenkeel_model::{Clock, Shard, Stored, Timestamp};
 use crate::batch::Head;
 use crate::control::RECORD_BYTES;
 use crate::disk::readonly::ReadOnly;
-use crate::engine::{self, Bell, Shared};
+use crate::engine::{self, Bell, Pen, Shared};
 use crate::flusher::Flusher;
 use crate::handles::Handles;
-use crate::queue::{Declaration, Job, Part, Queue, Work};
+use crate::handover::Handover;
+use crate::queue::{Declaration, Job, Part, Work};
 use crate::recovery::{self, Recovered};
 use crate::state::Place;
 use crate::stats::Stats;
@@ -32,7 +33,7 @@ pub struct Log(Arc<Handle>);
 
 struct Handle {
     shared: Arc<Shared>,
-    writer: Arc<Mutex<Writer>>,
+    pen: Arc<Pen>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     lock: Mutex<Option<Box<dyn Send + Sync>>>,
 }
@@ -60,10 +61,10 @@ impl Log {
     /// Opens the log in a folder, recovers it, and starts its threads.
     pub fn open(disk: Arc<dyn Disk>, options: Options, clock: Arc<dyn Clock>) -> Result<Log, OpenError> {
         let log = Log::open_idle(disk, options, clock)?;
-        let (shared, writer) = (log.0.shared.clone(), log.0.writer.clone());
+        let (shared, pen) = (log.0.shared.clone(), log.0.pen.clone());
         let (flusher, write_back) = (shared.clone(), shared.clone());
         let threads = [
-            thread::Builder::new().name("evenkeel-wal".into()).spawn(move || engine::write_loop(&shared, &writer)),
+            thread::Builder::new().name("evenkeel-wal".into()).spawn(move || engine::write_loop(&shared, &pen)),
             thread::Builder::new().name("evenkeel-flush".into()).spawn(move || engine::flush_loop(&flusher)),
             thread::Builder::new().name("evenkeel-segment".into()).spawn(move || engine::write_back_loop(&write_back)),
         ];
@@ -71,6 +72,7 @@ impl Log {
             let failed = |e: std::io::Error| OpenError::Io { doing: "starting a thread".into(), why: e.to_string() };
             held(&log.0.threads).push(thread.map_err(failed)?);
         }
+        log.0.pen.start();
         Ok(log)
     }
 
@@ -116,7 +118,7 @@ impl Log {
     ) -> Log {
         let Recovered { state, file, position, live, slots, unflushed, write_back, read_only, damage } = recovered;
         let files = Files::new(disk.clone(), options.clone(), stats.clone(), live);
-        let queue = Arc::new(Queue::new(options.pending_bytes_max));
+        let handover = Handover::new(options.pending_bytes_max);
         let news = Arc::new(News::default());
         news.advance(position.lsn - 1);
         let shared = Arc::new(Shared {
@@ -126,7 +128,7 @@ impl Log {
             stats,
             files,
             news,
-            queue,
+            handover,
             handles: Handles::default(),
             flusher: Mutex::new(Flusher::new(slots)),
             write_back: Mutex::new(write_back),
@@ -137,8 +139,8 @@ impl Log {
             read_only,
             damage,
         });
-        let writer = Arc::new(Mutex::new(Writer::new(shared.clone(), file, position, unflushed)));
-        Log(Arc::new(Handle { shared, writer, threads: Mutex::default(), lock: Mutex::new(Some(lock)) }))
+        let pen = Arc::new(Pen::new(shared.clone(), Writer::new(shared.clone(), file, position, unflushed)));
+        Log(Arc::new(Handle { shared, pen, threads: Mutex::default(), lock: Mutex::new(Some(lock)) }))
     }
 
     /// Appends a set: all of it becomes durable and visible at once, or none of it.
@@ -147,7 +149,7 @@ impl Log {
     /// of others is open. A set without records completes at once and is placed at the ends.
     pub fn append(&self, set: Set) -> Appending {
         match self.0.job(set) {
-            Ok((work, ticket)) => Appending::submit(&self.0.shared.queue, work, ticket),
+            Ok((work, ticket)) => Appending::submit(&self.0.pen, work, ticket),
             Err(e) => Appending::ready(Err(e)),
         }
     }
@@ -160,14 +162,14 @@ impl Log {
         let (promise, ticket) = promise();
         let work = Work::Topic(Box::new(Declaration::Create(name.into(), settings)), promise);
         let job = Job { work, bytes: RECORD_BYTES + 2 * name.len(), own: true };
-        Ok(Creating::submit(&self.0.shared.queue, job, ticket))
+        Ok(Creating::submit(&self.0.pen, job, ticket))
     }
 
     /// An id that no producer ever had.
     pub fn new_producer(&self) -> Naming {
         let (promise, ticket) = promise();
         let job = Job { work: Work::Producer(promise), bytes: RECORD_BYTES, own: true };
-        Naming::submit(&self.0.shared.queue, job, ticket)
+        Naming::submit(&self.0.pen, job, ticket)
     }
 
     /// The transactions that are open, the oldest first.
@@ -290,7 +292,7 @@ impl Handle {
     fn close(&self) {
         let mut threads = held(&self.threads);
         let Some(lock) = held(&self.lock).take() else { return };
-        self.shared.queue.close("it was closed", false);
+        self.shared.handover.close("it was closed", false);
         self.shared.bell.ring(|wanted| wanted.close = true);
         self.shared.write_bell.ring(|wanted| wanted.close = true);
         if threads.iter().any(|t| t.thread().id() == thread::current().id()) {
@@ -304,7 +306,7 @@ impl Handle {
         }
         // What cannot be flushed now is still in the write-ahead log.
         let _ = self.shared.flush();
-        held(&self.writer).seal();
+        self.pen.seal();
         self.shared.news.end();
         drop(lock);
     }
@@ -333,8 +335,9 @@ impl Drop for Handle {
 impl Log {
     /// One step of the writer, by hand.
     pub(crate) fn step(&self) {
-        let jobs = self.0.shared.queue.try_take(self.0.shared.options.group_bytes_max);
-        held(&self.0.writer).turn(jobs);
+        if self.0.shared.handover.try_turn() {
+            self.0.pen.turn();
+        }
     }
 
     /// One step of the flusher, by hand.
@@ -354,7 +357,7 @@ impl Log {
 
     /// Seals, as an idle writer does.
     pub(crate) fn seal(&self) {
-        held(&self.0.writer).seal();
+        self.0.pen.seal();
     }
 
     /// Forgets the log as a crash would: nothing is written any more.

@@ -4,6 +4,7 @@ mod damage;
 mod explore;
 mod golden;
 mod harm;
+mod handover;
 mod limits;
 mod model;
 mod mutation;

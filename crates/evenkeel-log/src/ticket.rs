@@ -1,8 +1,9 @@
 //! Futures by hand: what an append, a new topic and a wait for news hand back.
 //!
-//! They work under any executor and, by `wait`, in plain threads. A job that finds the queue full
-//! waits in its future; dropped there, it is never written. Dropping a future whose job is queued
-//! takes nothing back. A promise that is dropped unkept says `Stopped`.
+//! They work under any executor and, by `wait`, in plain threads. A job that finds no room waits
+//! in its future; dropped there, it is never written. Dropping a future whose job is handed over
+//! takes nothing back. A future that finds the log idle writes when it is first polled; until then
+//! its job may wait. A promise that is dropped unkept says `Stopped`.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,7 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 
-use crate::queue::{Job, Queue};
+use crate::engine::Pen;
+use crate::handover::Refused;
+use crate::queue::Job;
 use crate::{AppendError, Appended, Topic, TopicError};
 
 /// Completes when the set is on the medium, or will not be.
@@ -19,23 +22,23 @@ pub struct Appending(Submitted<Result<Appended, AppendError>>);
 
 impl Appending {
     pub(crate) fn ready(outcome: Result<Appended, AppendError>) -> Appending {
-        Appending(Submitted { ticket: Ticket::ready(outcome), waiting: None })
+        Appending(Submitted { ticket: Ticket::ready(outcome), errand: None })
     }
 
-    pub(crate) fn submit(queue: &Arc<Queue>, job: Job, ticket: Ticket<Result<Appended, AppendError>>) -> Appending {
-        Appending(Submitted::new(queue, job, ticket))
+    pub(crate) fn submit(pen: &Arc<Pen>, job: Job, ticket: Ticket<Result<Appended, AppendError>>) -> Appending {
+        Appending(Submitted::new(pen, job, ticket))
     }
 
     /// Blocks this thread until the outcome is known.
-    pub fn wait(self) -> Result<Appended, AppendError> {
-        block_on(self)
+    pub fn wait(mut self) -> Result<Appended, AppendError> {
+        self.0.wait()
     }
 }
 
 impl Future for Appending {
     type Output = Result<Appended, AppendError>;
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.poll(cx)
+        self.0.poll(cx, Caller::Future)
     }
 }
 
@@ -44,20 +47,20 @@ impl Future for Appending {
 pub struct Creating(Submitted<Result<Topic, TopicError>>);
 
 impl Creating {
-    pub(crate) fn submit(queue: &Arc<Queue>, job: Job, ticket: Ticket<Result<Topic, TopicError>>) -> Creating {
-        Creating(Submitted::new(queue, job, ticket))
+    pub(crate) fn submit(pen: &Arc<Pen>, job: Job, ticket: Ticket<Result<Topic, TopicError>>) -> Creating {
+        Creating(Submitted::new(pen, job, ticket))
     }
 
     /// Blocks this thread until the outcome is known.
-    pub fn wait(self) -> Result<Topic, TopicError> {
-        block_on(self)
+    pub fn wait(mut self) -> Result<Topic, TopicError> {
+        self.0.wait()
     }
 }
 
 impl Future for Creating {
     type Output = Result<Topic, TopicError>;
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.poll(cx)
+        self.0.poll(cx, Caller::Future)
     }
 }
 
@@ -66,60 +69,109 @@ impl Future for Creating {
 pub struct Naming(Submitted<Result<i64, AppendError>>);
 
 impl Naming {
-    pub(crate) fn submit(queue: &Arc<Queue>, job: Job, ticket: Ticket<Result<i64, AppendError>>) -> Naming {
-        Naming(Submitted::new(queue, job, ticket))
+    pub(crate) fn submit(pen: &Arc<Pen>, job: Job, ticket: Ticket<Result<i64, AppendError>>) -> Naming {
+        Naming(Submitted::new(pen, job, ticket))
     }
 
     /// Blocks this thread until the outcome is known.
-    pub fn wait(self) -> Result<i64, AppendError> {
-        block_on(self)
+    pub fn wait(mut self) -> Result<i64, AppendError> {
+        self.0.wait()
     }
 }
 
 impl Future for Naming {
     type Output = Result<i64, AppendError>;
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.poll(cx)
+        self.0.poll(cx, Caller::Future)
     }
 }
 
-/// A job on its way: in the queue, or still here because the queue is full.
-struct Submitted<T> {
-    ticket: Ticket<T>,
-    waiting: Option<Waiting>,
+/// Who wants to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Caller {
+    /// A task, which must not hold its executor for long.
+    Future,
+    /// A thread that would only sleep meanwhile.
+    Thread,
 }
 
-struct Waiting {
-    queue: Arc<Queue>,
+/// A job on its way.
+struct Submitted<T> {
+    ticket: Ticket<T>,
+    /// What is left to do for it; `None` when it is in other hands.
+    errand: Option<Errand>,
+}
+
+/// A job that is still here because there was no room, or that waits and nobody was told.
+struct Errand {
+    pen: Arc<Pen>,
     job: Option<Job>,
     seat: Option<u64>,
+    /// True when the task let others go first.
+    yielded: bool,
 }
 
 impl<T> Submitted<T> {
-    fn new(queue: &Arc<Queue>, job: Job, ticket: Ticket<T>) -> Submitted<T> {
-        let back = queue.offer(job);
-        let waiting = back.map(|job| Waiting { queue: queue.clone(), job: Some(job), seat: None });
-        Submitted { ticket, waiting }
+    fn new(pen: &Arc<Pen>, job: Job, ticket: Ticket<T>) -> Submitted<T> {
+        let job = match pen.handover().offer(job) {
+            Ok(()) if pen.is_busy() => {
+                pen.handover().tell();
+                return Submitted { ticket, errand: None };
+            }
+            Ok(()) => None,
+            Err(Refused::Full(job)) => Some(job),
+            Err(Refused::Closed(job, why)) => {
+                job.refuse(AppendError::Stopped { why });
+                return Submitted { ticket, errand: None };
+            }
+        };
+        Submitted { ticket, errand: Some(Errand { pen: pen.clone(), job, seat: None, yielded: false }) }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<T> {
-        if let Some(waiting) = &mut self.waiting {
-            if let Some(job) = waiting.job.take() {
-                waiting.job = waiting.queue.offer_or_wait(job, &mut waiting.seat, cx.waker());
-            }
-            if waiting.job.is_some() {
+    fn poll(&mut self, cx: &mut Context<'_>, caller: Caller) -> Poll<T> {
+        if let Some(errand) = &mut self.errand {
+            if !errand.run(cx, caller) {
                 return Poll::Pending;
             }
-            self.waiting = None;
+            self.errand = None;
         }
         self.ticket.poll(cx)
     }
+
+    fn wait(&mut self) -> T {
+        block_on(|cx| self.poll(cx, Caller::Thread))
+    }
 }
 
-impl Drop for Waiting {
+impl Errand {
+    /// True when the job is in other hands, or written.
+    fn run(&mut self, cx: &mut Context<'_>, caller: Caller) -> bool {
+        if let Some(job) = self.job.take() {
+            match self.pen.handover().offer_or_sit(job, &mut self.seat, cx.waker()) {
+                Ok(()) => {}
+                Err(Refused::Full(job)) => {
+                    self.job = Some(job);
+                    self.pen.handover().tell();
+                    return false;
+                }
+                Err(Refused::Closed(job, why)) => job.refuse(AppendError::Stopped { why }),
+            }
+        }
+        if caller == Caller::Future && !self.yielded && self.pen.lets_others_first() {
+            self.yielded = true;
+            cx.waker().wake_by_ref();
+            return false;
+        }
+        self.pen.write_or_tell(caller);
+        true
+    }
+}
+
+impl Drop for Errand {
     fn drop(&mut self) {
-        if let Some(seat) = self.seat {
-            self.queue.leave(seat);
+        match self.seat {
+            Some(seat) => self.pen.handover().leave(seat),
+            None => self.pen.handover().tell(),
         }
     }
 }
@@ -135,8 +187,8 @@ pub struct Beyond {
 
 impl Beyond {
     /// Blocks this thread until there is news.
-    pub fn wait(self) -> u64 {
-        block_on(self)
+    pub fn wait(mut self) -> u64 {
+        block_on(|cx| Pin::new(&mut self).poll(cx))
     }
 }
 
@@ -303,11 +355,16 @@ impl Wake for Unpark {
     }
 }
 
-fn block_on<F: Future + Unpin>(mut future: F) -> F::Output {
-    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+thread_local! {
+    static UNPARK: Waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+}
+
+fn block_on<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
+    let fresh = |_| Waker::from(Arc::new(Unpark(std::thread::current())));
+    let waker = UNPARK.try_with(Waker::clone).unwrap_or_else(fresh);
     let mut cx = Context::from_waker(&waker);
     loop {
-        match Pin::new(&mut future).poll(&mut cx) {
+        match poll(&mut cx) {
             Poll::Ready(value) => return value,
             Poll::Pending => std::thread::park(),
         }

@@ -115,6 +115,18 @@ impl Model {
                     self.acked.insert(id, (at.unwrap_or_default(), bases));
                 }
                 None if bases.iter().all(Option::is_none) => {}
+                None if self.sets[&id]
+                    .iter()
+                    .zip(&bases)
+                    .all(|((shard, _), base)| base.is_some() || begins(there, shard) > 0) =>
+                {
+                    // It was written when nobody looked, and retention took a part of it since.
+                    let gone = |((shard, values), base): (&(Shard, Vec<String>), &Option<u64>)| {
+                        base.unwrap_or(begins(there, shard).saturating_sub(values.len() as u64))
+                    };
+                    let bases = self.sets[&id].iter().zip(&bases).map(gone).collect();
+                    self.acked.insert(id, (at.unwrap_or_default(), bases));
+                }
                 None => return Err(format!("half of set {id} is there: {bases:?}")),
             }
         }
@@ -127,6 +139,11 @@ pub(super) type Truth = BTreeMap<Shard, BTreeMap<u64, (Timestamp, String)>>;
 
 /// The first offset of each partition, and what it holds from there.
 type There = BTreeMap<Shard, (u64, Vec<(Timestamp, String)>)>;
+
+/// Where the partition begins.
+fn begins(there: &There, shard: &Shard) -> u64 {
+    there.get(shard).map_or(0, |(start, _)| *start)
+}
 
 fn read_all(log: &Log, shard: &Shard, start: u64, end: u64) -> Result<Vec<(Timestamp, String)>, String> {
     let mut held = Vec::new();

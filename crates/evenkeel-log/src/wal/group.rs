@@ -32,7 +32,7 @@ pub(super) struct Group {
 }
 
 /// What is said to whom.
-pub(super) enum Answer {
+pub(crate) enum Answer {
     Append(Result<Appended, AppendError>, Promise<Result<Appended, AppendError>>),
     Topic(Result<Topic, TopicError>, Promise<Result<Topic, TopicError>>),
     Producer(i64, Promise<Result<i64, AppendError>>),

@@ -42,6 +42,27 @@ pub(crate) struct Writer {
     unflushed: u64,
 }
 
+/// What is to be said when the writer has done its turn.
+pub(crate) enum Reply {
+    /// What the group says.
+    Tell(Answer),
+    /// That its outcome is unknown.
+    Withdraw(Answer, AppendError),
+    /// That nothing of it was written.
+    Refuse(Job, AppendError),
+}
+
+impl Reply {
+    /// Says it.
+    pub(crate) fn say(self) {
+        match self {
+            Reply::Tell(answer) => answer.tell(),
+            Reply::Withdraw(answer, error) => answer.withdraw(error),
+            Reply::Refuse(job, error) => job.refuse(error),
+        }
+    }
+}
+
 /// A group could not be given room.
 enum NoRoom {
     /// The disk is full; nothing was written.
@@ -61,25 +82,27 @@ impl Writer {
         Writer { shared, file, position, buffer, last_at, machine, sealed: None, full_until: None, unflushed }
     }
 
-    /// Writes these jobs, in as many groups as they need.
-    pub(crate) fn turn(&mut self, mut jobs: VecDeque<Job>) {
+    /// Writes these jobs, in as many groups as they need. What is to be said is kept for later: who
+    /// is woken may do anything.
+    pub(crate) fn turn(&mut self, mut jobs: VecDeque<Job>) -> Vec<Reply> {
+        let mut replies = Vec::with_capacity(jobs.len());
         while let Some(job) = jobs.front() {
             match self.make_room(group_bytes(job.bytes), job.own) {
                 Ok(()) => {}
                 Err(NoRoom::Full) => {
-                    jobs.pop_front().into_iter().for_each(|job| job.refuse(AppendError::DiskFull));
+                    replies.extend(jobs.pop_front().map(|job| Reply::Refuse(job, AppendError::DiskFull)));
                     continue;
                 }
                 Err(NoRoom::Stopped(why)) => {
-                    for job in jobs {
-                        job.refuse(AppendError::Stopped { why: why.clone() });
-                    }
-                    return;
+                    let stopped = |job| Reply::Refuse(job, AppendError::Stopped { why: why.clone() });
+                    replies.extend(jobs.into_iter().map(stopped));
+                    break;
                 }
             }
             let group = self.gather(&mut jobs);
-            self.commit(group);
+            self.commit(group, &mut replies);
         }
+        replies
     }
 
     /// Writes an empty group that vouches for the last one, unless one stands there already.
@@ -116,6 +139,11 @@ impl Writer {
     /// True when nothing is left to vouch for.
     pub(crate) fn is_sealed(&self, generation: u64) -> bool {
         self.sealed == Some(generation) || self.position.lsn == 1
+    }
+
+    /// True when nothing was written since the last seal.
+    pub(crate) fn has_sealed(&self) -> bool {
+        self.sealed.is_some() || self.position.lsn == 1
     }
 
     /// Makes sure that a group of `bytes` fits at the present position.
@@ -200,19 +228,18 @@ impl Writer {
         group
     }
 
-    /// Writes the group, makes it visible, answers.
-    fn commit(&mut self, group: Group) {
+    /// Writes the group and makes it visible.
+    fn commit(&mut self, group: Group, replies: &mut Vec<Reply>) {
         let Group { at, entries, bytes, held, answers, broken, .. } = group;
         if entries > 0
             && let Err(why) = broken.map_or(Ok(()), Err).and_then(|()| self.make_durable(at, entries, bytes, held))
         {
             let why = self.shared.stop(&why);
-            for answer in answers {
-                answer.withdraw(AppendError::Stopped { why: why.clone() });
-            }
-            return;
+            let stopped = |answer| Reply::Withdraw(answer, AppendError::Stopped { why: why.clone() });
+            replies.extend(answers.into_iter().map(stopped));
+        } else {
+            replies.extend(answers.into_iter().map(Reply::Tell));
         }
-        answers.into_iter().for_each(Answer::tell);
     }
 
     fn make_durable(

@@ -1,0 +1,142 @@
+//! Who may write, what is taken in which order, and who waits for room.
+
+use std::collections::VecDeque;
+use std::task::Waker;
+
+use crate::handover::{Handover, Load, Refused, Turn};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Parcel {
+    lane: u64,
+    number: u32,
+    bytes: usize,
+}
+
+impl Load for Parcel {
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn lane(&self) -> u64 {
+        self.lane
+    }
+}
+
+fn parcel(lane: u64, number: u32, bytes: usize) -> Parcel {
+    Parcel { lane, number, bytes }
+}
+
+fn taken(handover: &Handover<Parcel>, bytes: usize) -> Vec<Parcel> {
+    let mut jobs = VecDeque::new();
+    handover.take(bytes, &mut jobs);
+    jobs.into()
+}
+
+fn offer(handover: &Handover<Parcel>, parcel: Parcel) -> bool {
+    handover.offer(parcel).is_ok()
+}
+
+fn sit(handover: &Handover<Parcel>, parcel: Parcel, seat: &mut Option<u64>) -> bool {
+    handover.offer_or_sit(parcel, seat, Waker::noop()).is_ok()
+}
+
+#[test]
+fn a_small_writer_is_in_the_very_next_group_beside_a_bulk_loader() {
+    let handover = Handover::new(64 << 20);
+    for number in 0..32 {
+        assert!(offer(&handover, parcel(1, number, 1 << 20)));
+    }
+    for group in 0..10 {
+        assert!(offer(&handover, parcel(2, group, 1000)));
+        let jobs = taken(&handover, 2 << 20);
+        assert!(jobs.iter().any(|j| j.lane == 2), "group {group} went to the bulk loader alone");
+        assert!(jobs.iter().any(|j| j.lane == 1), "group {group} left the bulk loader out");
+    }
+}
+
+#[test]
+fn jobs_of_one_lane_are_taken_in_order_whatever_else_waits() {
+    let handover = Handover::new(64 << 20);
+    let mut random = 7_u64;
+    let mut last = [None; 5];
+    for number in 0..2000_u32 {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let (lane, bytes) = (random >> 33, (random >> 40) as usize % 90_000);
+        offer(&handover, parcel(lane % 5, number, bytes));
+        if number % 3 == 0 {
+            for job in taken(&handover, 200_000) {
+                assert!(
+                    last[job.lane as usize].is_none_or(|last| last < job.number),
+                    "lane {} is out of order",
+                    job.lane
+                );
+                last[job.lane as usize] = Some(job.number);
+            }
+        }
+    }
+}
+
+#[test]
+fn large_sets_leave_room_for_small_ones() {
+    let handover = Handover::new(1 << 20);
+    let mut loaded = 0;
+    while offer(&handover, parcel(1, loaded, 128 << 10)) {
+        loaded += 1;
+    }
+    assert_eq!(loaded, 6, "three quarters of the room");
+    assert!(offer(&handover, parcel(2, 0, 1000)), "the rest is for small ones");
+}
+
+#[test]
+fn seats_are_served_in_order_and_nobody_overtakes() {
+    let handover = Handover::new(1000);
+    let (mut first, mut second) = (None, None);
+    assert!(offer(&handover, parcel(1, 0, 1000)));
+    assert!(!sit(&handover, parcel(1, 1, 10), &mut first));
+    assert!(!sit(&handover, parcel(1, 2, 10), &mut second));
+    taken(&handover, 1000);
+    assert!(!offer(&handover, parcel(1, 3, 10)), "a newcomer overtook");
+    assert!(!sit(&handover, parcel(1, 2, 10), &mut second), "the second overtook the first");
+    assert!(sit(&handover, parcel(1, 1, 10), &mut first));
+    assert!(sit(&handover, parcel(1, 2, 10), &mut second));
+    assert!(offer(&handover, parcel(1, 3, 10)));
+}
+
+#[test]
+fn a_seat_that_is_left_lets_the_next_one_in() {
+    let handover = Handover::new(1000);
+    let (mut first, mut second) = (None, None);
+    assert!(offer(&handover, parcel(1, 0, 1000)));
+    assert!(!sit(&handover, parcel(1, 1, 10), &mut first));
+    assert!(!sit(&handover, parcel(1, 2, 10), &mut second));
+    taken(&handover, 1000);
+    handover.leave(first.expect("it sat"));
+    assert!(sit(&handover, parcel(1, 2, 10), &mut second));
+}
+
+#[test]
+fn turns_are_limited_by_depth_and_given_only_for_work() {
+    let handover = Handover::new(1000);
+    assert!(!handover.try_turn(), "a turn without work");
+    assert!(offer(&handover, parcel(1, 0, 10)));
+    assert!(handover.try_turn());
+    assert!(!handover.try_turn(), "two turns at depth 1");
+    handover.set_depth(2);
+    assert!(handover.try_turn());
+    assert!(!handover.try_turn(), "three turns at depth 2");
+    handover.end_turns(2);
+    assert_eq!(taken(&handover, 100).len(), 1);
+    assert!(!handover.try_turn());
+}
+
+#[test]
+fn a_closed_handover_refuses_newcomers_and_keeps_what_waits_to_be_written() {
+    let handover = Handover::new(1000);
+    assert!(offer(&handover, parcel(1, 0, 10)));
+    assert!(handover.close("closed", false).is_empty());
+    assert!(matches!(handover.offer(parcel(1, 1, 10)), Err(Refused::Closed(..))));
+    assert_eq!(handover.next_turn(None), Turn::Taken);
+    assert_eq!(taken(&handover, 100).len(), 1);
+    handover.end_turns(1);
+    assert_eq!(handover.next_turn(None), Turn::Closed);
+}
