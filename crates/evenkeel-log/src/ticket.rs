@@ -129,12 +129,17 @@ impl<T> Submitted<T> {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>, caller: Caller) -> Poll<T> {
-        if let Some(errand) = &mut self.errand {
-            if !errand.run(cx, caller) {
-                return Poll::Pending;
-            }
+        let Some(errand) = &mut self.errand else { return self.ticket.poll(cx) };
+        if errand.job.is_none()
+            && let Some(value) = self.ticket.take()
+        {
             self.errand = None;
+            return Poll::Ready(value);
         }
+        if !errand.run(cx, caller) {
+            return Poll::Pending;
+        }
+        self.errand = None;
         self.ticket.poll(cx)
     }
 
@@ -302,6 +307,11 @@ impl<T> Ticket<T> {
     /// A ticket whose outcome is known.
     pub(crate) fn ready(value: T) -> Ticket<T> {
         Ticket(Arc::new(Mutex::new(Slot { value: Some(value), waker: None })))
+    }
+
+    /// The outcome, if it is known.
+    fn take(&mut self) -> Option<T> {
+        held(&self.0).value.take()
     }
 
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<T> {
