@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use evenkeel_model::Clock;
 
-use crate::AppendError;
 use crate::disk::Disk;
 use crate::flusher::Flusher;
 use crate::handles::Handles;
