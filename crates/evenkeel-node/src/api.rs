@@ -70,6 +70,7 @@ pub(crate) fn routes(node: Arc<Wired>) -> Router {
         .method_not_allowed_fallback(not_so)
         .layer(DefaultBodyLimit::max(limits.body_bytes_max))
         .layer(middleware::from_fn_with_state(gate, limits::pass))
+        .layer(middleware::from_fn_with_state(node.clone(), no_writing_behind_damage))
         .layer(middleware::from_fn(no_cross_origin))
         .with_state(node)
 }
@@ -92,4 +93,13 @@ async fn no_cross_origin(request: Request, next: Next) -> Response {
         return Problem::new(403, Error::new(codes::INVALID_PARAMETER, said)).into_response();
     }
     next.run(request).await
+}
+
+/// Whatever would change something is refused while the log is damaged.
+async fn no_writing_behind_damage(State(node): Node, request: Request, next: Next) -> Response {
+    let changes = request.method() != Method::GET && request.method() != Method::HEAD;
+    match node.damaged().filter(|_| changes) {
+        Some(damaged) => Problem::from(damaged).into_response(),
+        None => next.run(request).await,
+    }
 }

@@ -17,6 +17,7 @@ mod parked;
 mod story;
 mod audit;
 mod doctor;
+mod log;
 mod slo;
 mod alerts;
 mod incidents;
@@ -67,6 +68,8 @@ enum Verb {
     Audit(audit::Args),
     /// Examine the machine under a data folder: can the promises be kept there?
     Doctor(doctor::Args),
+    /// Verify, dump or repair a data folder that no node has open
+    Log(log::Args),
     /// Objectives and their budgets
     Slo(slo::Args),
     /// Alerts that fire, and the last that did
@@ -116,6 +119,7 @@ async fn verb(verb: Verb) -> ExitCode {
         Verb::Story(args) => story::run(args).await,
         Verb::Audit(args) => audit::run(args).await,
         Verb::Doctor(args) => doctor::run(&args),
+        Verb::Log(args) => log::run(args),
         Verb::Slo(args) => slo::run(args).await,
         Verb::Alerts(args) => alerts::run(args).await,
         Verb::Incidents(args) => incidents::run(args).await,

@@ -21,8 +21,10 @@ use std::path::Path;
 
 pub(crate) use addresses::listen;
 pub use effective::effective;
+pub(crate) use effective::topic as written_topic;
 pub use explain::explain;
 pub(crate) use explain::subscribed;
+pub(crate) use explain::topic::kept;
 pub use glob::matches as glob_matches;
 pub use nearest::nearest;
 pub use plan::Plan;

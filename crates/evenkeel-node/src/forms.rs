@@ -6,6 +6,7 @@
 pub(crate) mod alert;
 pub(crate) mod entry;
 pub(crate) mod action;
+pub(crate) mod damage;
 
 use evenkeel_cloudevents::time::format_rfc3339;
 use evenkeel_model::Timestamp;

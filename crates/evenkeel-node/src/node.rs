@@ -1,6 +1,7 @@
 //! A running node: opens the log, wires the parts, serves HTTP, and goes down in order.
 //!
-//! Invariants: HTTP answers only after everything is wired; going down, it first stops taking
+//! A damaged log is served for reading only: no subscription runs, nothing is taken in, and the
+//! operator decides. Invariants: HTTP answers only after everything is wired; going down, it first stops taking
 //! requests, then drains the subscriptions, then closes the log.
 
 mod serving;
@@ -52,6 +53,8 @@ pub struct Node;
 pub struct RunningNode {
     /// Where HTTP is served.
     pub http: SocketAddr,
+    /// The log is damaged: what is whole is read, and nothing is taken in.
+    pub is_damaged: bool,
     wired: Arc<Wired>,
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
@@ -71,11 +74,17 @@ impl Node {
                 .hint("choose another address with `--http` or `http.listen`; port 0 takes a free one")
         })?;
         let http = listener.local_addr().map_err(|e| wiring::failed(&e))?;
-        let base = wiring::base(&plan, log, &clock, sabotage).await?;
+        let is_damaged = !log.damage().is_empty();
+        let base = match is_damaged {
+            false => wiring::base(&plan, log, &clock, sabotage).await?,
+            true => wiring::reading_only(&plan, log, &clock),
+        };
         let (stop, stopping) = watch::channel(false);
         let (responding, listening) = responding::channel();
+        // What cannot be recorded must not be decided: no alerts, and nothing that answers them.
+        let objectives = if is_damaged { Vec::new() } else { plan.objectives.clone() };
         let watching = watching::start(
-            plan.objectives.clone(),
+            objectives,
             base.log.clone(),
             clock.clone(),
             base.wires.clone(),
@@ -88,9 +97,11 @@ impl Node {
             wires: base.wires.clone(),
             watching: watching.clone(),
         };
-        let playbooks = plan.playbooks.iter().map(|p| p.runs.clone()).collect();
-        responding::start(playbooks, means, listening, stopping.clone())?;
-        tokio::spawn(retain(base.log.clone(), stopping.clone()));
+        if !is_damaged {
+            let playbooks = plan.playbooks.iter().map(|p| p.runs.clone()).collect();
+            responding::start(playbooks, means, listening, stopping.clone())?;
+            tokio::spawn(retain(base.log.clone(), stopping.clone()));
+        }
         let headers_bytes_max = plan.limits.headers_bytes_max;
         let wired = Arc::new(Wired {
             plan,
@@ -106,7 +117,7 @@ impl Node {
             proofs: api::Proofs::default(),
         });
         let serving = tokio::spawn(serving::serve(listener, api::routes(wired.clone()), headers_bytes_max, stopping));
-        Ok(RunningNode { http, wired, stop, serving })
+        Ok(RunningNode { http, is_damaged, wired, stop, serving })
     }
 }
 
@@ -140,19 +151,34 @@ fn warn_of(data: &Path) {
     }
 }
 
+/// The log; one that is damaged is opened for reading only.
 async fn open(plan: &Plan, disk: Option<Arc<dyn Disk>>, options: Options, clock: Arc<dyn Clock>) -> Result<Log, Error> {
     let disk = disk.unwrap_or_else(|| Arc::new(RealDisk::new(&plan.data)));
-    wiring::blocking(move || Log::open(disk, options, clock)).await?.map_err(|e| unopened(plan, &e))
+    let opened = {
+        let (disk, options, clock) = (disk.clone(), options.clone(), clock.clone());
+        wiring::blocking(move || Log::open(disk, options, clock)).await?
+    };
+    let opened = match opened {
+        Err(OpenError::Corrupt { damage }) => {
+            for damage in &damage {
+                tracing::error!(%damage, "the log is damaged");
+            }
+            wiring::blocking(move || Log::open_damaged(disk, options, clock)).await?
+        }
+        other => other,
+    };
+    opened.map_err(|e| unopened(&plan.data, &e))
 }
 
-pub(crate) fn unopened(plan: &Plan, e: &OpenError) -> Error {
+pub(crate) fn unopened(data: &Path, e: &OpenError) -> Error {
     match e {
         OpenError::Locked { .. } => Error::new(codes::DATA_IN_USE, e.to_string())
             .hint("one node at a time owns a folder: stop the other one, or name another folder with `--data`"),
         OpenError::Corrupt { .. } => Error::new(codes::DATA_CORRUPT, e.to_string())
             .hint("nothing was changed; keep a copy of the folder before anything else"),
-        OpenError::Absent { .. } | OpenError::Version { .. } | OpenError::Io { .. } => {
-            Error::new(codes::DATA_FOLDER, format!("data folder `{}` cannot be used: {e}", plan.data.display()))
+        OpenError::Absent { .. } => Error::new(codes::DATA_FOLDER, e.to_string()),
+        OpenError::Version { .. } | OpenError::Io { .. } => {
+            Error::new(codes::DATA_FOLDER, format!("data folder `{}` cannot be used: {e}", data.display()))
                 .hint("it must be a folder that this user may write")
         }
     }

@@ -3,7 +3,7 @@
 //! [`render`] turns a [`Status`] into markup, complete without scripts; [`asset`] hands out the
 //! two files that go with it. The page is pure: it reads no log, no clock and no request. What it
 //! shows and in which order is decided in `PAGES.md`'s terms: one sentence, the promises, the
-//! objectives, the flow, what happened, then topics, disk and node.
+//! objectives, the flow, what happened, then topics, log and node.
 //!
 //! Invariants: everything from outside is escaped; no inline script or style, so that
 //! [`CONTENT_SECURITY_POLICY`] holds; no request leaves the node; state is told by a word and a
@@ -18,6 +18,7 @@ mod objectives;
 mod plot;
 mod flow;
 mod timeline;
+mod log;
 mod ground;
 mod assets;
 #[cfg(test)]
@@ -76,6 +77,7 @@ pub fn render(status: &Status) -> Markup {
 fn contents(status: &Status) -> Markup {
     html! {
         (headline(status))
+        (log::damaged(status))
         @if is_empty(status) { (first_steps(status)) }
         (promises::section(status))
         (objectives::section(status))
@@ -98,7 +100,10 @@ fn headline(status: &Status) -> Markup {
             p class="word" { span aria-hidden="true" { (shape) } " " (word) }
             h1 { (marks::prose(&said.text)) }
             @if !said.command.is_empty() {
-                p class="do" { (marks::command(&status.node.url, &said.command)) }
+                p class="do" {
+                    @if said.offline { (marks::offline(&said.command)) }
+                    @else { (marks::command(&status.node.url, &said.command)) }
+                }
             }
         }
     }

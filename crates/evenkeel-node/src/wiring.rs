@@ -83,7 +83,28 @@ pub(crate) async fn base(
     Ok(Base { log, ingress, wires })
 }
 
+/// What there is without writing anything: no topic is made, no subscription runs.
+pub(crate) fn reading_only(plan: &Plan, log: Log, clock: &Arc<dyn Clock>) -> Base {
+    let ingress = Ingress::empty(log.clone(), clock.clone(), plan.publish_dedup);
+    Base { log, ingress, wires: Vec::new() }
+}
+
 impl Wired {
+    /// Why nothing is taken in and nothing runs, on a damaged log.
+    pub(crate) fn damaged(&self) -> Option<Error> {
+        let damage = self.log.damage();
+        let first = damage.first()?;
+        let more = match damage.len() - 1 {
+            0 => String::new(),
+            n => format!(", and {n} more places"),
+        };
+        let data = self.plan.data.display();
+        let said = format!("the log is damaged at {first}{more}; what is whole is read, and nothing is written");
+        Some(Error::new(codes::DATA_CORRUPT, said).hint(format!(
+            "copy the folder, stop the node, look with `evenkeel log verify {data}`; `evenkeel log repair {data}` says what it would give up, and does it with --yes"
+        )))
+    }
+
     /// The subscription of that name.
     pub(crate) fn wire(&self, name: &str) -> Option<&Wire> {
         self.wires.iter().find(|w| &*w.plan.name == name)
@@ -96,6 +117,10 @@ impl Wired {
 
     /// Audits all subscriptions on one cut of the log.
     pub(crate) async fn audit(&self) -> Result<Audit, Error> {
+        if let Some(damaged) = self.damaged() {
+            // Books that are cut off add up, and prove nothing.
+            return Err(damaged);
+        }
         let mut audited = Vec::with_capacity(self.wires.len());
         for wire in &self.wires {
             audited.push(audited_of(&wire.plan, wire.handle.view().await));

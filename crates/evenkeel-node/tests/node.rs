@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "a test")]
 
 mod support;
+#[path = "node/binary.rs"]
+mod binary;
 #[path = "node/publishing.rs"]
 mod publishing;
 #[path = "node/bad_events.rs"]
@@ -20,3 +22,5 @@ mod sabotage;
 mod tampered;
 #[path = "node/command.rs"]
 mod command;
+#[path = "node/damaged.rs"]
+mod damaged;

@@ -13,6 +13,7 @@ mod flight;
 mod index;
 mod rebuild;
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -30,6 +31,8 @@ use index::{Answer, Asked, Decision, Index, Refused};
 /// Takes events into topics.
 pub struct Ingress {
     log: Log,
+    /// How often a topic of that name was deleted: what it held is no duplicate of what comes now.
+    deleted: Mutex<HashMap<String, u32>>,
     clock: Arc<dyn Clock>,
     index: Arc<Mutex<Index>>,
     spread: AtomicU32,
@@ -72,6 +75,20 @@ pub enum PublishError {
     },
     /// The disk is full. Nothing was stored; try again later.
     Full,
+    /// A partition holds as much as it may. Nothing was stored; try again when what is owed of it
+    /// is less.
+    TopicFull {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// What it holds, in bytes.
+        bytes: u64,
+        /// What it may hold.
+        max: u64,
+    },
+    /// The log is damaged, and only read. Nothing was stored.
+    ReadOnly(String),
     /// The log has stopped, and the outcome is unknown: repeat with the same ids.
     Stopped(String),
 }
@@ -94,6 +111,11 @@ impl std::fmt::Display for PublishError {
                 write!(f, "the batch takes {bytes} bytes, and {max} are allowed; send it in parts")
             }
             PublishError::Full => f.write_str("the disk is full; nothing was stored; try again later"),
+            PublishError::TopicFull { topic, partition, bytes, max } => write!(
+                f,
+                "partition {partition} of `{topic}` holds {bytes} bytes, and {max} are allowed; nothing was stored; try again later"
+            ),
+            PublishError::ReadOnly(why) => write!(f, "nothing was stored: {why}"),
             PublishError::Stopped(why) => {
                 write!(f, "the log has stopped ({why}); the outcome is unknown: repeat with the same ids")
             }
@@ -113,14 +135,40 @@ impl Ingress {
     pub fn open(log: Log, clock: Arc<dyn Clock>, window: Duration) -> Result<Arc<Ingress>, PortError> {
         let mut index = Index::new(window, Ingress::EVENTS_MAX);
         rebuild::rebuild(&log, clock.now(), &mut index)?;
-        Ok(Arc::new(Ingress { log, clock, index: Arc::new(Mutex::new(index)), spread: AtomicU32::new(0) }))
+        Ok(Arc::new(Ingress::with(log, clock, index)))
+    }
+
+    fn with(log: Log, clock: Arc<dyn Clock>, index: Index) -> Ingress {
+        Ingress { log, deleted: Mutex::default(), clock, index: Arc::new(Mutex::new(index)), spread: AtomicU32::new(0) }
+    }
+
+    /// The topic was deleted: whatever comes to a new one of that name is new.
+    pub fn forget(&self, topic: &str) {
+        let mut deleted = self.deleted.lock().unwrap_or_else(PoisonError::into_inner);
+        *deleted.entry(topic.to_owned()).or_insert(0) += 1;
+    }
+
+    /// An event's identity in its topic, as that topic is now.
+    fn asked(&self, topic: &Topic, event: &Event) -> Asked {
+        let deleted = self.deleted.lock().unwrap_or_else(PoisonError::into_inner).get(&*topic.name).copied();
+        let mark = match deleted {
+            None => Mark::of(&topic.name, &event.id.source, &event.id.id),
+            // No topic's name has a blank.
+            Some(times) => Mark::of(&format!("{} {times}", topic.name), &event.id.source, &event.id.id),
+        };
+        Asked { mark, content: content_hash(event) }
+    }
+
+    /// A way in that remembers nothing of before: for a log that takes nothing in.
+    pub fn empty(log: Log, clock: Arc<dyn Clock>, window: Duration) -> Arc<Ingress> {
+        Arc::new(Ingress::with(log, clock, Index::new(window, Ingress::EVENTS_MAX)))
     }
 
     /// Stores a batch, all or nothing; returns when it is durable, one answer for each event in
     /// its order.
     pub async fn publish(&self, topic: &str, events: Vec<Event>) -> Result<Vec<Published>, PublishError> {
         let topic = self.log.topic(topic).ok_or_else(|| PublishError::UnknownTopic { topic: topic.to_owned() })?;
-        let asked: Vec<Asked> = events.iter().map(|event| asked(&topic, event)).collect();
+        let asked: Vec<Asked> = events.iter().map(|event| self.asked(&topic, event)).collect();
         let (answers, flight) = loop {
             let decision = held(&self.index).decide(self.clock.now(), &asked);
             match decision {
@@ -179,10 +227,6 @@ impl Ingress {
     }
 }
 
-fn asked(topic: &Topic, event: &Event) -> Asked {
-    Asked { mark: Mark::of(&topic.name, &event.id.source, &event.id.id), content: content_hash(event) }
-}
-
 fn slot(parts: &mut Vec<(u32, Vec<Record>)>, partition: u32) -> usize {
     let found = parts.iter().position(|(p, _)| *p == partition);
     found.unwrap_or_else(|| {
@@ -216,8 +260,12 @@ fn refused(error: AppendError) -> PublishError {
             PublishError::UnknownTopic { topic }
         }
         AppendError::TooLarge { bytes, max } => PublishError::TooLarge { bytes, max },
-        AppendError::DiskFull | AppendError::TopicFull { .. } => PublishError::Full,
-        AppendError::ReadOnly { why } | AppendError::Stopped { why } => PublishError::Stopped(why),
+        AppendError::DiskFull => PublishError::Full,
+        AppendError::TopicFull { topic, partition, bytes, max } => {
+            PublishError::TopicFull { topic, partition, bytes, max }
+        }
+        AppendError::ReadOnly { why } => PublishError::ReadOnly(why),
+        AppendError::Stopped { why } => PublishError::Stopped(why),
         // Records without a producer are never refused for anything else.
         other => PublishError::Stopped(other.to_string()),
     }

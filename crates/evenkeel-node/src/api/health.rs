@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Node, Problem};
 use crate::error::{Error, codes};
+use crate::forms::damage;
 use crate::wiring::Wired;
 
 /// The process answers.
@@ -15,6 +16,10 @@ pub(super) async fn live() -> Json<Value> {
 
 /// Events can be taken in and outcomes journaled.
 pub(super) async fn ready(State(node): Node) -> Result<Json<Value>, Problem> {
+    if let Some(damaged) = node.damaged() {
+        let damage: Vec<Value> = node.log.damage().iter().map(damage::form).collect();
+        return Err(Problem::from(damaged).with("damage", damage));
+    }
     if let Some(why) = node.log.status().stopped {
         return Err(stopped(&node, &why).into());
     }

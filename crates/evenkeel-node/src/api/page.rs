@@ -59,19 +59,21 @@ async fn status(node: &Wired) -> Status {
             data: node.plan.data.display().to_string(),
             started: node.started_at,
             draining: false,
-            log_stopped: log.stopped,
         },
         flows: flows::flows(node, report.as_ref(), proof.as_ref().map(|(_, audit)| audit)).await,
         proof: proof.map(|(at, audit)| proven(at, &audit, report.as_ref())),
         objectives: report.as_ref().map(objectives).unwrap_or_default(),
         happenings: happenings::happenings(node, report.as_ref(), &incidents),
         topics: topics(node),
-        disk: status::Disk {
+        log: status::Log {
+            stopped: log.stopped,
+            damage: node.log.damage().iter().map(damaged).collect(),
             wal_bytes: log.wal_bytes,
             segment_bytes: log.segment_bytes,
             free_bytes: crate::doctor::free_bytes(&node.plan.data),
             groups: log.groups,
             flushes: log.flushes,
+            ..status::Log::default()
         },
     }
 }
@@ -153,7 +155,7 @@ fn topics(node: &Wired) -> Vec<status::Topic> {
         name: topic.name.to_string(),
         partitions: topic.partitions,
         records: records(node, topic),
-        rate_in: 0.0,
+        ..status::Topic::default()
     };
     topics.iter().map(form).collect()
 }
@@ -161,4 +163,14 @@ fn topics(node: &Wired) -> Vec<status::Topic> {
 fn records(node: &Wired, topic: &evenkeel_log::Topic) -> u64 {
     let ends = (0..topic.partitions).filter_map(|p| node.log.ends(&Shard::new(topic.name.clone(), p)).ok());
     ends.map(|e| e.high_watermark - e.start).sum()
+}
+
+fn damaged(damage: &evenkeel_log::Damage) -> status::Damage {
+    status::Damage {
+        place: damage.place(),
+        what: damage.what.clone(),
+        lost: damage.lost.iter().map(ToString::to_string).collect(),
+        cut: damage.cut.iter().map(ToString::to_string).collect(),
+        exact: damage.exact,
+    }
 }

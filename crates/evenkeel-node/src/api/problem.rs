@@ -46,6 +46,9 @@ impl Problem {
     }
 
     pub(crate) fn unknown_subscription(node: &Wired, name: &str) -> Problem {
+        if let Some(damaged) = node.damaged() {
+            return damaged.into();
+        }
         let names = node.wires.iter().map(|w| &*w.plan.name).collect();
         unknown("subscription", codes::UNKNOWN_SUBSCRIPTION, name, names)
     }
@@ -64,7 +67,7 @@ fn unknown(kind: &str, code: &'static str, name: &str, known: Vec<&str>) -> Prob
 impl From<Error> for Problem {
     fn from(error: Error) -> Problem {
         let status = match error.code {
-            codes::LOG_FULL | codes::LOG_STOPPED | codes::NOT_READY => 503,
+            codes::LOG_FULL | codes::LOG_STOPPED | codes::TOPIC_FULL | codes::DATA_CORRUPT | codes::NOT_READY => 503,
             codes::UNKNOWN_EVENT => 404,
             _ => 500,
         };

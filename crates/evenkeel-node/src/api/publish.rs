@@ -101,6 +101,16 @@ fn refused(e: &PublishError) -> Problem {
         PublishError::Full => {
             Problem::new(503, Error::new(codes::LOG_FULL, said).hint("make room on the disk of the data folder"))
         }
+        PublishError::TopicFull { topic, partition, max, .. } => {
+            let hint = format!(
+                "it clears by itself when the subscription that owes the oldest events catches up; `topics.{topic}.retention.limit` is the limit"
+            );
+            Problem::new(503, Error::new(codes::TOPIC_FULL, said).hint(hint))
+                .with("partition", *partition)
+                .with("limit", "retention.limit")
+                .with("limit_bytes", *max)
+        }
+        PublishError::ReadOnly(_) => Problem::new(503, Error::new(codes::DATA_CORRUPT, said)),
         PublishError::Stopped(_) => Problem::new(503, Error::new(codes::LOG_STOPPED, said)),
     }
 }

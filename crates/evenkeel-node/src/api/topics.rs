@@ -1,41 +1,58 @@
-//! `GET /v1/topics[/{topic}]`.
+//! Topics: `GET /v1/topics[/{topic}]`, and what changes them.
 
 use axum::Json;
 use axum::extract::{Path, State};
-use evenkeel_log::{Log, Topic};
+use evenkeel_log::Topic;
 use evenkeel_model::{Shard, names};
 use serde_json::{Value, json};
 
 use super::{Node, Problem};
-use crate::config::units::{show_duration, show_size};
+use crate::config;
+use crate::config::plan::TopicPlan;
+use crate::wiring::Wired;
 
 /// All topics, the node's own ones included.
 pub(super) async fn list(State(node): Node) -> Json<Value> {
-    let topics: Vec<Value> = node.log.topics().iter().map(|topic| form(&node.log, topic)).collect();
+    let topics: Vec<Value> = node.log.topics().iter().map(|topic| form(&node, topic)).collect();
     Json(json!({ "topics": topics }))
 }
 
 /// One topic.
 pub(super) async fn show(State(node): Node, Path(name): Path<String>) -> Result<Json<Value>, Problem> {
     let topic = node.log.topic(&name).ok_or_else(|| Problem::unknown_topic(&node, &name))?;
-    Ok(Json(form(&node.log, &topic)))
+    Ok(Json(form(&node, &topic)))
 }
 
-fn form(log: &Log, topic: &Topic) -> Value {
+/// A topic whose settings have the keys of the configuration file.
+fn form(node: &Wired, topic: &Topic) -> Value {
     let ends: Vec<Value> = (0..topic.partitions)
         .filter_map(|partition| {
-            let ends = log.ends(&Shard::new(topic.name.clone(), partition)).ok()?;
+            let ends = node.log.ends(&Shard::new(topic.name.clone(), partition)).ok()?;
             Some(json!({ "partition": partition, "start": ends.start, "end": ends.high_watermark }))
         })
         .collect();
     let count = |ends: &Value| Some(ends["end"].as_u64()?.saturating_sub(ends["start"].as_u64()?));
-    let kept = topic.settings.retention;
-    json!({
+    let mut form = json!({
         "name": &*topic.name,
-        "partitions": topic.partitions,
-        "own": topic.name.starts_with(names::OWN_PREFIX) || topic.name.ends_with(names::DEAD_SUFFIX),
+        "own": is_own(&topic.name),
+        "declared": is_declared(node, &topic.name),
         "records": ends.iter().filter_map(count).sum::<u64>(),
-        "retention": { "age": kept.age.map(show_duration), "size": kept.bytes.map(show_size) },
+        "kept": config::kept(&TopicPlan { name: topic.name.clone(), settings: topic.settings }),
         "ends": ends,
-    })
+    });
+    let settings = serde_json::to_value(config::written_topic(&topic.settings)).unwrap_or_default();
+    if let (Value::Object(form), Value::Object(settings)) = (&mut form, settings) {
+        form.extend(settings);
+    }
+    form
+}
+
+/// Whether only the node writes it.
+fn is_own(name: &str) -> bool {
+    name.starts_with(names::OWN_PREFIX) || name.ends_with(names::DEAD_SUFFIX)
+}
+
+/// Whether the file declares it, so that only the file changes it.
+fn is_declared(node: &Wired, name: &str) -> bool {
+    node.plan.topics.iter().any(|t| &*t.name == name)
 }

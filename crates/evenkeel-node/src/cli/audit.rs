@@ -63,7 +63,7 @@ fn offline(folder: &std::path::Path, file: &std::path::Path) -> Result<Value, Er
         return Err(Error::new(codes::DATA_FOLDER, format!("there is no folder `{}`", folder.display())));
     }
     let log = Log::open(Arc::new(RealDisk::new(folder)), Options::default(), Arc::new(SystemClock::new()))
-        .map_err(|e| unopened(&plan, &e))?;
+        .map_err(|e| unopened(&plan.data, &e))?;
     let subscriptions: Vec<_> = all_plans(&plan).iter().map(|s| audited_of(s, None)).collect();
     let audited = audit(&log, &subscriptions).map_err(|e| failed(&e));
     log.close();

@@ -1,9 +1,10 @@
 //! `evenkeel topics`.
 
 use clap::Subcommand;
+use serde_json::Value;
 
 use super::asking::{Where, escaped};
-use super::output::{print, rows, table};
+use super::output::{cell, print, rows, table};
 use crate::error::Error;
 
 #[derive(Debug, clap::Args)]
@@ -18,24 +19,38 @@ pub(super) struct Args {
 enum What {
     /// All topics
     List(Where),
-    /// One topic, with the ends of its partitions
-    Show {
-        /// Its name
-        topic: String,
-        #[command(flatten)]
-        node: Where,
-    },
+    /// One topic: what it keeps, and the ends of its partitions
+    Show(One),
+}
+
+#[derive(Debug, clap::Args)]
+struct One {
+    /// Its name
+    topic: String,
+    #[command(flatten)]
+    node: Where,
+}
+
+impl One {
+    fn path(&self, what: &str) -> String {
+        format!("/v1/topics/{}{what}", escaped(&self.topic))
+    }
+
+    async fn get(&self) -> Result<Value, Error> {
+        self.node.get(&self.path("")).await
+    }
+
+    fn show(&self, answer: &Value) {
+        print(self.node.output, answer, shown);
+    }
 }
 
 pub(super) async fn run(args: Args) -> Result<(), Error> {
     match args.what {
         None => list(&args.node).await,
         Some(What::List(node)) => list(&node).await,
-        Some(What::Show { topic, node }) => {
-            let answer = node.get(&format!("/v1/topics/{}", escaped(&topic))).await?;
-            print(node.output, &answer, |a| {
-                table(&["PARTITION", "START", "END"], &rows(a, "ends", &["/partition", "/start", "/end"]))
-            });
+        Some(What::Show(one)) => {
+            one.show(&one.get().await?);
             Ok(())
         }
     }
@@ -44,8 +59,33 @@ pub(super) async fn run(args: Args) -> Result<(), Error> {
 async fn list(node: &Where) -> Result<(), Error> {
     let answer = node.get("/v1/topics").await?;
     print(node.output, &answer, |a| {
-        let rows = rows(a, "topics", &["/name", "/partitions", "/records", "/retention/age", "/retention/size"]);
-        table(&["TOPIC", "PARTITIONS", "RECORDS", "AGE", "SIZE"], &rows)
+        let cells = [
+            "/name",
+            "/partitions",
+            "/records",
+            "/retention/age",
+            "/retention/size",
+            "/retention/limit",
+            "/cleanup",
+            "/declared",
+        ];
+        let head = ["TOPIC", "PARTITIONS", "RECORDS", "AGE", "SIZE", "LIMIT", "CLEANUP", "IN THE FILE"];
+        table(&head, &rows(a, "topics", &cells))
     });
     Ok(())
+}
+
+/// The settings in words, then the partitions.
+fn shown(topic: &Value) -> String {
+    let kept = topic.get("kept").and_then(Value::as_str).unwrap_or_default();
+    let declared = match topic.get("declared") {
+        Some(Value::Bool(true)) => "the file declares it: only the file changes it",
+        _ if topic.get("own") == Some(&Value::Bool(true)) => "it belongs to the node",
+        _ => "made at run time",
+    };
+    let ends = table(
+        &["PARTITION", "START", "END", "BYTES"],
+        &rows(topic, "ends", &["/partition", "/start", "/end", "/bytes"]),
+    );
+    format!("{kept}\n  {} records; {declared}.\n\n{ends}", cell(topic.get("records")))
 }

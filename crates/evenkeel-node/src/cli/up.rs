@@ -43,7 +43,8 @@ pub(super) async fn run(args: Args) -> Result<(), Error> {
     let data = shown(&plan.data);
     let node = Node::start(plan, means).await?;
     let took = clock.now().since(began);
-    super::output::line(&format!("evenkeel ready: http {} (data {data}, {} ms)", node.http, took.as_millis()));
+    let state = if node.is_damaged { "damaged, for reading only" } else { "ready" };
+    super::output::line(&format!("evenkeel {state}: http {} (data {data}, {} ms)", node.http, took.as_millis()));
     ends.wait().await;
     tracing::info!("going down");
     node.shutdown().await;

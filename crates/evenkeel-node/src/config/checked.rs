@@ -1,5 +1,6 @@
 //! From the raw form to the plan: defaults filled in, units read, names resolved.
 
+pub(super) mod topic;
 mod subscription;
 mod filter;
 
@@ -9,17 +10,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_delivery::BreakerPolicy;
-use evenkeel_log::{Retention, TopicSettings};
-use evenkeel_model::names;
 
-use super::plan::{AutoCreate, Limits, LogFormat, Logging, Plan, TopicPlan, Webhook};
+use super::plan::{AutoCreate, Limits, LogFormat, Logging, Plan, Webhook};
 use super::{addresses, nearest, objectives, playbooks, raw, units};
 use crate::error::{Error, codes};
 
 /// The plan of a raw form.
 pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Plan, Error> {
-    let topics =
-        raw.topics.into_iter().map(|(n, t)| topic(&n, t.unwrap_or_default())).collect::<Result<Vec<_>, _>>()?;
+    let topics = raw
+        .topics
+        .into_iter()
+        .map(|(n, t)| topic::declared(&n, t.unwrap_or_default()))
+        .collect::<Result<Vec<_>, _>>()?;
     let dependencies = raw
         .dependencies
         .into_iter()
@@ -59,29 +61,6 @@ pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Plan, Error> {
         None => {}
     }
     Ok(plan)
-}
-
-fn topic(name: &str, raw: raw::Topic) -> Result<TopicPlan, Error> {
-    let at = format!("topics.{name}");
-    if name.starts_with(names::OWN_PREFIX) {
-        return Err(value(&at, format!("names that begin with `{}` belong to the node", names::OWN_PREFIX)));
-    }
-    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    if name.is_empty() || name.len() > 249 || name.chars().all(|c| c == '.') || !name.chars().all(legal) {
-        return Err(value(&at, "a topic's name is 1 to 249 of a-z, A-Z, 0-9, `.`, `_`, `-`"));
-    }
-    let partitions = raw.partitions.unwrap_or(4);
-    if !(1..=10_000).contains(&partitions) {
-        return Err(value(&format!("{at}.partitions"), format!("{partitions} is not between 1 and 10000")));
-    }
-    let kept = raw.retention.unwrap_or_default();
-    let retention = Retention {
-        age: kept.age.map(|t| parse(&format!("{at}.retention.age"), &t, units::duration)).transpose()?,
-        bytes: kept.size.map(|t| parse(&format!("{at}.retention.size"), &t, units::size)).transpose()?,
-        ..Retention::default()
-    };
-    let settings = TopicSettings { retention, ..TopicSettings::partitions(partitions) };
-    Ok(TopicPlan { name: Arc::from(name), settings })
 }
 
 fn logging(raw: raw::Logging) -> Result<Logging, Error> {

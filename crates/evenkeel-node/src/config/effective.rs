@@ -4,6 +4,7 @@
 //! URLs with credentials are refused.
 
 use evenkeel_delivery::{BreakerPolicy, Effects, Exhausted, Order};
+use evenkeel_log::{AtLimit, Cleanup, TopicSettings};
 
 use super::plan::{From, LogFormat, Plan, SubscriptionPlan};
 use super::raw;
@@ -34,7 +35,7 @@ fn config(plan: &Plan) -> raw::Config {
             requests: u32::try_from(plan.limits.requests_max).ok(),
         }),
         publish: Some(raw::Publish { dedup: Some(show_duration(plan.publish_dedup)) }),
-        topics: plan.topics.iter().map(|t| (t.name.to_string(), Some(topic(t)))).collect(),
+        topics: plan.topics.iter().map(|t| (t.name.to_string(), Some(topic(&t.settings)))).collect(),
         auto_create: Some(raw::AutoCreate {
             allow: plan.auto_create.allow.clone(),
             partitions: Some(plan.auto_create.partitions),
@@ -61,11 +62,37 @@ fn config(plan: &Plan) -> raw::Config {
     }
 }
 
-fn topic(plan: &super::plan::TopicPlan) -> raw::Topic {
-    let kept = plan.settings.retention;
+/// The settings of a topic as they are written.
+pub(crate) fn topic(settings: &TopicSettings) -> raw::Topic {
+    let kept = settings.retention;
+    let (cleanup, compact) = match settings.cleanup {
+        Cleanup::Delete => ("delete", None),
+        Cleanup::Compact { dirty_percent, delete_retention, min_lag } => {
+            let compact = raw::Compact {
+                dirty_ratio: Some(f64::from(dirty_percent) / 100.0),
+                delete_retention: Some(show_duration(delete_retention)),
+                min_lag: Some(show_duration(min_lag)),
+            };
+            ("compact", Some(compact))
+        }
+    };
     raw::Topic {
-        partitions: Some(plan.settings.partitions),
-        retention: Some(raw::Retention { age: kept.age.map(show_duration), size: kept.bytes.map(show_size) }),
+        partitions: Some(settings.partitions),
+        retention: Some(raw::Retention {
+            age: kept.age.map(show_duration),
+            size: kept.bytes.map(show_size),
+            limit: kept.limit.map(show_size),
+            at_limit: kept.limit.map(|_| at_limit(kept.at_limit).to_owned()),
+        }),
+        cleanup: Some(cleanup.to_owned()),
+        compact,
+    }
+}
+
+fn at_limit(choice: AtLimit) -> &'static str {
+    match choice {
+        AtLimit::Refuse => "refuse",
+        AtLimit::Expire => "expire",
     }
 }
 

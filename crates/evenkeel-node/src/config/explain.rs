@@ -1,5 +1,7 @@
 //! The plan in words: what each subscription will do, and what is not so yet.
 
+pub(super) mod topic;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -22,6 +24,9 @@ pub fn explain(plan: &Plan) -> String {
         "An event published again within {} is stored once, and answered with the first one's place.",
         show_duration(plan.publish_dedup)
     );
+    for declared in &plan.topics {
+        let _ = writeln!(text, "\n{}", topic::kept(declared));
+    }
     for subscription in &plan.subscriptions {
         let _ = writeln!(text, "\n{}", subscribed(subscription));
     }

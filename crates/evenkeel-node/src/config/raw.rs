@@ -81,17 +81,22 @@ pub struct Publish {
 }
 
 /// A topic.
-#[derive(Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Topic {
     /// How many partitions.
     pub partitions: Option<u32>,
     /// How long and how much is kept.
     pub retention: Option<Retention>,
+    /// `delete` or `compact`.
+    pub cleanup: Option<String>,
+    /// How it is compacted, with `cleanup: compact`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compact: Option<Compact>,
 }
 
 /// How long and how much is kept.
-#[derive(Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Retention {
     /// At least as long as this.
@@ -100,6 +105,24 @@ pub struct Retention {
     /// About as much as this, per partition.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<String>,
+    /// Never more than this, per partition, whatever is still owed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<String>,
+    /// What happens there: `refuse` or `expire`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_limit: Option<String>,
+}
+
+/// How a topic is compacted.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Compact {
+    /// The share of bytes that were not compacted yet, from which on it is worth while.
+    pub dirty_ratio: Option<f64>,
+    /// How long the mark of a deleted key is kept.
+    pub delete_retention: Option<String>,
+    /// How long a record is left alone.
+    pub min_lag: Option<String>,
 }
 
 /// Which topics clients may create by naming them.

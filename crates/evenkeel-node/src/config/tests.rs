@@ -132,3 +132,48 @@ fn what_stands_in_a_filter_means_all_of_it() {
     event.kind = "Other".to_owned();
     assert!(!payment.filter.as_ref().unwrap().matches(&event));
 }
+
+const KEPT: &str = r#"
+topics:
+  orders:
+    partitions: 3
+    retention: { age: 7d, size: 10GiB, limit: 20GiB, at_limit: expire }
+  customers:
+    cleanup: compact
+    compact: { dirty_ratio: 0.25, delete_retention: 2d, min_lag: 1h }
+  small: { retention: { size: 1MiB } }
+"#;
+
+#[test]
+fn what_a_topic_keeps_is_read_written_back_and_said_in_words() {
+    let plan = read(KEPT).unwrap();
+    let written = effective(&plan);
+    assert_eq!(effective(&read(&written).unwrap()), written);
+    assert!(written.contains("at_limit: expire") && written.contains("dirty_ratio: 0.25"), "{written}");
+    let said = explain(&plan);
+    for words in [
+        "orders: 3 partitions; events older than 7d go, and the oldest when a partition holds more than 10GiB",
+        "never holds more than 20GiB: there the oldest events end as expired",
+        "compacted when 25 % of it are new",
+        "the mark of a deleted key for 2d. An event younger than 1h is left alone.",
+        "There is no `limit`: what is still owed may grow until the disk is full.",
+    ] {
+        assert!(said.contains(words), "{words} in {said}");
+    }
+}
+
+#[test]
+fn settings_of_a_topic_that_mean_nothing_together_are_refused_with_their_path() {
+    for (from, to, path) in [
+        ("limit: 20GiB", "limit: 5GiB", "topics.orders.retention.limit"),
+        ("limit: 20GiB, ", "", "topics.orders.retention.at_limit"),
+        ("at_limit: expire", "at_limit: expires", "topics.orders.retention.at_limit"),
+        ("cleanup: compact", "cleanup: delete", "topics.customers.compact"),
+        ("cleanup: compact", "cleanup: compacted", "topics.customers.cleanup"),
+        ("dirty_ratio: 0.25", "dirty_ratio: 25", "topics.customers.compact.dirty_ratio"),
+        ("size: 1MiB", "size: 0B", "topics.small.retention.size"),
+    ] {
+        let error = read(&KEPT.replacen(from, to, 1)).unwrap_err();
+        assert!(error.message.contains(path), "{to}: {error}");
+    }
+}

@@ -49,6 +49,8 @@ pub const EVENT_CONFLICT: &str = "event-conflict";
 pub const TOO_LARGE: &str = "too-large";
 /// The topic belongs to the node.
 pub const OWN_TOPIC: &str = "own-topic";
+/// A partition has reached its limit.
+pub const TOPIC_FULL: &str = "topic-full";
 /// The disk can take no more.
 pub const LOG_FULL: &str = "log-full";
 /// The log has stopped: what became of the write is unknown.
@@ -92,6 +94,7 @@ const ALL: &[&str] = &[
     EVENT_CONFLICT,
     TOO_LARGE,
     OWN_TOPIC,
+    TOPIC_FULL,
     LOG_FULL,
     LOG_STOPPED,
     NOT_READY,

@@ -1,8 +1,9 @@
-//! What everything stands on, last and small: topics, disk, node.
+//! What everything stands on, last and small: topics, log, node.
 
 use maud::{Markup, html};
 
-use super::marks::{self, segment};
+use super::log;
+use super::marks::{self, Tone, segment};
 use super::numbers;
 use super::status::{Status, Topic};
 
@@ -10,7 +11,7 @@ pub(super) fn section(status: &Status) -> Markup {
     html! {
         section id="ground" {
             div { h2 { "Topics" } (topics(status)) }
-            div { h2 { "Disk" } (disk(status)) }
+            div { h2 { "Log" } (log::figures(status)) }
             div { h2 { "Node" } (node(status)) }
         }
     }
@@ -18,6 +19,7 @@ pub(super) fn section(status: &Status) -> Markup {
 
 fn topics(status: &Status) -> Markup {
     let has_rates = status.topics.iter().any(|t| t.rate_in > 0.0);
+    let has_bytes = status.topics.iter().any(|t| t.bytes.is_some());
     html! {
         @if status.topics.is_empty() {
             p class="quiet" { "None." }
@@ -25,21 +27,27 @@ fn topics(status: &Status) -> Markup {
             table {
                 thead { tr {
                     th scope="col" { "Topic" } th scope="col" class="r" { "Partitions" }
-                    th scope="col" class="r" { "Records" } @if has_rates { th scope="col" class="r" { "In" } }
+                    th scope="col" class="r" { "Records" }
+                    @if has_bytes { th scope="col" class="r" { "Bytes" } }
+                    @if has_rates { th scope="col" class="r" { "In" } }
                 } }
-                tbody { @for topic in &status.topics { (topic_row(topic, has_rates)) } }
+                tbody { @for topic in &status.topics { (topic_row(topic, has_bytes, has_rates)) } }
             }
             p class="small" { (marks::command(&status.node.url, &["topics"])) }
         }
     }
 }
 
-fn topic_row(topic: &Topic, has_rates: bool) -> Markup {
+fn topic_row(topic: &Topic, has_bytes: bool, has_rates: bool) -> Markup {
     html! {
         tr {
-            th scope="row" { a href={ "/v1/topics/" (segment(&topic.name)) } { (topic.name) } }
+            th scope="row" {
+                a href={ "/v1/topics/" (segment(&topic.name)) } { (topic.name) }
+                @if let Some(filled) = topic.filled { " " (marks::state(full(filled), &format!("{} of its limit", numbers::share(filled)))) }
+            }
             td class="r" { (topic.partitions) }
             td class="r" { (marks::count(topic.records)) }
+            @if has_bytes { td class="r" { @if let Some(bytes) = topic.bytes { (log::size(bytes)) } } }
             @if has_rates {
                 td class="r" { (marks::number(&numbers::rate(topic.rate_in), &format!("{:.3} per second", topic.rate_in))) }
             }
@@ -47,18 +55,8 @@ fn topic_row(topic: &Topic, has_rates: bool) -> Markup {
     }
 }
 
-fn disk(status: &Status) -> Markup {
-    let size = |n: u64| marks::number(&numbers::bytes(n), &format!("{} bytes", numbers::grouped(n)));
-    let disk = &status.disk;
-    html! {
-        dl class="pairs" {
-            (marks::figure("write-ahead log", &size(disk.wal_bytes)))
-            (marks::figure("segments", &size(disk.segment_bytes)))
-            @if let Some(free) = disk.free_bytes { (marks::figure("free", &size(free))) }
-            (marks::figure("groups", &marks::count(disk.groups)))
-            (marks::figure("flushes", &marks::count(disk.flushes)))
-        }
-    }
+fn full(filled: f64) -> Tone {
+    if filled < 1.0 { Tone::Held } else { Tone::Bad }
 }
 
 fn node(status: &Status) -> Markup {

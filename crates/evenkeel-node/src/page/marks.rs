@@ -89,6 +89,11 @@ pub(super) fn command(node_url: &str, arguments: &[impl AsRef<str>]) -> Markup {
     html! { code class="cmd" data-copy=(line) { (line) } }
 }
 
+/// A command line that needs no node: it works on a folder.
+pub(super) fn offline(arguments: &[impl AsRef<str>]) -> Markup {
+    command("", arguments)
+}
+
 /// The command's text, quoted for a shell. The node is named when it isn't the default one.
 pub(super) fn command_line(node_url: &str, arguments: &[impl AsRef<str>]) -> String {
     let mut line = String::from("evenkeel");

@@ -20,7 +20,7 @@ pub(super) fn count(n: u64) -> String {
 }
 
 /// `12,468,001`, however large.
-pub(super) fn grouped(n: u64) -> String {
+pub(crate) fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use evenkeel_model::{Timestamp, names};
 
 use super::status::{
-    DeadGroup, Disk, Flow, Gate, Happening, HappeningKind, Lane, Node, Objective, Proof, Status, Topic,
+    Damage, DeadGroup, Flow, Gate, Happening, HappeningKind, Lane, Log, Node, Objective, Proof, Status, Topic,
 };
 
 /// 2026-01-31T08:30:00Z.
@@ -26,17 +26,16 @@ fn node() -> Node {
         data: "./evenkeel-data".to_owned(),
         started: ago(8_040),
         draining: false,
-        log_stopped: None,
     }
 }
 
 /// A node that was just started.
 pub(super) fn empty() -> Status {
     let topic = Topic { name: "orders".to_owned(), partitions: 12, ..Topic::default() };
-    let disk = Disk { wal_bytes: 1 << 20, free_bytes: Some(80 << 30), groups: 2, flushes: 2, ..Disk::default() };
+    let log = Log { wal_bytes: 1 << 20, free_bytes: Some(80 << 30), groups: 2, flushes: 2, ..Log::default() };
     let mut node = node();
     node.started = ago(3);
-    Status { now: NOW, node, topics: vec![topic], disk, ..Status::default() }
+    Status { now: NOW, node, topics: vec![topic], log, ..Status::default() }
 }
 
 fn flow(topic: &str, subscription: &str, handler: &str, rate: f64) -> Flow {
@@ -80,7 +79,10 @@ fn objective(name: &str, subscription: &str) -> Objective {
 
 fn topics() -> Vec<Topic> {
     [("orders", 12, 12_468, 212.0), ("payments", 6, 10_401, 180.0), (names::LEDGER_TOPIC, 1, 4_022, 9.2)]
-        .map(|(name, partitions, records, rate_in)| Topic { name: name.to_owned(), partitions, records, rate_in })
+        .map(|(name, partitions, records, rate_in)| {
+            let bytes = Some(records * 812);
+            Topic { name: name.to_owned(), partitions, records, bytes, filled: None, rate_in }
+        })
         .to_vec()
 }
 
@@ -107,12 +109,17 @@ pub(super) fn healthy() -> Status {
         ],
         happenings: vec![resolved],
         topics: topics(),
-        disk: Disk {
+        log: Log {
             wal_bytes: 64 << 20,
+            wal_bytes_max: Some(1 << 30),
+            behind_bytes: Some(12 << 20),
             segment_bytes: 3 << 30,
             free_bytes: Some(80 << 30),
             groups: 90_210,
-            flushes: 90_210,
+            flushes: 90_390,
+            write: Some((Duration::from_micros(1_100), Duration::from_micros(4_300))),
+            checkpoint_at: Some(ago(21)),
+            ..Log::default()
         },
     }
 }
@@ -205,7 +212,8 @@ pub(super) fn hostile() -> Status {
     let mut status = on_fire();
     status.node.url.clone_from(&evil);
     status.node.data.clone_from(&evil);
-    status.node.log_stopped = Some(evil.clone());
+    status.log.stopped = Some(evil.clone());
+    status.log.warnings = vec![evil.clone()];
     for objective in &mut status.objectives {
         objective.name.clone_from(&evil);
         objective.subscription.clone_from(&evil);
@@ -238,5 +246,23 @@ pub(super) fn hostile() -> Status {
     if let Some(proof) = &mut status.proof {
         proof.problems = vec![evil];
     }
+    status
+}
+
+/// Nobody flushed what the disk said was flushed: a node that serves what is whole.
+pub(super) fn damaged() -> Status {
+    let mut status = healthy();
+    status.log.stopped = Some("it is damaged".to_owned());
+    status.log.damage = vec![Damage {
+        place: "wal/00000004.wal byte 1400832".to_owned(),
+        what: "group 90,211 does not match its checksum, and later groups say that it was acknowledged".to_owned(),
+        lost: vec!["orders-3 offsets 17 to 19".to_owned()],
+        cut: vec!["orders-3 offsets 20 to 41".to_owned(), "payments-0 offset 7".to_owned()],
+        exact: true,
+    }];
+    status.log.warnings =
+        vec!["`/var/lib/evenkeel` is on `tmpfs`: everything is gone when the machine stops".to_owned()];
+    status.flows.clear();
+    status.topics[0].filled = Some(0.83);
     status
 }

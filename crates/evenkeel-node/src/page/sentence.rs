@@ -5,7 +5,7 @@
 use evenkeel_model::Timestamp;
 
 use super::numbers;
-use super::status::{Flow, Gate, HappeningKind, Objective, Proof, Status};
+use super::status::{Flow, Gate, HappeningKind, Objective, Proof, Status, Topic};
 
 /// How bad it is: a word, a shape and a colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,16 +29,26 @@ pub(super) struct Sentence {
     pub(super) text: String,
     /// The arguments of the command that looks into it, or ends it.
     pub(super) command: Vec<String>,
+    /// It works on the folder, without the node.
+    pub(super) offline: bool,
+}
+
+impl Sentence {
+    fn offline(self) -> Sentence {
+        Sentence { offline: true, ..self }
+    }
 }
 
 /// The worst that there is to say.
 pub(super) fn sentence(status: &Status) -> Sentence {
     let mut said: Vec<Sentence> = Vec::new();
+    said.extend(damaged(status));
     said.extend(log_stopped(status));
     said.extend(status.proof.as_ref().and_then(broken_promise));
     said.extend(status.flows.iter().filter_map(stopped));
     said.extend(status.flows.iter().filter_map(|flow| held(flow, status.now)));
     said.extend(status.objectives.iter().filter_map(in_danger));
+    said.extend(status.topics.iter().filter_map(nearly_full));
     said.extend(status.flows.iter().filter_map(paused));
     said.extend(status.flows.iter().filter_map(waiting_for_you));
     said.extend(incident(status));
@@ -55,7 +65,7 @@ pub(super) fn sentence(status: &Status) -> Sentence {
 }
 
 fn say(level: Level, text: String, command: &[&str]) -> Sentence {
-    Sentence { level, text, command: command.iter().map(|part| (*part).to_owned()).collect() }
+    Sentence { level, text, command: command.iter().map(|part| (*part).to_owned()).collect(), offline: false }
 }
 
 fn nothing_wrong(status: &Status) -> Sentence {
@@ -73,9 +83,31 @@ fn nothing_wrong(status: &Status) -> Sentence {
 }
 
 fn log_stopped(status: &Status) -> Option<Sentence> {
-    let why = status.node.log_stopped.as_ref()?;
+    let why = status.log.stopped.as_ref().filter(|_| status.log.damage.is_empty())?;
     let text = format!("The log has stopped: {why}. Nothing new is acknowledged; what was acknowledged is kept.");
-    Some(say(Level::Broken, text, &["audit"]))
+    Some(say(Level::Broken, text, &["doctor", "--data", &status.node.data]).offline())
+}
+
+fn damaged(status: &Status) -> Option<Sentence> {
+    let damage = status.log.damage.first()?;
+    let more = match status.log.damage.len() - 1 {
+        0 => String::new(),
+        n => format!(" and {n} more places"),
+    };
+    let text = format!(
+        "The log is damaged at `{}`{more}. What is whole is served; nothing is taken in until somebody repairs it.",
+        damage.place
+    );
+    Some(say(Level::Broken, text, &["log", "verify", &status.node.data]).offline())
+}
+
+fn nearly_full(topic: &Topic) -> Option<Sentence> {
+    let filled = topic.filled?;
+    let text = match filled {
+        f if f < 1.0 => format!("`{}` has filled {} of its limit.", topic.name, numbers::share(filled)),
+        _ => format!("`{}` has reached its limit: producers are refused, or its oldest events go.", topic.name),
+    };
+    Some(say(Level::Held, text, &["topics", "show", &topic.name]))
 }
 
 fn broken_promise(proof: &Proof) -> Option<Sentence> {

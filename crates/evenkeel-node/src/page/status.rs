@@ -24,8 +24,8 @@ pub struct Status {
     pub happenings: Vec<Happening>,
     /// Users' topics, and the node's own after them.
     pub topics: Vec<Topic>,
-    /// The disk.
-    pub disk: Disk,
+    /// The log.
+    pub log: Log,
 }
 
 /// The node itself.
@@ -41,8 +41,6 @@ pub struct Node {
     pub started: Timestamp,
     /// It takes its leave: nothing new is dispatched.
     pub draining: bool,
-    /// Why the log stopped, when it did.
-    pub log_stopped: Option<String>,
 }
 
 /// What the newest audit found, over all subscriptions.
@@ -252,15 +250,29 @@ pub struct Topic {
     pub partitions: u32,
     /// Records that it holds.
     pub records: u64,
+    /// Bytes of its segments; `None`: not known.
+    pub bytes: Option<u64>,
+    /// How full its fullest partition is, as a share of its limit, where that deserves a look.
+    pub filled: Option<f64>,
     /// The records that came in, per second; where it is 0 for all topics the page leaves it out.
     pub rate_in: f64,
 }
 
-/// The disk under the data folder.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Disk {
+/// The log, and the disk under it.
+#[derive(Clone, Debug, Default)]
+pub struct Log {
+    /// Why it stopped, when it did.
+    pub stopped: Option<String>,
+    /// What is damaged; then it serves reads and takes nothing in.
+    pub damage: Vec<Damage>,
+    /// What is not as it should be under the data folder, a sentence each.
+    pub warnings: Vec<String>,
     /// Bytes of the write-ahead log.
     pub wal_bytes: u64,
+    /// What it may grow to.
+    pub wal_bytes_max: Option<u64>,
+    /// Bytes that are only in the write-ahead log and in memory.
+    pub behind_bytes: Option<u64>,
     /// Bytes of the segments.
     pub segment_bytes: u64,
     /// Bytes that are free; `None`: not known.
@@ -269,4 +281,23 @@ pub struct Disk {
     pub groups: u64,
     /// Device flushes since the node started.
     pub flushes: u64,
+    /// How long a durable write takes: the median and the 99th percentile.
+    pub write: Option<(Duration, Duration)>,
+    /// When the newest checkpoint was made.
+    pub checkpoint_at: Option<Timestamp>,
+}
+
+/// One damaged place of the log.
+#[derive(Clone, Debug, Default)]
+pub struct Damage {
+    /// The file, and the place in it.
+    pub place: String,
+    /// What is wrong there.
+    pub what: String,
+    /// Acknowledged records that cannot be read: `orders-3 offsets 17 to 19`.
+    pub lost: Vec<String>,
+    /// Whole records that lie behind the damage.
+    pub cut: Vec<String>,
+    /// Whether that is all.
+    pub exact: bool,
 }

@@ -1,6 +1,6 @@
 //! The page as text, and as markup: what an engineer reads, and what a browser is given.
 
-use super::samples::{empty, healthy, hostile, on_fire};
+use super::samples::{damaged, empty, healthy, hostile, on_fire};
 use super::{Status, asset, render};
 
 /// The page's text, tags taken out, one line for each run of text between block elements.
@@ -54,7 +54,8 @@ fn an_empty_page_teaches_the_first_command() {
             "Nothing out of the ordinary.",
             "Topics",
             "orders",
-            "Disk",
+            "Log",
+            "state ● taking",
             "Node",
             "up since 3 s ago",
         ],
@@ -147,6 +148,25 @@ fn a_page_on_fire_tells_what_is_wrong_for_whom_and_what_comes_next() {
 }
 
 #[test]
+fn a_page_of_a_damaged_log_says_where_which_offsets_and_what_to_do() {
+    reads(
+        &damaged(),
+        &[
+            "■ broken",
+            "The log is damaged at wal/00000004.wal byte 1400832. What is whole is served; nothing is taken in until somebody repairs it. One more thing needs attention, below.",
+            "evenkeel log verify ./evenkeel-data",
+            "Damage",
+            "lost: orders-3 offsets 17 to 19",
+            "whole, and behind the damage: orders-3 offsets 20 to 41",
+            "evenkeel log repair ./evenkeel-data",
+            "▲ 83 % of its limit",
+            "state ■ damaged: reads only",
+            "▲ note /var/lib/evenkeel is on tmpfs",
+        ],
+    );
+}
+
+#[test]
 fn hostile_names_stay_text() {
     let html = render(&hostile()).into_string();
     assert!(!html.contains("<script>"), "no element comes in");
@@ -204,7 +224,13 @@ fn gaps_in_the_budget_s_history_stay_gaps() {
 /// With `EVENKEEL_PAGES=folder` the pages are left there, to be looked at in a browser.
 #[test]
 fn every_page_is_whole() {
-    for (name, status) in [("empty", empty()), ("healthy", healthy()), ("on-fire", on_fire()), ("hostile", hostile())] {
+    for (name, status) in [
+        ("empty", empty()),
+        ("healthy", healthy()),
+        ("on-fire", on_fire()),
+        ("hostile", hostile()),
+        ("damaged", damaged()),
+    ] {
         let html = render(&status).into_string();
         assert!(html.starts_with("<!DOCTYPE html>") && html.ends_with("</html>"), "{name}");
         let Ok(folder) = std::env::var("EVENKEEL_PAGES") else { continue };

@@ -1,6 +1,6 @@
 //! Reads the ledger from where it was read last, into the watch.
 
-use evenkeel_log::{Log, ReadLimit};
+use evenkeel_log::{Log, ReadError, ReadLimit};
 use evenkeel_model::{Shard, ledger, names};
 use evenkeel_watch::Watch;
 
@@ -9,13 +9,15 @@ pub(super) struct Tail {
     log: Log,
     shard: Shard,
     next: u64,
+    /// The ledger could not be read, and that was said.
+    is_unreadable: bool,
 }
 
 impl Tail {
     pub(super) fn new(log: Log) -> Tail {
         let shard = Shard::new(names::LEDGER_TOPIC, 0);
         let next = log.ends(&shard).map_or(0, |ends| ends.start);
-        Tail { log, shard, next }
+        Tail { log, shard, next, is_unreadable: false }
     }
 
     /// Counts every record that became durable since the last time.
@@ -23,11 +25,16 @@ impl Tail {
         loop {
             let records = match self.log.read(&self.shard, self.next, ReadLimit::default()) {
                 Ok(records) => records,
+                // A damaged log need not have a ledger.
+                Err(ReadError::UnknownTopic { .. }) => return,
                 Err(e) => {
-                    tracing::error!(error = %e, "the ledger cannot be read; indicators stand still");
+                    if !std::mem::replace(&mut self.is_unreadable, true) {
+                        tracing::error!(error = %e, "the ledger cannot be read; indicators stand still");
+                    }
                     return;
                 }
             };
+            self.is_unreadable = false;
             let Some(last) = records.last() else { return };
             self.next = last.at.offset + 1;
             for stored in &records {

@@ -1,43 +1,9 @@
 //! The real binary: exit codes, what is on stdout and what on stderr.
 
-use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::io::Write;
+use std::process::{Command, Stdio};
 
-fn evenkeel(folder: &Path, words: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_evenkeel")).current_dir(folder).args(words).output().unwrap()
-}
-
-fn err(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-fn out(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-/// A node that ends with the test.
-struct Up(Child, String);
-
-impl Drop for Up {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn up(folder: &Path) -> Up {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
-        .current_dir(folder)
-        .args(["up", "--http", "127.0.0.1:0"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    Up(child, line)
-}
+use crate::binary::{err, evenkeel, out, up};
 
 #[test]
 fn check_prints_yaml_on_stdout_and_a_typo_exits_3_with_the_right_name() {
@@ -96,7 +62,7 @@ fn publish_and_tail_carry_lines_through_and_a_wrong_line_is_named() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("evenkeel.yaml"), "topics: { orders: { partitions: 2 } }\n").unwrap();
     let node = up(folder.path());
-    let url = format!("http://{}", node.1.split(' ').nth(3).unwrap());
+    let url = node.url();
     let publish = |lines: &str| {
         let mut child = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
             .args(["publish", "orders", "--node", &url, "--type", "T", "--id-from", "/id", "--output", "json"])

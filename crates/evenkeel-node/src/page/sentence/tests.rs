@@ -65,7 +65,7 @@ fn a_broken_promise_goes_before_everything_else() {
 #[test]
 fn a_log_that_stopped_is_the_first_thing_to_know() {
     let (level, text) = with(|s| {
-        s.node.log_stopped = Some("a flush failed (EIO)".to_owned());
+        s.log.stopped = Some("a flush failed (EIO)".to_owned());
         s.proof = Some(Proof { lost: 1, ..Proof::default() });
     });
     assert_eq!(level, Level::Broken);

@@ -1,0 +1,49 @@
+//! The real binary, run as a user would.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+/// Runs one verb to its end.
+pub fn evenkeel(folder: &Path, words: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_evenkeel")).current_dir(folder).args(words).output().unwrap()
+}
+
+pub fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+pub fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// A node that is killed with the test, and the line that it said when it was ready.
+pub struct Up(Child, pub String);
+
+impl Up {
+    /// Where it serves.
+    pub fn url(&self) -> String {
+        let address = self.1.split("http ").nth(1).and_then(|rest| rest.split(' ').next());
+        format!("http://{}", address.unwrap_or_default())
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+pub fn up(folder: &Path) -> Up {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
+        .current_dir(folder)
+        .args(["up", "--http", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    Up(child, line)
+}
