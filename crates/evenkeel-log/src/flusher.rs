@@ -103,7 +103,7 @@ fn moment(state: &State) -> Moment {
         leader_epoch: state.machine.at(place).map_or(0, |p| p.leader_epoch),
         segments: partition.segments.clone(),
     };
-    let held_anything = |p: &PartitionAt| p.ends.high_watermark > 0;
+    let held_anything = |p: &PartitionAt| p.ends.high_watermark > 0 || p.leader_epoch > 0;
     Moment {
         wal: state.wal,
         last_at: state.last_at,

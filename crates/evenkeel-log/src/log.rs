@@ -355,6 +355,11 @@ impl Log {
         self.0.shared.files.prepare()
     }
 
+    /// What readers see.
+    pub(crate) fn state(&self) -> std::sync::RwLockReadGuard<'_, crate::state::State> {
+        self.0.shared.state()
+    }
+
     /// Seals, as an idle writer does.
     pub(crate) fn seal(&self) {
         self.0.pen.seal();

@@ -13,7 +13,7 @@ mod plan;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use evenkeel_model::Clock;
+use evenkeel_model::{Clock, Shard};
 
 use crate::disk::Disk;
 use crate::options::Options;
@@ -45,6 +45,9 @@ pub struct Repaired {
     pub lost: Vec<Offsets>,
     /// Whole records behind the damage that are cut off.
     pub cut: Vec<Offsets>,
+    /// The partitions that are cut, or may be, with their new leader epochs: offsets from their
+    /// ends on are given anew.
+    pub epochs: Vec<(Shard, u32)>,
 }
 
 impl Repair {

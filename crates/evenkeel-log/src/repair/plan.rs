@@ -1,13 +1,19 @@
 //! What a repair keeps and what it gives up. Reads only.
 
+use evenkeel_model::Shard;
+
 use super::{Live, Repaired};
-use crate::OpenError;
+use crate::control::Fact;
 use crate::damage::joined;
 use crate::disk::Disk;
 use crate::recovery::{self, Survey, behind, doing, scan};
 use crate::safeguard::Guards;
 use crate::state::State;
 use crate::wal::{FIRST_GROUP, number};
+use crate::{Damage, DamageKind, OpenError};
+
+/// More producer ids than are ever taken between two checkpoints.
+const PRODUCERS_LEFT_OUT: i64 = 1 << 32;
 
 /// Where a repaired log begins: beyond everything that the damaged one may have called its own.
 pub(super) struct Beginning {
@@ -20,7 +26,7 @@ pub(super) struct Beginning {
 
 /// The state that is kept, where it goes on, and what is given up.
 pub(super) fn plan(disk: &dyn Disk, guards: Guards) -> Result<(State, Beginning, Repaired), OpenError> {
-    let Survey { slots, state, end, damage } = recovery::survey(disk, guards)?;
+    let Survey { slots, mut state, end, damage } = recovery::survey(disk, guards)?;
     let (Some(newest), Some(end)) = (slots.newest(), end) else {
         return Err(if damage.is_empty() {
             OpenError::Absent { folder: disk.name() }
@@ -43,5 +49,33 @@ pub(super) fn plan(disk: &dyn Disk, guards: Guards) -> Result<(State, Beginning,
     let generation = if (named + 1) % 2 == newest.generation % 2 { named + 1 } else { named };
     let lost = joined(damage.iter().flat_map(|d| d.lost.clone()).collect());
     let cut = joined(damage.iter().flat_map(|d| d.cut.clone()).collect());
-    Ok((state, Beginning { live, lsn, generation }, Repaired { damage, lost, cut }))
+    let epochs = raise_epochs(&mut state, &damage)?;
+    Ok((state, Beginning { live, lsn, generation }, Repaired { damage, lost, cut, epochs }))
+}
+
+/// A cut partition gets a new leader epoch, since offsets behind the cut are given anew. Where
+/// nothing tells which partitions were cut, all of them get one. Ids of producers that may have
+/// been given out behind the cut are left out.
+fn raise_epochs(state: &mut State, damage: &[Damage]) -> Result<Vec<(Shard, u32)>, OpenError> {
+    let cutting: Vec<&Damage> = damage.iter().filter(|d| d.kind != DamageKind::Segment).collect();
+    if cutting.iter().all(|d| d.exact && d.lost.is_empty() && d.cut.is_empty()) {
+        return Ok(Vec::new());
+    }
+    state.machine.next_producer += PRODUCERS_LEFT_OUT;
+    let all = cutting.iter().any(|d| !d.exact);
+    let is_cut = |shard: &Shard| all || cutting.iter().any(|d| d.lost.iter().chain(&d.cut).any(|o| o.shard == *shard));
+    let named = state
+        .places()
+        .map(|(place, topic, ends, _)| (place, Shard::new(topic.name.clone(), place.partition), ends.high_watermark));
+    let mut raised = Vec::new();
+    for (place, shard, from) in named.filter(|(_, shard, _)| is_cut(shard)).collect::<Vec<_>>() {
+        let epoch = state.machine.at(place).map_or(0, |p| p.leader_epoch) + 1;
+        state.learn(&Fact::Epoch { place, epoch, from }).map_err(|why| refused(&shard, why))?;
+        raised.push((shard, epoch));
+    }
+    Ok(raised)
+}
+
+fn refused(shard: &Shard, why: String) -> OpenError {
+    OpenError::Io { doing: format!("raising the leader epoch of {}-{}", shard.topic, shard.partition), why }
 }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use super::Rig;
+use evenkeel_model::Shard;
+
 use super::damage::{flip, flip_value};
 use super::report::{broken_in_the_middle, damage, offsets};
 use crate::{OpenError, Repair, Repaired, verify};
@@ -26,6 +28,7 @@ fn a_repair_ends_the_log_before_the_damage_and_it_goes_on_from_there() {
     let repaired = repair(&rig).expect("repaired");
     assert_eq!(repaired.lost, [offsets(0, 1, 3), offsets(1, 0, 1)]);
     assert_eq!(repaired.cut, [offsets(0, 3, 4), offsets(1, 1, 2)]);
+    assert_eq!(repaired.epochs, [(Shard::new("t", 0), 1), (Shard::new("t", 1), 1)]);
     rig.disk.cut_power();
     assert!(verified(&rig));
     rig.open().expect("it is repaired");
@@ -34,6 +37,23 @@ fn a_repair_ends_the_log_before_the_damage_and_it_goes_on_from_there() {
     rig.open().expect("it opens again");
     assert_eq!(rig.values(0).expect("read"), ["first", "more"]);
     assert_eq!(rig.values(1).expect("read"), [""; 0]);
+    assert_eq!(epochs(&rig), [0, 1, 1], "leader epochs are kept, and only cut partitions got one");
+}
+
+/// The leader epochs of all partitions.
+fn epochs(rig: &Rig) -> Vec<u32> {
+    let state = rig.log().state();
+    state.machine.topics.places().map(|(_, _, partition)| partition.leader_epoch).collect()
+}
+
+#[test]
+fn where_nothing_tells_what_was_cut_every_partition_gets_a_new_leader_epoch() {
+    let mut rig = broken_in_the_middle(74);
+    let at = super::damage::group_of(&rig, "broken");
+    rig.disk.tamper("wal/0000000000000001.wal", |bytes| bytes[at..at + 4096].fill(0));
+    repair(&rig).expect("repaired");
+    rig.open().expect("it is repaired");
+    assert_eq!(epochs(&rig), [1, 1, 1]);
 }
 
 #[test]
@@ -58,7 +78,8 @@ fn a_repair_after_a_lost_slot_loses_nothing() {
     flip(&rig.disk, "checkpoint.0", 40);
     let found = damage(&mut rig);
     assert!(found[0].exact && found[0].lost.is_empty() && found[0].cut.is_empty(), "{found:?}");
-    repair(&rig).expect("repaired");
+    let repaired = repair(&rig).expect("repaired");
+    assert!(repaired.epochs.is_empty(), "nothing was cut");
     rig.open().expect("it is repaired");
     assert_eq!(rig.values(0).expect("read"), ["first", "second"]);
 }
