@@ -5,6 +5,9 @@
 //! checksum of the blocks between, so that a claimed group costs at most two blocks to check,
 //! however long it says it is.
 
+#[cfg(test)]
+mod tests;
+
 use super::chain::CHUNK;
 use super::doing;
 use crate::OpenError;
