@@ -5,20 +5,27 @@
 //! patched in place. Decoding trusts nothing: every length is checked against the bytes that are
 //! there before it is used, nothing is allocated by a claimed count, and nothing panics.
 //!
-//! Not here: compression (a compressed batch is refused by name) and control records.
+//! Not here: compression; a compressed batch is refused by name.
 
 mod decode;
 mod encode;
+mod marker;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 
-pub use decode::{Head, Records, verify};
+pub use decode::{Head, Records, check, verify};
 pub use encode::{encode, place};
+pub use marker::{MARKER_BYTES, marker, marker_of};
 
 /// The bytes before the first record.
 pub const HEAD_BYTES: usize = 61;
+
+/// Bits of a batch's attributes.
+const COMPRESSION: i16 = 7;
+const TRANSACTIONAL: i16 = 1 << 4;
+const CONTROL: i16 = 1 << 5;
 
 /// Where the checksummed part begins.
 const CHECKED_FROM: usize = 21;
@@ -38,6 +45,10 @@ pub enum Malformed {
     Length,
     /// A header's name is not UTF-8.
     HeaderName,
+    /// It is a control batch, which only the log itself writes.
+    Control,
+    /// Its producer's id, epoch, sequence and transactional bit do not go together.
+    Producer,
 }
 
 impl fmt::Display for Malformed {
@@ -49,6 +60,10 @@ impl fmt::Display for Malformed {
             Malformed::Compressed => f.write_str("the batch is compressed"),
             Malformed::Length => f.write_str("a length in the batch contradicts its bytes"),
             Malformed::HeaderName => f.write_str("a header's name is not UTF-8"),
+            Malformed::Control => f.write_str("a control batch, which only the log itself writes"),
+            Malformed::Producer => {
+                f.write_str("producer id, epoch, sequence and transactional bit of the batch do not go together")
+            }
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::disk::Disk;
 use crate::disk::readonly::ReadOnly;
 use crate::recovery;
 use crate::safeguard::Guards;
-use crate::{Damage, Extent, OpenError};
+use crate::{Damage, Extent, OpenError, Options};
 use part::Part;
 
 /// One piece of a folder.
@@ -124,7 +124,7 @@ pub struct Dump {
 pub fn dump(disk: Arc<dyn Disk>, show: Show) -> Result<Dump, OpenError> {
     let lock = recovery::take(&*disk)?;
     let (disk, guards) = (ReadOnly(disk), Guards::default());
-    let survey = recovery::survey(&disk, guards)?;
+    let survey = recovery::survey(&disk, guards, Options::default().memory())?;
     let names = survey.state.places().map(|(place, topic, _, _)| (place.topic, topic.name.clone())).collect();
     let parts = part::all(&disk, &survey)?;
     let ready = survey.damage.into_iter().map(Dumped::Damaged).collect();

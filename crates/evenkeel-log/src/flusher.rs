@@ -40,6 +40,7 @@ struct Moment {
     generation: u64,
     topics: Vec<(u32, Topic)>,
     partitions: Vec<PartitionAt>,
+    machine: Bytes,
     condemned: usize,
 }
 
@@ -111,6 +112,7 @@ fn moment(state: &State) -> Moment {
         // The control topic is there without being said.
         topics: state.machine.topics.iter().map(|(number, entry)| (number, entry.topic.clone())).skip(1).collect(),
         partitions: state.places().map(part).filter(held_anything).collect(),
+        machine: state.machine.encode().into(),
         condemned: state.condemned.len(),
     }
 }
@@ -129,7 +131,7 @@ impl Moment {
             last_at: self.last_at,
             topics: Some(self.topics.clone()),
             partitions,
-            machine: Bytes::new(),
+            machine: self.machine.clone(),
         }
     }
 }

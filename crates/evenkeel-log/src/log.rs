@@ -7,13 +7,14 @@ use bytes::Bytes;
 use evenkeel_model::names::OWN_PREFIX;
 use evenkeel_model::{Clock, Shard, Stored, Timestamp};
 
-use crate::batch::Head;
+use crate::batch::{Head, MARKER_BYTES};
 use crate::control::RECORD_BYTES;
 use crate::disk::readonly::ReadOnly;
 use crate::engine::{self, Bell, Pen, Shared};
 use crate::flusher::Flusher;
 use crate::handles::Handles;
 use crate::handover::Handover;
+use crate::machine::Session;
 use crate::queue::{Declaration, Job, Part, Work};
 use crate::recovery::{self, Recovered};
 use crate::state::Place;
@@ -24,7 +25,7 @@ use crate::wal::header::{ENTRY_BYTES, GROUP_BYTES};
 use crate::wal::writer::Writer;
 use crate::{
     Append, AppendError, Appending, Beyond, Creating, Damage, Data, Disk, Ends, Naming, Open, OpenError, Options,
-    ReadError, ReadLimit, Retained, Set, Topic, TopicError, TopicSettings, batch, read, retention, topic,
+    Producer, ReadError, ReadLimit, Retained, Set, Topic, TopicError, TopicSettings, batch, read, retention, topic,
 };
 
 /// A log; clones share it. The last one to go closes it.
@@ -174,7 +175,15 @@ impl Log {
 
     /// The transactions that are open, the oldest first.
     pub fn transactions(&self) -> Vec<Open> {
-        Vec::new()
+        let state = self.0.shared.state();
+        let shard = |place: Place| Shard::new(state.name(place.topic), place.partition);
+        let open = |(producer, session): (Producer, &Session)| {
+            let partitions = session.open.iter().map(|(place, first)| (shard(*place), *first)).collect();
+            Open { producer, since: session.since, partitions }
+        };
+        let mut all: Vec<Open> = state.machine.transactions().map(open).collect();
+        all.sort_by_key(|open| (open.since, open.producer));
+        all
     }
 
     /// All topics, in the order in which they were created; the first is `evenkeel.control`.
@@ -271,8 +280,9 @@ impl Handle {
             let place = self.place(&shard)?;
             let (head, batch) = encoded(data)?;
             own |= shard.topic.starts_with(OWN_PREFIX);
-            if head.is_some() {
-                bytes += ENTRY_BYTES + batch.len();
+            if let Some(head) = &head {
+                let marker = if head.is_transactional() && !set.changes.is_empty() { MARKER_BYTES } else { 0 };
+                bytes += ENTRY_BYTES + batch.len() + marker;
             }
             parts.push(Part { place, shard, head, batch });
         }
@@ -321,7 +331,7 @@ fn encoded(data: Data) -> Result<(Option<Head>, Bytes), AppendError> {
             let batch = Bytes::from(batch::encode(&records));
             Ok((Some(Head::parse(&batch).map_err(invalid)?), batch))
         }
-        Data::Batch(batch) => Ok((Some(batch::verify(&batch).map_err(invalid)?), batch)),
+        Data::Batch(batch) => Ok((Some(batch::check(&batch).map_err(invalid)?), batch)),
     }
 }
 

@@ -1,53 +1,91 @@
-//! The one state that the log's entries make: topics, and what each partition has come to.
+//! The one state that the log's entries make: topics, what each partition has come to, producers
+//! and their transactions.
 //!
-//! [`Machine::apply`] takes the entries of groups, in order, and nothing else: no clock, no disk,
-//! no settings of the program. It runs three times: where offsets are assigned, ahead of the
-//! medium; where a durable group becomes visible; and in recovery. So the state is what replay
-//! gives, literally.
+//! [`Machine::apply`] takes the entries of groups, in order, with the group's time, and nothing
+//! else: no clock, no disk. It runs three times: where offsets are assigned, ahead of the medium;
+//! where a durable group becomes visible; and in recovery. So the state is what replay gives,
+//! literally.
 //!
-//! [`admission`] says what may be appended at all; [`topics`] has the table, [`partition`] one
-//! partition.
+//! [`admission`] says what may be appended at all. [`topics`] has the table, [`partition`] one
+//! partition, [`producers`] what is known of producers, [`aborts`] what was taken back,
+//! [`snapshot`] the bytes for a checkpoint.
 
 mod admission;
+mod aborts;
 mod partition;
+mod producers;
+mod snapshot;
 mod topics;
+#[cfg(test)]
+mod tests;
 
 use bytes::Bytes;
-use evenkeel_model::Shard;
+use evenkeel_model::{Shard, Timestamp};
 
+pub(crate) use aborts::Aborts;
 pub(crate) use partition::Partition;
+pub(crate) use producers::{Memory, Session};
 pub(crate) use topics::Topics;
 
-use crate::batch::Head;
+use crate::batch::{self, Head};
 use crate::control::{self, Fact};
 use crate::state::{CONTROL, Place};
+use crate::{Change, Producer};
 
 /// All of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Machine {
     pub(crate) topics: Topics,
-    /// No id below this one is given to a producer any more.
+    producers: producers::Producers,
+    /// Ids below this one were given to producers, and are never given again.
     pub(crate) next_producer: i64,
 }
 
 impl Machine {
     /// Before the first entry: only the control topic is there.
-    pub(crate) fn new() -> Machine {
-        Machine { topics: Topics::new(), next_producer: 0 }
+    pub(crate) fn new(memory: Memory) -> Machine {
+        Machine { topics: Topics::new(), producers: producers::Producers::new(memory), next_producer: 0 }
     }
 
-    /// Takes the next entry; `head` is that of `batch`. Gives back what the control topic says.
-    pub(crate) fn apply(&mut self, place: Place, head: &Head, batch: &Bytes) -> Result<Vec<Fact>, String> {
-        let Some(partition) = self.at_mut(place) else {
-            return Err(format!("no topic has partition {}-{}", place.topic, place.partition));
-        };
-        partition.extend(head)?;
-        if place != CONTROL {
-            return Ok(Vec::new());
+    /// Takes the next entry, of a group of time `at`; `head` is that of `batch`. Gives back what the
+    /// control topic says.
+    pub(crate) fn apply(
+        &mut self,
+        place: Place,
+        head: &Head,
+        batch: &Bytes,
+        at: Timestamp,
+    ) -> Result<Vec<Fact>, String> {
+        self.partition(place)?.extend(head)?;
+        if place == CONTROL {
+            let facts = control::decode(batch)?;
+            facts.iter().try_for_each(|fact| self.learn(fact))?;
+            return Ok(facts);
         }
-        let facts = control::decode(batch)?;
-        facts.iter().try_for_each(|fact| self.learn(fact))?;
-        Ok(facts)
+        if let Some(producer) = head.producer {
+            if head.is_control() {
+                self.decide(place, producer, head, batch, at)?;
+            } else if self.producers.note(place, producer, head, at) {
+                self.partition(place)?.open.insert(head.base, producer.id);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// Takes a marker.
+    fn decide(
+        &mut self,
+        place: Place,
+        producer: Producer,
+        head: &Head,
+        batch: &Bytes,
+        at: Timestamp,
+    ) -> Result<(), String> {
+        let commit = batch::marker_of(batch).map_err(|e| e.to_string())?;
+        if let Some(first) = self.producers.end(place, producer, at) {
+            self.partition(place)?.decide(producer.id, first, head.base, commit);
+        }
+        Ok(())
     }
 
     /// Takes what the control topic says.
@@ -55,7 +93,10 @@ impl Machine {
         match fact {
             Fact::Created { number, topic } => self.topics.create(*number, topic.clone()),
             Fact::Configured { number, topic } => self.topics.configure(*number, topic.clone()),
-            Fact::Deleted { number, name } => self.topics.delete(*number, name),
+            Fact::Deleted { number, name } => {
+                self.producers.forget(*number);
+                self.topics.delete(*number, name)
+            }
             Fact::Started { place, offset } => self.partition(*place)?.begin(*offset),
             Fact::Producers { until } => {
                 self.next_producer = self.next_producer.max(*until);
@@ -85,5 +126,28 @@ impl Machine {
         let partitions = self.topics.get(number).map_or(0, |entry| entry.topic.partitions);
         let place = Place { topic: number, partition: shard.partition };
         if shard.partition < partitions { Ok(place) } else { Err(Some(partitions)) }
+    }
+
+    /// The partitions of a producer's open transaction.
+    pub(crate) fn open_places(&self, producer: i64) -> Vec<Place> {
+        let session = self.producers.sessions.get(&producer);
+        session.map(|session| session.open.keys().copied().collect()).unwrap_or_default()
+    }
+
+    /// What the markers take that these changes bring.
+    pub(crate) fn marker_bytes(&self, changes: &[Change]) -> usize {
+        let markers = changes.iter().map(|change| match change {
+            Change::End { producer, .. } => {
+                self.producers.sessions.get(&producer.id).map_or(0, |session| session.open.len())
+            }
+            Change::Start { .. } => 0,
+        });
+        markers.sum::<usize>() * batch::MARKER_BYTES
+    }
+
+    /// The producers with an open transaction.
+    pub(crate) fn transactions(&self) -> impl Iterator<Item = (Producer, &Session)> {
+        let open = self.producers.sessions.iter().filter(|(_, session)| !session.open.is_empty());
+        open.map(|(id, session)| (Producer { id: *id, epoch: session.epoch }, session))
     }
 }

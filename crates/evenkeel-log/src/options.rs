@@ -1,5 +1,9 @@
 //! How the log is sized. Every limit has a name and a default.
 
+use std::time::Duration;
+
+use crate::batch::MARKER_BYTES;
+use crate::machine::Memory;
 use crate::safeguard::Guards;
 #[cfg(test)]
 use crate::safeguard::Safeguard;
@@ -32,6 +36,11 @@ pub struct Options {
     pub tail_bytes: usize,
     /// On a full disk, the part of the last write-ahead file that only `evenkeel.*` topics may use.
     pub headroom_bytes: u64,
+    /// A producer that was silent for so long is forgotten: its next batch begins again at sequence 0.
+    pub producer_expiry: Duration,
+    /// So many pairs of producer and partition are remembered; beyond it the longest silent ones are
+    /// forgotten early.
+    pub producers_max: usize,
     /// The safeguard that a test takes away.
     #[cfg(test)]
     pub(crate) without: Option<Safeguard>,
@@ -44,6 +53,13 @@ impl Options {
         self.wal_first_file_bytes = padded(self.wal_first_file_bytes.max(8 * BLOCK));
         self.wal_file_bytes = padded(self.wal_file_bytes.max(self.wal_first_file_bytes));
         self
+    }
+
+    /// What is remembered of producers. A transaction is in no more partitions than half a group has
+    /// room for markers.
+    pub(crate) fn memory(&self) -> Memory {
+        let transaction_max = self.group_bytes_max / 2 / MARKER_BYTES;
+        Memory { expiry: self.producer_expiry, max: self.producers_max.max(1), transaction_max }
     }
 
     pub(crate) fn guards(&self) -> Guards {
@@ -69,6 +85,8 @@ impl Default for Options {
             open_segments_max: 2048,
             tail_bytes: 32 << 20,
             headroom_bytes: 256 << 10,
+            producer_expiry: Duration::from_secs(24 * 3600),
+            producers_max: 100_000,
             #[cfg(test)]
             without: None,
         }

@@ -7,6 +7,7 @@ use evenkeel_model::Shard;
 
 use crate::batch::Head;
 use crate::handover::Load;
+use crate::machine::Machine;
 use crate::state::Place;
 use crate::ticket::Promise;
 use crate::{AppendError, Appended, Change, Topic, TopicError, TopicSettings};
@@ -14,7 +15,7 @@ use crate::{AppendError, Appended, Change, Topic, TopicError, TopicSettings};
 /// Something for the writer to do.
 pub(crate) struct Job {
     pub(crate) work: Work,
-    /// What it takes in a group.
+    /// What it takes in a group, but for the markers that it brings.
     pub(crate) bytes: usize,
     /// True when it touches one of the node's own topics, which may use the headroom.
     pub(crate) own: bool,
@@ -46,6 +47,14 @@ pub(crate) struct Part {
 }
 
 impl Job {
+    /// What it takes in the group that comes after what `machine` has taken.
+    pub(crate) fn takes(&self, machine: &Machine) -> usize {
+        match &self.work {
+            Work::Append(_, changes, _) => self.bytes + machine.marker_bytes(changes),
+            Work::Topic(..) | Work::Producer(_) => self.bytes,
+        }
+    }
+
     /// Says that nothing was written, or that nobody knows.
     pub(crate) fn refuse(self, error: AppendError) {
         match self.work {
@@ -61,12 +70,19 @@ impl Load for Job {
         self.bytes.max(1)
     }
 
-    /// That of the first part's partition.
+    /// That of the producer, whose batches must stay in order whatever partitions they are for;
+    /// without one, that of the first part's partition.
     fn lane(&self) -> u64 {
-        let first = match &self.work {
-            Work::Append(parts, ..) => parts.first(),
-            Work::Topic(..) | Work::Producer(_) => None,
-        };
-        first.map_or(0, |part| u64::from(part.place.topic) << 32 | u64::from(part.place.partition))
+        let Work::Append(parts, changes, _) = &self.work else { return 0 };
+        let sends = parts.iter().find_map(|part| part.head?.producer);
+        let ends = changes.iter().find_map(|change| match change {
+            Change::End { producer, .. } => Some(*producer),
+            Change::Start { .. } => None,
+        });
+        match (sends.or(ends), parts.first()) {
+            (Some(producer), _) => 1 << 63 | producer.id.unsigned_abs(),
+            (None, Some(part)) => u64::from(part.place.topic) << 32 | u64::from(part.place.partition),
+            (None, None) => 0,
+        }
     }
 }

@@ -1,20 +1,23 @@
 //! Reading: from memory where the newest records are, from segments where the others are.
 //!
 //! A reader looks at the state under its lock, takes what it needs (batches by reference count,
-//! or the segment's numbers), and decodes outside it. Only durable records are in the state.
+//! or the segment's numbers), and decodes outside it. Only durable records are in the state, and of
+//! transactions only what is committed comes out: nothing from the last stable offset on, no
+//! markers, and no records of a transaction that was aborted.
 
 use std::io;
 
 use evenkeel_model::{Position, Shard, Stored, Timestamp};
 
-use crate::batch::{Malformed, Records};
+use crate::batch::{Head, Malformed, Records};
 use crate::engine::Shared;
+use crate::machine::Aborts;
 use crate::segment::index::Index;
 use crate::segment::walk::{Lost, Walk};
 use crate::segment::{Segment, folder, log_path};
 use crate::state::Place;
 use crate::tail::Held;
-use crate::{ReadError, ReadLimit};
+use crate::{Producer, ReadError, ReadLimit};
 
 use bytes::Bytes;
 
@@ -28,18 +31,36 @@ enum Source {
     Segment(Place, Segment),
 }
 
+/// What of a partition is committed.
+#[derive(Default)]
+struct Committed {
+    /// Nothing is decided from here on.
+    stable: u64,
+    aborts: Aborts,
+}
+
+impl Committed {
+    fn hides(&self, head: &Head) -> bool {
+        let aborted = |p: Producer| head.is_transactional() && self.aborts.covers(p.id, head.base);
+        head.is_control() || head.base >= self.stable || head.producer.is_some_and(aborted)
+    }
+}
+
 /// Records from `from` on, at least one if there is one.
 pub(crate) fn read(shared: &Shared, shard: &Shard, from: u64, limit: ReadLimit) -> Result<Vec<Stored>, ReadError> {
-    let mut out = Collected { shard, limit, bytes: 0, records: Vec::new() };
+    let mut out = Collected { shard, limit, committed: Committed::default(), bytes: 0, records: Vec::new() };
     let mut next = from;
     while !out.is_full() {
-        match source(shared, shard, next, limit)? {
+        let (source, committed) = source(shared, shard, next, limit)?;
+        out.committed = committed;
+        match source {
             Source::End => break,
             Source::Tail(batches) => {
                 for batch in &batches {
                     out.take(&batch.bytes, batch.appended, next).map_err(|e| in_memory(shard, batch.base, e))?;
                 }
-                break;
+                // All of it may have been hidden.
+                next = batches.last().map_or(next, Held::end);
             }
             Source::Segment(place, segment) => match read_segment(shared, place, &segment, &mut out, next) {
                 // Retention may have taken it in the meantime: the next look says so.
@@ -59,7 +80,7 @@ pub(crate) fn read(shared: &Shared, shard: &Shard, from: u64, limit: ReadLimit) 
     Ok(out.records)
 }
 
-fn source(shared: &Shared, shard: &Shard, from: u64, limit: ReadLimit) -> Result<Source, ReadError> {
+fn source(shared: &Shared, shard: &Shard, from: u64, limit: ReadLimit) -> Result<(Source, Committed), ReadError> {
     let state = shared.state();
     let (place, ends, partition) = state.find(shard)?;
     if from < ends.start {
@@ -68,23 +89,25 @@ fn source(shared: &Shared, shard: &Shard, from: u64, limit: ReadLimit) -> Result
     if from > ends.high_watermark {
         return Err(ReadError::Beyond { end: ends.high_watermark });
     }
-    if from == ends.high_watermark {
-        return Ok(Source::End);
+    let aborts = state.machine.at(place).map(|p| p.aborts.clone()).unwrap_or_default();
+    let committed = Committed { stable: ends.last_stable, aborts };
+    if from >= ends.last_stable {
+        return Ok((Source::End, committed));
     }
     if partition.tail.start().is_some_and(|start| start <= from) {
         let (mut records, mut bytes) = (0, 0);
         let enough = |held: &&Held| {
-            let more = records < limit.records && bytes < limit.bytes;
+            let more = records < limit.records && bytes < limit.bytes && held.base < ends.last_stable;
             records += usize::try_from(held.end() - held.base.max(from)).unwrap_or(usize::MAX);
             bytes += held.bytes.len();
             more
         };
-        return Ok(Source::Tail(partition.tail.from(from).take_while(enough).cloned().collect()));
+        return Ok((Source::Tail(partition.tail.from(from).take_while(enough).cloned().collect()), committed));
     }
     let index = partition.segments.partition_point(|s| s.end <= from);
     match partition.segments.get(index) {
-        Some(segment) => Ok(Source::Segment(place, *segment)),
-        None => Ok(Source::End),
+        Some(segment) => Ok((Source::Segment(place, *segment), committed)),
+        None => Ok((Source::End, committed)),
     }
 }
 
@@ -110,6 +133,9 @@ fn read_segment(
             // What was read is good; the next read reports the damage.
             Err(_) => break,
         };
+        if found.base >= out.committed.stable {
+            break;
+        }
         if found.end > from {
             out.take(&found.bytes, found.appended, from).map_err(|e| ReadError::Corrupt {
                 place: format!("{path} offset {}", found.base),
@@ -160,6 +186,7 @@ pub(crate) fn offset_at(shared: &Shared, shard: &Shard, time: Timestamp) -> Resu
 struct Collected<'a> {
     shard: &'a Shard,
     limit: ReadLimit,
+    committed: Committed,
     bytes: usize,
     records: Vec<Stored>,
 }
@@ -170,7 +197,7 @@ impl Collected<'_> {
     }
 
     fn take(&mut self, batch: &Bytes, appended: Timestamp, from: u64) -> Result<(), Malformed> {
-        if self.is_full() {
+        if self.is_full() || self.committed.hides(&Head::parse(batch)?) {
             return Ok(());
         }
         let mut records = Records::of(batch)?;

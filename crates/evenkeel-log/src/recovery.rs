@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 use crate::disk::readonly::NoFile;
 use crate::disk::{Disk, LockError};
+use crate::machine::Memory;
 use crate::options::Options;
 use crate::safeguard::Guards;
 use crate::segment::append::Site;
@@ -69,7 +70,7 @@ pub(crate) struct Survey {
 pub(crate) fn recover(disk: &Arc<dyn Disk>, options: &Options, stats: &Arc<Stats>) -> Result<Recovered, OpenError> {
     let site = Site { disk: &**disk, options, stats };
     let mut replay = Replay::new(Some(site));
-    let Survey { slots, state, end, damage } = read(&**disk, options.guards(), &mut replay)?;
+    let Survey { slots, state, end, damage } = read(&**disk, options.guards(), options.memory(), &mut replay)?;
     if !damage.is_empty() {
         return Err(OpenError::Corrupt { damage });
     }
@@ -93,8 +94,8 @@ pub(crate) fn recover(disk: &Arc<dyn Disk>, options: &Options, stats: &Arc<Stats
 }
 
 /// Reads everything that opening needs, changes nothing, and says what is damaged.
-pub(crate) fn survey(disk: &dyn Disk, guards: Guards) -> Result<Survey, OpenError> {
-    read(disk, guards, &mut Replay::new(None))
+pub(crate) fn survey(disk: &dyn Disk, guards: Guards, memory: Memory) -> Result<Survey, OpenError> {
+    read(disk, guards, memory, &mut Replay::new(None))
 }
 
 /// Writes batches to their segments while groups are replayed, so that memory stays bounded, and
@@ -134,9 +135,9 @@ impl Replay<'_> {
     }
 }
 
-fn read(disk: &dyn Disk, guards: Guards, replay: &mut Replay<'_>) -> Result<Survey, OpenError> {
+fn read(disk: &dyn Disk, guards: Guards, memory: Memory, replay: &mut Replay<'_>) -> Result<Survey, OpenError> {
     let slots = slots::read(disk, guards)?;
-    let mut state = State::new();
+    let mut state = State::new(memory);
     let mut damage = Vec::new();
     let end = match slots.newest() {
         Some(newest) => {
@@ -169,7 +170,7 @@ pub(crate) fn take(disk: &dyn Disk) -> Result<Box<dyn Send + Sync>, OpenError> {
 
 /// What can be read of a log, and what is damaged; nothing is changed, and nothing can be appended.
 pub(crate) fn whole(disk: &dyn Disk, options: &Options) -> Result<Recovered, OpenError> {
-    let Survey { slots, state, end, damage } = survey(disk, options.guards())?;
+    let Survey { slots, state, end, damage } = survey(disk, options.guards(), options.memory())?;
     if slots.newest().is_none() && damage.is_empty() {
         return Err(OpenError::Absent { folder: disk.name() });
     }

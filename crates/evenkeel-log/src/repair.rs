@@ -55,7 +55,7 @@ impl Repair {
     pub fn plan(disk: Arc<dyn Disk>, options: Options) -> Result<Repair, OpenError> {
         let options = options.checked();
         let lock = recovery::take(&*disk)?;
-        let (state, beginning, outcome) = plan::plan(&*disk, options.guards())?;
+        let (state, beginning, outcome) = plan::plan(&*disk, options.guards(), options.memory())?;
         Ok(Repair { disk, options, lock, state, beginning, outcome })
     }
 

@@ -12,7 +12,7 @@ use evenkeel_model::{Shard, Timestamp};
 
 use crate::batch::Head;
 use crate::control::Fact;
-use crate::machine::{self, Machine};
+use crate::machine::{self, Machine, Memory};
 use crate::segment::Segment;
 use crate::tail::{Held, Tail};
 use crate::wal::Position;
@@ -82,9 +82,9 @@ pub(crate) struct State {
 
 impl State {
     /// A log that has only the control topic.
-    pub(crate) fn new() -> State {
+    pub(crate) fn new(memory: Memory) -> State {
         State {
-            machine: Machine::new(),
+            machine: Machine::new(memory),
             kept: vec![vec![Partition::default()]],
             wal: Position::default(),
             last_at: Timestamp::EPOCH,
@@ -137,7 +137,7 @@ impl State {
     /// Takes the next entry of a durable group: the machine's turn first, then what is kept.
     pub(crate) fn apply(&mut self, place: Place, held: Held) -> Result<(), String> {
         let head = Head::parse(&held.bytes).map_err(|e| e.to_string())?;
-        for fact in self.machine.apply(place, &head, &held.bytes)? {
+        for fact in self.machine.apply(place, &head, &held.bytes, held.appended)? {
             self.follow(&fact);
         }
         let weight = held.weight();

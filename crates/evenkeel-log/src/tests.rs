@@ -8,11 +8,13 @@ mod handover;
 mod limits;
 mod model;
 mod mutation;
+mod producers;
 mod reading;
 mod retention;
 mod repair;
 mod report;
 mod threads;
+mod transactions;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -24,7 +26,9 @@ use bytes::Bytes;
 use evenkeel_model::{ManualClock, Record, Shard, Timestamp};
 
 use crate::sim::SimDisk;
-use crate::{AppendError, Appended, Log, OpenError, Options, ReadError, ReadLimit, Safeguard, Set, TopicSettings};
+use crate::{
+    AppendError, Appended, Log, OpenError, Options, Producer, ReadError, ReadLimit, Safeguard, Set, TopicSettings,
+};
 
 /// A log whose steps are taken by hand, on a disk that survives it.
 struct Rig {
@@ -49,6 +53,8 @@ fn small() -> Options {
         open_segments_max: 3,
         tail_bytes: 2 << 10,
         headroom_bytes: 8 << 10,
+        producer_expiry: Duration::from_secs(3600),
+        producers_max: 40,
         without: None,
     }
 }
@@ -105,6 +111,21 @@ impl Rig {
         Record { value: Some(Bytes::copy_from_slice(value.as_bytes())), created: self.clock.now(), ..Record::default() }
     }
 
+    /// Appends a set in a group of its own.
+    fn put(&self, set: Set) -> Result<Appended, AppendError> {
+        self.clock.advance(Duration::from_millis(1));
+        let appending = self.log().append(set);
+        self.log().step();
+        appending.wait()
+    }
+
+    /// A producer that never was, in its first incarnation.
+    fn producer(&self) -> Producer {
+        let naming = self.log().new_producer();
+        self.log().step();
+        Producer { id: naming.wait().expect("an id"), epoch: 0 }
+    }
+
     /// All values of a partition of `t`, from its start.
     fn values(&self, partition: u32) -> Result<Vec<String>, ReadError> {
         let shard = Shard::new("t", partition);
@@ -126,6 +147,19 @@ impl Rig {
 
 fn text(record: &Record) -> String {
     String::from_utf8_lossy(record.value.as_deref().unwrap_or_default()).into_owned()
+}
+
+/// A batch as a producer sends it: one record for each value.
+pub(crate) fn sent(producer: Producer, sequence: i32, transactional: bool, values: &[&str]) -> Bytes {
+    let record = |value: &&str| Record { value: Some(Bytes::copy_from_slice(value.as_bytes())), ..Record::default() };
+    let mut batch = crate::batch::encode(&values.iter().map(record).collect::<Vec<_>>());
+    batch[22] = u8::from(transactional) << 4;
+    batch[43..51].copy_from_slice(&producer.id.to_be_bytes());
+    batch[51..53].copy_from_slice(&producer.epoch.to_be_bytes());
+    batch[53..57].copy_from_slice(&sequence.to_be_bytes());
+    let crc = crc32c::crc32c(&batch[21..]);
+    batch[17..21].copy_from_slice(&crc.to_be_bytes());
+    batch.into()
 }
 
 /// Where `needle` stands in a file.

@@ -16,7 +16,7 @@ use crate::recovery::{self, Survey};
 use crate::safeguard::Guards;
 use crate::segment::sweep::{Sweep, Swept};
 use crate::segment::{Segment, log_path};
-use crate::{Damage, DamageKind, Ends, Offsets, OpenError};
+use crate::{Damage, DamageKind, Ends, Offsets, OpenError, Options};
 use evenkeel_model::Shard;
 
 /// What a folder holds, and what is wrong with it.
@@ -68,7 +68,7 @@ pub fn verify(disk: Arc<dyn Disk>) -> Result<Verified, OpenError> {
 pub(crate) fn run(disk: Arc<dyn Disk>, guards: Guards) -> Result<Verified, OpenError> {
     let _lock = recovery::take(&*disk)?;
     let disk = ReadOnly(disk);
-    let Survey { slots, state, end, damage } = recovery::survey(&disk, guards)?;
+    let Survey { slots, state, end, damage } = recovery::survey(&disk, guards, Options::default().memory())?;
     let mut verified = Verified { damage, ..Verified::default() };
     if let (Some(newest), Some(end)) = (slots.newest(), &end) {
         verified.groups = end.position.lsn.saturating_sub(newest.wal.lsn);

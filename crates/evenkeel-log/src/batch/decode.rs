@@ -3,7 +3,8 @@
 use bytes::{Buf, Bytes};
 use evenkeel_model::{Header, Record, Timestamp, varint};
 
-use super::{CHECKED_FROM, HEAD_BYTES, Malformed};
+use super::{CHECKED_FROM, COMPRESSION, CONTROL, HEAD_BYTES, Malformed, TRANSACTIONAL};
+use crate::Producer;
 
 /// What stands before the records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +17,10 @@ pub struct Head {
     pub count: u32,
     /// The latest creation time in it.
     pub max_time: Timestamp,
+    /// Whose it is, if a producer with an id sent it.
+    pub producer: Option<Producer>,
+    /// The producer's sequence of its first record; -1 where there is none.
+    pub sequence: i32,
     base_time_ms: i64,
     attributes: i16,
 }
@@ -39,7 +44,8 @@ impl Head {
         let last_delta = from.get_i32();
         let base_time_ms = from.get_i64();
         let max_time = Timestamp::from_millis(from.get_i64());
-        from.advance(14);
+        let producer = Producer { id: from.get_i64(), epoch: from.get_i16() };
+        let sequence = from.get_i32();
         let count = from.get_i32();
         let length = usize::try_from(length).map_err(|_| Malformed::Length)?;
         let records = length.checked_sub(HEAD_BYTES - 12).ok_or(Malformed::Length)?;
@@ -48,12 +54,29 @@ impl Head {
         if !plausible || base > i64::MAX as u64 {
             return Err(Malformed::Length);
         }
-        Ok(Head { base, bytes: length + 12, count, max_time, base_time_ms, attributes })
+        let producer = (producer.id >= 0).then_some(producer);
+        Ok(Head { base, bytes: length + 12, count, max_time, producer, sequence, base_time_ms, attributes })
     }
 
     /// One beyond the offset of the last record.
     pub fn end(&self) -> u64 {
         self.base + u64::from(self.count)
+    }
+
+    /// True when it is a part of a transaction.
+    pub fn is_transactional(&self) -> bool {
+        self.attributes & TRANSACTIONAL != 0
+    }
+
+    /// True when its records are for the log and its clients, never for an application.
+    pub fn is_control(&self) -> bool {
+        self.attributes & CONTROL != 0
+    }
+
+    /// The sequence of its last record; sequences begin again at 0 after 2^31 - 1.
+    pub fn last_sequence(&self) -> i32 {
+        let last = (i64::from(self.sequence) + i64::from(self.count) - 1) % (1 << 31);
+        i32::try_from(last).unwrap_or(-1)
     }
 }
 
@@ -70,6 +93,25 @@ pub fn verify(batch: &[u8]) -> Result<Head, Malformed> {
     Ok(head)
 }
 
+/// Checks that `batch` is what a producer may send: one whole batch that says of itself what is so.
+pub fn check(batch: &Bytes) -> Result<Head, Malformed> {
+    let head = verify(batch)?;
+    if head.is_control() {
+        return Err(Malformed::Control);
+    }
+    let numbered = head.producer.is_some_and(|p| p.epoch >= 0 && head.sequence >= 0);
+    if head.producer.is_some() != numbered || (head.is_transactional() && !numbered) {
+        return Err(Malformed::Producer);
+    }
+    let mut records = Records::of(batch)?;
+    for delta in 0..head.count {
+        if records.decode_delta()? != i64::from(delta) {
+            return Err(Malformed::Length);
+        }
+    }
+    if records.left.has_remaining() { Err(Malformed::Length) } else { Ok(head) }
+}
+
 /// The records of one batch, each with its offset. Keys and values are slices of the batch.
 pub struct Records {
     head: Head,
@@ -84,7 +126,7 @@ impl Records {
         if batch.len() < head.bytes {
             return Err(Malformed::Short);
         }
-        if head.attributes & 7 != 0 {
+        if head.attributes & COMPRESSION != 0 {
             return Err(Malformed::Compressed);
         }
         Ok(Records { head, left: batch.slice(HEAD_BYTES..head.bytes), index: 0 })
@@ -104,15 +146,24 @@ impl Records {
         Ok(self.left.split_to(length))
     }
 
+    /// Decodes the next record and gives back only what it says of its place.
+    fn decode_delta(&mut self) -> Result<i64, Malformed> {
+        let mut from = self.cut_record()?;
+        let (_, offset_delta) = deltas(&mut from)?;
+        nullable(&mut from)?;
+        nullable(&mut from)?;
+        for _ in 0..length(&mut from)? {
+            let name = nullable(&mut from)?.ok_or(Malformed::HeaderName)?;
+            std::str::from_utf8(&name).map_err(|_| Malformed::HeaderName)?;
+            nullable(&mut from)?;
+        }
+        if from.has_remaining() { Err(Malformed::Length) } else { Ok(offset_delta) }
+    }
+
     fn decode(&mut self) -> Result<(u64, Record), Malformed> {
         let offset = self.head.base + u64::from(self.index);
         let mut from = self.cut_record()?;
-        if !from.has_remaining() {
-            return Err(Malformed::Length);
-        }
-        from.advance(1);
-        let time_delta = varint::get_i64(&mut from).ok_or(Malformed::Length)?;
-        let _offset_delta = varint::get_i64(&mut from).ok_or(Malformed::Length)?;
+        let (time_delta, _) = deltas(&mut from)?;
         let key = nullable(&mut from)?;
         let value = nullable(&mut from)?;
         let count = length(&mut from)?;
@@ -140,6 +191,17 @@ impl Iterator for Records {
         }
         Some(decoded)
     }
+}
+
+/// What a record begins with: attributes, which mean nothing, and how far it is from the batch's
+/// base time and base offset.
+fn deltas(from: &mut Bytes) -> Result<(i64, i64), Malformed> {
+    if !from.has_remaining() {
+        return Err(Malformed::Length);
+    }
+    from.advance(1);
+    let time = varint::get_i64(from).ok_or(Malformed::Length)?;
+    Ok((time, varint::get_i64(from).ok_or(Malformed::Length)?))
 }
 
 /// A length that the bytes behind it bear out.

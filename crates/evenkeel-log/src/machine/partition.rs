@@ -1,7 +1,10 @@
 //! What one partition has come to.
 
-use crate::Ends;
+use std::collections::BTreeMap;
+
+use super::aborts::{Abort, Aborts};
 use crate::batch::Head;
+use crate::{Aborted, Ends};
 
 /// One partition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,6 +15,9 @@ pub(crate) struct Partition {
     pub(crate) next: u64,
     /// What its batches carry; raised when it was cut.
     pub(crate) leader_epoch: u32,
+    /// The first offsets of the open transactions here, and whose they are.
+    pub(super) open: BTreeMap<u64, i64>,
+    pub(crate) aborts: Aborts,
 }
 
 impl Partition {
@@ -30,12 +36,22 @@ impl Partition {
         Ok(())
     }
 
+    /// The transaction of `producer` that began at `first` is over, with the marker at `last`.
+    pub(super) fn decide(&mut self, producer: i64, first: u64, last: u64, commit: bool) {
+        self.open.remove(&first);
+        if !commit {
+            let stable = self.open.keys().next().copied().unwrap_or(last + 1);
+            self.aborts.push(Abort { range: Aborted { producer, first, last }, stable });
+        }
+    }
+
     /// Begins at `offset`, if that is later than it does.
     pub(super) fn begin(&mut self, offset: u64) -> Result<(), String> {
         if offset > self.next {
             return Err(format!("a partition is to begin at {offset}, and it ends at {}", self.next));
         }
         self.start = self.start.max(offset);
+        self.aborts.forget_before(self.start);
         Ok(())
     }
 
@@ -51,6 +67,7 @@ impl Partition {
 
     /// Where it begins and ends.
     pub(crate) fn ends(&self) -> Ends {
-        Ends { start: self.start, high_watermark: self.next, last_stable: self.next }
+        let undecided = self.open.keys().next().map_or(self.next, |first| (*first).max(self.start));
+        Ends { start: self.start, high_watermark: self.next, last_stable: undecided }
     }
 }

@@ -86,6 +86,12 @@ impl Topics {
         Ok(())
     }
 
+    /// Gives no topic a number below that any more.
+    pub(super) fn skip_to(&mut self, number: u32) -> Option<()> {
+        let fits = self.next_number() <= number && number <= NUMBERS_MAX;
+        fits.then(|| self.entries.resize(number as usize, None))
+    }
+
     /// Gives a topic other settings; it may get more partitions, never fewer.
     pub(super) fn configure(&mut self, number: u32, topic: Topic) -> Result<(), String> {
         match self.get_mut(number) {

@@ -57,7 +57,7 @@ pub(super) fn make(disk: &Arc<dyn Disk>, options: &Options, stats: &Arc<Stats>) 
         stats.flushed();
     }
     let position = Position { file: file.header.number, at: FIRST_GROUP, lsn: 1, previous: 0 };
-    let mut state = State::new();
+    let mut state = State::new(options.memory());
     state.wal = position;
     state.generation = 1;
     let checkpoint = Checkpoint {

@@ -57,6 +57,11 @@ pub(super) fn run(
             }
         }
     }
+    if let Err(what) = state.machine.restore(&checkpoint.machine)
+        && damage.is_empty()
+    {
+        damage.push(Damage::new(DamageKind::Checkpoint, &slot_path(checkpoint.generation), None, what));
+    }
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use super::{Live, Repaired};
 use crate::control::Fact;
 use crate::damage::joined;
 use crate::disk::Disk;
+use crate::machine::Memory;
 use crate::recovery::{self, Survey, behind, doing, scan};
 use crate::safeguard::Guards;
 use crate::state::State;
@@ -25,8 +26,8 @@ pub(super) struct Beginning {
 }
 
 /// The state that is kept, where it goes on, and what is given up.
-pub(super) fn plan(disk: &dyn Disk, guards: Guards) -> Result<(State, Beginning, Repaired), OpenError> {
-    let Survey { slots, mut state, end, damage } = recovery::survey(disk, guards)?;
+pub(super) fn plan(disk: &dyn Disk, guards: Guards, memory: Memory) -> Result<(State, Beginning, Repaired), OpenError> {
+    let Survey { slots, mut state, end, damage } = recovery::survey(disk, guards, memory)?;
     let (Some(newest), Some(end)) = (slots.newest(), end) else {
         return Err(if damage.is_empty() {
             OpenError::Absent { folder: disk.name() }

@@ -84,18 +84,25 @@ struct Order<'a> {
 
 impl Order<'_> {
     fn append(&mut self, parts: Vec<Part>, changes: &[Change]) -> Result<Appended, AppendError> {
-        self.machine.admit(&parts, changes)?;
-        let placed = parts.into_iter().map(|part| self.place(part)).collect();
+        let mut repeats = self.machine.admit(&parts, changes, self.group.at)?.into_iter().peekable();
+        let mut placed = Vec::with_capacity(parts.len());
+        for (index, part) in parts.into_iter().enumerate() {
+            let repeat = repeats.next_if(|(at, _)| *at == index);
+            placed.push(self.place(part, repeat.map(|(_, base)| base)));
+        }
         for change in changes {
             self.change(change);
         }
         Ok(Appended { at: self.group.at, placed })
     }
 
-    fn place(&mut self, part: Part) -> Placed {
+    fn place(&mut self, part: Part, original: Option<u64>) -> Placed {
         let Part { place, shard, head, batch } = part;
-        let base = self.next(place);
         let count = head.map_or(0, |head| head.count);
+        if let Some(base) = original {
+            return Placed { shard, base, count, duplicate: true };
+        }
+        let base = self.next(place);
         if let Some(head) = head {
             self.entry(place, head, batch);
         }
@@ -109,7 +116,11 @@ impl Order<'_> {
                     self.state(&Fact::Started { place, offset: *offset });
                 }
             }
-            Change::End { .. } => {}
+            Change::End { producer, commit } => {
+                for place in self.machine.open_places(producer.id) {
+                    self.own_entry(place, batch::marker(*producer, *commit, self.group.at));
+                }
+            }
         }
     }
 
@@ -133,9 +144,14 @@ impl Order<'_> {
 
     /// States a fact in the control topic.
     fn state(&mut self, fact: &Fact) {
-        let batch = Bytes::from(control::encode(fact, self.group.at));
+        self.own_entry(CONTROL, control::encode(fact, self.group.at));
+    }
+
+    /// Puts a batch that the log itself made at the end of its partition.
+    fn own_entry(&mut self, place: Place, batch: Vec<u8>) {
+        let batch = Bytes::from(batch);
         match Head::parse(&batch) {
-            Ok(head) => self.entry(CONTROL, head, batch),
+            Ok(head) => self.entry(place, head, batch),
             Err(e) => self.group.broken = Some(e.to_string()),
         }
     }
@@ -147,7 +163,7 @@ impl Order<'_> {
         let mut batch = batch.try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..]));
         batch::place(&mut batch, head.base, epoch);
         let bytes = batch.freeze();
-        if let Err(why) = self.machine.apply(place, &head, &bytes) {
+        if let Err(why) = self.machine.apply(place, &head, &bytes, self.group.at) {
             self.group.broken = Some(why);
         }
         self.put(place, &bytes);

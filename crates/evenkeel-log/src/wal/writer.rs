@@ -87,7 +87,12 @@ impl Writer {
     pub(crate) fn turn(&mut self, mut jobs: VecDeque<Job>) -> Vec<Reply> {
         let mut replies = Vec::with_capacity(jobs.len());
         while let Some(job) = jobs.front() {
-            match self.make_room(group_bytes(job.bytes), job.own) {
+            let (bytes, max) = (job.takes(&self.machine), self.shared.options.group_bytes_max - GROUP_BYTES);
+            if bytes > max {
+                jobs.pop_front().into_iter().for_each(|job| job.refuse(AppendError::TooLarge { bytes, max }));
+                continue;
+            }
+            match self.make_room(group_bytes(bytes), job.own) {
                 Ok(()) => {}
                 Err(NoRoom::Full) => {
                     replies.extend(jobs.pop_front().map(|job| Reply::Refuse(job, AppendError::DiskFull)));
@@ -216,7 +221,7 @@ impl Writer {
         let mut group = Group::new(self.last_at, self.position.lsn);
         let mut bytes = 0;
         while let Some(job) = jobs.front() {
-            let more = bytes + job.bytes;
+            let more = bytes + job.takes(&self.machine);
             let fits = self.position.at + group_bytes(more) <= self.limit(job.own);
             if bytes > 0 && (more > max || !fits) {
                 break;

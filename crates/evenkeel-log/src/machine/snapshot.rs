@@ -1,0 +1,161 @@
+//! The machine in bytes, for a checkpoint: what its other sections do not say. They have the topics
+//! that are there, and the ends and the leader epoch of each partition.
+//!
+//! Version 1, all numbers little-endian; docs/format.md has the table. Maps are written in order, so
+//! that the same machine has the same bytes. Counts are not believed before the bytes are there.
+
+use bytes::{Buf, BufMut};
+use evenkeel_model::Timestamp;
+
+use super::aborts::Abort;
+use super::producers::{Line, Sent, Session};
+use super::{Machine, Partition};
+use crate::Aborted;
+use crate::state::Place;
+
+const VERSION: u8 = 1;
+
+impl Machine {
+    /// The bytes of a checkpoint's machine section.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = vec![VERSION];
+        out.put_u32_le(self.topics.next_number());
+        out.put_i64_le(self.next_producer);
+        out.put_i64_le(self.producers.swept.micros());
+        self.put_lines(&mut out);
+        self.put_sessions(&mut out);
+        self.put_aborts(&mut out);
+        out
+    }
+
+    /// Takes such bytes into a machine that has the topics and ends of the same checkpoint. None at
+    /// all, as in version 1 of a slot, say nothing.
+    pub(crate) fn restore(&mut self, mut from: &[u8]) -> Result<(), String> {
+        if from.is_empty() {
+            return Ok(());
+        }
+        match from.get_u8() {
+            VERSION => {
+                self.get(&mut from).filter(|()| from.is_empty()).ok_or("the machine's section cannot be read".into())
+            }
+            version => Err(format!("the machine's section has version {version}")),
+        }
+    }
+
+    fn get(&mut self, from: &mut &[u8]) -> Option<()> {
+        self.topics.skip_to(from.try_get_u32_le().ok()?)?;
+        self.next_producer = from.try_get_i64_le().ok()?;
+        self.producers.swept = get_time(from)?;
+        for _ in 0..from.try_get_u32_le().ok()? {
+            let (key, line) = get_line(from)?;
+            self.producers.lines.insert(key, line);
+        }
+        for _ in 0..from.try_get_u32_le().ok()? {
+            let (id, session) = get_session(from)?;
+            for (place, first) in &session.open {
+                self.at_mut(*place)?.open.insert(*first, id);
+            }
+            self.producers.sessions.insert(id, session);
+        }
+        for _ in 0..from.try_get_u32_le().ok()? {
+            let place = get_place(from)?;
+            get_aborts(from, self.at_mut(place)?)?;
+        }
+        Some(())
+    }
+
+    fn put_lines(&self, out: &mut Vec<u8>) {
+        let mut lines: Vec<_> = self.producers.lines.iter().collect();
+        lines.sort_unstable_by_key(|(key, _)| **key);
+        out.put_u32_le(count(lines.len()));
+        for ((place, id), line) in lines {
+            put_place(out, *place);
+            out.put_i64_le(*id);
+            out.put_i16_le(line.epoch);
+            out.put_i64_le(line.last_at.micros());
+            out.put_u8(u8::try_from(line.recent.len()).unwrap_or(u8::MAX));
+            for sent in &line.recent {
+                out.put_i32_le(sent.first);
+                out.put_i32_le(sent.last);
+                out.put_u64_le(sent.base);
+            }
+        }
+    }
+
+    fn put_sessions(&self, out: &mut Vec<u8>) {
+        out.put_u32_le(count(self.producers.sessions.len()));
+        for (id, session) in &self.producers.sessions {
+            out.put_i64_le(*id);
+            out.put_i16_le(session.epoch);
+            out.put_i64_le(session.last_at.micros());
+            out.put_i64_le(session.since.micros());
+            out.put_u32_le(count(session.open.len()));
+            for (place, first) in &session.open {
+                put_place(out, *place);
+                out.put_u64_le(*first);
+            }
+        }
+    }
+
+    fn put_aborts(&self, out: &mut Vec<u8>) {
+        let with: Vec<_> = self.topics.places().filter(|(_, _, partition)| !partition.aborts.is_empty()).collect();
+        out.put_u32_le(count(with.len()));
+        for (place, _, partition) in with {
+            put_place(out, place);
+            out.put_u32_le(count(partition.aborts.iter().len()));
+            for abort in partition.aborts.iter() {
+                out.put_i64_le(abort.range.producer);
+                out.put_u64_le(abort.range.first);
+                out.put_u64_le(abort.range.last);
+                out.put_u64_le(abort.stable);
+            }
+        }
+    }
+}
+
+fn get_line(from: &mut &[u8]) -> Option<((Place, i64), Line)> {
+    let key = (get_place(from)?, from.try_get_i64_le().ok()?);
+    let (epoch, last_at) = (from.try_get_i16_le().ok()?, get_time(from)?);
+    let sent = |from: &mut &[u8]| {
+        let (first, last) = (from.try_get_i32_le().ok()?, from.try_get_i32_le().ok()?);
+        Some(Sent { first, last, base: from.try_get_u64_le().ok()? })
+    };
+    let recent = (0..from.try_get_u8().ok()?).map(|_| sent(from)).collect::<Option<_>>()?;
+    Some((key, Line { epoch, last_at, recent }))
+}
+
+fn get_session(from: &mut &[u8]) -> Option<(i64, Session)> {
+    let id = from.try_get_i64_le().ok()?;
+    let epoch = from.try_get_i16_le().ok()?;
+    let (last_at, since) = (get_time(from)?, get_time(from)?);
+    let place = |from: &mut &[u8]| Some((get_place(from)?, from.try_get_u64_le().ok()?));
+    let open = (0..from.try_get_u32_le().ok()?).map(|_| place(from)).collect::<Option<_>>()?;
+    Some((id, Session { epoch, last_at, since, open }))
+}
+
+fn get_aborts(from: &mut &[u8], partition: &mut Partition) -> Option<()> {
+    for _ in 0..from.try_get_u32_le().ok()? {
+        let producer = from.try_get_i64_le().ok()?;
+        let (first, last) = (from.try_get_u64_le().ok()?, from.try_get_u64_le().ok()?);
+        let stable = from.try_get_u64_le().ok()?;
+        partition.aborts.push(Abort { range: Aborted { producer, first, last }, stable });
+    }
+    Some(())
+}
+
+fn put_place(out: &mut Vec<u8>, place: Place) {
+    out.put_u32_le(place.topic);
+    out.put_u32_le(place.partition);
+}
+
+fn get_place(from: &mut &[u8]) -> Option<Place> {
+    Some(Place { topic: from.try_get_u32_le().ok()?, partition: from.try_get_u32_le().ok()? })
+}
+
+fn get_time(from: &mut &[u8]) -> Option<Timestamp> {
+    from.try_get_i64_le().ok().map(Timestamp::from_micros)
+}
+
+fn count(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
