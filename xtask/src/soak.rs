@@ -12,5 +12,8 @@ pub(crate) fn soak(root: &Path, words: &[&str]) -> Result<(), String> {
         _ => return Err("soak takes nothing, or SEEDS and KILLS".to_owned()),
     };
     let env = [("EVENKEEL_SEEDS", seeds), ("EVENKEEL_KILLS", kills)];
-    cargo(root, &["test", "--release", "--workspace", "--locked", "--", "--nocapture"], &env)
+    cargo(root, &["test", "--release", "--workspace", "--locked", "--", "--nocapture"], &env)?;
+    let lossy =
+        ["run", "--release", "--locked", "--manifest-path", "crates/evenkeel-log/lossy/Cargo.toml", "--", kills];
+    cargo(root, &lossy, &env)
 }

@@ -11,17 +11,19 @@ mod check;
 #[path = "kill/cycle.rs"]
 mod cycle;
 
-use std::path::Path;
+use std::sync::Arc;
+
+use evenkeel_log::RealDisk;
 
 /// Kills of a usual run.
-const KILLS: u64 = 12;
+const KILLS: u64 = 8;
 
 const NAME: &str = "a_log_that_is_killed_under_load_keeps_what_it_acknowledged";
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["--load", folder, run] => load::load(Path::new(folder), run.parse().expect("a number")),
+        ["--load", folder, run] => load::load(Arc::new(RealDisk::new(folder)), run.parse().expect("a number")),
         ["--list", ..] => println!("{NAME}: test"),
         filters if filters.iter().any(|f| !f.starts_with('-') && !NAME.contains(*f)) => {}
         _ => kills(),
@@ -34,7 +36,8 @@ fn kills() {
     let mut dice = cycle::Dice(0x5eed_2026);
     let mut checker = check::Checker::default();
     for run in 1..=kills {
-        let said = cycle::run_and_kill(folder.path(), run, dice.lines()).unwrap_or_else(|e| panic!("run {run}: {e}"));
+        let said =
+            cycle::run_and_kill(folder.path(), run, dice.lines(), &[]).unwrap_or_else(|e| panic!("run {run}: {e}"));
         checker.acked(said);
         checker.check(folder.path()).unwrap_or_else(|e| panic!("after kill {run}: {e}"));
     }

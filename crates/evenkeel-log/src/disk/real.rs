@@ -7,7 +7,7 @@ use std::fs;
 use std::hash::{BuildHasher, Hasher};
 use std::io::{self, IoSlice, Read, Seek, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use super::{Disk, File, LockError};
@@ -30,13 +30,28 @@ impl RealDisk {
     }
 }
 
+/// Makes a folder whose own name outlives a loss of power, and those above it.
+fn make_folder(folder: &Path) -> io::Result<()> {
+    let sync = |folder: &Path| {
+        let above = folder.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        fs::File::open(above)?.sync_all()
+    };
+    let missing: Vec<&Path> = folder.ancestors().take_while(|f| !f.as_os_str().is_empty() && !f.exists()).collect();
+    fs::create_dir_all(folder)?;
+    if missing.is_empty() {
+        // Whoever made it may have been killed before this; where we may not, it is not ours to do.
+        let _ = sync(folder);
+    }
+    missing.into_iter().try_for_each(sync)
+}
+
 impl Disk for RealDisk {
     fn name(&self) -> String {
         self.folder.display().to_string()
     }
 
     fn lock(&self) -> Result<Box<dyn Send + Sync>, LockError> {
-        fs::create_dir_all(&self.folder).map_err(LockError::Io)?;
+        make_folder(&self.folder).map_err(LockError::Io)?;
         let mut file = fs::OpenOptions::new()
             .read(true)
             .write(true)

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use super::load::{Name, acked};
 
@@ -22,20 +22,19 @@ impl Dice {
         match self.roll(8) {
             0 => 0,
             1 => 1,
-            2 => self.roll(2500),
-            _ => 2 + self.roll(500),
+            2 => self.roll(1500),
+            _ => 2 + self.roll(250),
         }
     }
 }
 
-/// Runs this very program as the child, kills it, and gives back what it had said by then.
-pub fn run_and_kill(folder: &Path, run: u64, lines: u64) -> Result<Vec<(Name, Vec<u64>)>, String> {
-    let program = std::env::current_exe().map_err(|e| e.to_string())?;
-    let mut child = Command::new(program)
-        .args(["--load", &folder.display().to_string(), &run.to_string()])
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(|e| e.to_string())?;
+/// What a child was told was acknowledged.
+type Said = Vec<(Name, Vec<u64>)>;
+
+/// Runs this very program as the child, kills it after so many lines, and gives back what it had
+/// said by then.
+pub fn run_and_kill(folder: &Path, run: u64, lines: u64, more: &[String]) -> Result<Said, String> {
+    let mut child = spawn(folder, run, more)?;
     let out = child.stdout.take().ok_or("no pipe")?;
     let mut said = Vec::new();
     let mut killed = false;
@@ -48,4 +47,25 @@ pub fn run_and_kill(folder: &Path, run: u64, lines: u64) -> Result<Vec<(Name, Ve
     }
     let status = child.wait().map_err(|e| e.to_string())?;
     if killed { Ok(said) } else { Err(format!("the child ended by itself: {status}")) }
+}
+
+/// Runs the child until its disk fails.
+#[allow(dead_code, reason = "only a disk that can be told to fails")]
+pub fn run(folder: &Path, run: u64, more: &[String]) -> Result<Said, String> {
+    let mut child = spawn(folder, run, more)?;
+    let out = child.stdout.take().ok_or("no pipe")?;
+    let lines = BufReader::new(out).lines().collect::<Result<Vec<_>, _>>().map_err(|e| e.to_string())?;
+    child.wait().map_err(|e| e.to_string())?;
+    Ok(lines.iter().filter_map(|line| acked(line)).collect())
+}
+
+fn spawn(folder: &Path, run: u64, more: &[String]) -> Result<Child, String> {
+    let program = std::env::current_exe().map_err(|e| e.to_string())?;
+    Command::new(program)
+        .args(["--load", &folder.display().to_string(), &run.to_string()])
+        .args(more)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|e| e.to_string())
 }

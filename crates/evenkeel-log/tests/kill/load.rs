@@ -4,10 +4,9 @@
 //! that may be there without having been told.
 
 use std::io::Write;
-use std::path::Path;
 use std::sync::Arc;
 
-use evenkeel_log::{Append, Appended, Log, Options, RealDisk, Set, TopicSettings};
+use evenkeel_log::{Append, Appended, Disk, Log, Options, Set, TopicSettings};
 use evenkeel_model::{Record, Shard, SystemClock};
 
 /// Topics and their partitions.
@@ -57,11 +56,11 @@ pub fn parts(name: Name) -> Vec<(Shard, Vec<String>)> {
     (0..count).map(part).collect()
 }
 
-/// Opens the log in `folder` and appends until the process is killed.
-pub fn load(folder: &Path, run: u64) {
+/// Opens the log on `disk` and appends until the process is killed, or the disk fails.
+pub fn load(disk: Arc<dyn Disk>, run: u64) {
     say("opening");
     let clock = Arc::new(SystemClock::new());
-    let log = Log::open(Arc::new(RealDisk::new(folder)), options(), clock).expect("the log opens");
+    let log = Log::open(disk, options(), clock).expect("the log opens");
     for (topic, partitions) in TOPICS {
         log.create_topic(topic, TopicSettings::partitions(partitions)).expect("a name").wait().expect("created");
     }
