@@ -36,6 +36,8 @@ pub enum Screen {
     Filtered,
     /// The record cannot be read as an event; why.
     NotAnEvent(String),
+    /// Nothing is left to be handled: retention took the record before it was read; in words.
+    Expired(String),
 }
 
 /// Names one attempt of this process.
@@ -63,6 +65,13 @@ pub enum Input {
         handler_version: Option<Arc<str>>,
         /// What it took.
         took: Duration,
+    },
+    /// An attempt could not be made: retention took the event's record before it was handled.
+    Gone {
+        /// Which.
+        attempt: AttemptId,
+        /// What is gone, in words.
+        why: String,
     },
     /// That round is durable.
     Committed {

@@ -168,6 +168,7 @@ impl Subscription {
             Input::Finished { attempt, verdict, emitted, handler_version, took } => {
                 self.finished(now, Returned { attempt, emitted, handler_version, took }, verdict);
             }
+            Input::Gone { attempt, why } => self.gone(now, attempt, &why),
             Input::Committed { round } => self.committed(now, round),
             Input::Timer => self.wake_at = None,
             Input::Command(command) => self.command(now, command),

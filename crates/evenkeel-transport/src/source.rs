@@ -5,8 +5,10 @@
 //! [`Source::settle`] was told.
 //!
 //! Invariants: only durable records are given, in the order of their offsets; a record that is
-//! not an event is given as such, never skipped; [`Source::changed`] never misses an append that
+//! not an event is given as such, never skipped, and so is an offset without a record; [`Source::changed`] never misses an append that
 //! came after its last completion.
+
+mod passed;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,6 +24,7 @@ use evenkeel_model::{Event, Position, Shard, Stored, Timestamp};
 
 use crate::mark;
 use crate::pages::unreadable;
+use passed::Passed;
 
 /// One fetch reads at most so many bytes (and at least one record).
 const FETCH_BYTES: usize = 4 << 20;
@@ -109,23 +112,27 @@ impl EmbeddedSource {
 
     fn read(&self, shard: &Shard, from: u64, max: usize) -> Result<(Vec<Arc<Delivered>>, u64), PortError> {
         let limit = ReadLimit { records: max, bytes: FETCH_BYTES };
-        let records = match self.log.read(shard, from, limit) {
-            Ok(records) => records,
-            Err(ReadError::BelowStart { start }) if start > from => {
-                tracing::error!(
-                    subscription = &*self.settings.subscription,
-                    topic = &*shard.topic,
-                    partition = shard.partition,
-                    from,
-                    start,
-                    "records that are still owed are gone; the audit will name them"
-                );
-                self.log.read(shard, start, limit).map_err(|e| unreadable(shard, &e))?
+        let (ends, records) = loop {
+            // Looked at before the read, so that what is missing below it is missing for good.
+            let ends = self.log.ends(shard).map_err(|e| unreadable(shard, &e))?;
+            match self.log.read(shard, from.max(ends.start), limit) {
+                // Retention took more in the meantime.
+                Err(ReadError::BelowStart { start }) if start > ends.start => {}
+                read => break (ends, read.map_err(|e| unreadable(shard, &e))?),
             }
-            Err(e) => return Err(unreadable(shard, &e)),
         };
-        let next = records.last().map_or(from, |last| last.at.offset + 1);
-        Ok((records.into_iter().map(|stored| Arc::new(self.deliver(stored))).collect(), next))
+        let mut passed = Passed::from(shard, ends, from, max);
+        for stored in records {
+            passed.gap_to(stored.at.offset, Some(stored.appended));
+            if passed.is_full() {
+                break;
+            }
+            passed.push(Arc::new(self.deliver(stored)));
+        }
+        if passed.is_empty() {
+            passed.gap_to(ends.last_stable, None);
+        }
+        Ok(passed.fetched())
     }
 
     fn deliver(&self, stored: Stored) -> Delivered {

@@ -53,6 +53,9 @@ impl Subscription {
                 let failure = not_an_event(now, why);
                 self.end_unhandled(now, &arrival, shard, Outcome::NotAnEvent, Some(failure));
             }
+            Screen::Expired(why) => {
+                self.end_unhandled(now, &arrival, shard, Outcome::Expired, Some(super::attempts::expired(now, why)));
+            }
             Screen::Wanted if self.inbox.knows(arrival.mark, now) => {
                 self.end_unhandled(now, &arrival, shard, Outcome::Duplicate, None);
             }

@@ -56,6 +56,16 @@ impl Subscription {
         }
     }
 
+    /// There was nothing to hand over: the event expires, and nobody is accused.
+    pub(super) fn gone(&mut self, now: Timestamp, attempt: AttemptId, why: &str) {
+        let Some(flight) = self.flights.remove(&attempt) else { return };
+        self.seq += 1;
+        self.breakers.returned(flight.admitted);
+        self.events[flight.slot].counters.deferrals += 1;
+        let failure = Some(expired(now, why.to_owned()));
+        self.end(now, flight.slot, Ending { outcome: Outcome::Expired, failure, emitted: 0, acked: None });
+    }
+
     /// The handler decided: whatever it said, it works.
     fn succeeded(
         &mut self,
@@ -205,6 +215,11 @@ impl Subscription {
         event.failure = Some(Box::new(failure.clone()));
         failure
     }
+}
+
+/// Why an event ends without having been handled, though nobody decided so.
+pub(super) fn expired(now: Timestamp, why: String) -> FailureInfo {
+    FailureInfo { message: bounded(why), ..failure_info(now, "expired") }
 }
 
 /// A failure that no attempt told.

@@ -3,8 +3,8 @@
 //! Invariants: it always comes back with an answer (a panic is a failure); what is the fault of
 //! the log, not of the handler, spends nothing.
 //!
-//! An event that retention took before it could be handled ends as *dropped*, with that reason
-//! on the record and an alarm: no verdict says `expired`, and a failure would accuse the handler.
+//! An event that retention took before it could be handled has no answer: the core lets it
+//! expire, on the record and with an alarm, and accuses nobody.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,7 +16,7 @@ use evenkeel_delivery::ports::{Answer, Call, Delivered, Handler, Source};
 use evenkeel_delivery::{Alarm, Dispatch};
 use evenkeel_model::{Clock, Failure, FailureClass, Verdict};
 
-use super::happening::Finished;
+use super::happening::{Came, Finished};
 
 /// After this long an event that could not be read is asked for again.
 const REREAD_AFTER: Duration = Duration::from_secs(1);
@@ -37,28 +37,28 @@ pub(super) struct Attempt {
 impl Attempt {
     pub(super) async fn run(self) -> Finished {
         let started = self.clock.now();
-        let (answer, alarm) = match self.payload.clone() {
-            Some(delivered) => (self.call(delivered).await, None),
+        let (came, alarm) = match self.payload.clone() {
+            Some(delivered) => (Came::Answered(self.call(delivered).await), None),
             None => self.read_and_call().await,
         };
         let took = self.clock.now().since(started);
-        Finished { attempt: self.dispatch.attempt, answer, took, alarm }
+        Finished { attempt: self.dispatch.attempt, came, took, alarm }
     }
 
-    async fn read_and_call(&self) -> (Answer, Option<Alarm>) {
+    async fn read_and_call(&self) -> (Came, Option<Alarm>) {
         let at = &self.dispatch.at;
         let place = format!("{}/{} at {}", at.shard.topic, at.shard.partition, at.offset);
         match self.source.get(at).await {
-            Ok(Some(delivered)) => (self.call(delivered).await, None),
+            Ok(Some(delivered)) => (Came::Answered(self.call(delivered).await), None),
             Ok(None) => {
-                let reason = format!("retention took {place} before it could be handled");
-                let alarm = Alarm { code: "retention_gap", message: reason.clone() };
-                (bare(Verdict::Drop { reason }), Some(alarm))
+                let why = format!("retention took {place} before it could be handled");
+                let alarm = Alarm { code: "retention_gap", message: why.clone() };
+                (Came::Gone(why), Some(alarm))
             }
             Err(problem) => {
                 let message = format!("{place} could not be read: {problem}");
                 let until = self.clock.now() + REREAD_AFTER;
-                (bare(Verdict::Defer { until }), Some(Alarm { code: "read_failed", message }))
+                (Came::Answered(bare(Verdict::Defer { until })), Some(Alarm { code: "read_failed", message }))
             }
         }
     }

@@ -46,10 +46,18 @@ pub(super) enum Control {
 /// How an attempt came back.
 pub(super) struct Finished {
     pub(super) attempt: AttemptId,
-    pub(super) answer: Answer,
+    pub(super) came: Came,
     pub(super) took: Duration,
     /// What an operator should know of it, where the attempt could not even be made.
     pub(super) alarm: Option<Alarm>,
+}
+
+/// What came of an attempt.
+pub(super) enum Came {
+    /// The handler's answer.
+    Answered(Answer),
+    /// Nothing: the event's record is gone; what is, in words.
+    Gone(String),
 }
 
 /// How a read came back: what was read before the first failure, and the failure.

@@ -209,7 +209,7 @@ async fn what_retention_took_ends_on_the_record_and_accuses_nobody() {
     stage.shelf.emptied.store(true, Ordering::SeqCst);
     until("it ends", || stage.book.outcomes().len() == 2).await;
     let gone = stage.book.ended().into_iter().find(|entry| entry.offset == 0).unwrap();
-    assert_eq!(gone.outcome, Outcome::Dropped);
+    assert_eq!(gone.outcome, Outcome::Expired);
     assert!(gone.failure.unwrap().message.contains("retention took orders/0 at 0"));
     assert_eq!(alarms.recv().await.unwrap().code, "retention_gap");
 }

@@ -70,6 +70,29 @@ fn what_is_not_for_the_handler_ends_at_once_and_holds_up_nothing() {
 }
 
 #[test]
+fn what_retention_took_expires_whether_it_was_read_or_waited() {
+    let mut world = World::new(policy(), Box::new(|asked| {
+        let verdict = if asked.id == "a" { status(500) } else { Verdict::Ack };
+        (ms(5), verdict)
+    }));
+    world.publish(0, "k", "a");
+    world.run(ms(10));
+    world.gone.push("a".to_owned());
+    world.plan(ms(1), 0, Some("k"), "b", Screen::Wanted);
+    world.plan(ms(2), 0, None, "c", Screen::Expired("it was taken away".into()));
+    assert!(world.run_to_end(secs(60)));
+    for id in ["a", "c"] {
+        let ended = world.outcome(id).expect("it ended");
+        assert_eq!(ended.outcome, Outcome::Expired, "{id}");
+        let failure = ended.failure.expect("a reason");
+        assert_eq!((failure.reason.as_str(), failure.message.as_str()), ("expired", "it was taken away"));
+    }
+    assert_eq!(world.outcome("a").map(|e| (e.attempts, e.deliveries, e.deferrals)), Some((0, 2, 2)));
+    assert_eq!(world.outcome("b").map(|e| e.outcome), Some(Outcome::Completed), "its lane goes on");
+    assert_eq!(world.sub.floors()[0].1, 3);
+}
+
+#[test]
 fn no_more_than_the_limit_are_at_the_handler_oldest_first() {
     let mut p = policy();
     p.concurrency.max = 3;

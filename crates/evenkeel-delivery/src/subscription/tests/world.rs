@@ -54,6 +54,8 @@ pub(super) struct World {
     pub(super) alarms: Vec<Alarm>,
     pub(super) rounds: Vec<Round>,
     pub(super) lives: u64,
+    /// Ids of events whose records are gone when an attempt at them ends.
+    pub(super) gone: Vec<String>,
     log: BTreeMap<Shard, Vec<Arrival>>,
     ids: HashMap<Position, String>,
     /// How many events share an identity.
@@ -127,6 +129,7 @@ impl World {
             alarms: Vec::new(),
             rounds: Vec::new(),
             lives: 1,
+            gone: Vec::new(),
             log: BTreeMap::new(),
             ids: HashMap::new(),
             marks: HashMap::new(),
@@ -239,6 +242,9 @@ impl World {
         } else if let Some(flight) = self.flights.first_entry().filter(|f| f.key().0 <= at) {
             let ((_, attempt), (at, verdict, took)) = flight.remove_entry();
             self.at_handler.retain(|_, p| *p != at);
+            if self.gone.contains(&self.ids[&at]) {
+                return self.tell(Input::Gone { attempt, why: "it was taken away".to_owned() });
+            }
             let emitted = u32::from(verdict == Verdict::Ack);
             self.tell(Input::Finished { attempt, verdict, emitted, handler_version: None, took });
         } else {

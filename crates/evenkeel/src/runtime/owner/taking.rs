@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use super::Owner;
 use crate::runtime::draining::{Draining, Phase};
-use crate::runtime::happening::{Committed, Control, Fetched, Finished, Happening};
+use crate::runtime::happening::{Came, Committed, Control, Fetched, Finished, Happening};
 
 /// Attempts whose end is taken in at once, before the other happenings get their turn.
 const FINISHED_MAX: usize = 512;
@@ -61,8 +61,12 @@ impl Owner {
     }
 
     fn finish(&mut self, now: Timestamp, finished: Finished) {
-        let Finished { attempt, answer, took, alarm } = finished;
+        let Finished { attempt, came, took, alarm } = finished;
         alarm.into_iter().for_each(|alarm| self.reins.alarm(alarm));
+        let answer = match came {
+            Came::Answered(answer) => answer,
+            Came::Gone(why) => return self.step(now, Input::Gone { attempt, why }),
+        };
         let Answer { verdict, emitted, handler_version } = answer;
         let kept = verdict == Verdict::Ack && !emitted.is_empty() && self.keeps_effects();
         let count = if kept { u32::try_from(emitted.len()).unwrap_or(u32::MAX) } else { 0 };
