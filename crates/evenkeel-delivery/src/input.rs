@@ -19,6 +19,8 @@ pub struct Arrival {
     pub mark: Mark,
     /// When it was created.
     pub created: Created,
+    /// After this it is not worth handling: the extension `expirytime`.
+    pub expires: Option<Timestamp>,
     /// The CloudEvents `type`.
     pub kind: Arc<str>,
     /// The CloudEvents `source`.

@@ -17,6 +17,7 @@ use std::time::Duration;
 use evenkeel_cloudevents::created;
 use evenkeel_cloudevents::filter::Filter;
 use evenkeel_cloudevents::kafka::{Read, from_record};
+use evenkeel_cloudevents::time::parse_rfc3339;
 use evenkeel_delivery::ports::{BoxFuture, Delivered, PortError, Source};
 use evenkeel_delivery::{Arrival, Screen};
 use evenkeel_log::{Log, ReadError, ReadLimit};
@@ -153,6 +154,7 @@ impl EmbeddedSource {
             key: record.key.clone(),
             mark: mark(&self.settings.uid, &event.id),
             created,
+            expires: event.extension("expirytime").as_deref().and_then(parse_rfc3339),
             kind: name(&event.kind),
             source: name(&event.id.source),
             screen,

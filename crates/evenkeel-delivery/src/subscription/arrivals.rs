@@ -93,6 +93,7 @@ impl Subscription {
             key: arrival.key,
             mark: arrival.mark,
             created: arrival.created,
+            expires: arrival.expires,
             kind: arrival.kind,
             source: arrival.source,
             shard,

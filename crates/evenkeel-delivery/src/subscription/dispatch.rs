@@ -4,11 +4,12 @@
 //! an open breaker; a probe is an event of a lane that was no probe of this outage yet, as long as there
 //! is one; until the breaker closes only such lanes widen it.
 
-use evenkeel_model::Timestamp;
+use evenkeel_model::{Outcome, Timestamp};
 
 use super::Subscription;
-use super::attempts::Flight;
+use super::attempts::{Flight, expired};
 use super::breakers::Gate;
+use super::endings::Ending;
 use super::events::{Slot, State};
 use crate::{Action, AttemptId, BreakerMark, Dispatch, Fact};
 
@@ -21,6 +22,7 @@ impl Subscription {
             return;
         }
         while self.flights.len() < self.limiter.limit() as usize {
+            self.expire_first(now);
             let first = self.ready.first().copied();
             match (self.breakers.gate(now), first) {
                 (Gate::Shut, _) | (Gate::Free | Gate::Probe, None) => return,
@@ -35,9 +37,9 @@ impl Subscription {
                 }
                 (Gate::Free, Some((_, _, first))) => {
                     let slot = self.in_turn(first);
-                    self.hand_out_one(slot, Gate::Free, actions);
+                    self.hand_out_one(now, slot, Gate::Free, actions);
                 }
-                (gate, Some((_, _, slot))) => self.hand_out_one(slot, gate, actions),
+                (gate, Some((_, _, slot))) => self.hand_out_one(now, slot, gate, actions),
             }
         }
     }
@@ -55,7 +57,26 @@ impl Subscription {
         slot
     }
 
-    fn hand_out_one(&mut self, slot: Slot, gate: Gate, actions: &mut Vec<Action>) {
+    /// What is no longer worth handling is no probe and no witness either.
+    fn expire_first(&mut self, now: Timestamp) {
+        while let Some((_, _, slot)) = self.ready.first().copied().filter(|(_, _, slot)| self.has_expired(now, *slot)) {
+            self.expire(now, slot);
+        }
+    }
+
+    fn has_expired(&self, now: Timestamp, slot: Slot) -> bool {
+        self.events[slot].expires.is_some_and(|at| at <= now)
+    }
+
+    fn expire(&mut self, now: Timestamp, slot: Slot) {
+        let failure = Some(expired(now, "its expirytime passed before it could be handled".to_owned()));
+        self.end(now, slot, Ending { outcome: Outcome::Expired, failure, emitted: 0, acked: None });
+    }
+
+    fn hand_out_one(&mut self, now: Timestamp, slot: Slot, gate: Gate, actions: &mut Vec<Action>) {
+        if self.has_expired(now, slot) {
+            return self.expire(now, slot);
+        }
         self.leave_ready(slot);
         let lane = self.events[slot].lane;
         if gate == Gate::Probe {

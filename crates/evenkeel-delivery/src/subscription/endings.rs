@@ -38,7 +38,9 @@ impl Subscription {
         event.state = State::Ending;
         let mark = event.mark;
         let twins = std::mem::take(&mut event.twins);
-        let remembered = (!self.policy.inbox.is_zero()).then_some(mark);
+        // What expired was never handled: the same event, sent again in time, is no duplicate.
+        let remembers = !self.policy.inbox.is_zero() && ending.outcome != Outcome::Expired;
+        let remembered = remembers.then_some(mark);
         self.say_ended(now, slot, Some(slot), remembered, ending);
         self.marks.remove(&mark);
         if remembered.is_some() {

@@ -26,6 +26,7 @@ pub(super) struct Open {
     pub(super) key: Option<Bytes>,
     pub(super) mark: Mark,
     pub(super) created: Created,
+    pub(super) expires: Option<Timestamp>,
     pub(super) kind: Arc<str>,
     pub(super) source: Arc<str>,
     /// The number of its partition among the offsets.

@@ -32,6 +32,7 @@ fn call(event: Event) -> Call {
         key: None,
         mark: Mark([0xab; 16]),
         created: Created { at: Timestamp::EPOCH, believed: true },
+        expires: None,
         kind: "OrderCreated".into(),
         source: "/shop".into(),
         screen: Screen::Wanted,

@@ -69,6 +69,7 @@ impl<'a> Passed<'a> {
             key: None,
             mark: Mark::of("", &event.id.source, &event.id.id),
             created: Created { at: appended, believed: false },
+            expires: None,
             kind: Arc::from(""),
             source: Arc::from(""),
             screen,

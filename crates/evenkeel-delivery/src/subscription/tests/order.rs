@@ -71,10 +71,13 @@ fn what_is_not_for_the_handler_ends_at_once_and_holds_up_nothing() {
 
 #[test]
 fn what_retention_took_expires_whether_it_was_read_or_waited() {
-    let mut world = World::new(policy(), Box::new(|asked| {
-        let verdict = if asked.id == "a" { status(500) } else { Verdict::Ack };
-        (ms(5), verdict)
-    }));
+    let mut world = World::new(
+        policy(),
+        Box::new(|asked| {
+            let verdict = if asked.id == "a" { status(500) } else { Verdict::Ack };
+            (ms(5), verdict)
+        }),
+    );
     world.publish(0, "k", "a");
     world.run(ms(10));
     world.gone.push("a".to_owned());
@@ -90,6 +93,25 @@ fn what_retention_took_expires_whether_it_was_read_or_waited() {
     assert_eq!(world.outcome("a").map(|e| (e.attempts, e.deliveries, e.deferrals)), Some((0, 2, 2)));
     assert_eq!(world.outcome("b").map(|e| e.outcome), Some(Outcome::Completed), "its lane goes on");
     assert_eq!(world.sub.floors()[0].1, 3);
+}
+
+#[test]
+fn an_event_past_its_expirytime_is_not_handed_out_and_may_come_again() {
+    let mut p = policy();
+    p.concurrency.max = 1;
+    let mut world = World::new(p, Box::new(|_| (secs(3), Verdict::Ack)));
+    world.expires_after = Some(secs(2));
+    for id in ["a", "b", "c"] {
+        world.publish(0, id, id);
+    }
+    world.run(secs(4));
+    let outcome = |world: &World, id: &str| world.outcome(id).map(|e| (e.outcome, e.deliveries));
+    assert_eq!(outcome(&world, "a"), Some((Outcome::Completed, 1)), "at the handler it is in time");
+    assert_eq!(outcome(&world, "b"), Some((Outcome::Expired, 0)));
+    assert_eq!(outcome(&world, "c"), Some((Outcome::Expired, 0)));
+    world.publish(0, "b", "b");
+    assert!(world.run_to_end(secs(10)));
+    assert_eq!(world.asked.iter().map(|a| a.id.as_str()).collect::<Vec<_>>(), ["a", "b"], "sent again in time");
 }
 
 #[test]

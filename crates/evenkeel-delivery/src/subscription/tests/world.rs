@@ -56,6 +56,8 @@ pub(super) struct World {
     pub(super) lives: u64,
     /// Ids of events whose records are gone when an attempt at them ends.
     pub(super) gone: Vec<String>,
+    /// How long after it was appended an event expires.
+    pub(super) expires_after: Option<Duration>,
     log: BTreeMap<Shard, Vec<Arrival>>,
     ids: HashMap<Position, String>,
     /// How many events share an identity.
@@ -130,6 +132,7 @@ impl World {
             rounds: Vec::new(),
             lives: 1,
             gone: Vec::new(),
+            expires_after: None,
             log: BTreeMap::new(),
             ids: HashMap::new(),
             marks: HashMap::new(),
@@ -195,6 +198,7 @@ impl World {
             key: key.map(Bytes::from),
             mark,
             created: Created { at: self.now, believed: true },
+            expires: self.expires_after.map(|after| self.now + after),
             kind: Arc::from("OrderCreated"),
             source: Arc::from("/world"),
             screen,

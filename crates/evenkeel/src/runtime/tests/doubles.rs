@@ -52,6 +52,7 @@ fn delivered(offset: u64, key: &str, now: Timestamp) -> Delivered {
             key: Some(key.to_owned().into()),
             mark: Mark::of("uid", "/test", &id),
             created: Created { at: now, believed: true },
+            expires: None,
             kind: "Test".into(),
             source: "/test".into(),
             screen: Screen::Wanted,
