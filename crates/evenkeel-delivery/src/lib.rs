@@ -23,6 +23,6 @@ pub use fact::{
 };
 pub use fingerprint::fingerprint;
 pub use input::{Action, Alarm, Arrival, AttemptId, Command, Dispatch, Input, Round, Screen};
-pub use policy::{BreakerPolicy, Concurrency, Effects, Exhausted, Order, Parking, Policy, RetrySchedule};
+pub use policy::{BreakerPolicy, Concurrency, DeadBudget, Effects, Exhausted, Order, Parking, Policy, RetrySchedule};
 pub use retry::RetryExplained;
 pub use subscription::{BreakerState, BreakerView, LaneView, Subscription, View};

@@ -115,6 +115,26 @@ impl Default for Parking {
     }
 }
 
+/// How many dead letters one handler version may make before the subscription is paused: a bad
+/// deploy must not empty the topic into them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DeadBudget {
+    /// So many in a row, of different events.
+    pub run: u32,
+    /// This share of the events that ended within `window`, from `min` of them on.
+    pub share: f64,
+    /// The share counts from so many events on.
+    pub min: u32,
+    /// How far back the share looks.
+    pub window: Duration,
+}
+
+impl Default for DeadBudget {
+    fn default() -> DeadBudget {
+        DeadBudget { run: 50, share: 0.5, min: 100, window: Duration::from_secs(600) }
+    }
+}
+
 /// What is promised of a handler's effects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Effects {
@@ -144,6 +164,8 @@ pub struct Policy {
     pub handler_breaker: BreakerPolicy,
     /// The dependencies that an unnamed 5xx accuses, each with its breaker.
     pub depends_on: Vec<(Arc<str>, BreakerPolicy)>,
+    /// When dead letters pause it; `None`: never.
+    pub dead_budget: Option<DeadBudget>,
     /// Limits of parking.
     pub parking: Parking,
     /// How long an event's identity is remembered after its outcome.
@@ -168,6 +190,7 @@ impl Default for Policy {
             concurrency: Concurrency::default(),
             handler_breaker: BreakerPolicy::default(),
             depends_on: Vec::new(),
+            dead_budget: Some(DeadBudget::default()),
             parking: Parking::default(),
             inbox: Duration::from_secs(7 * 24 * 3600),
             effects: Effects::default(),

@@ -18,6 +18,7 @@ mod verdicts;
 mod booking;
 mod waiting;
 mod endings;
+mod deaths;
 mod rounds;
 mod offsets;
 mod inbox;
@@ -41,6 +42,7 @@ pub use view::{BreakerState, BreakerView, LaneView, View};
 use age::AgeClock;
 use attempts::{Flights, Returned};
 use breakers::Breakers;
+use deaths::Deaths;
 use events::{Events, Slot};
 use inbox::{ByMark, Inbox};
 use lanes::{LaneId, Lanes};
@@ -75,6 +77,7 @@ pub struct Subscription {
     probed: Vec<LaneId>,
     breakers: Breakers,
     limiter: Limiter,
+    deaths: Deaths,
     /// Failed attempts that are not booked, by when they failed.
     unbooked: BTreeMap<u64, Slot>,
     /// When an event succeeded last, in the count of happenings.
@@ -120,6 +123,7 @@ impl Subscription {
             probed: Vec::new(),
             breakers: Breakers::new(&policy),
             limiter: Limiter::new(policy.concurrency),
+            deaths: Deaths::new(policy.dead_budget),
             unbooked: BTreeMap::new(),
             last_success: 0,
             undecided: BTreeSet::new(),

@@ -14,7 +14,7 @@ use super::booking::Unbooked;
 use super::breakers::Accused;
 use super::endings::{Ending, bounded, micros};
 use super::events::Slot;
-use super::verdicts::{Again, Meaning, meaning, spends};
+use super::verdicts::{Again, Meaning, meaning, put_off, spends};
 use crate::{AttemptId, Fact, PendingWhy, fingerprint};
 
 /// An attempt at the handler.
@@ -49,6 +49,10 @@ impl Subscription {
             event.last_version = returned.handler_version.clone();
         }
         match meaning(verdict, now, &self.breakers) {
+            // The budget is spent: what was under way comes again after the pause.
+            Meaning::Ends { outcome: Outcome::Dead, message, .. } if self.deaths.is_spent() => {
+                self.come_again(now, flight, put_off(message));
+            }
             Meaning::Ends { outcome, status, message } => {
                 self.succeeded(now, flight, &returned, outcome, status, message);
             }

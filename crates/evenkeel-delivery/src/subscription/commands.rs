@@ -44,6 +44,7 @@ impl Subscription {
         if self.paused.take().is_some() {
             self.rounds.say(Fact::Paused(None));
         }
+        self.deaths.begin_anew();
         if self.policy.when_exhausted == Exhausted::Pause {
             for slot in self.held.clone() {
                 self.release(now, slot);

@@ -34,6 +34,7 @@ impl Subscription {
         self.undecided.remove(&slot);
         self.held.remove(&slot);
         self.leave_ready(slot);
+        self.count_death(now, slot, &ending);
         let event = &mut self.events[slot];
         event.state = State::Ending;
         let mark = event.mark;

@@ -7,6 +7,7 @@ mod poison;
 mod duplicates;
 mod parking;
 mod commands;
+mod deaths;
 mod restarts;
 mod overdue;
 mod rounds;

@@ -60,6 +60,11 @@ pub(super) fn meaning(verdict: Verdict, now: Timestamp, breakers: &Breakers) -> 
     }
 }
 
+/// It comes again at no cost, whatever the handler said.
+pub(super) fn put_off(message: String) -> Again {
+    again(FailureClass::Deferred, message)
+}
+
 fn ends(outcome: Outcome, status: Option<u16>, message: String) -> Meaning {
     Meaning::Ends { outcome, status, message }
 }
