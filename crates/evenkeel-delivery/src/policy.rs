@@ -164,8 +164,8 @@ pub struct Policy {
     pub handler_breaker: BreakerPolicy,
     /// The dependencies that an unnamed 5xx accuses, each with its breaker.
     pub depends_on: Vec<(Arc<str>, BreakerPolicy)>,
-    /// When dead letters pause it; `None`: never.
-    pub dead_budget: Option<DeadBudget>,
+    /// When dead letters pause it.
+    pub dead_budget: DeadBudget,
     /// Limits of parking.
     pub parking: Parking,
     /// How long an event's identity is remembered after its outcome.
@@ -190,7 +190,7 @@ impl Default for Policy {
             concurrency: Concurrency::default(),
             handler_breaker: BreakerPolicy::default(),
             depends_on: Vec::new(),
-            dead_budget: Some(DeadBudget::default()),
+            dead_budget: DeadBudget::default(),
             parking: Parking::default(),
             inbox: Duration::from_secs(7 * 24 * 3600),
             effects: Effects::default(),

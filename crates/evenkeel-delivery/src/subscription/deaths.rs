@@ -23,7 +23,7 @@ const SLICES: u32 = 10;
 
 #[derive(Debug)]
 pub(super) struct Deaths {
-    budget: Option<DeadBudget>,
+    budget: DeadBudget,
     versions: VecDeque<Version>,
     spent: bool,
 }
@@ -38,7 +38,7 @@ struct Version {
 }
 
 impl Deaths {
-    pub(super) fn new(budget: Option<DeadBudget>) -> Deaths {
+    pub(super) fn new(budget: DeadBudget) -> Deaths {
         Deaths { budget, versions: VecDeque::new(), spent: false }
     }
 
@@ -52,7 +52,10 @@ impl Deaths {
 
     /// An event ended at that version. Says why, when that spends the budget.
     fn note(&mut self, now: Timestamp, version: &Arc<str>, dead: bool) -> Option<String> {
-        let budget = self.budget.filter(|_| !self.spent)?;
+        if self.spent {
+            return None;
+        }
+        let budget = self.budget;
         let counted = self.version(version);
         counted.count(now, budget.window, dead);
         let why = counted.verdict(&budget)?;

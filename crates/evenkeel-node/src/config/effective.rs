@@ -125,6 +125,12 @@ fn subscription(plan: &SubscriptionPlan) -> raw::Subscription {
         }),
         concurrency: Some(raw::Concurrency { min: Some(policy.concurrency.min), max: Some(policy.concurrency.max) }),
         inbox: Some(show_duration(policy.inbox)),
+        dead_letter_budget: Some(raw::DeadLetterBudget {
+            run: Some(policy.dead_budget.run),
+            share: Some(policy.dead_budget.share),
+            min: Some(policy.dead_budget.min),
+            window: Some(show_duration(policy.dead_budget.window)),
+        }),
         parking: Some(raw::Parking {
             keys: u32::try_from(policy.parking.keys).ok(),
             per_key: u32::try_from(policy.parking.per_key).ok(),

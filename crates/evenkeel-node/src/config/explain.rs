@@ -76,6 +76,13 @@ pub(crate) fn subscribed(plan: &SubscriptionPlan) -> String {
                 "Then the subscription stops, with the event in its place, until it is resumed.".to_owned()
             }
         },
+        format!(
+            "It pauses when {} events in a row become dead letters, or more than {:.0} % of at least {} within {}.",
+            policy.dead_budget.run,
+            policy.dead_budget.share * 100.0,
+            policy.dead_budget.min,
+            show_duration(policy.dead_budget.window),
+        ),
         "While the handler cannot be reached, or its breaker is open, events wait and lose no attempts.".to_owned(),
     ];
     for (name, breaker) in &policy.depends_on {

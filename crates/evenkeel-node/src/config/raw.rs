@@ -168,6 +168,8 @@ pub struct Subscription {
     pub concurrency: Option<Concurrency>,
     /// How long identities are remembered.
     pub inbox: Option<String>,
+    /// When dead letters pause it.
+    pub dead_letter_budget: Option<DeadLetterBudget>,
     /// Limits of parking.
     pub parking: Option<Parking>,
 }
@@ -230,6 +232,20 @@ pub struct Concurrency {
     pub min: Option<u32>,
     /// Never more.
     pub max: Option<u32>,
+}
+
+/// How many dead letters one handler version may make before the subscription is paused.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DeadLetterBudget {
+    /// So many in a row.
+    pub run: Option<u32>,
+    /// This share of what ended within the window.
+    pub share: Option<f64>,
+    /// The share counts from so many events on.
+    pub min: Option<u32>,
+    /// How far back the share looks.
+    pub window: Option<String>,
 }
 
 /// Limits of parking.

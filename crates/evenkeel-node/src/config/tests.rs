@@ -83,6 +83,8 @@ fn a_wrong_value_is_refused_with_its_path() {
     for (from, to, path) in [
         ("initial: 200ms", "initial: 200", "subscriptions.payment.retry.initial"),
         ("held: 1GiB", "held: much", "subscriptions.payment.parking.held"),
+        ("order: key", "dead_letter_budget: { share: 2 }", "subscriptions.payment.dead_letter_budget.share"),
+        ("order: key", "dead_letter_budget: { run: 0 }", "subscriptions.payment.dead_letter_budget"),
         ("order: key", "order: kee", "subscriptions.payment.order"),
         ("factor: 4", "factor: 0.5", "subscriptions.payment.retry.factor"),
         ("attempts: 8", "attempts: many", "subscriptions.payment.retry.attempts"),

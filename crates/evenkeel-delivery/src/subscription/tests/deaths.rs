@@ -7,7 +7,7 @@ use crate::{Command, DeadBudget, Policy};
 
 fn tight() -> Policy {
     let budget = DeadBudget { run: 10, share: 0.5, min: 20, window: secs(60) };
-    Policy { dead_budget: Some(budget), ..policy() }
+    Policy { dead_budget: budget, ..policy() }
 }
 
 #[test]

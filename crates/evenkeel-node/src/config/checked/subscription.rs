@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_cloudevents::time::parse_rfc3339;
-use evenkeel_delivery::{BreakerPolicy, Concurrency, Effects, Exhausted, Order, Parking, Policy, RetrySchedule};
+use evenkeel_delivery::{
+    BreakerPolicy, Concurrency, DeadBudget, Effects, Exhausted, Order, Parking, Policy, RetrySchedule,
+};
 use evenkeel_model::names;
 
 use super::{breaker, choice, duration, filter, or, parse, positive, unknown, value};
@@ -70,6 +72,7 @@ fn one(name: &str, raw: raw::Subscription, plan: &Plan, names: &[String]) -> Res
         concurrency: concurrency(&at("concurrency"), &raw.concurrency.unwrap_or_default())?,
         handler_breaker: breaker(&at("breaker"), raw.breaker.unwrap_or_default())?,
         depends_on: depends_on(&at("depends_on"), raw.depends_on, plan)?,
+        dead_budget: dead_budget(&at("dead_letter_budget"), &raw.dead_letter_budget.unwrap_or_default())?,
         parking: parking_limits(&at("parking"), &parking)?,
         inbox: duration(&at("inbox"), &raw.inbox, Duration::from_secs(7 * 86_400))?,
         effects,
@@ -153,6 +156,20 @@ fn concurrency(at: &str, raw: &raw::Concurrency) -> Result<Concurrency, Error> {
         return Err(value(at, format!("min {min}, max {max}: it must be 1 ≤ min ≤ max ≤ 10000")));
     }
     Ok(Concurrency { min, max })
+}
+
+fn dead_budget(at: &str, raw: &raw::DeadLetterBudget) -> Result<DeadBudget, Error> {
+    let default = DeadBudget::default();
+    let (run, min) = (raw.run.unwrap_or(default.run), raw.min.unwrap_or(default.min));
+    if run == 0 || min == 0 {
+        return Err(value(at, "run and min must be 1 or more"));
+    }
+    let share = raw.share.unwrap_or(default.share);
+    if !(share > 0.0 && share <= 1.0) {
+        return Err(value(&format!("{at}.share"), format!("{share} is not above 0 and at most 1")));
+    }
+    let window = format!("{at}.window");
+    Ok(DeadBudget { run, share, min, window: positive(&window, duration(&window, &raw.window, default.window)?)? })
 }
 
 fn parking_limits(at: &str, raw: &raw::Parking) -> Result<Parking, Error> {
