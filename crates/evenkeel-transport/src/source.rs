@@ -106,8 +106,9 @@ impl EmbeddedSource {
         let ends = self.log.ends(shard)?;
         Ok(match self.settings.from {
             From::Earliest => ends.start,
-            From::Latest => ends.high_watermark,
-            From::Time(time) => self.log.offset_at(shard, time)?.unwrap_or(ends.high_watermark),
+            // What an open transaction may still commit counts as later.
+            From::Latest => ends.last_stable,
+            From::Time(time) => self.log.offset_at(shard, time)?.unwrap_or(ends.last_stable),
         })
     }
 

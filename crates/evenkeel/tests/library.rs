@@ -119,6 +119,27 @@ async fn a_subscription_begins_where_its_topic_was_when_it_was_declared() {
 }
 
 #[tokio::test]
+async fn events_that_were_deleted_before_they_were_handled_expire_and_the_account_adds_up() {
+    let disk = Arc::new(SimDisk::new(6));
+    let topic = || Evenkeel::builder().disk(disk.clone()).topic("orders", 1);
+    let shop = || topic().subscription("shop", "orders", fine);
+    let first = shop().start().await.unwrap();
+    first.publish("orders", event("1", "ada", "{\"cents\":1}")).await.unwrap();
+    all_ended(&first, 1).await;
+    first.shutdown(Duration::from_secs(5)).await;
+    let without = topic().start().await.unwrap();
+    for id in ["2", "3", "4", "5"] {
+        without.publish("orders", event(id, "ada", "{\"cents\":1}")).await.unwrap();
+    }
+    let change = evenkeel_log::Change::Start { shard: evenkeel_model::Shard::new("orders", 0), offset: 4 };
+    without.log().append(evenkeel_log::Set::change(change)).await.unwrap();
+    without.shutdown(Duration::from_secs(5)).await;
+    let again = shop().start().await.unwrap();
+    let audit = all_ended(&again, 5).await;
+    assert_eq!((audit.subscriptions[0].completed, audit.subscriptions[0].expired), (2, 3));
+}
+
+#[tokio::test]
 async fn a_folder_in_use_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let first = Evenkeel::builder().data(folder.path()).start().await.unwrap();

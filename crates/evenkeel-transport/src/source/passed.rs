@@ -60,8 +60,7 @@ impl<'a> Passed<'a> {
     fn nothing(&self, appended: Option<Timestamp>) -> Delivered {
         let at = Position { shard: self.shard.clone(), offset: self.next };
         let expired = self.next < self.ends.start;
-        let screen =
-            if expired { Screen::Expired(TAKEN.to_owned()) } else { Screen::NotAnEvent(NOTHING.to_owned()) };
+        let screen = if expired { Screen::Expired(TAKEN.to_owned()) } else { Screen::NotAnEvent(NOTHING.to_owned()) };
         let event = nameless(&at);
         // How old it was is not known; at least as old as what comes behind it.
         let appended = appended.unwrap_or(Timestamp::from_micros(i64::MAX));

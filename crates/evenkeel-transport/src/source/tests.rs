@@ -61,6 +61,35 @@ async fn the_filter_passes_over_and_nothing_is_left_out() {
 }
 
 #[tokio::test]
+async fn what_was_taken_away_before_it_was_read_expires_offset_by_offset() {
+    let bench = bench(7);
+    let change = evenkeel_log::Change::Start { shard: orders(), offset: 5 };
+    bench.log.append(evenkeel_log::Set::change(change)).wait().unwrap();
+    let source = source(&bench, |_| {});
+    let (first, next) = source.fetch(&orders(), 1, 3).await.unwrap();
+    assert_eq!((first.len(), next), (3, 4), "a wide gap takes more than one fetch");
+    let (second, next) = source.fetch(&orders(), next, 10).await.unwrap();
+    assert_eq!(next, 7);
+    let expired = |events: &[std::sync::Arc<evenkeel_delivery::ports::Delivered>]| {
+        events.iter().map(|e| (e.arrival.at.offset, matches!(e.arrival.screen, Screen::Expired(_)))).collect::<Vec<_>>()
+    };
+    assert_eq!(expired(&first), [(1, true), (2, true), (3, true)]);
+    assert_eq!(expired(&second), [(4, true), (5, false), (6, false)]);
+    assert_eq!(source.fetch(&orders(), 7, 10).await.unwrap(), (Vec::new(), 7));
+}
+
+#[tokio::test]
+async fn an_events_expirytime_is_read() {
+    let bench = bench(0);
+    let mut short = event("1", "k");
+    short.set_extension("expirytime", evenkeel_model::AttributeValue::String("2026-11-21T00:00:01Z".to_owned()));
+    bench.append("orders", 0, vec![to_record(&short, START), to_record(&event("2", "k"), START)]);
+    let (events, _) = source(&bench, |_| {}).fetch(&orders(), 0, 10).await.unwrap();
+    let expires: Vec<_> = events.iter().map(|e| e.arrival.expires).collect();
+    assert_eq!(expires, [Some(START + Duration::from_secs(1)), None]);
+}
+
+#[tokio::test]
 async fn the_mark_is_that_of_the_uid_and_identity_alone() {
     let bench = bench(1);
     bench.append("orders", 0, vec![to_record(&event("0", "other key"), START)]);
