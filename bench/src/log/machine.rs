@@ -57,6 +57,15 @@ pub(crate) fn cpu_seconds() -> f64 {
     ticks.sum::<f64>() / 100.0
 }
 
+/// Processor time of the whole machine so far, in seconds: what waits for nothing.
+pub(crate) fn machine_seconds() -> f64 {
+    let text = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let fields = text.lines().next().unwrap_or_default().split_whitespace().skip(1);
+    // user, nice, system, idle, iowait, irq, softirq, steal, in ticks of 10 ms.
+    let ticks = fields.take(8).enumerate().filter(|(number, _)| ![3, 4].contains(number));
+    ticks.filter_map(|(_, word)| word.parse::<f64>().ok()).sum::<f64>() / 100.0
+}
+
 /// How often threads of this process but the first have gone to sleep so far.
 pub(crate) fn sleeps() -> u64 {
     let own = std::process::id().to_string();

@@ -23,6 +23,8 @@ pub(crate) struct Measured {
     pub(crate) group_bytes: f64,
     /// Cores that this process kept busy.
     pub(crate) cores: f64,
+    /// Cores that everybody else kept busy, the kernel's own threads included.
+    pub(crate) others_cores: f64,
     /// Resident memory at the end of the measurement.
     pub(crate) rss_mb: f64,
     /// Laps of the whole write-ahead log during the measurement.
@@ -60,6 +62,7 @@ impl Measured {
             device_bytes_per_byte: of(|m| m.device_bytes_per_byte),
             group_bytes: of(|m| m.group_bytes),
             cores: of(|m| m.cores),
+            others_cores: of(|m| m.others_cores),
             rss_mb: of(|m| m.rss_mb),
             laps: of(|m| m.laps),
             wakes_per_second: of(|m| m.wakes_per_second),

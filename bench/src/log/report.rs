@@ -27,13 +27,13 @@ fn table(row: &Row, runs: &Runs) {
     println!("### {}. {}", row.number, row.title);
     println!(
         "| | acks/s | MB/s | p50 | p99 | p99.9 | device flushes per ack | groups per ack | device bytes per byte | \
-         cores | RSS | runs |"
+         cores | others | RSS | runs |"
     );
-    println!("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|");
+    println!("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|");
     for (name, m) in in_order(row, &medians) {
         let rates: Vec<String> = runs[name].iter().map(|run| count(run.rate)).collect();
         println!(
-            "| {name} | {} | {:.1} | {} | {} | {} | {:.4} | {:.4} | {:.2} | {:.2} | {:.0} MB | {} |",
+            "| {name} | {} | {:.1} | {} | {} | {} | {:.4} | {:.4} | {:.2} | {:.2} | {:.2} | {:.0} MB | {} |",
             count(m.rate),
             m.bytes_per_second / 1e6,
             time(m.p50_us),
@@ -43,11 +43,12 @@ fn table(row: &Row, runs: &Runs) {
             m.groups_per_ack,
             m.device_bytes_per_byte,
             m.cores,
+            m.others_cores,
             m.rss_mb,
             rates.join(" · "),
         );
         if m.read_bytes_per_second > 0.0 {
-            println!("| ↳ read meanwhile | | {:.1} | | | | | | | | | |", m.read_bytes_per_second / 1e6);
+            println!("| ↳ read meanwhile | | {:.1} | | | | | | | | | | |", m.read_bytes_per_second / 1e6);
         }
     }
     println!();

@@ -11,7 +11,7 @@ use super::bare::{BLOCK, Bare};
 use super::committer::Entry;
 use super::histogram::Histogram;
 use super::load::{self, RUN_IN, Window};
-use super::machine::{Device, Done, cpu_seconds, rss_mb};
+use super::machine::{Device, Done, cpu_seconds, machine_seconds, rss_mb};
 use super::measured::{Measured, Named};
 use super::row::{Load, Who};
 use super::store::{Lanes, Store};
@@ -160,6 +160,7 @@ pub(crate) struct Seen {
     at: Timestamp,
     device: Done,
     cpu_seconds: f64,
+    machine_seconds: f64,
     groups: u64,
     wal_bytes: u64,
 }
@@ -174,7 +175,14 @@ impl Meter {
     }
 
     pub(crate) fn seen(&self, groups: u64, wal_bytes: u64) -> Seen {
-        Seen { at: self.clock.now(), device: self.device.done(), cpu_seconds: cpu_seconds(), groups, wal_bytes }
+        Seen {
+            at: self.clock.now(),
+            device: self.device.done(),
+            cpu_seconds: cpu_seconds(),
+            machine_seconds: machine_seconds(),
+            groups,
+            wal_bytes,
+        }
     }
 }
 
@@ -185,6 +193,7 @@ impl Seen {
         let acks = latencies.total() as f64;
         let groups = (self.groups - begun.groups) as f64;
         let wal_bytes = (self.wal_bytes - begun.wal_bytes) as f64;
+        let own = self.cpu_seconds - begun.cpu_seconds;
         Measured {
             rate: acks / seconds,
             bytes_per_second: acks * bytes as f64 / seconds,
@@ -196,7 +205,8 @@ impl Seen {
             groups_per_ack: groups / acks,
             device_bytes_per_byte: (self.device.bytes - begun.device.bytes) as f64 / (acks * bytes as f64),
             group_bytes: wal_bytes / groups.max(1.0) + BLOCK as f64 / 2.0,
-            cores: (self.cpu_seconds - begun.cpu_seconds) / seconds,
+            cores: own / seconds,
+            others_cores: (self.machine_seconds - begun.machine_seconds - own).max(0.0) / seconds,
             rss_mb: rss_mb(),
             laps: wal_bytes / Options::default().wal_bytes_max as f64,
             ..Measured::default()
