@@ -1,10 +1,12 @@
-//! A bulk load: batches of 1 MiB, a few at once, while segments are written behind.
+//! A bulk load: batches of 1 MiB as a producer sends them (encoded once, appended as they are), a
+//! few at once, while segments are written behind.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bytes::Bytes;
 use evenkeel::Clock;
-use evenkeel_log::{Log, Set};
+use evenkeel_log::{Append, Log, Set, batch};
 use evenkeel_model::{Record, Shard};
 use tokio::task::JoinSet;
 
@@ -54,6 +56,7 @@ async fn load(
     let values = load::values(1 << 10);
     let record = |n: usize| Record { value: Some(values[n % values.len()].clone()), ..Record::default() };
     let records: Vec<Record> = (0..BATCH_BYTES >> 10).map(record).collect();
+    let encoded = Bytes::from(batch::encode(&records));
     let mut latencies = Histogram::new();
     let mut now = clock.now();
     while now < window.until {
@@ -61,7 +64,7 @@ async fn load(
             left.store(0, Ordering::Relaxed);
             break;
         }
-        log.append(Set::of(shard.clone(), records.clone())).await?;
+        log.append(Set::appends(vec![Append::batch(shard.clone(), encoded.clone())])).await?;
         let then = clock.now();
         if window.holds(then) {
             latencies.record(load::micros(then.since(now)));
