@@ -154,11 +154,11 @@ fn a_horizon_leaves_the_records_times_as_they_were() {
 }
 
 #[test]
-fn nothing_from_the_end_of_the_range_on_is_touched_nor_outdates_what_is_before_it() {
-    let batches = [plain(0, &[("a", "1")]), plain(1, &[("b", "1"), ("a", ""), ("b", "2")])];
+fn nothing_from_the_end_of_the_range_on_is_touched() {
+    let batches = [plain(0, &[("a", "1")]), plain(1, &[("b", "1"), ("a", ""), ("b", "2"), ("a", "3")])];
     let pass = Pass { until: 2, ..Pass::at(0) };
     let (left, due) = pass.over(&batches);
-    assert_eq!((offsets(&left), due), (vec![2, 3], None), "a tombstone got a horizon before its turn");
+    assert_eq!((offsets(&left), due), (vec![2, 3, 4], None), "a tombstone got a horizon before its turn");
 }
 
 #[test]
@@ -197,6 +197,12 @@ fn a_marker_stays_while_a_record_of_its_transaction_does() {
         assert_eq!((&left, due), (&batches, None));
         batches = left;
     }
+}
+
+#[test]
+fn a_marker_outdates_no_record_that_has_its_key() {
+    let (left, _) = Pass::at(0).over(&[plain(0, &[("\0\0\0\u{1}", "1")]), marker(1, 9)]);
+    assert_eq!(offsets(&left), vec![0, 1]);
 }
 
 #[test]
