@@ -44,6 +44,10 @@ pub(crate) struct PartitionAt {
     pub(crate) place: Place,
     pub(crate) ends: Ends,
     pub(crate) leader_epoch: u32,
+    /// Compaction has been over everything before this offset.
+    pub(crate) cleaned: u64,
+    /// Its folder is named as version 1 did.
+    pub(crate) plain: bool,
     /// Oldest first; the last one still grows.
     pub(crate) segments: Vec<Segment>,
 }

@@ -6,9 +6,14 @@
 //! worth a pass. What this does not do: it never touches the segment that grows, nor anything at
 //! or beyond the last stable offset or an owed one, and it takes no file away.
 
-pub(crate) mod latest;
-pub(crate) mod plan;
-pub(crate) mod rewrite;
-pub(crate) mod rules;
+mod cleaner;
+mod pass;
+mod plan;
+mod latest;
+mod rules;
+mod rewrite;
+mod output;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use cleaner::{Cleaner, clean};

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use evenkeel_model::Clock;
 
+use crate::compaction::Cleaner;
 use crate::disk::Disk;
 use crate::flusher::Flusher;
 use crate::handles::Handles;
@@ -46,6 +47,7 @@ pub(crate) struct Shared {
     pub(crate) news: Arc<News>,
     pub(crate) handover: Handover<Job>,
     pub(crate) handles: Handles,
+    pub(crate) cleaner: Mutex<Cleaner>,
     pub(crate) flusher: Mutex<Flusher>,
     pub(crate) write_back: Mutex<WriteBack>,
     pub(crate) bell: Bell,

@@ -304,6 +304,23 @@ pub enum TopicError {
         /// How many partitions it has.
         partitions: u32,
     },
+    /// No topic of that name.
+    Unknown {
+        /// The name.
+        name: String,
+    },
+    /// A topic cannot lose partitions.
+    Fewer {
+        /// The topic.
+        name: String,
+        /// How many partitions it has.
+        partitions: u32,
+    },
+    /// The log keeps its own state there; nobody else changes it.
+    Reserved {
+        /// The topic.
+        name: String,
+    },
     /// Its record could not be appended.
     Append(AppendError),
 }
@@ -320,6 +337,11 @@ impl fmt::Display for TopicError {
             TopicError::Differs { name, partitions } => {
                 write!(f, "topic `{name}` is there already with other settings ({partitions} partitions)")
             }
+            TopicError::Unknown { name } => write!(f, "there is no topic `{name}`"),
+            TopicError::Fewer { name, partitions } => {
+                write!(f, "topic `{name}` has {partitions} partitions and cannot get fewer")
+            }
+            TopicError::Reserved { name } => write!(f, "topic `{name}` belongs to the log itself"),
             TopicError::Append(e) => write!(f, "the topic could not be recorded: {e}"),
         }
     }

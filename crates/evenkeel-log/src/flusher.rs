@@ -18,8 +18,8 @@ use crate::disk::{Disk, File};
 use crate::engine::Shared;
 use crate::safeguard::{Guards, Safeguard};
 use crate::segment::append::Site;
-use crate::segment::{Segment, folder, index_path, log_path};
-use crate::state::{Condemned, Place, State};
+use crate::segment::{Segment, index_path, log_path};
+use crate::state::{Condemned, Gone, Place, State};
 use crate::stats::Stats;
 use crate::ticket::held;
 use crate::wal::Position;
@@ -76,16 +76,10 @@ impl Flusher {
     }
 
     /// Lets go of what no slot needs any more.
-    fn clean_up(&self, shared: &Shared, gone: &[(String, Condemned)]) -> io::Result<()> {
-        for (folder, condemned) in gone {
-            let (base, revision) = (condemned.base, condemned.revision);
-            shared.handles.close(condemned.place, base, revision);
-            for path in [log_path(folder, base, revision), index_path(folder, base, revision)] {
-                match shared.disk.remove(&path) {
-                    Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-                    _ => {}
-                }
-            }
+    fn clean_up(&self, shared: &Shared, gone: &[Condemned]) -> io::Result<()> {
+        for condemned in gone {
+            shared.handles.close(condemned.place, condemned.what);
+            remove(&*shared.disk, condemned)?;
         }
         let files = self.slots.iter().flatten().map(|p| p.file);
         let unneeded = if shared.options.guards().on(Safeguard::BothSlots) {
@@ -102,6 +96,8 @@ fn moment(state: &State) -> Moment {
         place,
         ends,
         leader_epoch: state.machine.at(place).map_or(0, |p| p.leader_epoch),
+        cleaned: partition.cleaned,
+        plain: partition.plain,
         segments: partition.segments.clone(),
     };
     let held_anything = |p: &PartitionAt| p.ends.high_watermark > 0 || p.leader_epoch > 0;
@@ -186,7 +182,7 @@ fn open_slot(disk: &dyn Disk, guards: Guards, stats: &Stats, path: &str) -> io::
 }
 
 /// Makes a durable checkpoint count. Gives back the segments whose files may go.
-fn publish(shared: &Shared, checkpoint: &Checkpoint, condemned: usize) -> Vec<(String, Condemned)> {
+fn publish(shared: &Shared, checkpoint: &Checkpoint, condemned: usize) -> Vec<Condemned> {
     let mut state = shared.state_mut();
     let state = &mut *state;
     state.generation = checkpoint.generation;
@@ -197,10 +193,27 @@ fn publish(shared: &Shared, checkpoint: &Checkpoint, condemned: usize) -> Vec<(S
     let unnamed = |c: &Condemned| c.since.is_some_and(|since| since + behind <= checkpoint.generation);
     let (gone, kept) = std::mem::take(&mut state.condemned).into_iter().partition(unnamed);
     state.condemned = kept;
-    let name = |c: Condemned| {
-        let entry = state.machine.topics.get(c.place.topic)?;
-        Some((folder(&entry.topic.name, c.place.partition), c))
+    gone
+}
+
+/// Takes away what no slot names any more.
+fn remove(disk: &dyn Disk, condemned: &Condemned) -> io::Result<()> {
+    let gone = |done: io::Result<()>| match done {
+        // Compaction may have put a file there just now; the next start takes it away.
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) => Ok(()),
+        done => done,
     };
-    let gone: Vec<Condemned> = gone;
-    gone.into_iter().filter_map(name).collect()
+    let folder = &condemned.folder;
+    match condemned.what {
+        Gone::Segment { base, revision } => {
+            gone(disk.remove(&log_path(folder, base, revision)))?;
+            gone(disk.remove(&index_path(folder, base, revision)))
+        }
+        Gone::Partition => {
+            for name in disk.list(folder)? {
+                gone(disk.remove(&format!("{folder}/{name}")))?;
+            }
+            gone(disk.remove_folder(folder))
+        }
+    }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use crate::disk::Disk;
 use crate::segment::walk::Files;
 use crate::segment::{Segment, index_path, log_path};
-use crate::state::Place;
+use crate::state::{Gone, Place};
 use crate::ticket::held;
 
 /// How many segments are kept open.
@@ -44,8 +44,11 @@ impl Handles {
         Ok(files)
     }
 
-    /// Closes a segment that is gone.
-    pub(crate) fn close(&self, place: Place, base: u64, revision: u64) {
-        held(&self.0).retain(|(key, _)| *key != (place, base, revision));
+    /// Closes what is gone.
+    pub(crate) fn close(&self, place: Place, what: Gone) {
+        held(&self.0).retain(|((of, base, revision), _)| match what {
+            Gone::Partition => *of != place,
+            Gone::Segment { base: b, revision: r } => (*of, *base, *revision) != (place, b, r),
+        });
     }
 }

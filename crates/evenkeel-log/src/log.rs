@@ -25,8 +25,10 @@ use crate::wal::header::{ENTRY_BYTES, GROUP_BYTES};
 use crate::wal::writer::Writer;
 use crate::{
     Append, AppendError, Appending, Beyond, Creating, Damage, Data, Disk, Ends, Naming, Open, OpenError, Options,
-    Producer, ReadError, ReadLimit, Retained, Set, Topic, TopicError, TopicSettings, batch, read, retention, topic,
+    Producer, ReadError, ReadLimit, Set, Topic, TopicError, TopicSettings, batch, read, retention, topic,
 };
+
+mod upkeep;
 
 /// A log; clones share it. The last one to go closes it.
 #[derive(Clone)]
@@ -131,6 +133,7 @@ impl Log {
             news,
             handover,
             handles: Handles::default(),
+            cleaner: Mutex::default(),
             flusher: Mutex::new(Flusher::new(slots)),
             write_back: Mutex::new(write_back),
             bell: Bell::default(),
@@ -159,11 +162,7 @@ impl Log {
     /// [`TopicError::Differs`] when it is there with others.
     pub fn create_topic(&self, name: &str, settings: TopicSettings) -> Result<Creating, TopicError> {
         topic::check(name, &settings)?;
-        self.0.shared.writable().map_err(TopicError::Append)?;
-        let (promise, ticket) = promise();
-        let work = Work::Topic(Box::new(Declaration::Create(name.into(), settings)), promise);
-        let job = Job { work, bytes: RECORD_BYTES + 2 * name.len(), own: true };
-        Ok(Creating::submit(&self.0.pen, job, ticket))
+        self.declare(Declaration::Create(name.into(), settings))
     }
 
     /// An id that no producer ever had.
@@ -226,11 +225,6 @@ impl Log {
         retention::owe(&self.0.shared, holder, floors);
     }
 
-    /// Takes away whole sealed segments beyond each topic's retention, never past what is owed.
-    pub fn retain(&self) -> Result<Retained, ReadError> {
-        Ok(retention::retain(&self.0.shared))
-    }
-
     /// The newest durable group; grows with each that holds records.
     pub fn version(&self) -> u64 {
         self.0.shared.news.version()
@@ -277,12 +271,12 @@ impl Handle {
         let mut parts = Vec::with_capacity(set.appends.len());
         let (mut bytes, mut own) = (set.changes.len() * RECORD_BYTES, !set.changes.is_empty());
         for Append { shard, data } in set.appends {
-            let place = self.place(&shard)?;
+            let (place, spare) = self.place(&shard)?;
             let (head, batch) = encoded(data)?;
             own |= shard.topic.starts_with(OWN_PREFIX);
             if let Some(head) = &head {
                 let marker = if head.is_transactional() && !set.changes.is_empty() { MARKER_BYTES } else { 0 };
-                bytes += ENTRY_BYTES + batch.len() + marker;
+                bytes += ENTRY_BYTES + batch.len() + marker + spare;
             }
             parts.push(Part { place, shard, head, batch });
         }
@@ -294,9 +288,12 @@ impl Handle {
         Ok((Job { work: Work::Append(parts, set.changes, promise), bytes, own }, ticket))
     }
 
-    fn place(&self, shard: &Shard) -> Result<Place, AppendError> {
-        let found = self.shared.state().machine.find(shard);
-        found.map_err(|partitions| AppendError::no_place(shard, partitions))
+    /// The partition's place, and the room in a group that a hard limit may need beside the batch.
+    fn place(&self, shard: &Shard) -> Result<(Place, usize), AppendError> {
+        let state = self.shared.state();
+        let place = state.machine.find(shard).map_err(|partitions| AppendError::no_place(shard, partitions))?;
+        let limited = state.machine.topics.get(place.topic).is_some_and(|e| e.topic.settings.retention.limit.is_some());
+        Ok((place, if limited { RECORD_BYTES } else { 0 }))
     }
 
     fn close(&self) {

@@ -23,6 +23,7 @@ use bytes::Bytes;
 use evenkeel_model::{Shard, Timestamp};
 
 pub(crate) use aborts::Aborts;
+pub(crate) use admission::Repeats;
 pub(crate) use partition::Partition;
 pub(crate) use producers::{Memory, Session};
 pub(crate) use topics::Topics;

@@ -34,6 +34,8 @@ pub struct Options {
     pub open_segments_max: usize,
     /// Records that are kept in memory although their segment is written, in bytes.
     pub tail_bytes: usize,
+    /// What compaction may take in memory while it works: 32 bytes for each key.
+    pub compaction_bytes: usize,
     /// On a full disk, the part of the last write-ahead file that only `evenkeel.*` topics may use.
     pub headroom_bytes: u64,
     /// A producer that was silent for so long is forgotten: its next batch begins again at sequence 0.
@@ -84,6 +86,7 @@ impl Default for Options {
             unwritten_bytes_max: 64 << 20,
             open_segments_max: 2048,
             tail_bytes: 32 << 20,
+            compaction_bytes: 32 << 20,
             headroom_bytes: 256 << 10,
             producer_expiry: Duration::from_secs(24 * 3600),
             producers_max: 100_000,

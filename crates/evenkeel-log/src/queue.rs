@@ -35,6 +35,24 @@ pub(crate) enum Work {
 pub(crate) enum Declaration {
     /// It is there, with these settings.
     Create(Arc<str>, TopicSettings),
+    /// It has these settings from now on.
+    Configure(Arc<str>, TopicSettings),
+    /// It has so many partitions from now on.
+    Grow(Arc<str>, u32),
+    /// It is gone, and all that it held.
+    Delete(Arc<str>),
+}
+
+impl Declaration {
+    /// The topic's name.
+    pub(crate) fn name(&self) -> &Arc<str> {
+        match self {
+            Declaration::Create(name, _)
+            | Declaration::Configure(name, _)
+            | Declaration::Grow(name, _)
+            | Declaration::Delete(name) => name,
+        }
+    }
 }
 
 /// A batch without its offset.

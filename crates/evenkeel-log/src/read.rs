@@ -14,7 +14,7 @@ use crate::engine::Shared;
 use crate::machine::Aborts;
 use crate::segment::index::Index;
 use crate::segment::walk::{Lost, Walk};
-use crate::segment::{Segment, folder, log_path};
+use crate::segment::{Segment, log_path};
 use crate::state::Place;
 use crate::tail::Held;
 use crate::{Producer, ReadError, ReadLimit};
@@ -27,8 +27,8 @@ enum Source {
     End,
     /// In memory.
     Tail(Vec<Held>),
-    /// On the disk.
-    Segment(Place, Segment),
+    /// On the disk, in this folder.
+    Segment(Place, String, Segment),
 }
 
 /// What of a partition is committed.
@@ -62,19 +62,20 @@ pub(crate) fn read(shared: &Shared, shard: &Shard, from: u64, limit: ReadLimit) 
                 // All of it may have been hidden.
                 next = batches.last().map_or(next, Held::end);
             }
-            Source::Segment(place, segment) => match read_segment(shared, place, &segment, &mut out, next) {
-                // Retention may have taken it in the meantime: the next look says so.
-                Err(ReadError::Io { .. } | ReadError::Corrupt { .. }) if shared.state().find(shard)?.1.start > next => {
-                }
-                done => {
-                    let after = done?;
-                    if after == next {
-                        // Damage behind what was read: what is good is given, the next read says so.
-                        break;
+            Source::Segment(place, folder, segment) => {
+                match read_segment(shared, place, &folder, &segment, &mut out, next) {
+                    // Retention or compaction may have taken it in the meantime: the next look says so.
+                    Err(ReadError::Io { .. } | ReadError::Corrupt { .. }) if is_gone(shared, shard, &segment)? => {}
+                    done => {
+                        let after = done?;
+                        if after == next {
+                            // Damage behind what was read: what is good is given, the next read says so.
+                            break;
+                        }
+                        next = after;
                     }
-                    next = after;
                 }
-            },
+            }
         }
     }
     Ok(out.records)
@@ -106,29 +107,41 @@ fn source(shared: &Shared, shard: &Shard, from: u64, limit: ReadLimit) -> Result
     }
     let index = partition.segments.partition_point(|s| s.end <= from);
     match partition.segments.get(index) {
-        Some(segment) => Ok((Source::Segment(place, *segment), committed)),
+        Some(segment) => Ok((Source::Segment(place, state.folder(place), *segment), committed)),
         None => Ok((Source::End, committed)),
     }
+}
+
+/// True when the segment is not what it was any more. One that still grows may have gone on.
+fn is_gone(shared: &Shared, shard: &Shard, segment: &Segment) -> Result<bool, ReadError> {
+    let same = |s: &Segment| (s.base, s.revision) == (segment.base, segment.revision);
+    Ok(!shared.state().find(shard)?.2.segments.iter().any(same))
 }
 
 /// Reads from one segment; gives back where to go on.
 fn read_segment(
     shared: &Shared,
     place: Place,
+    folder: &str,
     segment: &Segment,
     out: &mut Collected<'_>,
     from: u64,
 ) -> Result<u64, ReadError> {
-    let folder = folder(&out.shard.topic, place.partition);
-    let path = log_path(&folder, segment.base, segment.revision);
-    let files = shared.handles.open(&*shared.disk, place, &folder, segment).map_err(|e| io_error(&path, &e))?;
+    let path = log_path(folder, segment.base, segment.revision);
+    let files = shared.handles.open(&*shared.disk, place, folder, segment).map_err(|e| io_error(&path, &e))?;
     let wanted = out.limit.bytes.min(out.limit.records.saturating_mul(1024));
     let mut walk = Walk::from(&files, segment, shared.options.guards(), from, wanted);
     let mut next = from;
     while !out.is_full() {
         let found = match walk.next() {
             Ok(Some(found)) => found,
-            Ok(None) => break,
+            Ok(None) => {
+                if segment.revision > 0 {
+                    // What is missing at its end is missing because of compaction.
+                    next = next.max(segment.end);
+                }
+                break;
+            }
             Err(lost) if out.records.is_empty() => return Err(lost_error(&path, &lost)),
             // What was read is good; the next read reports the damage.
             Err(_) => break,
@@ -153,19 +166,25 @@ fn read_segment(
 
 /// The first offset that was appended at or after `time`.
 pub(crate) fn offset_at(shared: &Shared, shard: &Shard, time: Timestamp) -> Result<Option<u64>, ReadError> {
-    let (place, segment) = {
+    let start = shared.state().find(shard)?.1.start;
+    // A partition may begin within a batch.
+    Ok(batch_at(shared, shard, time)?.map(|offset| offset.max(start)))
+}
+
+/// The offset of the first batch that was appended at or after `time`.
+fn batch_at(shared: &Shared, shard: &Shard, time: Timestamp) -> Result<Option<u64>, ReadError> {
+    let (place, folder, segment) = {
         let state = shared.state();
         let (place, _, partition) = state.find(shard)?;
         let index = partition.segments.partition_point(|s| s.last_at < time);
         match partition.segments.get(index) {
-            Some(segment) => (place, *segment),
+            Some(segment) => (place, state.folder(place), *segment),
             None => return Ok(partition.tail.offset_at(time)),
         }
     };
     if segment.first_at >= time {
         return Ok(Some(segment.base));
     }
-    let folder = folder(&shard.topic, place.partition);
     let path = log_path(&folder, segment.base, segment.revision);
     let files = shared.handles.open(&*shared.disk, place, &folder, &segment).map_err(|e| io_error(&path, &e))?;
     let guards = shared.options.guards();

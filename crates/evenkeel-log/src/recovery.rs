@@ -198,6 +198,7 @@ fn settle(disk: &dyn Disk, guards: Guards, mut recovered: Recovered) -> Result<R
     slots::make_durable(disk, guards, state.generation)?;
     *live = leftovers::wal(disk, guards, oldest, position.file)?;
     leftovers::segments(disk, state)?;
+    leftovers::topics(disk, state)?;
     Ok(recovered)
 }
 

@@ -1,15 +1,21 @@
-//! Retention: whole sealed segments go from the front, by age or by size, and never past what
-//! anybody owes. It decides and hides; the flusher takes the files away when no checkpoint slot
-//! names them any more.
+//! Retention: what a partition may hold, by age, by size and by a hard limit, beside what is owed.
+//!
+//! [`plan`] decides, purely; here it gets the present state, and what it decides becomes a set of
+//! [`Change::Start`], appended like anything else: so what goes is gone at one moment, whatever
+//! breaks. The files go when no checkpoint slot names them any more.
+
+mod plan;
 
 use std::collections::HashMap;
 
-use evenkeel_model::{Shard, Timestamp};
+use evenkeel_model::Shard;
+
+pub(crate) use plan::{Weighed, cut, segment_bytes};
 
 use crate::engine::Shared;
-use crate::segment::Segment;
-use crate::state::Condemned;
-use crate::{Retained, Retention};
+use crate::state::Partition;
+use crate::{Change, Fill, Removal, Retained, Retention, Set};
+use plan::Cut;
 
 /// Sets what `holder` owes from now on.
 pub(crate) fn owe(shared: &Shared, holder: &str, floors: &[(Shard, u64)]) {
@@ -20,59 +26,62 @@ pub(crate) fn owe(shared: &Shared, holder: &str, floors: &[(Shard, u64)]) {
     }
 }
 
-/// Applies every topic's retention.
-pub(crate) fn retain(shared: &Shared) -> Retained {
-    let now = shared.clock.now();
-    let mut retained = Retained::default();
-    let mut condemned = Vec::new();
-    {
-        let mut state = shared.state_mut();
-        let floors = lowest(&state.owed);
-        let places: Vec<_> = state.places().map(|(place, topic, ..)| (place, topic.clone())).collect();
-        for (place, topic) in places {
-            let shard = Shard::new(topic.name.clone(), place.partition);
-            let floor = floors.get(&shard).copied().unwrap_or(u64::MAX);
-            let Some(partition) = state.at_mut(place) else { continue };
-            let gone = beyond(&partition.segments, topic.settings.retention, floor, now);
-            let Some(start) = gone.checked_sub(1).map(|last| partition.segments[last].end) else { continue };
-            for segment in partition.segments.drain(..gone) {
-                retained.segments += 1;
-                retained.bytes += segment.log_bytes + segment.index_bytes;
-                condemned.push(Condemned { place, base: segment.base, revision: segment.revision, since: None });
-            }
-            if let Some(partition) = state.machine.at_mut(place) {
-                partition.start = start;
-            }
-        }
-        state.condemned.extend(&condemned);
-    }
-    for gone in &condemned {
-        shared.handles.close(gone.place, gone.base, gone.revision);
-    }
-    if !condemned.is_empty() {
-        shared.bell.ring(|wanted| wanted.flush = true);
-    }
-    retained
-}
-
-/// How many segments from the front may go. The last one still grows and never goes.
-fn beyond(segments: &[Segment], retention: Retention, floor: u64, now: Timestamp) -> usize {
-    let mut total: u64 = segments.iter().map(|s| s.log_bytes).sum();
-    let sealed = segments.len().saturating_sub(1);
-    let may_go = |segment: &&Segment| {
-        let old = retention.age.is_some_and(|age| now.since(segment.last_at) > age);
-        let large = retention.bytes.is_some_and(|max| total > max);
-        total -= segment.log_bytes;
-        segment.end <= floor && (old || large)
-    };
-    segments[..sealed].iter().take_while(may_go).count()
-}
-
-fn lowest(owed: &HashMap<String, HashMap<Shard, u64>>) -> HashMap<Shard, u64> {
+/// The lowest offset that is owed, of each partition of which anything is.
+pub(crate) fn lowest(owed: &HashMap<String, HashMap<Shard, u64>>) -> HashMap<Shard, u64> {
     let mut lowest = HashMap::new();
     for (shard, floor) in owed.values().flatten() {
         let entry = lowest.entry(shard.clone()).or_insert(*floor);
         *entry = (*entry).min(*floor);
     }
     lowest
+}
+
+/// What every topic's retention would take away now.
+pub(crate) fn removals(shared: &Shared) -> Vec<Removal> {
+    let now = shared.clock.now();
+    let state = shared.state();
+    let floors = lowest(&state.owed);
+    let limited = state.places().filter(|(_, topic, ..)| topic.settings.retention != Retention::default());
+    let removal = limited.filter_map(|(place, topic, ends, partition)| {
+        let shard = Shard::new(topic.name.clone(), place.partition);
+        let owed = floors.get(&shard).copied().unwrap_or(u64::MAX);
+        let retention = &topic.settings.retention;
+        // A limit that expires keeps some room ahead, so that an append seldom has to wait for it.
+        let room = retention.limit.map_or(0, |limit| limit / 8);
+        let cut = plan::cut(weighed(partition, owed), retention, now, room).filter(|cut| cut.start > ends.start)?;
+        Some(removal(shard, cut))
+    });
+    removal.collect()
+}
+
+fn weighed(partition: &Partition, owed: u64) -> Weighed<'_> {
+    Weighed { segments: &partition.segments, bytes: partition.bytes, owed }
+}
+
+fn removal(shard: Shard, cut: Cut) -> Removal {
+    let Cut { start, segments, bytes, expires, .. } = cut;
+    Removal { shard, start, segments, bytes, expires }
+}
+
+/// The set that makes it so.
+pub(crate) fn set(removals: &[Removal]) -> Set {
+    let change = |r: &Removal| Change::Start { shard: r.shard.clone(), offset: r.start };
+    Set { appends: Vec::new(), changes: removals.iter().map(change).collect() }
+}
+
+/// What they take away together.
+pub(crate) fn sum(removals: &[Removal]) -> Retained {
+    let (segments, bytes) = (removals.iter().map(|r| r.segments).sum(), removals.iter().map(|r| r.bytes).sum());
+    Retained { segments, bytes, expired: removals.iter().filter(|r| r.expires).count() as u64 }
+}
+
+/// Partitions near their hard limit.
+pub(crate) fn nearly_full(shared: &Shared) -> Vec<Fill> {
+    let state = shared.state();
+    let fill = |(place, topic, _, partition): (crate::state::Place, &crate::Topic, _, &Partition)| {
+        let (bytes, max) = (partition.bytes, topic.settings.retention.limit?);
+        let shard = Shard::new(topic.name.clone(), place.partition);
+        plan::is_nearly_full(bytes, max).then_some(Fill { shard, bytes, max })
+    };
+    state.places().filter_map(fill).collect()
 }

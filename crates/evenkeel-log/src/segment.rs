@@ -12,6 +12,11 @@ pub(crate) mod walk;
 
 use evenkeel_model::Timestamp;
 
+use crate::state::Place;
+
+/// So much of a topic's name is in its folders' names.
+const NAME_MAX: usize = 200;
+
 /// A segment as a checkpoint knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Segment {
@@ -49,9 +54,23 @@ impl Segment {
     }
 }
 
-/// The folder of a partition.
-pub(crate) fn folder(topic: &str, partition: u32) -> String {
+/// The folder of a partition: for people by name, and by the topic's number, since a name may be
+/// used again. Long names are cut, so that a file system takes them.
+pub(crate) fn folder(topic: &str, place: Place) -> String {
+    let name: String = topic.chars().take(NAME_MAX).collect();
+    format!("topics/{name}-{}@{:x}", place.partition, place.topic)
+}
+
+/// The folder of a partition that was there in version 1.
+pub(crate) fn plain_folder(topic: &str, partition: u32) -> String {
     format!("topics/{topic}-{partition}")
+}
+
+/// Which partition a name in `topics` is of; `None` for names of version 1, and of others.
+pub(crate) fn place_of(name: &str) -> Option<Place> {
+    let (name, topic) = name.rsplit_once('@')?;
+    let (_, partition) = name.rsplit_once('-')?;
+    Some(Place { topic: u32::from_str_radix(topic, 16).ok()?, partition: partition.parse().ok()? })
 }
 
 /// The batches of that revision of the segment that begins at `base`.
@@ -84,7 +103,20 @@ pub(crate) fn named(name: &str) -> Option<(u64, u64)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{index_path, log_path, named};
+    use super::{folder, index_path, log_path, named, place_of};
+    use crate::state::Place;
+
+    #[test]
+    fn a_folders_name_is_its_own_and_fits_a_file_system() {
+        let place = Place { topic: 0x1c, partition: 3 };
+        assert_eq!(folder("orders", place), "topics/orders-3@1c");
+        assert_eq!(place_of("orders-3@1c"), Some(place));
+        let place = Place { topic: u32::MAX, partition: 9999 };
+        let long = folder(&"n".repeat(249), place);
+        assert!(long.len() <= 255 && place_of(&long["topics/".len()..]) == Some(place));
+        let others = ["orders-3", "orders@1c", "orders-x@1c", "orders-3@", "orders-3@1c.bak"];
+        assert!(others.iter().all(|name| place_of(name).is_none()));
+    }
 
     #[test]
     fn a_files_name_tells_base_and_revision() {

@@ -124,12 +124,3 @@ pub struct Open {
     /// Where it wrote, and the first offset there.
     pub partitions: Vec<(Shard, u64)>,
 }
-
-/// What retention took away.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Retained {
-    /// Whole segments.
-    pub segments: u64,
-    /// Their bytes; the disk has them back a checkpoint or two later.
-    pub bytes: u64,
-}

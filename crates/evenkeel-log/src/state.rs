@@ -7,13 +7,15 @@
 mod waiting;
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use evenkeel_model::{Shard, Timestamp};
 
 use crate::batch::Head;
+use crate::checkpoint::PartitionAt;
 use crate::control::Fact;
 use crate::machine::{self, Machine, Memory};
-use crate::segment::Segment;
+use crate::segment::{Segment, folder, plain_folder};
 use crate::tail::{Held, Tail};
 use crate::wal::Position;
 use crate::{Ends, ReadError, Topic};
@@ -39,26 +41,47 @@ pub(crate) struct Partition {
     pub(crate) written: u64,
     /// What the batches behind it take in memory.
     pub(crate) waiting: usize,
+    /// The bytes of all its batches, written or not.
+    pub(crate) bytes: u64,
+    /// Compaction has been over everything before this offset.
+    pub(crate) cleaned: u64,
+    /// Its folder is named as version 1 did.
+    pub(crate) plain: bool,
 }
 
 impl Partition {
-    /// Takes away the sealed segments that end at `start` or before it.
-    fn drop_before(&mut self, start: u64) -> impl Iterator<Item = Segment> {
-        let sealed = self.segments.len().saturating_sub(1);
-        let gone = self.segments[..sealed].partition_point(|s| s.end <= start);
-        self.segments.drain(..gone)
+    /// Has these segments, as a checkpoint says.
+    pub(crate) fn restore(&mut self, at: &PartitionAt) {
+        self.segments.clone_from(&at.segments);
+        self.written = at.ends.high_watermark;
+        self.bytes = at.segments.iter().map(|s| s.log_bytes).sum();
+        self.cleaned = at.cleaned;
+        self.plain = at.plain;
+    }
+
+    /// How many sealed segments, from the first on, end at `start` or before it.
+    pub(crate) fn ended(&self, start: u64) -> usize {
+        self.segments[..self.segments.len().saturating_sub(1)].partition_point(|s| s.end <= start)
     }
 }
 
-/// A segment that retention took, or a revision that another one replaced: its files go when no
-/// slot names it any more.
-#[derive(Clone, Copy, Debug)]
+/// What is kept for no reader any more: it goes when no slot names it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Condemned {
     pub(crate) place: Place,
-    pub(crate) base: u64,
-    pub(crate) revision: u64,
+    pub(crate) folder: String,
+    pub(crate) what: Gone,
     /// The first checkpoint that does not name it.
     pub(crate) since: Option<u64>,
+}
+
+/// What of a partition is condemned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Gone {
+    /// A segment that retention took, or a revision that another one replaced.
+    Segment { base: u64, revision: u64 },
+    /// All of it: its topic was deleted.
+    Partition,
 }
 
 /// All of it.
@@ -142,6 +165,7 @@ impl State {
         }
         let weight = held.weight();
         if let Some(partition) = self.at_mut(place) {
+            partition.bytes += held.bytes.len() as u64;
             partition.tail.push(held);
             self.arrived(place, weight);
         }
@@ -162,7 +186,8 @@ impl State {
                 self.make_room(*number, topic.partitions);
             }
             Fact::Started { place, offset } => self.condemn_before(*place, *offset),
-            Fact::Deleted { .. } | Fact::Producers { .. } | Fact::Epoch { .. } => {}
+            Fact::Deleted { number, name } => self.condemn_topic(*number, name),
+            Fact::Producers { .. } | Fact::Epoch { .. } => {}
         }
     }
 
@@ -176,17 +201,49 @@ impl State {
     }
 
     fn condemn_before(&mut self, place: Place, start: u64) {
-        let gone: Vec<Segment> = self.at_mut(place).into_iter().flat_map(|p| p.drop_before(start)).collect();
-        self.condemned.extend(gone.iter().map(|s| Condemned {
-            place,
-            base: s.base,
-            revision: s.revision,
-            since: None,
-        }));
+        if let Some(gone) = self.at(place).map(|partition| partition.ended(start)) {
+            self.replace(place, 0..gone, None);
+        }
+    }
+
+    /// Puts `new` in the place of some sealed segments, which are condemned.
+    pub(crate) fn replace(&mut self, place: Place, range: Range<usize>, new: Option<Segment>) {
+        let folder = self.folder(place);
+        let Some(partition) = self.at_mut(place) else { return };
+        partition.bytes += new.as_ref().map_or(0, |s| s.log_bytes);
+        let gone: Vec<Segment> = partition.segments.splice(range, new).collect();
+        partition.bytes = partition.bytes.saturating_sub(gone.iter().map(|s| s.log_bytes).sum());
+        let what = |s: &Segment| Gone::Segment { base: s.base, revision: s.revision };
+        let condemned = |s| Condemned { place, folder: folder.clone(), what: what(s), since: None };
+        self.condemned.extend(gone.iter().map(condemned));
+    }
+
+    /// Forgets all that is kept of a topic.
+    fn condemn_topic(&mut self, number: u32, name: &str) {
+        let Some(kept) = self.kept.get_mut(number as usize).map(std::mem::take) else { return };
+        for (partition, kept) in (0..).zip(kept) {
+            let place = Place { topic: number, partition };
+            let folder = if kept.plain { plain_folder(name, partition) } else { folder(name, place) };
+            self.condemned.push(Condemned { place, folder, what: Gone::Partition, since: None });
+            self.left(&kept);
+        }
+        self.owed.values_mut().for_each(|owed| owed.retain(|shard, _| *shard.topic != *name));
     }
 
     /// The name of the topic of that number.
     pub(crate) fn name(&self, topic: u32) -> &str {
         self.machine.topics.get(topic).map_or("", |entry| &entry.topic.name)
+    }
+
+    /// The folder of a partition.
+    pub(crate) fn folder(&self, place: Place) -> String {
+        let name = self.name(place.topic);
+        let plain = self.at(place).is_some_and(|partition| partition.plain);
+        if plain { plain_folder(name, place.partition) } else { folder(name, place) }
+    }
+
+    /// The lowest offset of a partition that anybody owes.
+    pub(crate) fn owed_from(&self, shard: &Shard) -> u64 {
+        self.owed.values().filter_map(|owed| owed.get(shard)).copied().min().unwrap_or(u64::MAX)
     }
 }

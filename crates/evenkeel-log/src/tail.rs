@@ -54,6 +54,11 @@ impl Tail {
         self.0.get(first).map(|h| h.base)
     }
 
+    /// What all of it takes in memory, about.
+    pub(crate) fn weight(&self) -> usize {
+        self.0.iter().map(Held::weight).sum()
+    }
+
     /// Drops the oldest batch if all of it stands before offset `written`. Gives back its weight.
     pub(crate) fn evict(&mut self, written: u64) -> Option<usize> {
         if self.0.front()?.end() > written {

@@ -27,7 +27,8 @@ use evenkeel_model::{ManualClock, Record, Shard, Timestamp};
 
 use crate::sim::SimDisk;
 use crate::{
-    AppendError, Appended, Log, OpenError, Options, Producer, ReadError, ReadLimit, Safeguard, Set, TopicSettings,
+    AppendError, Appended, Log, OpenError, Options, Producer, ReadError, ReadLimit, Retained, Safeguard, Set,
+    TopicSettings,
 };
 
 /// A log whose steps are taken by hand, on a disk that survives it.
@@ -52,6 +53,7 @@ fn small() -> Options {
         unwritten_bytes_max: 48 << 10,
         open_segments_max: 3,
         tail_bytes: 2 << 10,
+        compaction_bytes: 1 << 10,
         headroom_bytes: 8 << 10,
         producer_expiry: Duration::from_secs(3600),
         producers_max: 40,
@@ -124,6 +126,14 @@ impl Rig {
         let naming = self.log().new_producer();
         self.log().step();
         Producer { id: naming.wait().expect("an id"), epoch: 0 }
+    }
+
+    /// Applies retention.
+    fn retain(&self) -> Result<Retained, AppendError> {
+        let removals = self.log().removals();
+        let appending = self.log().append(crate::retention::set(&removals));
+        self.log().step();
+        appending.wait().map(|_| crate::retention::sum(&removals))
     }
 
     /// All values of a partition of `t`, from its start.

@@ -79,8 +79,7 @@ pub(crate) fn run(disk: Arc<dyn Disk>, guards: Guards) -> Result<Verified, OpenE
         let segments = &partition.segments;
         let bytes = segments.iter().map(|s| s.log_bytes).sum();
         for segment in segments {
-            let folder = crate::segment::folder(&topic.name, place.partition);
-            verified.segment(&disk, guards, &folder, &shard, segment);
+            verified.segment(&disk, guards, &state.folder(place), &shard, segment);
         }
         verified.partitions.push(Extent { shard, ends, segments: segments.len(), bytes });
     }

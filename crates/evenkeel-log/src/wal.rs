@@ -8,6 +8,7 @@ pub(crate) mod block;
 pub(crate) mod header;
 pub(crate) mod files;
 mod group;
+mod limits;
 pub(crate) mod writer;
 
 /// Writes begin and end at multiples of this.

@@ -15,8 +15,10 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{PoisonError, RwLock};
 
+use crate::Retention;
+use crate::retention::segment_bytes;
+use crate::segment::Segment;
 use crate::segment::append::{Appender, Site, Unflushed};
-use crate::segment::{Segment, folder};
 use crate::state::{Place, State};
 use crate::tail::Held;
 
@@ -89,6 +91,8 @@ struct Used {
 struct Chunk {
     folder: String,
     last: Option<Segment>,
+    /// Of its topic: it says how large segments may be.
+    retention: Retention,
     batches: Vec<Held>,
 }
 
@@ -160,7 +164,8 @@ impl WriteBack {
                 }
             };
             used.turn = turn;
-            used.appender.write(site, &chunk.batches)?;
+            let bytes_max = segment_bytes(&chunk.retention, site.options.segment_bytes);
+            used.appender.write(site, bytes_max, &chunk.batches)?;
             used.weight += chunk.batches.iter().map(Held::weight).sum::<usize>();
         }
     }
@@ -237,7 +242,9 @@ fn chunk(state: &State, place: Place, from: Option<u64>, before: u64) -> Option<
     };
     let batches: Vec<Held> = partition.tail.from(from).take(CHUNK_BATCHES).take_while(taken).cloned().collect();
     let last = partition.segments.last().copied();
-    (!batches.is_empty()).then(|| Chunk { folder: folder(state.name(place.topic), place.partition), last, batches })
+    let retention = state.machine.topics.get(place.topic).map(|entry| entry.topic.settings.retention);
+    let retention = retention.unwrap_or_default();
+    (!batches.is_empty()).then(|| Chunk { folder: state.folder(place), last, retention, batches })
 }
 
 /// Replaces the segment that grew, and adds those that are new.

@@ -21,6 +21,8 @@ pub struct Head {
     pub producer: Option<Producer>,
     /// The producer's sequence of its first record; -1 where there is none.
     pub sequence: i32,
+    /// How many offsets it takes: more than `count` when compaction took records from it.
+    span: u32,
     base_time_ms: i64,
     attributes: i16,
 }
@@ -50,17 +52,23 @@ impl Head {
         let length = usize::try_from(length).map_err(|_| Malformed::Length)?;
         let records = length.checked_sub(HEAD_BYTES - 12).ok_or(Malformed::Length)?;
         let count = u32::try_from(count).map_err(|_| Malformed::Length)?;
-        let plausible = count >= 1 && count as usize <= records / 7 && i64::from(last_delta) == i64::from(count) - 1;
+        let span = u32::try_from(last_delta).map_err(|_| Malformed::Length)? + 1;
+        let plausible = count >= 1 && count as usize <= records / 7 && count <= span;
         if !plausible || base > i64::MAX as u64 {
             return Err(Malformed::Length);
         }
         let producer = (producer.id >= 0).then_some(producer);
-        Ok(Head { base, bytes: length + 12, count, max_time, producer, sequence, base_time_ms, attributes })
+        Ok(Head { base, bytes: length + 12, count, max_time, producer, sequence, span, base_time_ms, attributes })
     }
 
-    /// One beyond the offset of the last record.
+    /// One beyond the offset of its last record, or of the one that was before compaction.
     pub fn end(&self) -> u64 {
-        self.base + u64::from(self.count)
+        self.base + u64::from(self.span)
+    }
+
+    /// True when there is a record for each of its offsets: always, but for compaction.
+    pub fn is_dense(&self) -> bool {
+        self.span == self.count
     }
 
     /// True when it is a part of a transaction.
@@ -103,6 +111,9 @@ pub fn check(batch: &Bytes) -> Result<Head, Malformed> {
     if head.producer.is_some() != numbered || (head.is_transactional() && !numbered) {
         return Err(Malformed::Producer);
     }
+    if !head.is_dense() {
+        return Err(Malformed::Length);
+    }
     let mut records = Records::of(batch)?;
     for delta in 0..head.count {
         if records.decode_delta()? != i64::from(delta) {
@@ -117,6 +128,8 @@ pub struct Records {
     head: Head,
     left: Bytes,
     index: u32,
+    /// The least that the next record's offset delta may be.
+    delta: u32,
 }
 
 impl Records {
@@ -129,15 +142,29 @@ impl Records {
         if head.attributes & COMPRESSION != 0 {
             return Err(Malformed::Compressed);
         }
-        Ok(Records { head, left: batch.slice(HEAD_BYTES..head.bytes), index: 0 })
+        Ok(Records { head, left: batch.slice(HEAD_BYTES..head.bytes), index: 0, delta: 0 })
     }
 
     /// Leaves out the records before `offset` without decoding them.
     pub fn skip_to(&mut self, offset: u64) -> Result<(), Malformed> {
-        while self.index < self.head.count && self.head.base + u64::from(self.index) < offset {
-            self.cut_record()?;
+        let wanted = u32::try_from(offset.saturating_sub(self.head.base)).unwrap_or(u32::MAX);
+        while self.index < self.head.count && self.delta < wanted {
+            let (left, index) = (self.left.clone(), self.index);
+            let mut record = self.cut_record()?;
+            let delta = if self.head.is_dense() { index } else { self.place(deltas(&mut record)?.1)? };
+            if delta >= wanted {
+                (self.left, self.index) = (left, index);
+                break;
+            }
+            self.delta = delta + 1;
         }
         Ok(())
+    }
+
+    /// An offset delta that may be the next record's.
+    fn place(&self, delta: i64) -> Result<u32, Malformed> {
+        let delta = u32::try_from(delta).map_err(|_| Malformed::Length)?;
+        if delta < self.delta || delta >= self.head.span { Err(Malformed::Length) } else { Ok(delta) }
     }
 
     fn cut_record(&mut self) -> Result<Bytes, Malformed> {
@@ -161,9 +188,11 @@ impl Records {
     }
 
     fn decode(&mut self) -> Result<(u64, Record), Malformed> {
-        let offset = self.head.base + u64::from(self.index);
         let mut from = self.cut_record()?;
-        let (time_delta, _) = deltas(&mut from)?;
+        let (time_delta, offset_delta) = deltas(&mut from)?;
+        let delta = self.place(offset_delta)?;
+        self.delta = delta + 1;
+        let offset = self.head.base + u64::from(delta);
         let key = nullable(&mut from)?;
         let value = nullable(&mut from)?;
         let count = length(&mut from)?;

@@ -30,7 +30,7 @@ pub(super) fn body(mut from: &[u8]) -> Option<Checkpoint> {
         let place = Place { topic: from.get_u32_le(), partition: from.get_u32_le() };
         let ends = Ends { start: from.get_u64_le(), high_watermark: from.get_u64_le(), last_stable: 0 };
         let segments = (0..from.get_u32_le()).map(|_| segment(&mut from)).collect::<Option<Vec<_>>>()?;
-        partitions.push(PartitionAt { place, ends, leader_epoch: 0, segments });
+        partitions.push(PartitionAt { place, ends, leader_epoch: 0, cleaned: 0, plain: true, segments });
     }
     Some(Checkpoint { generation, wal, last_at, topics: None, partitions, machine: Bytes::new() })
 }

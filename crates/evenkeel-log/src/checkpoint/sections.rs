@@ -115,6 +115,8 @@ fn put_partitions(out: &mut Vec<u8>, partitions: &[PartitionAt]) {
         out.put_u64_le(partition.ends.start);
         out.put_u64_le(partition.ends.high_watermark);
         out.put_u32_le(partition.leader_epoch);
+        out.put_u64_le(partition.cleaned);
+        out.put_u32_le(u32::from(partition.plain));
         out.put_u32_le(count(partition.segments.len()));
         partition.segments.iter().for_each(|segment| put_segment(out, segment));
     }
@@ -124,14 +126,20 @@ fn partitions(mut from: &[u8]) -> Option<Vec<PartitionAt>> {
     let mut partitions = Vec::new();
     let count = if from.remaining() < 4 { return None } else { from.get_u32_le() };
     for _ in 0..count {
-        if from.remaining() < 32 {
+        if from.remaining() < 44 {
             return None;
         }
         let place = Place { topic: from.get_u32_le(), partition: from.get_u32_le() };
         let ends = Ends { start: from.get_u64_le(), high_watermark: from.get_u64_le(), last_stable: 0 };
         let leader_epoch = from.get_u32_le();
+        let cleaned = from.get_u64_le();
+        let plain = match from.get_u32_le() {
+            0 => false,
+            1 => true,
+            _ => return None,
+        };
         let segments = (0..from.get_u32_le()).map(|_| segment(&mut from)).collect::<Option<Vec<_>>>()?;
-        partitions.push(PartitionAt { place, ends, leader_epoch, segments });
+        partitions.push(PartitionAt { place, ends, leader_epoch, cleaned, plain, segments });
     }
     (!from.has_remaining()).then_some(partitions)
 }

@@ -45,6 +45,7 @@ impl Latest {
     }
 
     /// How many keys it holds.
+    #[cfg(test)]
     pub(crate) fn keys(&self) -> usize {
         self.used
     }

@@ -14,7 +14,7 @@ use crate::recovery::chain::Reader;
 use crate::recovery::{Survey, behind, doing, scan};
 use crate::safeguard::Guards;
 use crate::segment::sweep::{Sweep, Swept};
-use crate::segment::{Segment, folder, log_path};
+use crate::segment::{Segment, log_path};
 use crate::state::Place;
 use crate::verify::hole;
 use crate::wal::header::{GROUP_BYTES, GroupHeader, Kind};
@@ -26,7 +26,8 @@ pub(super) enum Part {
     Slot(Box<Checkpoint>),
     Wal(u64),
     Groups(Reader, VecDeque<(u64, GroupHeader)>),
-    Segment(Shard, Segment),
+    /// With its partition's folder.
+    Segment(Shard, String, Segment),
     Batches(Shard, String, Box<Sweep>),
 }
 
@@ -47,7 +48,8 @@ pub(super) fn all(disk: &dyn Disk, survey: &Survey) -> Result<VecDeque<Part>, Op
     parts.extend(files.into_iter().map(Part::Wal));
     for (place, topic, _, partition) in survey.state.places() {
         let shard = Shard::new(topic.name.clone(), place.partition);
-        parts.extend(partition.segments.iter().map(|s| Part::Segment(shard.clone(), *s)));
+        let folder = survey.state.folder(place);
+        parts.extend(partition.segments.iter().map(|s| Part::Segment(shard.clone(), folder.clone(), *s)));
     }
     Ok(parts)
 }
@@ -76,11 +78,11 @@ impl Part {
                 }
                 true
             }
-            Part::Segment(shard, segment) => {
+            Part::Segment(shard, folder, segment) => {
                 if !out.shows(&shard.topic) {
                     return false;
                 }
-                let log = log_path(&folder(&shard.topic, shard.partition), segment.base, segment.revision);
+                let log = log_path(folder, segment.base, segment.revision);
                 match disk.open(&log, false).and_then(|file| Sweep::new(file, segment, guards)) {
                     Ok(sweep) => {
                         *self = Part::Batches(shard.clone(), log, Box::new(sweep));

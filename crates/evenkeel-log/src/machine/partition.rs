@@ -32,6 +32,9 @@ impl Partition {
             let (base, next) = (head.base, self.next);
             return Err(format!("a batch begins at offset {base}, and the partition goes on at {next}"));
         }
+        if !head.is_dense() {
+            return Err(format!("the batch at offset {} lacks records", head.base));
+        }
         self.next = head.end();
         Ok(())
     }

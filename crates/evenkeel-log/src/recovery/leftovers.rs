@@ -7,8 +7,8 @@ use super::scan::open_file;
 use crate::OpenError;
 use crate::disk::Disk;
 use crate::safeguard::Guards;
-use crate::segment::{folder, index_path, log_path, named};
-use crate::state::{Condemned, State};
+use crate::segment::{index_path, log_path, named, place_of};
+use crate::state::{Condemned, Gone, State};
 use crate::wal::{number, path};
 
 /// Takes away write-ahead files that no slot needs and no group refers to. Gives back the others.
@@ -29,21 +29,21 @@ pub(super) fn wal(disk: &dyn Disk, guards: Guards, oldest: u64, newest: u64) -> 
 /// to the one that grows: the groups behind the checkpoint hold it all. What retention took, and
 /// revisions that were replaced, go when no slot names them any more.
 pub(super) fn segments(disk: &dyn Disk, state: &mut State) -> Result<(), OpenError> {
-    // What a group behind the checkpoint took away is still named by the slot that was read.
-    let mut condemned = state.condemned.clone();
-    for (place, topic, _, partition) in state.places() {
-        let folder = folder(&topic.name, place.partition);
-        let flushed = partition.written;
+    let mut found = Vec::new();
+    for (place, _, _, partition) in state.places() {
+        let folder = state.folder(place);
         for name in disk.list(&folder).map_err(doing("listing", &folder))? {
             let Some((base, revision)) = named(&name) else { continue };
             let counts = partition.segments.iter().find(|s| s.base == base).map(|s| s.revision);
-            let named = |c: &Condemned| (c.place, c.base, c.revision) == (place, base, revision);
-            if counts == Some(revision) || state.condemned.iter().any(named) {
+            let what = Gone::Segment { base, revision };
+            // What a group behind the checkpoint took away is still named by the slot that was read.
+            let known = |c: &Condemned| (c.place, c.what) == (place, what);
+            if counts == Some(revision) || state.condemned.iter().any(known) {
                 continue;
             }
             let unfinished = counts.is_some_and(|counts| revision > counts);
-            if base < flushed && !unfinished {
-                condemned.push(Condemned { place, base, revision, since: Some(state.generation) });
+            if base < partition.written && !unfinished {
+                found.push(Condemned { place, folder: folder.clone(), what, since: Some(state.generation) });
             } else {
                 let path = format!("{folder}/{name}");
                 disk.remove(&path).map_err(doing("removing", &path))?;
@@ -54,9 +54,23 @@ pub(super) fn segments(disk: &dyn Disk, state: &mut State) -> Result<(), OpenErr
             cut(disk, &index_path(&folder, last.base, last.revision), last.index_bytes)?;
         }
     }
-    condemned.sort_by_key(|c: &Condemned| (c.place, c.base, c.revision));
-    condemned.dedup_by_key(|c| (c.place, c.base, c.revision));
-    state.condemned = condemned;
+    found.sort();
+    found.dedup();
+    state.condemned.extend(found);
+    Ok(())
+}
+
+/// Condemns the folders of topics that were deleted. Only a name that holds a number which this log
+/// has given away is believed to be one.
+pub(super) fn topics(disk: &dyn Disk, state: &mut State) -> Result<(), OpenError> {
+    for name in disk.list("topics").map_err(doing("listing", "topics"))? {
+        let Some(place) = place_of(&name).filter(|p| p.topic < state.machine.topics.next_number()) else { continue };
+        let condemned = |c: &Condemned| (c.place, c.what) == (place, Gone::Partition);
+        if state.at(place).is_none() && !state.condemned.iter().any(condemned) {
+            let (folder, since) = (format!("topics/{name}"), Some(state.generation));
+            state.condemned.push(Condemned { place, folder, what: Gone::Partition, since });
+        }
+    }
     Ok(())
 }
 

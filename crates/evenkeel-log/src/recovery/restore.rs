@@ -15,7 +15,7 @@ use crate::disk::Disk;
 use crate::safeguard::Guards;
 use crate::segment::sweep::{Sweep, Swept};
 use crate::segment::walk::{Files, Lost, Walk};
-use crate::segment::{Segment, folder, index_path, log_path};
+use crate::segment::{Segment, index_path, log_path};
 use crate::state::{CONTROL, Place, State};
 use crate::{Damage, DamageKind, Offsets, OpenError};
 use evenkeel_model::Shard;
@@ -70,8 +70,7 @@ fn take(partition: &PartitionAt, state: &mut State) -> bool {
     let Some(machine) = state.machine.at_mut(partition.place) else { return false };
     machine.restore(partition.ends, partition.leader_epoch);
     if let Some(at) = state.at_mut(partition.place) {
-        at.segments.clone_from(&partition.segments);
-        at.written = partition.ends.high_watermark;
+        at.restore(partition);
     }
     true
 }
@@ -79,7 +78,7 @@ fn take(partition: &PartitionAt, state: &mut State) -> bool {
 /// Folder and name of a partition that is there.
 fn folder_of(state: &State, place: Place) -> Option<(String, Shard)> {
     let name = &state.machine.topics.get(place.topic)?.topic.name;
-    Some((folder(name, place.partition), Shard::new(name.clone(), place.partition)))
+    Some((state.folder(place), Shard::new(name.clone(), place.partition)))
 }
 
 /// What a segment's files lack of what the checkpoint counts on.

@@ -150,10 +150,10 @@ impl Appender {
         Ok(Appender { folder, growing, changed: Vec::new(), sealed: Vec::new(), written: false, created: false })
     }
 
-    /// Writes batches behind all others, in as many segments as they need.
-    pub(crate) fn write(&mut self, site: Site<'_>, mut batches: &[Held]) -> io::Result<()> {
+    /// Writes batches behind all others, in as many segments of at most `bytes_max` as they need.
+    pub(crate) fn write(&mut self, site: Site<'_>, bytes_max: u64, mut batches: &[Held]) -> io::Result<()> {
         while let Some(first) = batches.first() {
-            let fitting = self.growing.as_ref().map_or(0, |g| fitting(&g.segment, site.options.segment_bytes, batches));
+            let fitting = self.growing.as_ref().map_or(0, |g| fitting(&g.segment, bytes_max, batches));
             let Some(growing) = self.growing.as_mut().filter(|_| fitting > 0) else {
                 self.begin(site, first.base)?;
                 continue;

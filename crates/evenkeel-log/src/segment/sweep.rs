@@ -55,7 +55,7 @@ impl Sweep {
     fn batch(&mut self, position: u64) -> Result<(Head, Bytes), String> {
         let head = self.bytes(position, HEAD_BYTES as u64)?;
         let head = Head::parse(&head).map_err(|e| e.to_string())?;
-        if head.base < self.offset || head.end() > self.end {
+        if head.base < self.offset || head.end() > self.end || (self.dense && !head.is_dense()) {
             return Err("a batch has an offset that does not belong there".to_owned());
         }
         let bytes = self.bytes(position, head.bytes as u64)?;

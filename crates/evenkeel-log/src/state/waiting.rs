@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Place, State};
+use super::{Partition, Place, State};
 use crate::write_back::{Note, merge};
 
 /// The batches in memory, over all partitions.
@@ -30,6 +30,12 @@ impl State {
         self.arrivals.order.push_back(place);
         self.arrivals.tail_bytes += weight;
         self.arrivals.unwritten += weight;
+    }
+
+    /// Notes that a partition is gone, with its tail.
+    pub(super) fn left(&mut self, partition: &Partition) {
+        self.arrivals.tail_bytes = self.arrivals.tail_bytes.saturating_sub(partition.tail.weight());
+        self.arrivals.unwritten = self.arrivals.unwritten.saturating_sub(partition.waiting);
     }
 
     /// What is in memory only, beside the write-ahead log.

@@ -115,7 +115,7 @@ pub(super) fn a_damaged_file_header_is_healed_by_its_copy(without: Option<Safegu
 
 pub(super) fn a_damaged_segment_is_reported(without: Option<Safeguard>) -> Proven {
     let mut rig = flushed_away(8, without)?;
-    let path = "topics/t-0/00000000000000000000.log";
+    let path = "topics/t-0@1/00000000000000000000.log";
     let at = find(&rig.disk.bytes(path).ok_or("no segment")?, b"first");
     rig.kill();
     flip(&rig.disk, path, at);
@@ -132,7 +132,7 @@ pub(super) fn a_damaged_index_is_not_believed(without: Option<Safeguard>) -> Pro
     let told = rig.log().read(&shard, 0, ReadLimit::default()).map_err(|e| e.to_string())?;
     rig.kill();
     let time = 16 + 5;
-    flip(&rig.disk, "topics/t-0/00000000000000000000.index", time);
+    flip(&rig.disk, "topics/t-0@1/00000000000000000000.index", time);
     rig.open().map_err(|e| e.to_string())?;
     let read = rig.log().read(&shard, 0, ReadLimit::default()).map_err(|e| e.to_string())?;
     if read == told { Ok(()) } else { Err(format!("it says {:?}", read.first().map(|s| s.appended))) }
@@ -269,9 +269,9 @@ fn a_segment_that_is_gone_is_reported_by_name() {
     let mut rig = flushed_away(15, None).expect("a flushed log");
     rig.kill();
     let disk: &dyn crate::Disk = &rig.disk;
-    disk.remove("topics/t-0/00000000000000000000.log").expect("removed");
+    disk.remove("topics/t-0@1/00000000000000000000.log").expect("removed");
     let Err(OpenError::Corrupt { damage }) = rig.open() else { panic!("it opened") };
-    assert_eq!(damage[0].place(), "topics/t-0/00000000000000000000.log");
+    assert_eq!(damage[0].place(), "topics/t-0@1/00000000000000000000.log");
 }
 
 #[test]
@@ -305,7 +305,7 @@ fn a_slot_of_a_later_version_is_left_alone() {
 fn a_missing_append_time_falls_back_to_creation_time() {
     let mut rig = flushed_away(18, None).expect("a flushed log");
     rig.kill();
-    rig.disk.tamper("topics/t-0/00000000000000000000.index", |bytes| bytes.fill(0));
+    rig.disk.tamper("topics/t-0@1/00000000000000000000.index", |bytes| bytes.fill(0));
     rig.open().expect("an index is no evidence");
     let read = rig.log().read(&Shard::new("t", 0), 0, ReadLimit::default()).expect("read");
     assert_eq!(read.iter().map(|s| text(&s.record)).collect::<Vec<_>>(), ["first", "second"]);
@@ -315,7 +315,7 @@ fn a_missing_append_time_falls_back_to_creation_time() {
 #[test]
 fn a_read_that_meets_damage_behind_good_records_gives_them_and_ends() {
     let mut rig = flushed_away(19, None).expect("a flushed log");
-    let path = "topics/t-0/00000000000000000000.log";
+    let path = "topics/t-0@1/00000000000000000000.log";
     let at = find(&rig.disk.bytes(path).expect("a segment"), b"second");
     rig.kill();
     flip(&rig.disk, path, at);

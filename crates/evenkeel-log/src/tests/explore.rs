@@ -96,7 +96,7 @@ pub(super) fn calm_act(rig: &Rig, model: &mut Model, dice: &mut Dice) -> Result<
         }
         3 => rig.log().seal(),
         4 => drop(rig.log().prepare()),
-        6 if dice.roll(3) == 0 => drop(rig.log().retain()),
+        6 if dice.roll(3) == 0 => drop(rig.retain()),
         12 if dice.roll(2) == 0 => drop(rig.log().write_back(Demand::Usual)),
         12 => drop(rig.log().write_back(Demand::Before(u64::MAX))),
         _ => append(rig, model, dice)?,

@@ -93,6 +93,8 @@ fn checkpoint() -> Checkpoint {
             place: Place { topic: 1, partition: 2 },
             ends: Ends { start: 10, high_watermark: 12, last_stable: 0 },
             leader_epoch: 6,
+            cleaned: 11,
+            plain: false,
             segments: vec![Segment {
                 base: 10,
                 revision: 9,
@@ -122,12 +124,14 @@ fn a_slot_has_these_bytes() {
     );
     let topics = concat!("02001300000000000000", "01000000", "0b000000", "0102010174030000000000");
     let partitions = concat!(
-        "03006400000000000000",
+        "03007000000000000000",
         "01000000",         // one
         "0100000002000000", // place
         "0a000000000000000c00000000000000",
-        "06000000", // leader epoch
-        "01000000", // one segment
+        "06000000",         // leader epoch
+        "0b00000000000000", // compacted up to here
+        "00000000",         // a folder with a number
+        "01000000",         // one segment
         "0a00000000000000",
         "0900000000000000", // revision
         "0c00000000000000c800000000000000200000000000000000000000000000000400000000000000",
@@ -186,6 +190,7 @@ fn a_slot_of_version_1_is_still_read() {
     }
     let mut expected = Checkpoint { topics: None, machine: Bytes::new(), ..checkpoint() };
     expected.partitions[0].leader_epoch = 0;
+    (expected.partitions[0].cleaned, expected.partitions[0].plain) = (0, true);
     expected.partitions[0].segments[0].revision = 0;
     assert_eq!(Checkpoint::decode(&signed(slot), Guards::default()), Ok(expected));
 }

@@ -82,7 +82,7 @@ fn a_segment_that_is_short_names_the_offsets_that_are_missing() {
     }
     rig.log().flush().expect("flushed");
     rig.kill();
-    let path = "topics/t-0/00000000000000000000.log";
+    let path = "topics/t-0@1/00000000000000000000.log";
     rig.disk.tamper(path, |bytes| bytes.truncate(bytes.len() - 10));
     let damage = damage(&mut rig);
     assert_eq!((damage[0].kind, damage[0].file.as_str()), (DamageKind::Segment, path));
@@ -101,7 +101,7 @@ fn all_damage_is_reported_at_once() {
         rig.append(0, value).expect("appended");
     }
     rig.kill();
-    for path in ["topics/t-0/00000000000000000000.log", "topics/t-1/00000000000000000000.log"] {
+    for path in ["topics/t-0@1/00000000000000000000.log", "topics/t-1@1/00000000000000000000.log"] {
         let disk: &dyn crate::Disk = &rig.disk;
         disk.remove(path).expect("removed");
     }
@@ -141,7 +141,7 @@ fn a_lost_segment_is_an_error_where_it_was_and_the_rest_is_served() {
     rig.log().flush().expect("flushed");
     rig.kill();
     let segments: Vec<String> =
-        rig.disk.paths().into_iter().filter(|p| p.starts_with("topics/t-0/") && p.ends_with(".log")).collect();
+        rig.disk.paths().into_iter().filter(|p| p.starts_with("topics/t-0@1/") && p.ends_with(".log")).collect();
     assert!(segments.len() > 2, "{segments:?}");
     let disk: &dyn crate::Disk = &rig.disk;
     disk.remove(&segments[1]).expect("removed");
@@ -166,16 +166,16 @@ fn verify_finds_what_opening_does_not_look_at() {
     let whole = verify(Arc::new(rig.disk.clone())).expect("verified");
     assert_eq!((whole.damage, whole.notes), (vec![], vec![]));
     assert_eq!((whole.batches, whole.records), (4, 4), "three records and the topic's own");
-    let path = "topics/t-0/00000000000000000000.log";
+    let path = "topics/t-0@1/00000000000000000000.log";
     let at = find(&rig.disk.bytes(path).expect("there"), b"second");
     flip(&rig.disk, path, at);
-    flip(&rig.disk, "topics/t-0/00000000000000000000.index", 3);
+    flip(&rig.disk, "topics/t-0@1/00000000000000000000.index", 3);
     flip(&rig.disk, "checkpoint.0", 30);
     let found = verify(Arc::new(rig.disk.clone())).expect("verified");
     assert_eq!(found.damage.len(), 1, "{:?}", found.damage);
     assert_eq!((found.damage[0].file.as_str(), &found.damage[0].lost), (path, &vec![offsets(0, 1, 2)]));
     let notes: Vec<_> = found.notes.iter().map(|n| n.file.as_str()).collect();
-    assert_eq!(notes, ["checkpoint.0", "topics/t-0/00000000000000000000.index"]);
+    assert_eq!(notes, ["checkpoint.0", "topics/t-0@1/00000000000000000000.index"]);
 }
 
 #[test]

@@ -2,11 +2,14 @@
 //! their offsets, and their batches go into the buffer. What is to be published, and what is to be
 //! answered, refusals too, is kept until the write is through. No I/O here.
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
 use evenkeel_model::Timestamp;
 
 use super::block::Aligned;
 use super::header::ENTRY_BYTES;
+use super::limits::Limits;
 use crate::batch::Head;
 use crate::control::Fact;
 use crate::machine::Machine;
@@ -14,7 +17,7 @@ use crate::queue::{Declaration, Job, Part, Work};
 use crate::state::{CONTROL, Place};
 use crate::tail::Held;
 use crate::ticket::Promise;
-use crate::{AppendError, Appended, Change, Placed, Topic, TopicError, batch, control};
+use crate::{AppendError, Appended, Change, Placed, Topic, TopicError, TopicSettings, batch, control};
 
 /// A group that is being put together.
 pub(super) struct Group {
@@ -64,8 +67,8 @@ impl Group {
     }
 
     /// Takes a job in. `machine` has taken all entries before.
-    pub(super) fn take(&mut self, machine: &mut Machine, buffer: &mut Aligned, job: Job) {
-        let mut order = Order { group: self, machine, buffer };
+    pub(super) fn take(&mut self, machine: &mut Machine, limits: &mut Limits<'_>, buffer: &mut Aligned, job: Job) {
+        let mut order = Order { group: self, machine, limits, buffer };
         let answer = match job.work {
             Work::Append(parts, changes, promise) => Answer::Append(order.append(parts, &changes), promise),
             Work::Topic(declaration, promise) => Answer::Topic(order.declare(*declaration), promise),
@@ -76,15 +79,20 @@ impl Group {
 }
 
 /// One job's turn.
-struct Order<'a> {
+struct Order<'a, 'l> {
     group: &'a mut Group,
     machine: &'a mut Machine,
+    limits: &'a mut Limits<'l>,
     buffer: &'a mut Aligned,
 }
 
-impl Order<'_> {
+impl Order<'_, '_> {
     fn append(&mut self, parts: Vec<Part>, changes: &[Change]) -> Result<Appended, AppendError> {
-        let mut repeats = self.machine.admit(&parts, changes, self.group.at)?.into_iter().peekable();
+        let repeats = self.machine.admit(&parts, changes, self.group.at)?;
+        for (place, offset) in self.limits.admit(self.machine, &parts, &repeats, self.group.at)? {
+            self.state(&Fact::Started { place, offset });
+        }
+        let mut repeats = repeats.into_iter().peekable();
         let mut placed = Vec::with_capacity(parts.len());
         for (index, part) in parts.into_iter().enumerate() {
             let repeat = repeats.next_if(|(at, _)| *at == index);
@@ -104,6 +112,7 @@ impl Order<'_> {
         }
         let base = self.next(place);
         if let Some(head) = head {
+            self.limits.add(self.machine, place, self.group.lsn, batch.len() as u64);
             self.entry(place, head, batch);
         }
         Placed { shard, base, count, duplicate: false }
@@ -125,7 +134,44 @@ impl Order<'_> {
     }
 
     fn declare(&mut self, declaration: Declaration) -> Result<Topic, TopicError> {
-        let Declaration::Create(name, settings) = declaration;
+        match declaration {
+            Declaration::Create(name, settings) => self.create(name, settings),
+            Declaration::Configure(name, settings) => self.configure(&name, |_| settings),
+            Declaration::Grow(name, partitions) => {
+                self.configure(&name, |t| TopicSettings { partitions, ..t.settings })
+            }
+            Declaration::Delete(name) => self.delete(&name),
+        }
+    }
+
+    fn configure(&mut self, name: &str, wanted: impl FnOnce(&Topic) -> TopicSettings) -> Result<Topic, TopicError> {
+        let (number, topic) = self.known(name)?;
+        let settings = wanted(&topic);
+        if settings.partitions < topic.partitions {
+            return Err(TopicError::Fewer { name: name.to_owned(), partitions: topic.partitions });
+        }
+        let changed = Topic { partitions: settings.partitions, settings, ..topic.clone() };
+        if changed != topic {
+            self.state(&Fact::Configured { number, topic: changed.clone() });
+        }
+        Ok(changed)
+    }
+
+    fn delete(&mut self, name: &str) -> Result<Topic, TopicError> {
+        let (number, topic) = self.known(name)?;
+        self.state(&Fact::Deleted { number, name: name.to_owned() });
+        Ok(topic)
+    }
+
+    /// A topic that may be changed: one that is there, and not the control topic.
+    fn known(&self, name: &str) -> Result<(u32, Topic), TopicError> {
+        let number = self.machine.topics.number(name).ok_or_else(|| TopicError::Unknown { name: name.to_owned() })?;
+        let entry = self.machine.topics.get(number).filter(|_| number != CONTROL.topic);
+        let entry = entry.ok_or_else(|| TopicError::Reserved { name: name.to_owned() })?;
+        Ok((number, entry.topic.clone()))
+    }
+
+    fn create(&mut self, name: Arc<str>, settings: TopicSettings) -> Result<Topic, TopicError> {
         if let Some(topic) = self.machine.topics.named(&name) {
             let (name, partitions) = (name.to_string(), topic.partitions);
             let same = topic.settings == settings;

@@ -14,6 +14,7 @@ use super::block::Aligned;
 use super::files::WalFile;
 use super::group::{Answer, Group};
 use super::header::{GROUP_BYTES, GroupHeader, Kind};
+use super::limits::{Limits, OnTheWay};
 use super::{BLOCK, FIRST_GROUP, Position, padded};
 use crate::AppendError;
 use crate::engine::Shared;
@@ -36,6 +37,7 @@ pub(crate) struct Writer {
     last_at: Timestamp,
     /// What the log has come to with all that got an offset.
     machine: Machine,
+    on_the_way: OnTheWay,
     sealed: Option<u64>,
     full_until: Option<Timestamp>,
     /// Bytes that were written since the flusher was asked last.
@@ -79,7 +81,18 @@ impl Writer {
             (state.last_at, state.machine.clone())
         };
         let buffer = Aligned::new();
-        Writer { shared, file, position, buffer, last_at, machine, sealed: None, full_until: None, unflushed }
+        Writer {
+            shared,
+            file,
+            position,
+            buffer,
+            last_at,
+            machine,
+            on_the_way: OnTheWay::default(),
+            sealed: None,
+            full_until: None,
+            unflushed,
+        }
     }
 
     /// Writes these jobs, in as many groups as they need. What is to be said is kept for later: who
@@ -228,7 +241,8 @@ impl Writer {
             }
             bytes = more;
             let Some(job) = jobs.pop_front() else { break };
-            group.take(&mut self.machine, &mut self.buffer, job);
+            let mut limits = Limits { shared: &self.shared, on_the_way: &mut self.on_the_way };
+            group.take(&mut self.machine, &mut limits, &mut self.buffer, job);
         }
         group
     }
