@@ -1,6 +1,7 @@
 //! Tests of the whole log, on the simulated disk unless they say otherwise.
 
 mod damage;
+mod exactly_once;
 mod explore;
 mod golden;
 mod harm;
