@@ -141,7 +141,8 @@ pub enum AppendError {
         /// The producer, with the epoch of its transaction.
         producer: Producer,
     },
-    /// The producer has no open transaction that could be ended. Nothing was written.
+    /// The producer has no open transaction that could be ended; it may have ended already, if this
+    /// is a repeat. Nothing was written.
     NoTransaction {
         /// The producer.
         producer: Producer,

@@ -17,6 +17,7 @@ use crate::handover::Handover;
 use crate::machine::Session;
 use crate::queue::{Declaration, Job, Part, Work};
 use crate::recovery::{self, Recovered};
+use crate::safeguard::{Guards, Safeguard};
 use crate::state::Place;
 use crate::stats::Stats;
 use crate::ticket::{News, held, promise};
@@ -58,6 +59,10 @@ pub struct LogStatus {
     pub segment_bytes: u64,
     /// Records that are in memory and the write-ahead log only, in bytes.
     pub unwritten_bytes: u64,
+    /// Pairs of producer and partition that are remembered.
+    pub producers: usize,
+    /// Transactions that are open.
+    pub transactions: usize,
 }
 
 impl Log {
@@ -243,9 +248,20 @@ impl Log {
         let state = shared.state();
         let segment_bytes = state.places().flat_map(|(_, _, _, p)| p.segments.iter().map(sizes)).sum();
         let unwritten_bytes = state.unwritten() as u64;
+        let (producers, transactions) = (state.machine.known_producers(), state.machine.transactions().count());
         drop(state);
         let wal_bytes = shared.files.live_bytes();
-        LogStatus { stopped: shared.stopped(), groups, flushes, bytes, wal_bytes, segment_bytes, unwritten_bytes }
+        LogStatus {
+            stopped: shared.stopped(),
+            groups,
+            flushes,
+            bytes,
+            wal_bytes,
+            segment_bytes,
+            unwritten_bytes,
+            producers,
+            transactions,
+        }
     }
 
     /// Writes what is pending, checkpoints, seals, and stops the threads; the folder is free then.
@@ -272,7 +288,7 @@ impl Handle {
         let (mut bytes, mut own) = (set.changes.len() * RECORD_BYTES, !set.changes.is_empty());
         for Append { shard, data } in set.appends {
             let (place, spare) = self.place(&shard)?;
-            let (head, batch) = encoded(data)?;
+            let (head, batch) = encoded(data, self.shared.options.guards())?;
             own |= shard.topic.starts_with(OWN_PREFIX);
             if let Some(head) = &head {
                 let marker = if head.is_transactional() && !set.changes.is_empty() { MARKER_BYTES } else { 0 };
@@ -320,7 +336,7 @@ impl Handle {
 }
 
 /// One batch of it, without an offset; no head when there are no records.
-fn encoded(data: Data) -> Result<(Option<Head>, Bytes), AppendError> {
+fn encoded(data: Data, guards: Guards) -> Result<(Option<Head>, Bytes), AppendError> {
     let invalid = |e: batch::Malformed| AppendError::InvalidBatch { why: e.to_string() };
     match data {
         Data::Records(records) if records.is_empty() => Ok((None, Bytes::new())),
@@ -328,7 +344,10 @@ fn encoded(data: Data) -> Result<(Option<Head>, Bytes), AppendError> {
             let batch = Bytes::from(batch::encode(&records));
             Ok((Some(Head::parse(&batch).map_err(invalid)?), batch))
         }
-        Data::Batch(batch) => Ok((Some(batch::check(&batch).map_err(invalid)?), batch)),
+        Data::Batch(batch) => {
+            let checked = if guards.on(Safeguard::SentChecksum) { batch::check(&batch) } else { Head::parse(&batch) };
+            Ok((Some(checked.map_err(invalid)?), batch))
+        }
     }
 }
 

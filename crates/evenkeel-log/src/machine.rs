@@ -146,6 +146,11 @@ impl Machine {
         markers.sum::<usize>() * batch::MARKER_BYTES
     }
 
+    /// Pairs of producer and partition that are remembered.
+    pub(crate) fn known_producers(&self) -> usize {
+        self.producers.lines.len()
+    }
+
     /// The producers with an open transaction.
     pub(crate) fn transactions(&self) -> impl Iterator<Item = (Producer, &Session)> {
         let open = self.producers.sessions.iter().filter(|(_, session)| !session.open.is_empty());

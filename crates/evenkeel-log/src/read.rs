@@ -42,7 +42,7 @@ struct Committed {
 impl Committed {
     fn hides(&self, head: &Head) -> bool {
         let aborted = |p: Producer| head.is_transactional() && self.aborts.covers(p.id, head.base);
-        head.is_control() || head.base >= self.stable || head.producer.is_some_and(aborted)
+        head.is_control() || head.producer.is_some_and(aborted)
     }
 }
 

@@ -43,6 +43,8 @@ pub enum Safeguard {
     FileChecksum,
     /// A batch that is read from a segment matches its checksum.
     BatchChecksum,
+    /// A batch that a producer sends matches its checksum.
+    SentChecksum,
     /// An index entry matches its checksum.
     IndexChecksum,
     /// Write-ahead files are reused only when both slots lie behind them.
@@ -53,7 +55,7 @@ pub enum Safeguard {
 
 impl Safeguard {
     /// All of them.
-    pub const ALL: [Safeguard; 21] = [
+    pub const ALL: [Safeguard; 22] = [
         Safeguard::GroupWrite,
         Safeguard::WalFileFlush,
         Safeguard::WalFolderSync,
@@ -72,6 +74,7 @@ impl Safeguard {
         Safeguard::SlotChecksum,
         Safeguard::FileChecksum,
         Safeguard::BatchChecksum,
+        Safeguard::SentChecksum,
         Safeguard::IndexChecksum,
         Safeguard::BothSlots,
         Safeguard::Sealing,

@@ -41,12 +41,12 @@ fn busy() -> Machine {
     for (n, id) in [3, 1, 3, 1].into_iter().enumerate() {
         let producer = Producer { id, epoch: 2 };
         let sequence = i32::try_from(n / 2).expect("small");
-        take(&mut machine, crate::tests::sent(producer, sequence, true, &["v"]).to_vec(), 5);
+        take(&mut machine, crate::tests::sent(producer, sequence, true, &["v"]).to_vec(), 60_005);
         if n == 1 {
-            take(&mut machine, batch::marker(producer, false, at), 6);
+            take(&mut machine, batch::marker(producer, false, at), 60_006);
         }
     }
-    take(&mut machine, crate::tests::sent(Producer { id: 7, epoch: 0 }, 0, false, &["w", "x"]).to_vec(), 7);
+    take(&mut machine, crate::tests::sent(Producer { id: 7, epoch: 0 }, 0, false, &["w", "x"]).to_vec(), 60_007);
     machine
 }
 

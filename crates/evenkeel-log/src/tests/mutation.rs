@@ -2,6 +2,7 @@
 
 use super::damage;
 use super::explore::explore;
+use super::producers;
 use crate::Safeguard;
 
 /// A proof: `Ok` when what was promised holds.
@@ -28,6 +29,7 @@ fn proof(safeguard: Safeguard) -> Proof {
         Safeguard::SlotChecksum => damage::a_damaged_slot_is_not_believed,
         Safeguard::FileChecksum => damage::a_damaged_file_header_is_healed_by_its_copy,
         Safeguard::BatchChecksum => damage::a_damaged_segment_is_reported,
+        Safeguard::SentChecksum => producers::a_batch_that_was_damaged_on_its_way_is_refused,
         Safeguard::IndexChecksum => damage::a_damaged_index_is_not_believed,
         Safeguard::BothSlots => damage::one_damaged_slot_loses_nothing,
         Safeguard::Sealing => damage::damage_to_a_sealed_last_group_is_reported,

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use evenkeel_model::Shard;
 
 use super::{Rig, poll, sent};
-use crate::{Append, AppendError, Data, Placed, Producer, Set};
+use crate::{Append, AppendError, Data, Placed, Producer, Safeguard, Set};
 
 fn shard(partition: u32) -> Shard {
     Shard::new("t", partition)
@@ -190,6 +190,17 @@ fn a_batch_is_kept_as_it_came_but_for_its_place() {
     let mut placed = batch.to_vec();
     placed[..8].copy_from_slice(&1_u64.to_be_bytes());
     super::find(&wal, &placed);
+}
+
+pub(super) fn a_batch_that_was_damaged_on_its_way_is_refused(without: Option<Safeguard>) -> Result<(), String> {
+    let rig = Rig::with_topic(13, without);
+    let mut batch = sent(rig.producer(), 0, false, &["value"]).to_vec();
+    let last = batch.len() - 3;
+    batch[last] ^= 1;
+    match rig.put(Set::appends(vec![Append::batch(shard(0), batch.into())])) {
+        Err(AppendError::InvalidBatch { why }) if why.contains("checksum") => Ok(()),
+        other => Err(format!("it said {other:?}")),
+    }
 }
 
 #[test]

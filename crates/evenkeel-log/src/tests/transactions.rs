@@ -259,3 +259,23 @@ fn a_partition_begins_where_it_is_told_to_and_never_beyond_its_end() {
     assert!(values(&rig, 0).is_empty());
     assert_eq!(rig.append(0, "d").expect("appended").placed[0].base, 3);
 }
+
+#[test]
+fn what_a_start_took_stays_until_no_slot_names_it_over_a_restart_too() {
+    let mut rig = Rig::with_topic(14, None);
+    for n in 0..40 {
+        rig.append(0, &format!("{n} {}", "s".repeat(1000))).expect("appended");
+    }
+    rig.log().flush().expect("flushed");
+    rig.log().flush().expect("flushed");
+    rig.put(Set::change(Change::Start { shard: shard(0), offset: 30 })).expect("started");
+    rig.kill();
+    rig.open().expect("it opens");
+    rig.log().flush().expect("flushed");
+    let generation = |path: &str| rig.disk.bytes(path).expect("a slot")[34..42].to_vec();
+    let newest = if generation("checkpoint.0") > generation("checkpoint.1") { "checkpoint.0" } else { "checkpoint.1" };
+    rig.disk.tamper(newest, |bytes| bytes[40] ^= 1);
+    rig.kill();
+    rig.open().expect("the older slot is whole, and so is all that it names");
+    assert_eq!(ends(&rig, 0).start, 30);
+}
