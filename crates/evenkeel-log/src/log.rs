@@ -391,6 +391,16 @@ impl Log {
         self.0.pen.seal();
     }
 
+    /// The batches of all segments that count.
+    pub(crate) fn segment_paths(&self) -> std::collections::BTreeSet<String> {
+        let state = self.0.shared.state();
+        let paths = state.places().flat_map(|(place, _, _, partition)| {
+            let folder = state.folder(place);
+            partition.segments.iter().map(move |s| crate::segment::log_path(&folder, s.base, s.revision))
+        });
+        paths.collect()
+    }
+
     /// Forgets the log as a crash would: nothing is written any more.
     pub(crate) fn crash(self) {
         held(&self.0.lock).take();

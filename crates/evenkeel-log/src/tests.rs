@@ -15,6 +15,10 @@ mod retention;
 mod repair;
 mod report;
 mod threads;
+mod topics;
+mod hard_limits;
+mod upkeep;
+mod compaction;
 mod transactions;
 
 use std::future::Future;
