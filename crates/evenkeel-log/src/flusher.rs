@@ -10,12 +10,12 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use bytes::Bytes;
 use evenkeel_model::Timestamp;
 
 use crate::checkpoint::{Checkpoint, PartitionAt, slot_path};
 use crate::disk::{Disk, File};
 use crate::engine::Shared;
+use crate::machine::Snapshot;
 use crate::safeguard::{Guards, Safeguard};
 use crate::segment::append::Site;
 use crate::segment::{Segment, index_path, log_path};
@@ -40,7 +40,7 @@ struct Moment {
     generation: u64,
     topics: Vec<(u32, Topic)>,
     partitions: Vec<PartitionAt>,
-    machine: Bytes,
+    machine: Snapshot,
     condemned: usize,
 }
 
@@ -108,7 +108,7 @@ fn moment(state: &State) -> Moment {
         // The control topic is there without being said.
         topics: state.machine.topics.iter().map(|(number, entry)| (number, entry.topic.clone())).skip(1).collect(),
         partitions: state.places().map(part).filter(held_anything).collect(),
-        machine: state.machine.encode().into(),
+        machine: state.machine.snapshot(),
         condemned: state.condemned.len(),
     }
 }
@@ -127,7 +127,7 @@ impl Moment {
             last_at: self.last_at,
             topics: Some(self.topics.clone()),
             partitions,
-            machine: self.machine.clone(),
+            machine: self.machine.encode().into(),
         }
     }
 }

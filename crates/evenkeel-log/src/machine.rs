@@ -26,6 +26,7 @@ pub(crate) use aborts::Aborts;
 pub(crate) use admission::Repeats;
 pub(crate) use partition::Partition;
 pub(crate) use producers::{Memory, Session};
+pub(crate) use snapshot::Snapshot;
 pub(crate) use topics::Topics;
 
 use crate::batch::{self, Head};

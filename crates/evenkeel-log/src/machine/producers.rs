@@ -16,7 +16,7 @@ use crate::batch::Head;
 use crate::state::Place;
 
 /// Kafka's clients have at most so many batches of a partition in flight.
-const RECENT: usize = 5;
+pub(super) const RECENT: usize = 5;
 
 /// How much is remembered of producers, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,16 +40,23 @@ pub(crate) struct Producers {
 }
 
 /// What one producer did in one partition.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Line {
     pub(super) epoch: i16,
     pub(super) last_at: Timestamp,
-    /// Oldest first, [`RECENT`] at most, all of this epoch.
-    pub(super) recent: Vec<Sent>,
+    /// All of this epoch.
+    pub(super) recent: Recent,
+}
+
+/// The newest batches, oldest first. What stands behind `count` is zero.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Recent {
+    sent: [Sent; RECENT],
+    count: u8,
 }
 
 /// One batch that is in the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sent {
     pub(super) first: i32,
     pub(super) last: i32,
@@ -102,7 +109,7 @@ impl Producers {
             return if head.sequence == 0 { Sequence::Next } else { Sequence::Expected(0) };
         }
         let same = |sent: &&Sent| sent.first == head.sequence && sent.last == head.last_sequence();
-        if let Some(sent) = line.recent.iter().find(same) {
+        if let Some(sent) = line.recent.all().iter().find(same) {
             return Sequence::Repeated(sent.base);
         }
         match line.next() {
@@ -119,19 +126,16 @@ impl Producers {
     /// Takes a batch that is in the log now. True when it opens a transaction in its partition.
     pub(super) fn note(&mut self, place: Place, producer: Producer, head: &Head, at: Timestamp) -> bool {
         self.sweep(at);
-        let known = self.lines.get(&(place, producer.id)).map(|line| self.is_known(place, producer.id, line, at));
-        if known.is_none() {
+        let sent = Sent { first: head.sequence, last: head.last_sequence(), base: head.base };
+        let fresh = Line { epoch: producer.epoch, last_at: at, recent: Recent::default() };
+        if !self.lines.contains_key(&(place, producer.id)) {
             self.make_room();
         }
-        let line = self.lines.entry((place, producer.id)).or_default();
-        if line.epoch != producer.epoch || known == Some(false) {
-            line.recent.clear();
-        }
-        (line.epoch, line.last_at) = (producer.epoch, at);
-        if line.recent.len() == RECENT {
-            line.recent.remove(0);
-        }
-        line.recent.push(Sent { first: head.sequence, last: head.last_sequence(), base: head.base });
+        let open = || self.sessions.get(&producer.id).is_some_and(|session| session.open.contains_key(&place));
+        let line = self.lines.entry((place, producer.id)).or_insert(fresh);
+        let known = at.since(line.last_at) < self.memory.expiry || open();
+        let recent = if known && line.epoch == producer.epoch { line.recent } else { Recent::default() };
+        *line = Line { recent: recent.with(sent), ..fresh };
         head.is_transactional() && self.join(place, producer, head.base, at)
     }
 
@@ -154,7 +158,7 @@ impl Producers {
         if let Some(line) = self.lines.get_mut(&(place, producer.id)) {
             if line.epoch < producer.epoch {
                 line.epoch = producer.epoch;
-                line.recent.clear();
+                line.recent = Recent::default();
             }
             line.last_at = at;
         }
@@ -216,6 +220,24 @@ impl Producers {
 impl Line {
     /// The sequence that comes next.
     fn next(&self) -> i32 {
-        self.recent.last().map_or(0, |sent| sent.last.checked_add(1).unwrap_or(0))
+        self.recent.all().last().map_or(0, |sent| sent.last.checked_add(1).unwrap_or(0))
+    }
+}
+
+impl Recent {
+    pub(super) fn all(&self) -> &[Sent] {
+        &self.sent[..usize::from(self.count).min(RECENT)]
+    }
+
+    /// With one more; the oldest goes when there is no room.
+    pub(super) fn with(mut self, sent: Sent) -> Recent {
+        if usize::from(self.count) >= RECENT {
+            self.sent.copy_within(1.., 0);
+            self.sent[RECENT - 1] = sent;
+        } else {
+            self.sent[usize::from(self.count)] = sent;
+            self.count += 1;
+        }
+        self
     }
 }

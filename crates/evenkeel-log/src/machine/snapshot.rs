@@ -7,25 +7,38 @@
 use bytes::{Buf, BufMut};
 use evenkeel_model::Timestamp;
 
-use super::aborts::Abort;
-use super::producers::{Line, Sent, Session};
+use super::aborts::{Abort, Aborts};
+use super::producers::{Line, RECENT, Recent, Sent, Session};
 use super::{Machine, Partition};
 use crate::Aborted;
 use crate::state::Place;
 
 const VERSION: u8 = 1;
 
+/// What of a machine goes into a checkpoint's section: taken quickly, written at leisure.
+#[derive(Clone, Debug)]
+pub(crate) struct Snapshot {
+    next_topic: u32,
+    next_producer: i64,
+    swept: Timestamp,
+    lines: Vec<((Place, i64), Line)>,
+    sessions: Vec<(i64, Session)>,
+    aborts: Vec<(Place, Aborts)>,
+}
+
 impl Machine {
-    /// The bytes of a checkpoint's machine section.
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut out = vec![VERSION];
-        out.put_u32_le(self.topics.next_number());
-        out.put_i64_le(self.next_producer);
-        out.put_i64_le(self.producers.swept.micros());
-        self.put_lines(&mut out);
-        self.put_sessions(&mut out);
-        self.put_aborts(&mut out);
-        out
+    /// The state of this moment.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let producers = &self.producers;
+        let aborted = self.topics.places().filter(|(_, _, partition)| !partition.aborts.is_empty());
+        Snapshot {
+            next_topic: self.topics.next_number(),
+            next_producer: self.next_producer,
+            swept: producers.swept,
+            lines: producers.lines.iter().map(|(key, line)| (*key, *line)).collect(),
+            sessions: producers.sessions.iter().map(|(id, session)| (*id, session.clone())).collect(),
+            aborts: aborted.map(|(place, _, partition)| (place, partition.aborts.clone())).collect(),
+        }
     }
 
     /// Takes such bytes into a machine that has the topics and ends of the same checkpoint. None at
@@ -63,53 +76,62 @@ impl Machine {
         }
         Some(())
     }
+}
 
-    fn put_lines(&self, out: &mut Vec<u8>) {
-        let mut lines: Vec<_> = self.producers.lines.iter().collect();
-        lines.sort_unstable_by_key(|(key, _)| **key);
-        out.put_u32_le(count(lines.len()));
-        for ((place, id), line) in lines {
-            put_place(out, *place);
-            out.put_i64_le(*id);
-            out.put_i16_le(line.epoch);
-            out.put_i64_le(line.last_at.micros());
-            out.put_u8(u8::try_from(line.recent.len()).unwrap_or(u8::MAX));
-            for sent in &line.recent {
-                out.put_i32_le(sent.first);
-                out.put_i32_le(sent.last);
-                out.put_u64_le(sent.base);
-            }
-        }
+impl Snapshot {
+    /// The bytes of a checkpoint's machine section.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = vec![VERSION];
+        out.put_u32_le(self.next_topic);
+        out.put_i64_le(self.next_producer);
+        out.put_i64_le(self.swept.micros());
+        let mut lines: Vec<_> = self.lines.iter().collect();
+        lines.sort_unstable_by_key(|(key, _)| *key);
+        put_all(&mut out, lines.into_iter(), put_line);
+        put_all(&mut out, self.sessions.iter(), put_session);
+        put_all(&mut out, self.aborts.iter(), put_aborts);
+        out
     }
+}
 
-    fn put_sessions(&self, out: &mut Vec<u8>) {
-        out.put_u32_le(count(self.producers.sessions.len()));
-        for (id, session) in &self.producers.sessions {
-            out.put_i64_le(*id);
-            out.put_i16_le(session.epoch);
-            out.put_i64_le(session.last_at.micros());
-            out.put_i64_le(session.since.micros());
-            out.put_u32_le(count(session.open.len()));
-            for (place, first) in &session.open {
-                put_place(out, *place);
-                out.put_u64_le(*first);
-            }
-        }
+fn put_all<'a, T: 'a>(out: &mut Vec<u8>, all: impl ExactSizeIterator<Item = &'a T>, put: impl Fn(&mut Vec<u8>, &T)) {
+    out.put_u32_le(count(all.len()));
+    all.for_each(|one| put(out, one));
+}
+
+fn put_line(out: &mut Vec<u8>, ((place, id), line): &((Place, i64), Line)) {
+    put_place(out, *place);
+    out.put_i64_le(*id);
+    out.put_i16_le(line.epoch);
+    out.put_i64_le(line.last_at.micros());
+    out.put_u8(u8::try_from(line.recent.all().len()).unwrap_or(u8::MAX));
+    for sent in line.recent.all() {
+        out.put_i32_le(sent.first);
+        out.put_i32_le(sent.last);
+        out.put_u64_le(sent.base);
     }
+}
 
-    fn put_aborts(&self, out: &mut Vec<u8>) {
-        let with: Vec<_> = self.topics.places().filter(|(_, _, partition)| !partition.aborts.is_empty()).collect();
-        out.put_u32_le(count(with.len()));
-        for (place, _, partition) in with {
-            put_place(out, place);
-            out.put_u32_le(count(partition.aborts.iter().len()));
-            for abort in partition.aborts.iter() {
-                out.put_i64_le(abort.range.producer);
-                out.put_u64_le(abort.range.first);
-                out.put_u64_le(abort.range.last);
-                out.put_u64_le(abort.stable);
-            }
-        }
+fn put_session(out: &mut Vec<u8>, (id, session): &(i64, Session)) {
+    out.put_i64_le(*id);
+    out.put_i16_le(session.epoch);
+    out.put_i64_le(session.last_at.micros());
+    out.put_i64_le(session.since.micros());
+    out.put_u32_le(count(session.open.len()));
+    for (place, first) in &session.open {
+        put_place(out, *place);
+        out.put_u64_le(*first);
+    }
+}
+
+fn put_aborts(out: &mut Vec<u8>, (place, aborts): &(Place, Aborts)) {
+    put_place(out, *place);
+    out.put_u32_le(count(aborts.iter().len()));
+    for abort in aborts.iter() {
+        out.put_i64_le(abort.range.producer);
+        out.put_u64_le(abort.range.first);
+        out.put_u64_le(abort.range.last);
+        out.put_u64_le(abort.stable);
     }
 }
 
@@ -120,7 +142,8 @@ fn get_line(from: &mut &[u8]) -> Option<((Place, i64), Line)> {
         let (first, last) = (from.try_get_i32_le().ok()?, from.try_get_i32_le().ok()?);
         Some(Sent { first, last, base: from.try_get_u64_le().ok()? })
     };
-    let recent = (0..from.try_get_u8().ok()?).map(|_| sent(from)).collect::<Option<_>>()?;
+    let count = from.try_get_u8().ok().filter(|count| usize::from(*count) <= RECENT)?;
+    let recent = (0..count).try_fold(Recent::default(), |recent, _| Some(recent.with(sent(from)?)))?;
     Some((key, Line { epoch, last_at, recent }))
 }
 

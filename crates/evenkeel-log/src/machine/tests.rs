@@ -53,7 +53,7 @@ fn busy() -> Machine {
 #[test]
 fn a_snapshot_gives_the_same_machine_and_the_same_bytes() {
     let machine = busy();
-    let bytes = machine.encode();
+    let bytes = machine.snapshot().encode();
     let mut restored = Machine::new(memory());
     restored.learn(&Fact::Created { number: 1, topic: topic("a", 2) }).expect("the next number");
     for (place, _, partition) in machine.topics.places() {
@@ -61,12 +61,12 @@ fn a_snapshot_gives_the_same_machine_and_the_same_bytes() {
     }
     restored.restore(&bytes).expect("it can be read");
     assert!(restored == machine);
-    assert_eq!(restored.encode(), bytes);
+    assert_eq!(restored.snapshot().encode(), bytes);
 }
 
 #[test]
 fn a_snapshot_cut_anywhere_or_with_more_behind_it_is_refused() {
-    let bytes = busy().encode();
+    let bytes = busy().snapshot().encode();
     for length in 1..bytes.len() {
         assert!(machine().restore(&bytes[..length]).is_err(), "{length} bytes were taken");
     }
@@ -84,7 +84,7 @@ fn a_number_that_was_given_is_never_given_again() {
     machine.learn(&Fact::Deleted { number: 2, name: "b".into() }).expect("it is there");
     assert!(machine.learn(&Fact::Created { number: 2, topic: topic("b", 1) }).is_err());
     let mut restored = self::machine();
-    restored.restore(&machine.encode()).expect("it can be read");
+    restored.restore(&machine.snapshot().encode()).expect("it can be read");
     assert_eq!(restored.topics.next_number(), 3);
     machine.learn(&Fact::Created { number: 3, topic: topic("b", 1) }).expect("the name may be used again");
     assert!(machine.learn(&Fact::Deleted { number: 0, name: "evenkeel.control".into() }).is_err());
