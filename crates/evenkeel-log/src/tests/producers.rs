@@ -6,6 +6,11 @@ use bytes::Bytes;
 use evenkeel_model::Shard;
 
 use super::{Rig, poll, sent};
+use crate::batch::Head;
+use crate::handover::Load;
+use crate::queue::{Job, Part, Work};
+use crate::state::Place;
+use crate::ticket::promise;
 use crate::{Append, AppendError, Data, Placed, Producer, Safeguard, Set};
 
 fn shard(partition: u32) -> Shard {
@@ -177,6 +182,21 @@ fn a_refused_part_refuses_its_whole_set() {
     assert!(matches!(rig.put(Set::appends(vec![good.clone(), newer])), Err(AppendError::InvalidBatch { .. })));
     assert_eq!(rig.disk.changes(), changes);
     assert_eq!(rig.put(Set::appends(vec![good])).map(|a| a.placed[0].base), Ok(0));
+}
+
+#[test]
+fn the_batches_of_a_producer_stay_in_order_whatever_partitions_they_begin_with() {
+    let lane = |id, partitions: &[u32]| {
+        let part = |partition: &u32| {
+            let batch = sent(Producer { id, epoch: 0 }, 0, false, &["v"]);
+            let place = Place { topic: 1, partition: *partition };
+            Part { place, shard: shard(*partition), head: Head::parse(&batch).ok(), batch }
+        };
+        let work = Work::Append(partitions.iter().map(part).collect(), Vec::new(), promise().0);
+        Job { work, bytes: 1, own: false }.lane()
+    };
+    assert_eq!(lane(7, &[1, 0]), lane(7, &[0]));
+    assert!(lane(7, &[0]) != lane(8, &[0]));
 }
 
 #[test]
