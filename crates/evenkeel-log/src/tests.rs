@@ -12,6 +12,7 @@ mod mutation;
 mod producers;
 mod reading;
 mod retention;
+mod sessions;
 mod repair;
 mod report;
 mod threads;

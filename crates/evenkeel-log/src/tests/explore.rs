@@ -8,7 +8,7 @@ use std::time::Duration;
 use evenkeel_model::Shard;
 
 use super::model::Model;
-use super::{Rig, poll};
+use super::{Rig, poll, sessions};
 use crate::sim::Fault;
 use crate::ticket::held;
 use crate::write_back::Demand;
@@ -87,7 +87,7 @@ fn act(rig: &Rig, model: &mut Model, dice: &mut Dice) -> Result<(), String> {
 /// What callers and the log's threads do, on whatever disk.
 pub(super) fn calm_act(rig: &Rig, model: &mut Model, dice: &mut Dice) -> Result<(), String> {
     rig.clock.advance(Duration::from_micros(dice.roll(3000)));
-    match dice.roll(13) {
+    match dice.roll(16) {
         0 => create(rig, model, dice),
         1 => drop(rig.log().flush()),
         2 => {
@@ -99,6 +99,7 @@ pub(super) fn calm_act(rig: &Rig, model: &mut Model, dice: &mut Dice) -> Result<
         6 if dice.roll(3) == 0 => drop(rig.retain()),
         12 if dice.roll(2) == 0 => drop(rig.log().write_back(Demand::Usual)),
         12 => drop(rig.log().write_back(Demand::Before(u64::MAX))),
+        13..=15 => sessions::act(rig.log(), model, dice)?,
         _ => append(rig, model, dice)?,
     }
     Ok(())

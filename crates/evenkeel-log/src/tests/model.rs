@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use evenkeel_model::{Shard, Timestamp};
 
+use super::explore::Dice;
+use super::sessions::{self, Session};
 use super::text;
 use crate::{Append, Appended, Data, Log, ReadLimit, Set};
 
@@ -17,7 +19,12 @@ pub(super) struct Model {
     acked: BTreeMap<u64, (Timestamp, Vec<u64>)>,
     /// Not acknowledged, and perhaps there.
     unknown: BTreeSet<u64>,
+    /// Of these: what must be there, since something else of the same fact is.
+    certain: BTreeSet<u64>,
     next: u64,
+    /// Producers, and every id that one was given.
+    pub(super) sessions: Vec<Session>,
+    pub(super) producers: BTreeSet<i64>,
 }
 
 impl Model {
@@ -49,6 +56,44 @@ impl Model {
         self.acked.insert(id, (appended.at, appended.placed.iter().map(|p| p.base).collect()));
     }
 
+    /// Like [`Model::acked`]; with no time, any will do.
+    pub(super) fn acked_at(&mut self, id: u64, at: Timestamp, bases: Vec<u64>) {
+        self.acked.insert(id, (at, bases));
+    }
+
+    /// Where a set of one part is, when it is known to be there.
+    pub(super) fn base_of(&self, id: u64) -> Option<u64> {
+        self.acked.get(&id).and_then(|(_, bases)| bases.first().copied())
+    }
+
+    /// Makes up a set of so many values for one partition.
+    pub(super) fn reserve(&mut self, shard: Shard, values: u64) -> u64 {
+        self.next += 1;
+        let filling = "p".repeat(usize::try_from(self.next * 37 % 400).unwrap_or(0));
+        let values = (0..values).map(|n| format!("{}.p.{n}.{filling}", self.next)).collect();
+        self.sets.insert(self.next, vec![(shard, values)]);
+        self.next
+    }
+
+    /// The values of a set of one part.
+    pub(super) fn values(&self, id: u64) -> &[String] {
+        self.sets.get(&id).and_then(|parts| parts.first()).map_or(&[], |(_, values)| values)
+    }
+
+    /// Some partition of some topic.
+    pub(super) fn any_shard(&self, dice: &mut Dice) -> Shard {
+        let below = |dice: &mut Dice, bound: usize| usize::try_from(dice.roll(bound as u64)).unwrap_or(0);
+        let topics = self.topics();
+        let (name, partitions) = &topics[below(dice, topics.len())];
+        Shard::new(name.as_str(), u32::try_from(below(dice, *partitions as usize)).unwrap_or(0))
+    }
+
+    /// A set that nobody was told of, and that must be there all the same.
+    pub(super) fn unknown_and_there(&mut self, id: u64) {
+        self.unknown.insert(id);
+        self.certain.insert(id);
+    }
+
     pub(super) fn unknown(&mut self, id: u64) {
         self.unknown.insert(id);
     }
@@ -72,10 +117,14 @@ impl Model {
                 return Err(format!("topic {name} is gone"));
             }
         }
+        sessions::finish(log, self)?;
         let mut there = BTreeMap::new();
         for (shard, ends) in log.cut() {
             if &*shard.topic != "evenkeel.control" {
-                let held = read_all(log, &shard, ends.start, ends.high_watermark)?;
+                if ends.last_stable != ends.high_watermark {
+                    return Err(format!("{shard:?} has no open transaction, and its ends are {ends:?}"));
+                }
+                let held = read_all(log, &shard, ends.start, self.sessions.is_empty().then_some(ends.high_watermark))?;
                 there.insert(shard, (ends.start, held));
             }
         }
@@ -85,9 +134,13 @@ impl Model {
             for ((shard, values), base) in self.sets[id].iter().zip(bases) {
                 for (offset, value) in (*base..).zip(values) {
                     let Some((start, held)) = there.get(shard) else { return Err(format!("{shard:?} is gone")) };
-                    let Some(index) = offset.checked_sub(*start) else { continue };
-                    let found = usize::try_from(index).ok().and_then(|index| held.get(index));
-                    if found != Some(&(*at, value.clone())) {
+                    if offset < *start {
+                        continue;
+                    }
+                    let found = held.get(&offset);
+                    let is_it =
+                        |(when, what): &(Timestamp, String)| what == value && (*at == Timestamp::EPOCH || when == at);
+                    if !found.is_some_and(is_it) {
                         return Err(format!(
                             "set {id}: {shard:?} offset {offset} should be {value} at {at:?}, is {found:?}"
                         ));
@@ -105,10 +158,11 @@ impl Model {
             let mut bases = Vec::new();
             let mut at = None;
             for (shard, values) in &self.sets[&id] {
-                let (start, records) = there.get(shard).map_or((0, &[][..]), |(start, held)| (*start, held.as_slice()));
-                let base = values.first().and_then(|first| records.iter().position(|(_, v)| v == first));
-                at = at.or(base.map(|b| records[b].0));
-                bases.push(base.map(|b| start + b as u64));
+                let records = there.get(shard).map(|(_, held)| held);
+                let is_first = |(_, (_, value)): &(&u64, &(Timestamp, String))| Some(value) == values.first();
+                let first = records.and_then(|held| held.iter().find(is_first));
+                at = at.or(first.map(|(_, (at, _))| *at));
+                bases.push(first.map(|(offset, _)| *offset));
             }
             match bases.iter().copied().collect::<Option<Vec<u64>>>() {
                 Some(bases) => {
@@ -138,28 +192,35 @@ impl Model {
 pub(super) type Truth = BTreeMap<Shard, BTreeMap<u64, (Timestamp, String)>>;
 
 /// The first offset of each partition, and what it holds from there.
-type There = BTreeMap<Shard, (u64, Vec<(Timestamp, String)>)>;
+type There = BTreeMap<Shard, (u64, BTreeMap<u64, (Timestamp, String)>)>;
 
 /// Where the partition begins.
 fn begins(there: &There, shard: &Shard) -> u64 {
     there.get(shard).map_or(0, |(start, _)| *start)
 }
 
-fn read_all(log: &Log, shard: &Shard, start: u64, end: u64) -> Result<Vec<(Timestamp, String)>, String> {
-    let mut held = Vec::new();
+/// Everything that can be read; with an `end` every offset up to it.
+fn read_all(
+    log: &Log,
+    shard: &Shard,
+    start: u64,
+    end: Option<u64>,
+) -> Result<BTreeMap<u64, (Timestamp, String)>, String> {
+    let mut held = BTreeMap::new();
     let mut from = start;
-    while from < end {
+    loop {
         let read = log.read(shard, from, ReadLimit::records(50)).map_err(|e| format!("{shard:?} at {from}: {e}"))?;
         for stored in &read {
-            if stored.at.offset != from {
+            let is_next = if end.is_some() { stored.at.offset == from } else { stored.at.offset >= from };
+            if !is_next {
                 return Err(format!("{shard:?}: offset {} comes where {from} should", stored.at.offset));
             }
-            from += 1;
-            held.push((stored.appended, text(&stored.record)));
+            from = stored.at.offset + 1;
+            held.insert(stored.at.offset, (stored.appended, text(&stored.record)));
         }
         if read.is_empty() {
-            return Err(format!("{shard:?}: nothing at {from}, and the end is {end}"));
+            let is_whole = end.is_none_or(|end| end == from);
+            return if is_whole { Ok(held) } else { Err(format!("{shard:?}: nothing at {from}, the end is {end:?}")) };
         }
     }
-    Ok(held)
 }
