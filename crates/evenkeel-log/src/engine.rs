@@ -96,7 +96,11 @@ impl Shared {
         if let Some(why) = self.stopped() {
             return Err(io::Error::other(why));
         }
+        let (began, generation) = (self.clock.now(), self.state().generation);
         let done = held(&self.flusher).turn(self);
+        if self.state().generation > generation {
+            self.stats.checkpointed(began, self.clock.now());
+        }
         if let Err(e) = &done
             && !is_full(e)
         {
@@ -265,6 +269,7 @@ impl Pen {
     }
 
     fn learn(&self, sets: usize, took_us: u32) {
+        self.shared.stats.writes.took(u64::from(took_us));
         let alone = if sets <= 1 && self.handover().waiting() == 0 { self.alone.load(Ordering::Relaxed) } else { 0 };
         let more = if sets <= 1 { (alone + 1).min(ALONE) } else { 0 };
         self.alone.store(more, Ordering::Relaxed);

@@ -158,6 +158,7 @@ mod retention;
 mod upkeep;
 mod compaction;
 mod stats;
+mod times;
 pub mod disk;
 #[cfg(test)]
 mod tests;
@@ -172,6 +173,7 @@ pub use repair::{Repair, Repaired};
 pub use safeguard::Safeguard;
 pub use set::{Append, Appended, Change, Data, Open, Placed, Producer, Set};
 pub use ticket::{Appending, Beyond, Creating, Naming};
+pub use times::Times;
 pub use topic::{AtLimit, Cleanup, Retention, Topic, TopicSettings};
 pub use upkeep::{Cleaned, Fill, Removal, Retained};
 pub use verify::{Extent, Note, Verified, verify};

@@ -26,7 +26,7 @@ use crate::wal::header::{ENTRY_BYTES, GROUP_BYTES};
 use crate::wal::writer::Writer;
 use crate::{
     Append, AppendError, Appending, Beyond, Creating, Damage, Data, Disk, Ends, Naming, Open, OpenError, Options,
-    Producer, ReadError, ReadLimit, Set, Topic, TopicError, TopicSettings, batch, read, retention, topic,
+    Producer, ReadError, ReadLimit, Set, Times, Topic, TopicError, TopicSettings, batch, read, retention, topic,
 };
 
 mod upkeep;
@@ -63,6 +63,14 @@ pub struct LogStatus {
     pub producers: usize,
     /// Transactions that are open.
     pub transactions: usize,
+    /// Sets that wait to be written.
+    pub waiting: usize,
+    /// Durable writes of groups since it was opened, and how long they took.
+    pub writes: Times,
+    /// Checkpoints since it was opened, and how long they took.
+    pub checkpoints: Times,
+    /// When the newest of them was made.
+    pub checkpoint_at: Option<Timestamp>,
 }
 
 impl Log {
@@ -261,6 +269,10 @@ impl Log {
             unwritten_bytes,
             producers,
             transactions,
+            waiting: shared.handover.waiting(),
+            writes: shared.stats.writes.read(),
+            checkpoints: shared.stats.checkpoints.read(),
+            checkpoint_at: shared.stats.checkpoint_at(),
         }
     }
 

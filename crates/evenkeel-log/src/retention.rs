@@ -75,6 +75,21 @@ pub(crate) fn sum(removals: &[Removal]) -> Retained {
     Retained { segments, bytes, expired: removals.iter().filter(|r| r.expires).count() as u64 }
 }
 
+/// Who owes something of a partition.
+pub(crate) fn owed(shared: &Shared, shard: &Shard) -> Vec<(String, u64)> {
+    let state = shared.state();
+    state.owed.iter().filter_map(|(holder, floors)| Some((holder.clone(), *floors.get(shard)?))).collect()
+}
+
+/// What each partition holds.
+pub(crate) fn sizes(shared: &Shared) -> Vec<(Shard, u64)> {
+    let state = shared.state();
+    let size = |(place, topic, _, partition): (crate::state::Place, &crate::Topic, _, &Partition)| {
+        (Shard::new(topic.name.clone(), place.partition), partition.bytes)
+    };
+    state.places().map(size).collect()
+}
+
 /// Partitions near their hard limit.
 pub(crate) fn nearly_full(shared: &Shared) -> Vec<Fill> {
     let state = shared.state();

@@ -1,6 +1,10 @@
 //! Counters that the log's parts share.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use evenkeel_model::Timestamp;
+
+use crate::times::Timing;
 
 /// What happened since the log was opened.
 #[derive(Debug, Default)]
@@ -8,6 +12,12 @@ pub(crate) struct Stats {
     groups: AtomicU64,
     flushes: AtomicU64,
     bytes: AtomicU64,
+    /// Durable writes of groups.
+    pub(crate) writes: Timing,
+    /// Checkpoints, with the segments that they flushed.
+    pub(crate) checkpoints: Timing,
+    /// When the newest checkpoint was made, in microseconds since 1970; 0 when there was none.
+    checkpoint_at: AtomicI64,
 }
 
 impl Stats {
@@ -18,6 +28,17 @@ impl Stats {
 
     pub(crate) fn flushed(&self) {
         self.flushes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn checkpointed(&self, began: Timestamp, at: Timestamp) {
+        self.checkpoints.took(u64::try_from(at.since(began).as_micros()).unwrap_or(u64::MAX));
+        self.checkpoint_at.store(at.micros(), Ordering::Relaxed);
+    }
+
+    /// When the newest checkpoint was made.
+    pub(crate) fn checkpoint_at(&self) -> Option<Timestamp> {
+        let us = self.checkpoint_at.load(Ordering::Relaxed);
+        (us != 0).then(|| Timestamp::from_micros(us))
     }
 
     /// Groups, flushes, bytes of records.

@@ -44,7 +44,8 @@ pub(crate) fn routes(node: Arc<Wired>) -> Router {
     let gate = limits::Gate::new(limits);
     Router::new()
         .route("/v1/topics", get(topics::list))
-        .route("/v1/topics/{topic}", get(topics::show))
+        .route("/v1/topics/{topic}", get(topics::show).put(topics::put).delete(topics::delete))
+        .route("/v1/topics/{topic}/delete-records", post(topics::delete_records))
         .route("/v1/topics/{topic}/events", get(events::list).post(publish::publish))
         .route("/v1/events/{id}", get(events::story))
         .route("/v1/subscriptions", get(subscriptions::list))

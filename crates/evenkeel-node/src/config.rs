@@ -20,6 +20,7 @@ mod explain;
 use std::path::Path;
 
 pub(crate) use addresses::listen;
+pub(crate) use checked::topic::read as read_topic;
 pub use effective::effective;
 pub(crate) use effective::topic as written_topic;
 pub use explain::explain;

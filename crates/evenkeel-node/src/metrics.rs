@@ -12,7 +12,6 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use evenkeel_delivery::{BreakerState, View};
-use evenkeel_log::LogStatus;
 use evenkeel_watch::{ObjectiveSnapshot, Snapshot, SubscriptionSnapshot};
 
 use crate::api::Node;
@@ -27,21 +26,15 @@ pub(crate) async fn show(State(node): Node) -> Response {
     let snapshot = node.watching.report().await.map(|report| report.snapshot);
     let uptime = node.clock.now().since(node.started_at);
     let disk_free = crate::doctor::free_bytes(&node.plan.data);
-    let body = render(snapshot.as_ref(), &views, &Ground { log: &node.log.status(), disk_free, uptime });
+    let log = log::look(&node.log, node.clock.now(), node.wal_bytes_max, disk_free);
+    let body = render(snapshot.as_ref(), &views, &log, uptime);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], body).into_response()
 }
 
-/// What everything stands on.
-struct Ground<'a> {
-    log: &'a LogStatus,
-    disk_free: Option<u64>,
-    uptime: Duration,
-}
-
-fn render(snapshot: Option<&Snapshot>, views: &[(String, View)], ground: &Ground<'_>) -> String {
+fn render(snapshot: Option<&Snapshot>, views: &[(String, View)], seen: &log::Seen, uptime: Duration) -> String {
     let mut text = Text::default();
-    text.one(&names::UPTIME, &[], ground.uptime.as_secs_f64());
-    log::add(&mut text, ground.log, ground.disk_free);
+    text.one(&names::UPTIME, &[], uptime.as_secs_f64());
+    log::add(&mut text, seen);
     if let Some(snapshot) = snapshot {
         subscriptions(&mut text, &snapshot.subscriptions);
         objectives(&mut text, &snapshot.objectives);
@@ -111,7 +104,6 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use evenkeel_log::LogStatus;
     use evenkeel_model::ledger::{Ended, LedgerEntry, LedgerRecord};
     use evenkeel_model::{Outcome, Timestamp};
     use evenkeel_watch::Watch;
@@ -146,9 +138,13 @@ mod tests {
             at,
             entries: vec![LedgerEntry::Ended(ended)],
         });
-        let ground =
-            super::Ground { log: &LogStatus::default(), disk_free: Some(4096), uptime: Duration::from_millis(1500) };
-        let text = super::render(Some(&watch.snapshot(at)), &[], &ground);
+        let seen = super::log::Seen {
+            disk_free: Some(4096),
+            topics: [(Arc::from("orders"), (812, 1))].into(),
+            ..super::log::Seen::default()
+        };
+        let text = super::render(Some(&watch.snapshot(at)), &[], &seen, Duration::from_millis(1500));
+        assert!(text.contains(&format!("{}{{topic=\"orders\"}} 812\n", super::names::TOPIC_BYTES.name)), "{text}");
         assert!(text.contains(&format!("{} 4096\n", super::names::DISK_FREE.name)), "{text}");
         let events = super::names::EVENTS.name;
         assert!(

@@ -4,6 +4,7 @@
 //! operator decides. Invariants: HTTP answers only after everything is wired; going down, it first stops taking
 //! requests, then drains the subscriptions, then closes the log.
 
+mod alarms;
 mod serving;
 
 use std::net::SocketAddr;
@@ -11,6 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use evenkeel::runtime::{self, RetentionTask};
 use evenkeel_log::{Disk, Log, OpenError, Options, RealDisk};
 use evenkeel_model::{Clock, SystemClock};
 use tokio::net::TcpListener;
@@ -56,6 +58,7 @@ pub struct RunningNode {
     /// The log is damaged: what is whole is read, and nothing is taken in.
     pub is_damaged: bool,
     wired: Arc<Wired>,
+    retention: Option<RetentionTask>,
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
 }
@@ -68,6 +71,7 @@ impl Node {
         if disk.is_none() {
             warn_of(&plan.data);
         }
+        let wal_bytes_max = options.wal_bytes_max;
         let log = open(&plan, disk, options, clock.clone()).await?;
         let listener = TcpListener::bind(plan.http).await.map_err(|e| {
             Error::new(codes::LISTEN, format!("cannot listen on {}: {e}", plan.http))
@@ -100,14 +104,16 @@ impl Node {
         if !is_damaged {
             let playbooks = plan.playbooks.iter().map(|p| p.runs.clone()).collect();
             responding::start(playbooks, means, listening, stopping.clone())?;
-            tokio::spawn(retain(base.log.clone(), stopping.clone()));
         }
+        let retention = (!is_damaged).then(|| runtime::retain(base.log.clone(), RETAIN_EVERY));
+        tokio::spawn(alarms::tell(base.log.clone(), plan.data.clone(), stopping.clone()));
         let headers_bytes_max = plan.limits.headers_bytes_max;
         let wired = Arc::new(Wired {
             plan,
             clock,
             started_at,
             log: base.log,
+            wal_bytes_max,
             ingress: base.ingress,
             wires: base.wires,
             watching,
@@ -117,7 +123,7 @@ impl Node {
             proofs: api::Proofs::default(),
         });
         let serving = tokio::spawn(serving::serve(listener, api::routes(wired.clone()), headers_bytes_max, stopping));
-        Ok(RunningNode { http, is_damaged, wired, stop, serving })
+        Ok(RunningNode { http, is_damaged, wired, retention, stop, serving })
     }
 }
 
@@ -135,6 +141,7 @@ impl RunningNode {
                 tracing::info!(unfinished = drained.unfinished, "subscription drained");
             }
         }
+        drop(self.retention);
         let log = self.wired.log.clone();
         let _ = wiring::blocking(move || log.close()).await;
     }
@@ -180,26 +187,6 @@ pub(crate) fn unopened(data: &Path, e: &OpenError) -> Error {
         OpenError::Version { .. } | OpenError::Io { .. } => {
             Error::new(codes::DATA_FOLDER, format!("data folder `{}` cannot be used: {e}", data.display()))
                 .hint("it must be a folder that this user may write")
-        }
-    }
-}
-
-async fn retain(log: Log, mut stop: watch::Receiver<bool>) {
-    let mut every = tokio::time::interval(RETAIN_EVERY);
-    every.tick().await;
-    loop {
-        tokio::select! {
-            _ = every.tick() => {}
-            _ = crate::node::told_to_stop(&mut stop) => return,
-        }
-        let asked = log.clone();
-        match wiring::blocking(move || asked.retain()).await {
-            Ok(Ok(retained)) if retained.segments > 0 => {
-                tracing::info!(segments = retained.segments, bytes = retained.bytes, "retention took segments away");
-            }
-            Ok(Ok(_)) => {}
-            Ok(Err(e)) => tracing::error!(error = %e, "retention failed"),
-            Err(e) => tracing::error!(error = %e, "retention failed"),
         }
     }
 }

@@ -17,7 +17,7 @@ use evenkeel_model::{Clock, Timestamp, names};
 use evenkeel_transport::Ingress;
 use evenkeel_transport::audit::{Audit, Audited, audit};
 
-pub(crate) use topics::auto_create;
+pub(crate) use topics::{auto_create, begin_at, create, delete, owed_by_nobody, reshape};
 
 use crate::api::Proofs;
 use crate::config::plan::{Plan, SubscriptionPlan};
@@ -32,6 +32,8 @@ pub(crate) struct Wired {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) started_at: Timestamp,
     pub(crate) log: Log,
+    /// What the write-ahead log may grow to.
+    pub(crate) wal_bytes_max: u64,
     pub(crate) ingress: Arc<Ingress>,
     pub(crate) wires: Vec<Wire>,
     pub(crate) watching: Watching,

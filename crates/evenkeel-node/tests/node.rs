@@ -22,5 +22,7 @@ mod sabotage;
 mod tampered;
 #[path = "node/command.rs"]
 mod command;
+#[path = "node/topics.rs"]
+mod topics;
 #[path = "node/damaged.rs"]
 mod damaged;

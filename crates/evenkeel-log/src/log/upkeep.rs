@@ -65,6 +65,16 @@ impl Log {
         compaction::clean(&self.0.shared, budget)
     }
 
+    /// Who owes records of a partition, and from which offset on.
+    pub fn owed(&self, shard: &Shard) -> Vec<(String, u64)> {
+        retention::owed(&self.0.shared, shard)
+    }
+
+    /// What each partition holds, in bytes of batches, those included that are in no segment yet.
+    pub fn sizes(&self) -> Vec<(Shard, u64)> {
+        retention::sizes(&self.0.shared)
+    }
+
     /// Partitions that hold four fifths of their hard limit or more.
     pub fn nearly_full(&self) -> Vec<Fill> {
         retention::nearly_full(&self.0.shared)

@@ -9,6 +9,8 @@ use axum::response::{Html, IntoResponse, Response};
 use evenkeel_model::{Shard, Timestamp, names};
 use evenkeel_transport::audit::Audit;
 use evenkeel_watch::openslo::Indicator;
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Node;
@@ -69,8 +71,12 @@ async fn status(node: &Wired) -> Status {
             stopped: log.stopped,
             damage: node.log.damage().iter().map(damaged).collect(),
             wal_bytes: log.wal_bytes,
+            wal_bytes_max: Some(node.wal_bytes_max),
+            behind_bytes: Some(log.unwritten_bytes),
             segment_bytes: log.segment_bytes,
             free_bytes: crate::doctor::free_bytes(&node.plan.data),
+            write: log.writes.quantile(0.5).zip(log.writes.quantile(0.99)),
+            checkpoint_at: log.checkpoint_at,
             groups: log.groups,
             flushes: log.flushes,
             ..status::Log::default()
@@ -151,11 +157,22 @@ fn line(points: &[evenkeel_watch::Point], allowed: f64) -> Vec<Option<f64>> {
 fn topics(node: &Wired) -> Vec<status::Topic> {
     let mut topics = node.log.topics();
     topics.sort_by_key(|t| (t.name.starts_with(names::OWN_PREFIX), t.name.clone()));
+    let mut bytes: HashMap<Arc<str>, u64> = HashMap::new();
+    for (shard, held) in node.log.sizes() {
+        *bytes.entry(shard.topic).or_insert(0) += held;
+    }
+    let near = node.log.nearly_full();
+    let filled = |topic: &str| {
+        let shares = near.iter().filter(|f| &*f.shard.topic == topic).map(|f| f.bytes as f64 / f.max.max(1) as f64);
+        shares.reduce(f64::max)
+    };
     let form = |topic: &evenkeel_log::Topic| status::Topic {
         name: topic.name.to_string(),
         partitions: topic.partitions,
         records: records(node, topic),
-        ..status::Topic::default()
+        bytes: bytes.get(&topic.name).copied(),
+        filled: filled(&topic.name),
+        rate_in: 0.0,
     };
     topics.iter().map(form).collect()
 }

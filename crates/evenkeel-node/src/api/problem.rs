@@ -69,6 +69,8 @@ impl From<Error> for Problem {
         let status = match error.code {
             codes::LOG_FULL | codes::LOG_STOPPED | codes::TOPIC_FULL | codes::DATA_CORRUPT | codes::NOT_READY => 503,
             codes::UNKNOWN_EVENT => 404,
+            codes::TOPIC_IN_USE => 409,
+            codes::CONFIG_VALUE => 400,
             _ => 500,
         };
         Problem::new(status, error)

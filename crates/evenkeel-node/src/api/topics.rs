@@ -1,10 +1,16 @@
 //! Topics: `GET /v1/topics[/{topic}]`, and what changes them.
 
+mod changing;
+
+use std::collections::HashMap;
+
 use axum::Json;
 use axum::extract::{Path, State};
 use evenkeel_log::Topic;
 use evenkeel_model::{Shard, names};
 use serde_json::{Value, json};
+
+pub(super) use changing::{delete, delete_records, put};
 
 use super::{Node, Problem};
 use crate::config;
@@ -13,30 +19,42 @@ use crate::wiring::Wired;
 
 /// All topics, the node's own ones included.
 pub(super) async fn list(State(node): Node) -> Json<Value> {
-    let topics: Vec<Value> = node.log.topics().iter().map(|topic| form(&node, topic)).collect();
+    let sizes = sizes(&node);
+    let topics: Vec<Value> = node.log.topics().iter().map(|topic| form(&node, topic, &sizes)).collect();
     Json(json!({ "topics": topics }))
 }
 
 /// One topic.
 pub(super) async fn show(State(node): Node, Path(name): Path<String>) -> Result<Json<Value>, Problem> {
     let topic = node.log.topic(&name).ok_or_else(|| Problem::unknown_topic(&node, &name))?;
-    Ok(Json(form(&node, &topic)))
+    Ok(Json(form(&node, &topic, &sizes(&node))))
+}
+
+/// Bytes of each partition.
+type Sizes = HashMap<Shard, u64>;
+
+fn sizes(node: &Wired) -> Sizes {
+    node.log.sizes().into_iter().collect()
 }
 
 /// A topic whose settings have the keys of the configuration file.
-fn form(node: &Wired, topic: &Topic) -> Value {
+fn form(node: &Wired, topic: &Topic, sizes: &Sizes) -> Value {
     let ends: Vec<Value> = (0..topic.partitions)
         .filter_map(|partition| {
-            let ends = node.log.ends(&Shard::new(topic.name.clone(), partition)).ok()?;
-            Some(json!({ "partition": partition, "start": ends.start, "end": ends.high_watermark }))
+            let shard = Shard::new(topic.name.clone(), partition);
+            let ends = node.log.ends(&shard).ok()?;
+            let bytes = sizes.get(&shard).copied().unwrap_or(0);
+            Some(json!({ "partition": partition, "start": ends.start, "end": ends.high_watermark, "bytes": bytes }))
         })
         .collect();
+    let bytes = |ends: &Value| ends["bytes"].as_u64();
     let count = |ends: &Value| Some(ends["end"].as_u64()?.saturating_sub(ends["start"].as_u64()?));
     let mut form = json!({
         "name": &*topic.name,
         "own": is_own(&topic.name),
         "declared": is_declared(node, &topic.name),
         "records": ends.iter().filter_map(count).sum::<u64>(),
+        "bytes": ends.iter().filter_map(bytes).sum::<u64>(),
         "kept": config::kept(&TopicPlan { name: topic.name.clone(), settings: topic.settings }),
         "ends": ends,
     });

@@ -1,5 +1,8 @@
 //! `evenkeel topics`.
 
+mod settings;
+mod changing;
+
 use clap::Subcommand;
 use serde_json::Value;
 
@@ -21,6 +24,16 @@ enum What {
     List(Where),
     /// One topic: what it keeps, and the ends of its partitions
     Show(One),
+    /// Make a topic
+    Create(changing::Create),
+    /// Change what a topic keeps; what is not named stays as it is
+    Configure(changing::Configure),
+    /// Give a topic more partitions; the keys of new events spread over all of them
+    AddPartitions(changing::AddPartitions),
+    /// Take the oldest records away
+    DeleteRecords(changing::DeleteRecords),
+    /// Delete a topic and all that it holds
+    Delete(changing::Delete),
 }
 
 #[derive(Debug, clap::Args)]
@@ -53,6 +66,11 @@ pub(super) async fn run(args: Args) -> Result<(), Error> {
             one.show(&one.get().await?);
             Ok(())
         }
+        Some(What::Create(create)) => create.run().await,
+        Some(What::Configure(configure)) => configure.run().await,
+        Some(What::AddPartitions(add)) => add.run().await,
+        Some(What::DeleteRecords(delete)) => delete.run().await,
+        Some(What::Delete(delete)) => delete.run().await,
     }
 }
 
@@ -63,14 +81,19 @@ async fn list(node: &Where) -> Result<(), Error> {
             "/name",
             "/partitions",
             "/records",
+            "/bytes",
             "/retention/age",
             "/retention/size",
             "/retention/limit",
             "/cleanup",
             "/declared",
         ];
-        let head = ["TOPIC", "PARTITIONS", "RECORDS", "AGE", "SIZE", "LIMIT", "CLEANUP", "IN THE FILE"];
-        table(&head, &rows(a, "topics", &cells))
+        let head = ["TOPIC", "PARTITIONS", "RECORDS", "BYTES", "AGE", "SIZE", "LIMIT", "CLEANUP", "IN THE FILE"];
+        let mut rows = rows(a, "topics", &cells);
+        for declared in rows.iter_mut().filter_map(|row| row.last_mut()) {
+            *declared = if declared == "true" { "yes".to_owned() } else { "-".to_owned() };
+        }
+        table(&head, &rows)
     });
     Ok(())
 }

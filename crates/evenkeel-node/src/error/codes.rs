@@ -49,6 +49,12 @@ pub const EVENT_CONFLICT: &str = "event-conflict";
 pub const TOO_LARGE: &str = "too-large";
 /// The topic belongs to the node.
 pub const OWN_TOPIC: &str = "own-topic";
+/// The file declares the topic, so only the file changes it.
+pub const TOPIC_DECLARED: &str = "topic-declared";
+/// The topic is there already.
+pub const TOPIC_EXISTS: &str = "topic-exists";
+/// A subscription uses the topic, or still owes what would go.
+pub const TOPIC_IN_USE: &str = "topic-in-use";
 /// A partition has reached its limit.
 pub const TOPIC_FULL: &str = "topic-full";
 /// The disk can take no more.
@@ -94,6 +100,9 @@ const ALL: &[&str] = &[
     EVENT_CONFLICT,
     TOO_LARGE,
     OWN_TOPIC,
+    TOPIC_DECLARED,
+    TOPIC_EXISTS,
+    TOPIC_IN_USE,
     TOPIC_FULL,
     LOG_FULL,
     LOG_STOPPED,

@@ -24,6 +24,8 @@ const fn histogram(name: &'static str, help: &'static str) -> Metric {
 
 /// Label: a subscription's name.
 pub const SUBSCRIPTION: &str = "subscription";
+/// Label: a topic's name.
+pub const TOPIC: &str = "topic";
 /// Label: how an event ended.
 pub const OUTCOME: &str = "outcome";
 /// Label: a failure class.
@@ -51,6 +53,38 @@ pub const LOG_WAL_BYTES: Metric = gauge("evenkeel_log_wal_bytes", "Bytes of writ
 pub const LOG_SEGMENT_BYTES: Metric = gauge("evenkeel_log_segment_bytes", "Bytes of segments.");
 /// Whether the log has stopped.
 pub const LOG_STOPPED: Metric = gauge("evenkeel_log_stopped", "1 when the log takes no more sets.");
+/// What is in memory and in the write-ahead log only.
+pub const LOG_UNWRITTEN: Metric =
+    gauge("evenkeel_log_unwritten_bytes", "Bytes of records that are in memory and the write-ahead log only.");
+/// Durable writes.
+pub const LOG_WRITE: Metric = histogram(
+    "evenkeel_log_write_seconds",
+    "Durable writes of groups since the start; an acknowledgement waits for one.",
+);
+/// Checkpoints.
+pub const LOG_CHECKPOINT: Metric =
+    histogram("evenkeel_log_checkpoint_seconds", "Checkpoints since the start, with the segments that they flushed.");
+/// How old the newest checkpoint is.
+pub const LOG_CHECKPOINT_AGE: Metric =
+    gauge("evenkeel_log_checkpoint_age_seconds", "Time since the newest checkpoint; absent before the first one.");
+/// Producers that are remembered.
+pub const LOG_PRODUCERS: Metric =
+    gauge("evenkeel_log_producers", "Pairs of producer and partition whose newest batches are remembered.");
+/// Open transactions.
+pub const LOG_TRANSACTIONS: Metric = gauge("evenkeel_log_open_transactions", "Transactions that are open.");
+/// Sets that wait.
+pub const LOG_WAITING: Metric = gauge("evenkeel_log_waiting_sets", "Sets that wait to be written.");
+/// What the write-ahead log may grow to.
+pub const LOG_WAL_MAX: Metric =
+    gauge("evenkeel_log_wal_bytes_max", "What the write-ahead files may grow to before appends wait.");
+/// Damaged places.
+pub const LOG_DAMAGED: Metric =
+    gauge("evenkeel_log_damaged_places", "Damaged places that were found at the start; above 0 the log is only read.");
+/// Partitions near their limit.
+pub const NEARLY_FULL: Metric =
+    gauge("evenkeel_topic_nearly_full_partitions", "Partitions that hold four fifths of their limit, or more.");
+/// What a topic holds.
+pub const TOPIC_BYTES: Metric = gauge("evenkeel_topic_bytes", "Bytes of batches that the topic holds.");
 /// Room on the disk.
 pub const DISK_FREE: Metric =
     gauge("evenkeel_disk_free_bytes", "Bytes that the node may still take on the disk of its data folder.");

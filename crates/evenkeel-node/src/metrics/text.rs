@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use evenkeel_log::Times;
 use evenkeel_watch::Buckets;
 
 use super::names::Metric;
@@ -20,16 +21,32 @@ impl Text {
         let _ = writeln!(lines, "{}{} {value}", metric.name, labelled(labels, None));
     }
 
-    /// Adds a histogram.
+    /// Adds a histogram of the watch.
     pub(super) fn histogram(&mut self, metric: &'static Metric, labels: &[(&str, &str)], buckets: &Buckets) {
+        self.buckets(metric, labels, &buckets.cumulative, buckets.count, buckets.sum_us);
+    }
+
+    /// Adds a histogram of the log.
+    pub(super) fn times(&mut self, metric: &'static Metric, times: &Times) {
+        self.buckets(metric, &[], &times.at_most, times.count, times.sum_us);
+    }
+
+    fn buckets(
+        &mut self,
+        metric: &'static Metric,
+        labels: &[(&str, &str)],
+        cumulative: &[(u64, u64)],
+        count: u64,
+        sum_us: u64,
+    ) {
         let lines = self.lines(metric);
-        for (bound_us, count) in &buckets.cumulative {
+        for (bound_us, count) in cumulative {
             let bound = (*bound_us as f64 / 1e6).to_string();
             let _ = writeln!(lines, "{}_bucket{} {count}", metric.name, labelled(labels, Some(&bound)));
         }
-        let _ = writeln!(lines, "{}_bucket{} {}", metric.name, labelled(labels, Some("+Inf")), buckets.count);
-        let _ = writeln!(lines, "{}_sum{} {}", metric.name, labelled(labels, None), buckets.sum_us as f64 / 1e6);
-        let _ = writeln!(lines, "{}_count{} {}", metric.name, labelled(labels, None), buckets.count);
+        let _ = writeln!(lines, "{}_bucket{} {count}", metric.name, labelled(labels, Some("+Inf")));
+        let _ = writeln!(lines, "{}_sum{} {}", metric.name, labelled(labels, None), sum_us as f64 / 1e6);
+        let _ = writeln!(lines, "{}_count{} {count}", metric.name, labelled(labels, None));
     }
 
     pub(super) fn finish(self) -> String {

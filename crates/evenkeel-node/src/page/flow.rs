@@ -12,7 +12,9 @@ pub(super) fn section(status: &Status) -> Markup {
     html! {
         section id="flow" {
             h2 { "Flow" }
-            @if status.flows.is_empty() {
+            @if !status.log.damage.is_empty() {
+                p class="quiet" { "No subscription runs while the log is damaged: what is owed stays owed." }
+            } @else if status.flows.is_empty() {
                 p class="quiet" { "No subscription is declared: events are kept, and nobody is given them." }
             }
             @for flow in &status.flows { (row(flow, most, status)) }

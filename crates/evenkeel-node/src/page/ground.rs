@@ -43,7 +43,7 @@ fn topic_row(topic: &Topic, has_bytes: bool, has_rates: bool) -> Markup {
         tr {
             th scope="row" {
                 a href={ "/v1/topics/" (segment(&topic.name)) } { (topic.name) }
-                @if let Some(filled) = topic.filled { " " (marks::state(full(filled), &format!("{} of its limit", numbers::share(filled)))) }
+                @if let Some(filled) = topic.filled { " " (marks::state(full(filled), &format!("{} of its limit", numbers::budget((filled * 100.0).floor() / 100.0)))) }
             }
             td class="r" { (topic.partitions) }
             td class="r" { (marks::count(topic.records)) }

@@ -1,5 +1,7 @@
 //! The log: how it does, what is damaged, and what is not as it should be under it.
 
+use std::time::Duration;
+
 use maud::{Markup, html};
 
 use super::marks::{self, Tone};
@@ -45,8 +47,8 @@ pub(super) fn figures(status: &Status) -> Markup {
             (marks::figure("segments", &size(log.segment_bytes)))
             @if let Some(free) = log.free_bytes { (marks::figure("free on the disk", &size(free))) }
             @if let Some((p50, p99)) = log.write {
-                (marks::figure("a write takes p50", &html! { (numbers::duration(p50)) }))
-                (marks::figure("p99", &html! { (numbers::duration(p99)) }))
+                (marks::figure("a write takes, p50", &took(p50)))
+                (marks::figure("p99", &took(p99)))
             }
             (marks::figure("groups", &marks::count(log.groups)))
             (marks::figure("flushes per group", &per_group(log)))
@@ -57,6 +59,13 @@ pub(super) fn figures(status: &Status) -> Markup {
         }
         p class="small" { (marks::offline(&["doctor", "--data", &status.node.data])) }
     }
+}
+
+/// Counted by bounds, so that it is said as one.
+fn took(bound: Duration) -> Markup {
+    let us = bound.as_micros();
+    let said = if us < 1000 { format!("{us}\u{a0}µs") } else { numbers::duration(bound) };
+    html! { "≤\u{a0}" (marks::number(&said, &format!("at most {us} µs"))) }
 }
 
 fn state(log: &Log) -> Markup {

@@ -10,7 +10,9 @@ pub(super) fn section(status: &Status) -> Markup {
     html! {
         section id="objectives" {
             h2 { "Objectives" }
-            @if status.objectives.is_empty() {
+            @if !status.log.damage.is_empty() {
+                p class="quiet" { "Not watched while the log is damaged." }
+            } @else if status.objectives.is_empty() {
                 p class="quiet" {
                     "None is declared. An OpenSLO file says what good means: "
                     code class="cmd file" data-copy="objectives: ./objectives/*.yaml" { "objectives: ./objectives/*.yaml" }

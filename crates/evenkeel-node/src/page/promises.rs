@@ -11,6 +11,9 @@ pub(super) fn section(status: &Status) -> Markup {
         section id="promises" {
             h2 { "Promises" }
             @match &status.proof {
+                _ if !status.log.damage.is_empty() => p class="quiet" {
+                    "Nothing can be proven while the log is damaged: books that are cut off add up."
+                },
                 None => p class="quiet" { "Not proven yet. " (marks::command(&status.node.url, &["audit"])) },
                 Some(proof) => (proven(status, proof)),
             }

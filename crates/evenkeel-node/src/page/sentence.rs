@@ -104,7 +104,9 @@ fn damaged(status: &Status) -> Option<Sentence> {
 fn nearly_full(topic: &Topic) -> Option<Sentence> {
     let filled = topic.filled?;
     let text = match filled {
-        f if f < 1.0 => format!("`{}` has filled {} of its limit.", topic.name, numbers::share(filled)),
+        f if f < 1.0 => {
+            format!("`{}` has filled {} of its limit.", topic.name, numbers::budget((filled * 100.0).floor() / 100.0))
+        }
         _ => format!("`{}` has reached its limit: producers are refused, or its oldest events go.", topic.name),
     };
     Some(say(Level::Held, text, &["topics", "show", &topic.name]))

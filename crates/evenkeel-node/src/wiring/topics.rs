@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use evenkeel_log::{Log, TopicError, TopicSettings};
-use evenkeel_model::names;
+use evenkeel_log::{Change, Creating, Log, Set, Topic, TopicError, TopicSettings};
+use evenkeel_model::{Shard, names};
 use evenkeel_transport::JOURNAL_PARTITIONS;
 
 use super::failed;
@@ -33,31 +33,42 @@ pub(super) fn all(plan: &Plan, subscriptions: &[SubscriptionPlan], log: &Log) ->
     ensure(log, wanted)
 }
 
-/// Creates what is missing of these topics. One that is there with as many partitions stays as
-/// it is.
+/// Creates what is missing of these topics, and gives the others the settings that are wanted.
 fn ensure(log: &Log, wanted: impl IntoIterator<Item = (String, TopicSettings)>) -> Result<(), Error> {
-    let mut creating = Vec::new();
+    let mut changing = Vec::new();
     for (name, settings) in wanted {
         match log.topic(&name) {
-            Some(there) if there.partitions != settings.partitions => {
-                return Err(Error::new(
-                    codes::CONFIG_VALUE,
-                    format!(
-                        "`topics.{name}.partitions`: the topic has {} partitions, and the configuration says {}",
-                        there.partitions, settings.partitions
-                    ),
-                )
-                .hint("the number of partitions of a topic can't be changed in this version"));
-            }
-            Some(there) => {
-                if there.settings != settings {
-                    tracing::warn!(topic = name, "its retention stays as it was when it was created");
-                }
-            }
-            None => creating.push(log.create_topic(&name, settings).map_err(|e| refused(&e))?),
+            None => changing.push(log.create_topic(&name, settings).map_err(|e| refused(&e))?),
+            Some(there) if there.settings == settings => {}
+            Some(there) => changing.push(reshaping(log, &there, settings)?),
         }
     }
-    creating.into_iter().try_for_each(|created| created.wait().map(drop).map_err(|e| refused(&e)))
+    changing.into_iter().try_for_each(|changed| changed.wait().map(drop).map_err(|e| refused(&e)))
+}
+
+/// Gives a topic other settings, or more partitions, or both.
+fn reshaping(log: &Log, there: &Topic, settings: TopicSettings) -> Result<Creating, Error> {
+    let name = &*there.name;
+    if settings.partitions < there.partitions {
+        return Err(Error::new(
+            codes::CONFIG_VALUE,
+            format!(
+                "`topics.{name}.partitions`: the topic has {} partitions, and the configuration says {}",
+                there.partitions, settings.partitions
+            ),
+        )
+        .hint("partitions can be added and never taken away: their records would be lost"));
+    }
+    if settings.partitions > there.partitions {
+        tracing::warn!(
+            topic = name,
+            from = there.partitions,
+            to = settings.partitions,
+            "it has more partitions from now on: new events of a key may lie in another one than its old ones"
+        );
+    }
+    tracing::info!(topic = name, "its settings are changed");
+    log.configure_topic(name, settings).map_err(|e| refused(&e))
 }
 
 /// Creates a topic that a client names, where the configuration allows it.
@@ -78,4 +89,46 @@ fn refused(e: &TopicError) -> Error {
         }
         e => failed(e),
     }
+}
+
+/// Creates a topic at run time.
+pub(crate) async fn create(log: &Log, name: &str, settings: TopicSettings) -> Result<(), Error> {
+    log.create_topic(name, settings).map_err(|e| refused(&e))?.await.map(drop).map_err(|e| refused(&e))
+}
+
+/// Gives a topic these settings at run time.
+pub(crate) async fn reshape(log: &Log, there: &Topic, settings: TopicSettings) -> Result<(), Error> {
+    reshaping(log, there, settings)?.await.map(drop).map_err(|e| refused(&e))
+}
+
+/// Deletes a topic at run time.
+pub(crate) async fn delete(log: &Log, name: &str) -> Result<(), Error> {
+    log.delete_topic(name).map_err(|e| refused(&e))?.await.map(drop).map_err(|e| refused(&e))
+}
+
+/// Refuses when a subscription still owes what lies before these offsets.
+pub(crate) fn owed_by_nobody(log: &Log, starts: &[(Shard, u64)]) -> Result<(), Error> {
+    for (shard, offset) in starts {
+        let owed = log.owed(shard).into_iter().filter(|(_, floor)| floor < offset).min_by_key(|(_, floor)| *floor);
+        let Some((holder, floor)) = owed else { continue };
+        let said = format!(
+            "`{holder}` still owes the records of `{}` partition {} from offset {floor} on",
+            shard.topic, shard.partition
+        );
+        let start = log.ends(shard).map_or(0, |ends| ends.start);
+        let hint = match floor {
+            floor if floor > start => format!("delete before offset {floor}, or let the subscription catch up"),
+            _ => "let the subscription catch up".to_owned(),
+        };
+        return Err(Error::new(codes::TOPIC_IN_USE, said)
+            .hint(format!("{hint}; `--owed` deletes them all the same, and they end as expired")));
+    }
+    Ok(())
+}
+
+/// Lets partitions begin at these offsets, all in one group.
+pub(crate) async fn begin_at(log: &Log, starts: &[(Shard, u64)]) -> Result<(), Error> {
+    let change = |(shard, offset): &(Shard, u64)| Change::Start { shard: shard.clone(), offset: *offset };
+    let set = Set { appends: Vec::new(), changes: starts.iter().map(change).collect() };
+    log.append(set).await.map(drop).map_err(|e| refused(&TopicError::Append(e)))
 }

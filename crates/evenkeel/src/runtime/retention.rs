@@ -7,6 +7,11 @@ use std::time::Duration;
 use evenkeel_log::Log;
 use tokio::task::JoinHandle;
 
+/// What one step of compaction may read and write.
+const STEP_BYTES: u64 = 8 << 20;
+/// Between two steps, so that compaction leaves the disk to others: about 80 MB/s at most.
+const BETWEEN_STEPS: Duration = Duration::from_millis(100);
+
 /// A task that applies retention until it is dropped.
 pub struct RetentionTask(JoinHandle<()>);
 
@@ -23,7 +28,7 @@ impl Drop for RetentionTask {
     }
 }
 
-/// Applies the retention of all topics every so often.
+/// Applies the retention of all topics every so often, and compacts those that say so.
 ///
 /// # Panics
 /// When it is called outside a tokio runtime.
@@ -31,15 +36,36 @@ pub fn retain(log: Log, every: Duration) -> RetentionTask {
     RetentionTask(tokio::spawn(async move {
         loop {
             tokio::time::sleep(every).await;
-            let log = log.clone();
-            // It removes files, which may take long.
-            match tokio::task::spawn_blocking(move || log.retain()).await {
-                Ok(Ok(gone)) if gone.segments > 0 => {
-                    tracing::info!(segments = gone.segments, bytes = gone.bytes, "retention applied");
-                }
-                Ok(Err(problem)) => tracing::warn!(%problem, "retention could not be applied"),
-                Ok(Ok(_)) | Err(_) => {}
+            let_go(&log).await;
+            while compact(&log).await {
+                tokio::time::sleep(BETWEEN_STEPS).await;
             }
         }
     }))
+}
+
+/// It waits for a group to be durable, so it may not hold up the runtime.
+async fn let_go(log: &Log) {
+    let log = log.clone();
+    match tokio::task::spawn_blocking(move || log.retain()).await {
+        Ok(Ok(gone)) if gone.segments > 0 => {
+            let (segments, bytes, expired) = (gone.segments, gone.bytes, gone.expired);
+            tracing::info!(segments, bytes, expired, "retention applied");
+        }
+        Ok(Err(problem)) => tracing::warn!(%problem, "retention could not be applied"),
+        Ok(Ok(_)) | Err(_) => {}
+    }
+}
+
+/// One step; true when there is more to do.
+async fn compact(log: &Log) -> bool {
+    let log = log.clone();
+    let Ok(cleaned) = tokio::task::spawn_blocking(move || log.clean(STEP_BYTES)).await else { return false };
+    for problem in &cleaned.problems {
+        tracing::warn!(problem, "a partition could not be compacted");
+    }
+    if cleaned.passes > 0 {
+        tracing::info!(passes = cleaned.passes, segments = cleaned.segments, freed = cleaned.freed, "compacted");
+    }
+    cleaned.more && cleaned.problems.is_empty()
 }

@@ -7,7 +7,7 @@ use evenkeel_log::{AtLimit, Cleanup, Retention, TopicSettings};
 use evenkeel_model::names;
 
 use super::super::plan::TopicPlan;
-use super::super::{raw, units};
+use super::super::{raw, reading, units};
 use super::{choice, duration, parse, value};
 use crate::error::Error;
 
@@ -26,6 +26,15 @@ pub(super) fn declared(name: &str, raw: raw::Topic) -> Result<TopicPlan, Error> 
         return Err(value(&at, "a topic's name is 1 to 249 of a-z, A-Z, 0-9, `.`, `_`, `-`"));
     }
     Ok(TopicPlan { name: Arc::from(name), settings: settings(&at, raw)? })
+}
+
+/// A topic of a request. The keys are those of the file; `partitions` stays as it is where it is
+/// not given.
+pub(crate) fn read(name: &str, written: serde_json::Value, partitions: Option<u32>) -> Result<TopicPlan, Error> {
+    let mut raw: raw::Topic = reading::from_value("", written)?;
+    raw.partitions = raw.partitions.or(partitions);
+    let plan = declared(name, raw)?;
+    Ok(plan)
 }
 
 fn settings(at: &str, raw: raw::Topic) -> Result<TopicSettings, Error> {

@@ -1,0 +1,206 @@
+//! What an operator must hear of the log, said once when it begins and once when it ends: it has
+//! stopped, a partition comes near its limit, the disk gets full.
+//!
+//! [`Said::news`] decides, purely; a task looks and tells. It changes nothing.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use evenkeel_log::Log;
+use evenkeel_model::Shard;
+use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
+
+use crate::config::units::show_size;
+use crate::doctor::{self, Level};
+
+/// How often it is looked.
+const EVERY: Duration = Duration::from_secs(2);
+/// With less than this on the disk, checkpoints and segments may not find room.
+const SCARCE: u64 = 256 << 20;
+/// It is said to be over from here on, so that it is not said again and again.
+const ROOM_AGAIN: u64 = 2 * SCARCE;
+
+/// What was seen at one look.
+#[derive(Clone, Debug, Default)]
+struct Seen {
+    stopped: Option<String>,
+    near: Vec<Near>,
+    free: Option<u64>,
+}
+
+/// A partition near its limit.
+#[derive(Clone, Debug)]
+struct Near {
+    shard: Shard,
+    bytes: u64,
+    max: u64,
+    /// Who owes its oldest records.
+    owed: Option<String>,
+}
+
+/// Something to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct News {
+    level: Level,
+    text: String,
+    fix: String,
+}
+
+/// What was said and is not over yet.
+#[derive(Default)]
+struct Said {
+    stopped: bool,
+    near: BTreeMap<Shard, bool>,
+    scarce: bool,
+}
+
+/// Tells until the node goes down.
+pub(super) async fn tell(log: Log, data: PathBuf, mut stop: watch::Receiver<bool>) {
+    let mut said = Said::default();
+    let mut every = tokio::time::interval(EVERY);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = every.tick() => {}
+            _ = crate::node::told_to_stop(&mut stop) => return,
+        }
+        for News { level, text, fix } in said.news(look(&log, &data), &data.display().to_string()) {
+            match level {
+                Level::Bad => tracing::error!(fix, "{text}"),
+                Level::Warning => tracing::warn!(fix, "{text}"),
+                Level::Good => tracing::info!("{text}"),
+            }
+        }
+    }
+}
+
+fn look(log: &Log, data: &std::path::Path) -> Seen {
+    let near = log.nearly_full().into_iter().map(|fill| {
+        let owed = log.owed(&fill.shard).into_iter().min_by_key(|(_, floor)| *floor).map(|(holder, _)| holder);
+        Near { shard: fill.shard, bytes: fill.bytes, max: fill.max, owed }
+    });
+    Seen { stopped: log.status().stopped, near: near.collect(), free: doctor::free_bytes(data) }
+}
+
+impl Said {
+    fn news(&mut self, seen: Seen, data: &str) -> Vec<News> {
+        let mut news = Vec::new();
+        if let Some(why) = seen.stopped.filter(|_| !std::mem::replace(&mut self.stopped, true)) {
+            news.push(News {
+                level: Level::Bad,
+                text: format!("the log has stopped: {why}; nothing is acknowledged any more, reads go on"),
+                fix: format!(
+                    "find out what the device said (`evenkeel doctor --data {data}`), then start the node again"
+                ),
+            });
+        }
+        news.extend(self.near(&seen.near));
+        news.extend(seen.free.and_then(|free| self.room(free)));
+        news
+    }
+
+    fn near(&mut self, seen: &[Near]) -> Vec<News> {
+        let mut news = Vec::new();
+        for near in seen {
+            let full = near.bytes >= near.max;
+            if self.near.insert(near.shard.clone(), full) == Some(full) {
+                continue;
+            }
+            news.push(near.news(full));
+        }
+        let over = |shard: &Shard| !seen.iter().any(|near| near.shard == *shard);
+        for shard in self.near.extract_if(.., |shard, _| over(shard)).map(|(shard, _)| shard) {
+            let text = format!("`{}` partition {} is well below its limit again", shard.topic, shard.partition);
+            news.push(News { level: Level::Good, text, fix: String::new() });
+        }
+        news
+    }
+
+    fn room(&mut self, free: u64) -> Option<News> {
+        let (was, bytes) = (self.scarce, show_size(free >> 20 << 20));
+        self.scarce = free < SCARCE || (was && free < ROOM_AGAIN);
+        match (was, self.scarce) {
+            (false, true) => Some(News {
+                level: Level::Bad,
+                text: format!("{bytes} are left on the disk of the data folder"),
+                fix: "make room, or let topics keep less; when nothing is left producers are refused".to_owned(),
+            }),
+            (true, false) => {
+                Some(News { level: Level::Good, text: format!("the disk has room again: {bytes}"), fix: String::new() })
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Near {
+    fn news(&self, full: bool) -> News {
+        let percent = u128::from(self.bytes) * 100 / u128::from(self.max.max(1));
+        let owed = self.owed.as_ref().map(|by| format!("; `{by}` owes its oldest records")).unwrap_or_default();
+        let (topic, partition) = (&self.shard.topic, self.shard.partition);
+        News {
+            level: if full { Level::Bad } else { Level::Warning },
+            text: format!(
+                "`{topic}` partition {partition} has filled {percent} % of its limit of {}{owed}",
+                show_size(self.max)
+            ),
+            fix: format!("let the subscription catch up, or raise `topics.{topic}.retention.limit`"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use evenkeel_model::Shard;
+
+    use super::{Near, Said, Seen};
+    use crate::doctor::Level;
+
+    fn near(bytes: u64) -> Seen {
+        let near = Near { shard: Shard::new("orders", 3), bytes, max: 100 << 20, owed: Some("payment".to_owned()) };
+        Seen { near: vec![near], ..Seen::default() }
+    }
+
+    fn free(mib: u64) -> Seen {
+        Seen { free: Some(mib << 20), ..Seen::default() }
+    }
+
+    fn levels(said: &mut Said, seen: Seen) -> Vec<Level> {
+        said.news(seen, "d").iter().map(|n| n.level).collect()
+    }
+
+    #[test]
+    fn a_partition_near_its_limit_is_told_once_again_when_it_is_full_and_when_it_is_over() {
+        let mut said = Said::default();
+        let first = said.news(near(83 << 20), "d");
+        assert_eq!(
+            first[0].text,
+            "`orders` partition 3 has filled 83 % of its limit of 100MiB; `payment` owes its oldest records"
+        );
+        assert_eq!(levels(&mut said, near(84 << 20)), []);
+        assert_eq!(levels(&mut said, near(100 << 20)), [Level::Bad]);
+        assert_eq!(levels(&mut said, Seen::default()), [Level::Good]);
+        assert_eq!(levels(&mut said, Seen::default()), []);
+    }
+
+    #[test]
+    fn a_stopped_log_is_told_once_and_with_what_to_do() {
+        let mut said = Said::default();
+        let stopped = Seen { stopped: Some("a flush failed".to_owned()), ..Seen::default() };
+        let news = said.news(stopped.clone(), "/data");
+        assert!(news[0].level == Level::Bad && news[0].fix.contains("evenkeel doctor --data /data"), "{news:?}");
+        assert_eq!(said.news(stopped, "/data"), []);
+    }
+
+    #[test]
+    fn a_disk_that_wavers_at_the_edge_is_told_once() {
+        let mut said = Said::default();
+        assert_eq!(levels(&mut said, free(300)), []);
+        assert_eq!(levels(&mut said, free(255)), [Level::Bad]);
+        assert_eq!(levels(&mut said, free(257)), []);
+        assert_eq!(levels(&mut said, free(600)), [Level::Good]);
+        assert_eq!(levels(&mut said, free(257)), []);
+    }
+}
