@@ -66,6 +66,8 @@ pub(crate) fn read(shared: &Shared, shard: &Shard, from: u64, limit: ReadLimit) 
                 match read_segment(shared, place, &folder, &segment, &mut out, next) {
                     // Retention or compaction may have taken it in the meantime: the next look says so.
                     Err(ReadError::Io { .. } | ReadError::Corrupt { .. }) if is_gone(shared, shard, &segment)? => {}
+                    // What was read before the damage is good; the next read says what is damaged.
+                    Err(_) if !out.records.is_empty() => break,
                     done => {
                         let after = done?;
                         if after == next {
@@ -156,6 +158,10 @@ fn read_segment(
             })?;
         }
         next = next.max(found.end);
+    }
+    if next == from && out.records.is_empty() && segment.revision > 0 {
+        // Written anew without what stood here.
+        return Ok(segment.end);
     }
     if next == from && out.records.is_empty() {
         let place = format!("{path} offset {from}");

@@ -9,6 +9,7 @@
 //! anywhere leaves the one or the other, and a repair can always be done again.
 
 mod plan;
+mod segments;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,12 +19,13 @@ use evenkeel_model::{Clock, Shard};
 use crate::disk::Disk;
 use crate::options::Options;
 use crate::recovery::{self, Recovered, doing};
+use crate::segment::append::Site;
 use crate::state::State;
 use crate::stats::Stats;
 use crate::wal::files::Files;
 use crate::wal::{FIRST_GROUP, Position};
 use crate::write_back::WriteBack;
-use crate::{Damage, Log, Offsets, OpenError};
+use crate::{Damage, DamageKind, Log, Offsets, OpenError};
 use plan::Beginning;
 
 /// A repair that is planned and not done. It has the folder until it is dropped.
@@ -72,6 +74,10 @@ impl Repair {
         }
         let stats = Arc::new(Stats::default());
         let Beginning { mut live, lsn, generation } = beginning;
+        let site = Site { disk: &*disk, options: &options, stats: &stats };
+        for damage in outcome.damage.iter().filter(|d| d.kind == DamageKind::Segment) {
+            segments::rewrite(site, &mut state, &damage.file).map_err(doing("writing anew", &damage.file))?;
+        }
         disk.create_folder("wal").map_err(doing("creating", "wal"))?;
         let files = Files::new(disk.clone(), options.clone(), stats.clone(), live.clone());
         let file = files.next(0).map_err(doing("creating", "a fresh write-ahead file"))?;

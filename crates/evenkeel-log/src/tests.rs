@@ -7,6 +7,7 @@ mod golden;
 mod harm;
 mod handover;
 mod limits;
+mod mending;
 mod model;
 mod mutation;
 mod producers;

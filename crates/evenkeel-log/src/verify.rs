@@ -65,22 +65,26 @@ pub fn verify(disk: Arc<dyn Disk>) -> Result<Verified, OpenError> {
     run(disk, Guards::default())
 }
 
-pub(crate) fn run(disk: Arc<dyn Disk>, guards: Guards) -> Result<Verified, OpenError> {
+fn run(disk: Arc<dyn Disk>, guards: Guards) -> Result<Verified, OpenError> {
     let _lock = recovery::take(&*disk)?;
     let disk = ReadOnly(disk);
-    let Survey { slots, state, end, damage } = recovery::survey(&disk, guards, Options::default().memory())?;
-    let mut verified = Verified { damage, ..Verified::default() };
-    if let (Some(newest), Some(end)) = (slots.newest(), &end) {
+    look(&disk, guards, &recovery::survey(&disk, guards, Options::default().memory())?)
+}
+
+/// Looks at everything that a survey did not look at.
+pub(crate) fn look(disk: &dyn Disk, guards: Guards, survey: &Survey) -> Result<Verified, OpenError> {
+    let Survey { slots, state, end, damage } = survey;
+    let mut verified = Verified { damage: damage.clone(), ..Verified::default() };
+    if let (Some(newest), Some(end)) = (slots.newest(), end) {
         verified.groups = end.position.lsn.saturating_sub(newest.wal.lsn);
     }
-    files::look(&disk, guards, &mut verified)?;
+    files::look(disk, guards, &mut verified)?;
     for (place, topic, ends, partition) in state.places() {
         let shard = Shard::new(topic.name.clone(), place.partition);
+        let folder = state.folder(place);
         let segments = &partition.segments;
+        segments.iter().for_each(|segment| verified.segment(disk, guards, &folder, &shard, segment));
         let bytes = segments.iter().map(|s| s.log_bytes).sum();
-        for segment in segments {
-            verified.segment(&disk, guards, &state.folder(place), &shard, segment);
-        }
         verified.partitions.push(Extent { shard, ends, segments: segments.len(), bytes });
     }
     Ok(verified)

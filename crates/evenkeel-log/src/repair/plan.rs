@@ -10,6 +10,7 @@ use crate::machine::Memory;
 use crate::recovery::{self, Survey, behind, doing, scan};
 use crate::safeguard::Guards;
 use crate::state::State;
+use crate::verify;
 use crate::wal::{FIRST_GROUP, number};
 use crate::{Damage, DamageKind, OpenError};
 
@@ -27,7 +28,9 @@ pub(super) struct Beginning {
 
 /// The state that is kept, where it goes on, and what is given up.
 pub(super) fn plan(disk: &dyn Disk, guards: Guards, memory: Memory) -> Result<(State, Beginning, Repaired), OpenError> {
-    let Survey { slots, mut state, end, damage } = recovery::survey(disk, guards, memory)?;
+    let survey = recovery::survey(disk, guards, memory)?;
+    let damage = verify::look(disk, guards, &survey)?.damage;
+    let Survey { slots, mut state, end, .. } = survey;
     let (Some(newest), Some(end)) = (slots.newest(), end) else {
         return Err(if damage.is_empty() {
             OpenError::Absent { folder: disk.name() }

@@ -100,6 +100,19 @@ impl<'a> Walk<'a> {
         Lost::Damaged(self.position, what.to_owned())
     }
 
+    /// Reads so much from the present position.
+    fn read_chunk(&mut self, size: usize) -> Result<(), Lost> {
+        self.chunk.resize(size, 0);
+        let read = self.files.log.read_at(&mut self.chunk, self.position);
+        if read.is_err() {
+            self.chunk.clear();
+        }
+        match read {
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Err(self.damaged("the file ends too early")),
+            done => done.map_err(Lost::Io),
+        }
+    }
+
     /// `count` bytes from the present position, within the segment.
     fn bytes(&mut self, count: usize) -> Result<&[u8], Lost> {
         let left = self.segment.log_bytes - self.position;
@@ -109,9 +122,12 @@ impl<'a> Walk<'a> {
         let end = self.chunk_at + self.chunk.len() as u64;
         if self.position < self.chunk_at || self.position + count as u64 > end {
             let size = usize::try_from(left).unwrap_or(usize::MAX).min(self.read.max(count));
-            self.chunk.resize(size, 0);
+            self.read_chunk(size).or_else(|lost| match lost {
+                // A file that is too short may still hold what is asked for.
+                Lost::Damaged(..) if size > count => self.read_chunk(count),
+                lost => Err(lost),
+            })?;
             self.chunk_at = self.position;
-            self.files.log.read_at(&mut self.chunk, self.position).map_err(Lost::Io)?;
         }
         let from = usize::try_from(self.position - self.chunk_at).unwrap_or(usize::MAX);
         Ok(&self.chunk[from..from + count])

@@ -11,6 +11,7 @@ use std::ops::Range;
 use evenkeel_model::Shard;
 
 use super::explore::{Dice, calm_act, seeds, wanted_seeds};
+use super::mending::mend;
 use super::model::{Model, Truth};
 use super::{Rig, sessions, text};
 use crate::safeguard::Guards;
@@ -89,7 +90,7 @@ fn judge(
             return match () {
                 () if harm.benign => Err(format!("it does not open: {damage:?}")),
                 () if image(&rig.disk) != before => Err("refusing to open it changed it".to_owned()),
-                () => Ok(()),
+                () => mend(rig, &model.truth(), &damage, &mut Dice(before.len() as u64 + 1)),
             };
         }
         Err(e) => return Err(format!("it says: {e}")),

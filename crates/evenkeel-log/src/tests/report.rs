@@ -23,7 +23,7 @@ pub(super) fn offsets(partition: u32, from: u64, to: u64) -> Offsets {
     Offsets { shard: Shard::new("t", partition), from, to: Some(to) }
 }
 
-fn open_damaged(rig: &mut Rig) {
+pub(super) fn open_damaged(rig: &mut Rig) {
     rig.log = None;
     let log = Log::open_damaged(Arc::new(rig.disk.clone()), rig.options.clone(), rig.clock.clone());
     rig.log = Some(log.expect("what is whole is served"));

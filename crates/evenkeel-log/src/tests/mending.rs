@@ -1,0 +1,151 @@
+//! What must hold of a folder that does not open: the report is exact, what is served is the
+//! truth, and a repair that power cuts interrupt ends with what was served before it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use evenkeel_model::{Record, Shard};
+
+use super::explore::Dice;
+use super::model::Truth;
+use super::report::open_damaged;
+use super::{Rig, text};
+use crate::{Damage, Offsets, OpenError, ReadError, ReadLimit, Repair, Set, Show, dump, verify};
+
+/// What is served: of each partition, by offset.
+type Served = BTreeMap<Shard, BTreeMap<u64, String>>;
+
+/// Holds a damaged folder against the truth, repairs it, and holds it against what was served.
+pub(super) fn mend(rig: &mut Rig, truth: &Truth, damage: &[Damage], dice: &mut Dice) -> Result<(), String> {
+    let disk = || Arc::new(rig.disk.clone());
+    let changes = rig.disk.changes();
+    let verified = verify(disk()).map_err(|e| format!("verify: {e}"))?;
+    if let Some(missed) = damage.iter().find(|d| !verified.damage.contains(d)) {
+        return Err(format!("verify does not find {missed}"));
+    }
+    let dumped = dump(disk(), Show::default()).map_err(|e| format!("dump: {e}"))?.count();
+    if dumped == 0 || rig.disk.changes() != changes {
+        return Err("verify or dump changed it, or showed nothing".to_owned());
+    }
+    open_damaged(rig);
+    let served = served(rig)?;
+    for (shard, records) in &served {
+        let truth = truth.get(shard);
+        let told = |offset| truth.and_then(|t| t.get(offset)).map(|(_, value)| value);
+        if let Some((offset, value)) = records.iter().find(|(offset, value)| told(offset) != Some(*value)) {
+            return Err(format!("{shard:?} {offset} is served as {value}"));
+        }
+    }
+    exact(rig, truth, &served, damage)?;
+    rig.log = None;
+    match interrupted(rig, damage, dice)? {
+        true => goes_on(rig, served),
+        false => Ok(()),
+    }
+}
+
+/// Everything that can be read.
+fn served(rig: &Rig) -> Result<Served, String> {
+    let mut all = Served::new();
+    for (shard, ends) in rig.log().cut() {
+        if &*shard.topic == "evenkeel.control" {
+            continue;
+        }
+        let records = all.entry(shard.clone()).or_default();
+        let mut from = ends.start;
+        while from < ends.high_watermark {
+            match rig.log().read(&shard, from, ReadLimit::records(20)) {
+                Ok(read) => {
+                    // Nothing is there behind a gap at the end.
+                    let Some(last) = read.last() else { break };
+                    from = last.at.offset + 1;
+                    records.extend(read.iter().map(|s| (s.at.offset, text(&s.record))));
+                }
+                Err(ReadError::Corrupt { .. }) => from += 1,
+                Err(e) => return Err(format!("{shard:?} at {from}: {e}")),
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// Where the report says that it is exact, it names every record that is not served, and none that
+/// is.
+fn exact(rig: &Rig, truth: &Truth, served: &Served, damage: &[Damage]) -> Result<(), String> {
+    let within = |offsets: &[Offsets], shard: &Shard, offset: u64| {
+        offsets.iter().any(|o| o.shard == *shard && o.from <= offset && o.to.is_none_or(|to| offset < to))
+    };
+    for (shard, records) in truth {
+        let start = rig.log().ends(shard).map_or(0, |ends| ends.start);
+        for offset in records.keys().filter(|offset| **offset >= start) {
+            let there = served.get(shard).is_some_and(|s| s.contains_key(offset));
+            let lost = damage.iter().any(|d| within(&d.lost, shard, *offset));
+            let cut = damage.iter().any(|d| within(&d.cut, shard, *offset));
+            if there && (lost || cut) {
+                return Err(format!("{shard:?} {offset} is served and said to be lost"));
+            }
+            if !there && !lost && !cut && damage.iter().all(|d| d.exact) {
+                return Err(format!("{shard:?} {offset} is not served and not in the report: {damage:?}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Repairs, however often the power fails meanwhile. False when it cannot be repaired.
+fn interrupted(rig: &mut Rig, damage: &[Damage], dice: &mut Dice) -> Result<bool, String> {
+    for attempt in 0.. {
+        if attempt < 4 {
+            rig.disk.fail_in(dice.roll(60));
+        }
+        let plan = Repair::plan(Arc::new(rig.disk.clone()), rig.options.clone());
+        let done = plan.and_then(|plan| plan.run(rig.clock.clone()));
+        if rig.disk.is_off() {
+            rig.disk.cut_power();
+            match rig.open() {
+                Ok(()) => return Ok(true),
+                Err(OpenError::Corrupt { damage: now }) if now == damage => continue,
+                Err(e) => return Err(format!("after a power cut in repair: {e}; before it: {damage:?}")),
+            }
+        }
+        match done {
+            Ok(_) => break,
+            Err(OpenError::Corrupt { damage }) if damage.iter().any(|d| d.what.contains("neither slot")) => {
+                return Ok(false);
+            }
+            Err(e) => return Err(format!("repair: {e}")),
+        }
+    }
+    rig.disk.cut_power();
+    rig.open().map_err(|e| format!("it does not open after the repair: {e}"))?;
+    Ok(true)
+}
+
+/// The repaired log holds what was served, takes more, and keeps it.
+fn goes_on(rig: &mut Rig, mut expected: Served) -> Result<(), String> {
+    for round in 0..2 {
+        let now = served(rig)?;
+        if now != expected {
+            return Err(format!("the repaired log has {now:?}, and served was {expected:?}"));
+        }
+        for (shard, records) in &mut expected {
+            let record: Record = rig.record("more");
+            let appending = rig.log().append(Set::of(shard.clone(), vec![record]));
+            rig.log().step();
+            let appended = appending.wait().map_err(|e| format!("after the repair: {e}"))?;
+            records.insert(appended.placed[0].base, "more".to_owned());
+        }
+        if round == 0 {
+            rig.log().flush().map_err(|e| e.to_string())?;
+        }
+        rig.kill();
+        rig.open().map_err(|e| format!("it does not open again: {e}"))?;
+    }
+    let all = verify_closed(rig)?;
+    if all.is_empty() { Ok(()) } else { Err(format!("verify finds {all:?} after the repair")) }
+}
+
+fn verify_closed(rig: &mut Rig) -> Result<Vec<Damage>, String> {
+    rig.kill();
+    verify(Arc::new(rig.disk.clone())).map(|v| v.damage).map_err(|e| e.to_string())
+}
