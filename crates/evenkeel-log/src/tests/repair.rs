@@ -7,7 +7,7 @@ use evenkeel_model::Shard;
 
 use super::damage::{flip, flip_value};
 use super::report::{broken_in_the_middle, damage, offsets};
-use crate::{OpenError, Repair, Repaired, verify};
+use crate::{OpenError, Repair, Repaired, Set, verify};
 
 fn plan(rig: &Rig) -> Result<Repair, OpenError> {
     Repair::plan(Arc::new(rig.disk.clone()), rig.options.clone())
@@ -113,4 +113,45 @@ fn a_crash_anywhere_in_a_repair_leaves_the_old_damage_or_the_repaired_log() {
         }
     }
     assert!(old > 50 && new > 20, "old {old}, new {new}");
+}
+
+/// A log whose newest slot, of several sectors, is lost.
+fn lost_slot(seed: u64) -> Rig {
+    let mut rig = Rig::with_topic(seed, None);
+    rig.create("many", 24);
+    for partition in 0..24 {
+        let appending = rig.log().append(Set::of(Shard::new("many", partition), vec![rig.record("first")]));
+        rig.log().step();
+        appending.wait().expect("appended");
+    }
+    rig.log().flush().expect("flushed");
+    rig.log().flush().expect("flushed");
+    rig.append(0, "first").expect("appended");
+    rig.kill();
+    let bytes = |path| rig.disk.bytes(path).expect("a slot")[24..].to_vec();
+    let newest = if bytes("checkpoint.0") > bytes("checkpoint.1") { "checkpoint.0" } else { "checkpoint.1" };
+    flip(&rig.disk, newest, 700);
+    rig
+}
+
+#[test]
+fn a_crash_in_the_repair_of_a_lost_slot_never_costs_the_other_one() {
+    for seed in 0..12 {
+        for step in 0..200 {
+            let mut rig = lost_slot(80 + seed);
+            let was = damage(&mut rig);
+            rig.disk.fail_in(step);
+            let done = repair(&rig);
+            if !rig.disk.is_off() {
+                done.expect("it was not interrupted");
+                break;
+            }
+            rig.disk.cut_power();
+            match rig.open() {
+                Ok(()) => {}
+                Err(OpenError::Corrupt { damage }) => assert_eq!(damage, was, "seed {seed}, step {step}"),
+                Err(e) => panic!("seed {seed}, step {step}: {e}"),
+            }
+        }
+    }
 }
