@@ -19,11 +19,11 @@ use crate::tail::Held;
 /// How much is gathered before it is written.
 const GATHER: usize = 1 << 20;
 
-/// Writes the segment whose log is `file` anew, if there is one, and has `state` name it.
+/// Writes the segment that `file` is a part of anew, if there is one, and has `state` name it.
 pub(super) fn rewrite(site: Site<'_>, state: &mut State, file: &str) -> io::Result<()> {
     let named = state.places().find_map(|(place, _, _, partition)| {
         let folder = state.folder(place);
-        let is_it = |s: &&Segment| log_path(&folder, s.base, s.revision) == file;
+        let is_it = |s: &&Segment| [log_path, index_path].iter().any(|path| path(&folder, s.base, s.revision) == file);
         partition.segments.iter().find(is_it).map(|segment| (place, folder.clone(), *segment))
     });
     let Some((place, folder, old)) = named else { return Ok(()) };
