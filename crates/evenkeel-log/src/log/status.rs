@@ -1,0 +1,67 @@
+//! What the log says of itself: counters and sizes, as of one moment.
+
+use evenkeel_model::Timestamp;
+
+use super::Log;
+use crate::Times;
+
+/// What the log says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogStatus {
+    /// Why it takes no more sets, if it has stopped.
+    pub stopped: Option<String>,
+    /// Groups written since it was opened.
+    pub groups: u64,
+    /// Times that the medium was asked to make something durable since it was opened.
+    pub flushes: u64,
+    /// Bytes of records appended since it was opened.
+    pub bytes: u64,
+    /// Bytes of write-ahead files.
+    pub wal_bytes: u64,
+    /// Bytes of segments.
+    pub segment_bytes: u64,
+    /// Records that are in memory and the write-ahead log only, in bytes.
+    pub unwritten_bytes: u64,
+    /// Pairs of producer and partition that are remembered.
+    pub producers: usize,
+    /// Transactions that are open.
+    pub transactions: usize,
+    /// Sets that wait to be written.
+    pub waiting: usize,
+    /// Durable writes of groups since it was opened, and how long they took.
+    pub writes: Times,
+    /// Checkpoints since it was opened, and how long they took.
+    pub checkpoints: Times,
+    /// When the newest of them was made.
+    pub checkpoint_at: Option<Timestamp>,
+}
+
+impl Log {
+    /// Counters and sizes.
+    pub fn status(&self) -> LogStatus {
+        let shared = &self.0.shared;
+        let (groups, flushes, bytes) = shared.stats.read();
+        let sizes = |s: &crate::segment::Segment| s.log_bytes + s.index_bytes;
+        let state = shared.state();
+        let segment_bytes = state.places().flat_map(|(_, _, _, p)| p.segments.iter().map(sizes)).sum();
+        let unwritten_bytes = state.unwritten() as u64;
+        let (producers, transactions) = (state.machine.known_producers(), state.machine.transactions().count());
+        drop(state);
+        let wal_bytes = shared.files.live_bytes();
+        LogStatus {
+            stopped: shared.stopped(),
+            groups,
+            flushes,
+            bytes,
+            wal_bytes,
+            segment_bytes,
+            unwritten_bytes,
+            producers,
+            transactions,
+            waiting: shared.handover.waiting(),
+            writes: shared.stats.writes.read(),
+            checkpoints: shared.stats.checkpoints.read(),
+            checkpoint_at: shared.stats.checkpoint_at(),
+        }
+    }
+}
