@@ -190,7 +190,9 @@ impl Seen {
     /// The figures of the time between two looks.
     pub(crate) fn since(&self, begun: &Seen, latencies: &Histogram, bytes: usize) -> Measured {
         let seconds = self.at.since(begun.at).as_secs_f64();
+        // A log that acknowledged nothing at all shows as a rate of 0, not as a division by it.
         let acks = latencies.total() as f64;
+        let per_ack = acks.max(1.0);
         let groups = (self.groups - begun.groups) as f64;
         let wal_bytes = (self.wal_bytes - begun.wal_bytes) as f64;
         let own = self.cpu_seconds - begun.cpu_seconds;
@@ -201,9 +203,9 @@ impl Seen {
             p99_us: latencies.quantile_us(0.99),
             p999_us: latencies.quantile_us(0.999),
             max_us: latencies.max_us(),
-            flushes_per_ack: (self.device.flushes - begun.device.flushes) as f64 / acks,
-            groups_per_ack: groups / acks,
-            device_bytes_per_byte: (self.device.bytes - begun.device.bytes) as f64 / (acks * bytes as f64),
+            flushes_per_ack: (self.device.flushes - begun.device.flushes) as f64 / per_ack,
+            groups_per_ack: groups / per_ack,
+            device_bytes_per_byte: (self.device.bytes - begun.device.bytes) as f64 / (per_ack * bytes as f64),
             group_bytes: wal_bytes / groups.max(1.0) + BLOCK as f64 / 2.0,
             cores: own / seconds,
             others_cores: (self.machine_seconds - begun.machine_seconds - own).max(0.0) / seconds,
