@@ -50,8 +50,12 @@ impl Log {
     }
 
     /// Takes away whole sealed segments beyond each topic's retention, never past what is owed, but
-    /// where a topic lets the oldest expire at its hard limit. Waits until that is durable.
+    /// where a topic lets the oldest expire at its hard limit. Waits until that is durable. A log that
+    /// takes no appends is left as it is.
     pub fn retain(&self) -> Result<Retained, AppendError> {
+        if self.0.shared.writable().is_err() {
+            return Ok(Retained::default());
+        }
         let removals = self.removals();
         for some in removals.chunks(REMOVALS) {
             self.append(retention::set(some)).wait()?;
@@ -62,7 +66,10 @@ impl Log {
     /// Compacts topics whose cleanup says so, for about `budget` bytes of reading and writing; at
     /// least one segment's worth. Best called again soon while it says `more`.
     pub fn clean(&self, budget: u64) -> Cleaned {
-        compaction::clean(&self.0.shared, budget)
+        match self.0.shared.writable() {
+            Ok(()) => compaction::clean(&self.0.shared, budget),
+            Err(_) => Cleaned::default(),
+        }
     }
 
     /// Who owes records of a partition, and from which offset on.
