@@ -60,7 +60,8 @@ pub(crate) fn read(shared: &Shared, shard: &Shard, from: u64, limit: ReadLimit) 
                     out.take(&batch.bytes, batch.appended, next).map_err(|e| in_memory(shard, batch.base, e))?;
                 }
                 // All of it may have been hidden.
-                next = batches.last().map_or(next, Held::end);
+                let Some(last) = batches.last() else { break };
+                next = last.end();
             }
             Source::Segment(place, folder, segment) => {
                 match read_segment(shared, place, &folder, &segment, &mut out, next) {
