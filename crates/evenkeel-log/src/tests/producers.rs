@@ -140,6 +140,11 @@ fn a_silent_producer_is_forgotten_to_the_microsecond_and_says_so() {
     let unknown = AppendError::UnknownProducer { shard: shard(0), producer };
     assert_eq!(send(&rig, producer, 2, &["c"]), Err(unknown), "10 s");
     assert_eq!(send(&rig, producer, 0, &["c"]), Ok((2, false)), "it begins again");
+    let other = rig.producer();
+    rig.clock.advance(Duration::from_millis(9_998));
+    assert_eq!(send(&rig, other, 0, &["d"]), Ok((3, false)), "9.999 s; what is old is swept out now");
+    assert_eq!(send(&rig, producer, 0, &["e"]), Ok((4, false)), "10 s, and not swept out");
+    assert_eq!(send(&rig, producer, 0, &["e"]), Ok((4, true)), "and known by that alone");
 }
 
 #[test]

@@ -156,6 +156,8 @@ fn a_newer_epoch_ends_a_transaction_and_fences_whoever_began_it_everywhere() {
     let fenced = AppendError::Fenced { producer: zombie, epoch: 1 };
     assert_eq!(send(&rig, zombie, 0, 1, "b"), Err(fenced.clone()));
     assert_eq!(send(&rig, zombie, 1, 0, "b"), Err(fenced.clone()), "where it never wrote");
+    let plain = Append::batch(shard(0), sent(zombie, 1, false, &["b"]));
+    assert_eq!(rig.put(Set::appends(vec![plain])).map(drop), Err(fenced.clone()), "outside of transactions too");
     assert_eq!(end(&rig, zombie, true), Err(fenced));
     assert_eq!(send(&rig, coordinator, 1, 0, "c"), Ok(0));
 }
@@ -186,6 +188,9 @@ fn a_repeat_of_a_batch_whose_transaction_is_over_opens_no_new_one() {
     let repeated = rig.put(Set::appends(vec![part(producer, 0, 0, "a")])).expect("answered");
     assert!(repeated.placed[0].duplicate);
     assert!(rig.log().transactions().is_empty());
+    let again =
+        Set { appends: vec![part(producer, 0, 0, "a")], changes: vec![Change::End { producer, commit: false }] };
+    assert_eq!(rig.put(again).map(drop), Err(AppendError::NoTransaction { producer }));
     assert_eq!(ends(&rig, 0).last_stable, 2);
 }
 
