@@ -90,10 +90,17 @@ impl Checkpoint {
         if guards.on(Safeguard::SlotChecksum) && crc != claimed {
             return Err(Unfit::Broken("the checkpoint does not match its checksum"));
         }
-        match version {
-            1 => first::body(&bytes[HEAD..]).ok_or(CUT_OFF),
-            2 => sections::get(&bytes[HEAD..]),
-            _ => Err(Unfit::Newer(version)),
+        let checkpoint = match version {
+            1 => first::body(&bytes[HEAD..]).ok_or(CUT_OFF)?,
+            2 => sections::get(&bytes[HEAD..])?,
+            _ => return Err(Unfit::Newer(version)),
+        };
+        let Position { file, at, lsn, .. } = checkpoint.wal;
+        let is_counted = |number: u64| (1..=u64::MAX / 2).contains(&number);
+        if [checkpoint.generation, file, at, lsn].into_iter().all(is_counted) {
+            Ok(checkpoint)
+        } else {
+            Err(Unfit::Broken("the checkpoint has numbers that no log counts to"))
         }
     }
 }

@@ -248,3 +248,13 @@ fn the_other_control_records_have_these_bytes() {
     assert_eq!(value_of(&Fact::Producers { until: 258 }), "05 05010201000000000000");
     assert_eq!(value_of(&Fact::Epoch { place, epoch: 3, from: 7 }), "06010000002c010000 060101ac020300000007");
 }
+
+/// Found by fuzzing, with a fitting checksum: a log begins at group 1, in file 1.
+#[test]
+fn a_slot_with_numbers_that_no_log_counts_to_is_refused() {
+    for lsn in [0, u64::MAX] {
+        let mut wrong = checkpoint();
+        wrong.wal.lsn = lsn;
+        assert!(Checkpoint::decode(&wrong.encode(), Guards::default()).is_err(), "group {lsn}");
+    }
+}
