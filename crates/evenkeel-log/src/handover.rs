@@ -94,7 +94,6 @@ impl<J: Load> Handover<J> {
     }
 
     /// So many turns may be taken at once from now on.
-    #[cfg(test)]
     pub(crate) fn set_depth(&self, depth: usize) {
         self.held().depth = depth.max(1);
     }
@@ -160,6 +159,13 @@ impl<J: Load> Handover<J> {
         let woken = pending.served(self.bytes_max);
         drop(pending);
         woken.into_iter().for_each(Waker::wake);
+    }
+
+    /// Jobs that were taken and not used are the next ones again.
+    pub(crate) fn put_back(&self, jobs: VecDeque<J>) {
+        if !jobs.is_empty() {
+            self.held().jobs.put_back(jobs);
+        }
     }
 
     /// Gives turns back; if there is work, a thread of the log is told.

@@ -139,6 +139,7 @@ mod sync;
 mod handover;
 mod queue;
 mod engine;
+mod pen;
 mod wal;
 mod machine;
 mod state;

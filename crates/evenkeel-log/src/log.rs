@@ -10,11 +10,12 @@ use evenkeel_model::{Clock, Shard, Stored, Timestamp};
 use crate::batch::{Head, MARKER_BYTES};
 use crate::control::RECORD_BYTES;
 use crate::disk::readonly::ReadOnly;
-use crate::engine::{self, Bell, Pen, Shared};
+use crate::engine::{self, Bell, Shared};
 use crate::flusher::Flusher;
 use crate::handles::Handles;
 use crate::handover::Handover;
 use crate::machine::Session;
+use crate::pen::{self, Pen};
 use crate::queue::{Declaration, Job, Part, Work};
 use crate::recovery::{self, Recovered};
 use crate::safeguard::{Guards, Safeguard};
@@ -49,17 +50,7 @@ impl Log {
     /// Opens the log in a folder, recovers it, and starts its threads.
     pub fn open(disk: Arc<dyn Disk>, options: Options, clock: Arc<dyn Clock>) -> Result<Log, OpenError> {
         let log = Log::open_idle(disk, options, clock)?;
-        let (shared, pen) = (log.0.shared.clone(), log.0.pen.clone());
-        let (flusher, write_back) = (shared.clone(), shared.clone());
-        let threads = [
-            thread::Builder::new().name("evenkeel-wal".into()).spawn(move || engine::write_loop(&shared, &pen)),
-            thread::Builder::new().name("evenkeel-flush".into()).spawn(move || engine::flush_loop(&flusher)),
-            thread::Builder::new().name("evenkeel-segment".into()).spawn(move || engine::write_back_loop(&write_back)),
-        ];
-        for thread in threads {
-            let failed = |e: std::io::Error| OpenError::Io { doing: "starting a thread".into(), why: e.to_string() };
-            held(&log.0.threads).push(thread.map_err(failed)?);
-        }
+        log.0.start().map_err(|e| OpenError::Io { doing: "starting a thread".into(), why: e.to_string() })?;
         log.0.pen.start();
         Ok(log)
     }
@@ -128,6 +119,7 @@ impl Log {
             read_only,
             damage,
         });
+        shared.handover.set_depth(shared.options.writers.unwrap_or(1));
         let pen = Arc::new(Pen::new(shared.clone(), Writer::new(shared.clone(), file, position, unflushed)));
         Log(Arc::new(Handle { shared, pen, threads: Mutex::default(), lock: Mutex::new(Some(lock)) }))
     }
@@ -234,9 +226,29 @@ impl Log {
     }
 }
 
+/// The most groups that are written at the same time.
+const WRITERS_MAX: usize = 4;
+
 type Submission = (Job, crate::ticket::Ticket<Result<crate::Appended, AppendError>>);
 
 impl Handle {
+    /// Starts the threads.
+    fn start(&self) -> std::io::Result<()> {
+        for number in 0..self.shared.options.writers.unwrap_or(WRITERS_MAX).clamp(1, WRITERS_MAX) {
+            let (shared, pen) = (self.shared.clone(), self.pen.clone());
+            self.spawn("evenkeel-wal", move || pen::write_loop(&shared, &pen, number == 0))?;
+        }
+        let shared = self.shared.clone();
+        self.spawn("evenkeel-flush", move || engine::flush_loop(&shared))?;
+        let shared = self.shared.clone();
+        self.spawn("evenkeel-segment", move || engine::write_back_loop(&shared))
+    }
+
+    fn spawn(&self, name: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+        held(&self.threads).push(thread::Builder::new().name(name.into()).spawn(run)?);
+        Ok(())
+    }
+
     /// Resolves and encodes a set.
     fn job(&self, set: Set) -> Result<Submission, AppendError> {
         self.shared.writable()?;
@@ -315,9 +327,9 @@ impl Drop for Handle {
 
 #[cfg(test)]
 impl Log {
-    /// One step of the writer, by hand.
+    /// The writer's steps, by hand, until nothing waits.
     pub(crate) fn step(&self) {
-        if self.0.shared.handover.try_turn() {
+        while self.0.shared.handover.try_turn() {
             self.0.pen.turn();
         }
     }

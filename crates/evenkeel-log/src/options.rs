@@ -20,6 +20,8 @@ pub struct Options {
     pub wal_bytes_max: u64,
     /// The largest group, and so the largest set.
     pub group_bytes_max: usize,
+    /// How many groups may be written at the same time; `None` finds out what the device gains from.
+    pub writers: Option<usize>,
     /// Sets that wait for the writer, in bytes; beyond it an append waits its turn.
     pub pending_bytes_max: usize,
     /// A segment is sealed when it is larger than this.
@@ -77,8 +79,9 @@ impl Default for Options {
         Options {
             wal_first_file_bytes: 1 << 20,
             wal_file_bytes: 64 << 20,
-            wal_bytes_max: 256 << 20,
+            wal_bytes_max: 1 << 30,
             group_bytes_max: 8 << 20,
+            writers: None,
             pending_bytes_max: 64 << 20,
             segment_bytes: 64 << 20,
             flush_bytes: 64 << 20,

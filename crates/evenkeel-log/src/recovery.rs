@@ -31,7 +31,7 @@ use crate::state::State;
 use crate::stats::Stats;
 use crate::wal::files::WalFile;
 use crate::wal::header::FileHeader;
-use crate::wal::writer::is_full;
+use crate::wal::is_full;
 use crate::wal::{BLOCK, FIRST_GROUP, Position};
 use crate::write_back::{Access, Demand, WriteBack};
 use crate::{Damage, DamageKind, OpenError};

@@ -53,6 +53,7 @@ fn small() -> Options {
         wal_file_bytes: 96 << 10,
         wal_bytes_max: 512 << 10,
         group_bytes_max: 24 << 10,
+        writers: Some(1),
         pending_bytes_max: 64 << 10,
         segment_bytes: 6 << 10,
         flush_bytes: 64 << 10,

@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 
-use crate::engine::Pen;
 use crate::handover::Refused;
+use crate::pen::Pen;
 use crate::queue::Job;
 use crate::{AppendError, Appended, Topic, TopicError};
 
@@ -233,8 +233,10 @@ impl News {
     /// A newer group is durable.
     pub(crate) fn advance(&self, version: u64) {
         let mut watched = held(&self.0);
-        watched.version = version;
-        wake_all(watched);
+        if version > watched.version {
+            watched.version = version;
+            wake_all(watched);
+        }
     }
 
     /// There will be none any more.

@@ -1,14 +1,17 @@
 //! The write-ahead log: numbered files of aligned, chained, checksummed groups.
 //!
 //! [`header`] has the bytes, [`block`] the aligned memory, [`files`] the files ahead of and behind
-//! the writer; [`group`] turns sets into a group, [`writer`] writes it. One writer, one write in flight: a group that is
-//! valid and vouches for another (`durable`) proves that the other was complete.
+//! the writer; [`group`] turns sets into a group, [`order`] gives it its place, [`writer`] writes it, and
+//! [`flight`] lands it. A group that is valid and vouches for another (`durable`) proves that the other
+//! was complete.
 
 pub(crate) mod block;
 pub(crate) mod header;
 pub(crate) mod files;
 mod group;
 mod limits;
+mod order;
+mod flight;
 pub(crate) mod writer;
 
 /// Writes begin and end at multiples of this.
@@ -44,4 +47,9 @@ pub(crate) fn number(name: &str) -> Option<u64> {
 /// `bytes`, rounded up to whole blocks.
 pub(crate) fn padded(bytes: u64) -> u64 {
     bytes.next_multiple_of(BLOCK)
+}
+
+/// True when the disk has no room.
+pub(crate) fn is_full(e: &std::io::Error) -> bool {
+    matches!(e.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
 }

@@ -16,7 +16,7 @@ use crate::engine::Shared;
 use crate::retention::lowest;
 use crate::state::{CONTROL, Place, State};
 use crate::ticket::held;
-use crate::wal::writer::is_full;
+use crate::wal::is_full;
 use crate::{Cleaned, Cleanup, Topic};
 
 /// How the control topic is compacted. Nothing is read back from it once a checkpoint has its

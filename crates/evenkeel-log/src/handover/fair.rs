@@ -65,6 +65,25 @@ impl<J: Load> Fair<J> {
         }
     }
 
+    /// Jobs that were the last to be taken are the first again.
+    pub(super) fn put_back(&mut self, mut jobs: VecDeque<J>) {
+        self.bytes += jobs.iter().map(Load::bytes).sum::<usize>();
+        if self.sorted == 0 {
+            jobs.append(&mut self.arrived);
+            self.arrived = jobs;
+            return;
+        }
+        while let Some(job) = jobs.pop_back() {
+            let number = job.lane();
+            let lane = self.lanes.entry(number).or_insert_with(|| {
+                self.ring.push_front(number);
+                Lane { jobs: VecDeque::new(), credit: QUANTUM }
+            });
+            lane.jobs.push_front(job);
+            self.sorted += 1;
+        }
+    }
+
     fn sort(&mut self) {
         while let Some(job) = self.arrived.pop_front() {
             let number = job.lane();

@@ -26,6 +26,10 @@ impl Aligned {
         self.memory.resize(self.start, 0);
     }
 
+    pub(crate) fn capacity(&self) -> usize {
+        self.memory.capacity()
+    }
+
     pub(crate) fn put(&mut self, bytes: &[u8]) {
         self.memory.extend_from_slice(bytes);
     }

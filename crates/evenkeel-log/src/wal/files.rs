@@ -47,15 +47,28 @@ struct Shelf {
     live: BTreeMap<u64, u64>,
     /// Made ahead.
     next: Option<WalFile>,
-    /// A file that nobody needs any more, by number and size.
-    spare: Option<(u64, u64)>,
+    /// Files that nobody needs any more, by number and size: their blocks were written before, so
+    /// that the next write to them changes nothing but data.
+    spare: Vec<(u64, u64)>,
+}
+
+impl Shelf {
+    fn bytes(&self) -> u64 {
+        let next = self.next.as_ref().map_or(0, |next| next.header.size);
+        self.live.values().sum::<u64>() + self.spare.iter().map(|(_, size)| size).sum::<u64>() + next
+    }
+
+    fn take_spare(&mut self, size: u64) -> Option<(u64, u64)> {
+        let fits = self.spare.iter().rposition(|(_, spare)| *spare >= size)?;
+        Some(self.spare.swap_remove(fits))
+    }
 }
 
 impl Files {
     /// The files with these numbers and sizes are there.
     pub(crate) fn new(disk: Arc<dyn Disk>, options: Options, stats: Arc<Stats>, live: BTreeMap<u64, u64>) -> Files {
         let newest = live.keys().next_back().copied().unwrap_or(0);
-        let shelf = Mutex::new(Shelf { newest, live, next: None, spare: None });
+        let shelf = Mutex::new(Shelf { newest, live, next: None, spare: Vec::new() });
         Files { disk, options, stats, shelf, making: Mutex::new(()) }
     }
 
@@ -95,18 +108,27 @@ impl Files {
         held(&self.shelf).live.values().sum()
     }
 
-    /// Files before `file` are not needed by any slot any more.
+    /// Files before `file` are not needed by any slot any more. Those of full size are kept to be
+    /// used again, within the limit for all.
     pub(crate) fn release(&self, file: u64) -> io::Result<()> {
-        let mut shelf = held(&self.shelf);
-        let kept = shelf.live.split_off(&file);
-        for (number, size) in std::mem::replace(&mut shelf.live, kept) {
-            if shelf.spare.is_none() && size == self.options.wal_file_bytes {
-                shelf.spare = Some((number, size));
-            } else {
-                self.disk.remove(&path(number))?;
+        let gone = {
+            let mut shelf = held(&self.shelf);
+            let kept = shelf.live.split_off(&file);
+            let unneeded = std::mem::replace(&mut shelf.live, kept);
+            let mut bytes = shelf.bytes();
+            let mut gone = Vec::new();
+            for (number, size) in unneeded {
+                bytes += size;
+                if size == self.options.wal_file_bytes && bytes <= self.options.wal_bytes_max {
+                    shelf.spare.push((number, size));
+                } else {
+                    bytes -= size;
+                    gone.push(number);
+                }
             }
-        }
-        Ok(())
+            gone
+        };
+        gone.into_iter().try_for_each(|number| self.disk.remove(&path(number)))
     }
 
     /// Makes a file under the next number. The caller holds `making`.
@@ -114,7 +136,7 @@ impl Files {
         let (number, size, spare) = {
             let mut shelf = held(&self.shelf);
             let size = self.size(&shelf, bytes);
-            (shelf.newest + 1, size, shelf.spare.take_if(|(_, spare)| *spare >= size))
+            (shelf.newest + 1, size, shelf.take_spare(size))
         };
         let name = path(number);
         let made = match spare {

@@ -1,0 +1,151 @@
+//! Who should write: with little to do the appender itself, since waking a thread takes longer than
+//! a write on many devices; under load the log's threads, which gather.
+//!
+//! [`crate::handover`] sees to it that nobody writes who may not; here is only who had better.
+//! A task writes itself only where writes are quick, so that its executor is not held for longer
+//! than a switch costs; a thread that would only sleep meanwhile always may.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+use crate::engine::{Fuse, Shared};
+use crate::handover::{Handover, Turn};
+use crate::queue::Job;
+use crate::ticket::Caller;
+use crate::wal::writer::{Reply, Writer};
+
+/// How long the log is idle before it seals.
+const SEAL_AFTER: Duration = Duration::from_millis(50);
+
+/// Groups of one set that make the log count as idle.
+const ALONE: u32 = 4;
+
+/// A task writes itself only where a write takes no longer than this, in microseconds.
+const QUICK_US: u32 = 250;
+
+/// How often a task that writes itself lets the other tasks of its thread go first.
+const YIELD_EVERY: u32 = 8;
+
+/// The right to write, and who should use it: with little to do the appender itself, since waking
+/// a thread takes longer than many devices; under load the log's thread, which gathers.
+pub(crate) struct Pen {
+    shared: Arc<Shared>,
+    writer: Writer,
+    /// True while the log's thread is there to take over.
+    threaded: AtomicBool,
+    /// Groups in a row that held one set and left none waiting.
+    alone: AtomicU32,
+    /// What a write takes, in microseconds, smoothed.
+    write_us: AtomicU32,
+    written_here: AtomicU32,
+}
+
+impl Pen {
+    pub(crate) fn new(shared: Arc<Shared>, writer: Writer) -> Pen {
+        Pen {
+            shared,
+            writer,
+            threaded: AtomicBool::new(false),
+            alone: AtomicU32::new(ALONE),
+            write_us: AtomicU32::new(0),
+            written_here: AtomicU32::new(0),
+        }
+    }
+
+    pub(crate) fn handover(&self) -> &Handover<Job> {
+        &self.shared.handover
+    }
+
+    /// From now on whoever appends may write, and a thread takes over.
+    pub(crate) fn start(&self) {
+        self.threaded.store(true, Ordering::Relaxed);
+    }
+
+    /// True when jobs gather anyway, so that the log's thread had better write.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.alone.load(Ordering::Relaxed) < ALONE
+    }
+
+    /// True when a task should go to the end of its executor's queue before it writes: what the
+    /// tasks before it append then goes into the same group.
+    pub(crate) fn lets_others_first(&self) -> bool {
+        let writes = self.written_here.fetch_add(1, Ordering::Relaxed);
+        !self.is_busy() && writes.is_multiple_of(YIELD_EVERY)
+    }
+
+    /// Writes what waits, if it is the caller's turn and it may; otherwise the log's thread does.
+    pub(crate) fn write_or_tell(&self, caller: Caller) {
+        let quick = self.write_us.load(Ordering::Relaxed) <= QUICK_US;
+        let crowd = self.is_busy() || self.handover().waiting() > 1;
+        let here = match caller {
+            Caller::Thread => true,
+            Caller::Future => quick && !crowd,
+        };
+        if here && self.threaded.load(Ordering::Relaxed) && self.handover().try_turn() {
+            self.turn();
+        } else {
+            self.handover().tell();
+        }
+    }
+
+    /// One turn, which the caller has taken: one group at most, and its answers.
+    pub(crate) fn turn(&self) {
+        let fuse = Fuse(self.shared.clone());
+        let begun = self.writer.begin();
+        let mut turns = 1;
+        let mut replies = begun.replies;
+        if let Some(launch) = begun.launch {
+            let started = self.shared.clock.now();
+            let done = launch.write(self.shared.options.guards());
+            let took = self.shared.clock.now().since(started);
+            self.learn(begun.sets, u32::try_from(took.as_micros()).unwrap_or(u32::MAX));
+            let landing = self.writer.land(launch, done);
+            turns = landing.turns;
+            replies.extend(landing.replies);
+        }
+        self.writer.ask_flusher(&begun.wants);
+        self.handover().end_turns(turns);
+        if begun.unsealed {
+            // The log's thread sleeps until there is something to seal.
+            self.handover().nudge();
+        }
+        replies.into_iter().for_each(Reply::say);
+        drop(fuse);
+    }
+
+    fn learn(&self, sets: usize, took_us: u32) {
+        self.shared.stats.writes.took(u64::from(took_us));
+        let alone = if sets <= 1 && self.handover().waiting() == 0 { self.alone.load(Ordering::Relaxed) } else { 0 };
+        let more = if sets <= 1 { (alone + 1).min(ALONE) } else { 0 };
+        self.alone.store(more, Ordering::Relaxed);
+        let smooth = self.write_us.load(Ordering::Relaxed);
+        self.write_us.store(smooth - smooth / 8 + took_us / 8, Ordering::Relaxed);
+    }
+
+    /// Writes an empty group that vouches for the last one.
+    pub(crate) fn seal(&self) {
+        self.writer.seal();
+    }
+}
+
+/// A writer's thread; one of them seals what is idle.
+pub(crate) fn write_loop(shared: &Arc<Shared>, pen: &Pen, seals: bool) {
+    let _fuse = Fuse(shared.clone());
+    let mut seen = 0;
+    loop {
+        let patience = (seals && !pen.writer.is_sealed()).then_some(SEAL_AFTER);
+        match shared.handover.next_turn(patience) {
+            Turn::Taken => pen.turn(),
+            Turn::Nudged => {}
+            Turn::Idle => {
+                // Appenders that write themselves do not come by here.
+                let newest = shared.news.version();
+                if std::mem::replace(&mut seen, newest) == newest {
+                    pen.seal();
+                }
+            }
+            Turn::Closed => return,
+        }
+    }
+}
