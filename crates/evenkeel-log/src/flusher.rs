@@ -4,8 +4,10 @@
 //! of it before the first flush waits, so that a journaling file system commits once; segments and
 //! indexes are flushed, new names are synced, the slot is written and flushed, and only then does
 //! the checkpoint count, and what *both* slots have left behind is used again. A turn that fails
-//! for want of room while it writes changes nothing that counts and is done again; any other
-//! failure stops the log.
+//! for want of room while it writes changes nothing that counts, but for what may go ([`lean`]), and is
+//! done again; any other failure stops the log.
+
+mod lean;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -24,6 +26,7 @@ use crate::stats::Stats;
 use crate::ticket::held;
 use crate::wal::Position;
 use crate::wal::block::Aligned;
+use crate::wal::is_full;
 use crate::write_back::{Access, Demand, Written, flush_failed, merge};
 use crate::{Ends, Topic};
 
@@ -51,12 +54,33 @@ impl Flusher {
 
     /// Checkpoints all that is durable now, if there is anything new.
     pub(crate) fn turn(&mut self, shared: &Shared) -> io::Result<()> {
-        let Some((moment, written)) = self.write_all(shared)? else { return Ok(()) };
+        let (moment, written) = match self.write_all(shared) {
+            Ok(None) => return Ok(()),
+            Ok(Some(all)) => all,
+            Err(e) if is_full(&e) => {
+                // Once for each slot; what neither names any more goes.
+                self.let_go(shared)?;
+                self.let_go(shared)?;
+                return Err(e);
+            }
+            Err(e) => return Err(e),
+        };
         make_durable(shared.site(), &written).map_err(flush_failed)?;
         let checkpoint = moment.checkpoint(&written.changed);
         write_slot(&*shared.disk, shared.options.guards(), &shared.stats, &checkpoint).map_err(flush_failed)?;
         self.slots[usize::from(checkpoint.generation % 2 == 1)] = Some(checkpoint.wal);
-        let gone = publish(shared, &checkpoint, moment.condemned);
+        let condemned = moment.condemned;
+        let gone = publish(shared, checkpoint.generation, |number, _| number < condemned);
+        self.clean_up(shared, &gone)
+    }
+
+    /// On a full disk: a checkpoint that only lets go ([`lean`]).
+    fn let_go(&mut self, shared: &Shared) -> io::Result<()> {
+        let guards = shared.options.guards();
+        let Some(checkpoint) = lean::checkpoint(&*shared.disk, guards, &shared.state())? else { return Ok(()) };
+        write_slot(&*shared.disk, guards, &shared.stats, &checkpoint).map_err(flush_failed)?;
+        self.slots[usize::from(checkpoint.generation % 2 == 1)] = Some(checkpoint.wal);
+        let gone = publish(shared, checkpoint.generation, |_, condemned| !lean::names(&checkpoint, condemned));
         self.clean_up(shared, &gone)
     }
 
@@ -181,16 +205,19 @@ fn open_slot(disk: &dyn Disk, guards: Guards, stats: &Stats, path: &str) -> io::
     Ok(slot)
 }
 
-/// Makes a durable checkpoint count. Gives back the segments whose files may go.
-fn publish(shared: &Shared, checkpoint: &Checkpoint, condemned: usize) -> Vec<Condemned> {
+/// Makes a durable checkpoint count, which does not name what `unnamed` says of the condemned. Gives
+/// back what may go.
+fn publish(shared: &Shared, generation: u64, unnamed: impl Fn(usize, &Condemned) -> bool) -> Vec<Condemned> {
     let mut state = shared.state_mut();
     let state = &mut *state;
-    state.generation = checkpoint.generation;
-    for condemned in state.condemned.iter_mut().take(condemned) {
-        condemned.since.get_or_insert(checkpoint.generation);
+    state.generation = generation;
+    for (number, condemned) in state.condemned.iter_mut().enumerate() {
+        if unnamed(number, condemned) {
+            condemned.since.get_or_insert(generation);
+        }
     }
     let behind = u64::from(shared.options.guards().on(Safeguard::BothSlots));
-    let unnamed = |c: &Condemned| c.since.is_some_and(|since| since + behind <= checkpoint.generation);
+    let unnamed = |c: &Condemned| c.since.is_some_and(|since| since + behind <= generation);
     let (gone, kept) = std::mem::take(&mut state.condemned).into_iter().partition(unnamed);
     state.condemned = kept;
     gone

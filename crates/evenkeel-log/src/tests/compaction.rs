@@ -330,6 +330,31 @@ fn a_full_disk_makes_it_wait_and_loses_nothing() {
 }
 
 #[test]
+fn what_a_full_disk_lets_go_is_never_what_a_slot_still_names() {
+    let mut rig = compacted(15);
+    for n in 0..12 {
+        put(&rig, &format!("only {n}"), Some("once"));
+        churn(&rig, 10, 1);
+    }
+    seal(&rig);
+    rig.log().flush().expect("flushed");
+    let deleting = rig.log().delete_records(&shard(), 40);
+    rig.log().step();
+    deleting.wait().expect("deleted");
+    clean(&rig);
+    let wanted = table(&rig);
+    let before = rig.disk.used();
+    rig.disk.set_capacity(Some(before));
+    rig.append(0, &"x".repeat(5000)).expect("there is room in the write-ahead log");
+    assert!(rig.log().flush().is_err(), "there was room to write what waits");
+    assert!(rig.disk.used() < before, "nothing was let go");
+    rig.disk.set_capacity(None);
+    rig.kill();
+    rig.open().expect("it opens");
+    assert_eq!(table(&rig), wanted);
+}
+
+#[test]
 fn a_damaged_segment_is_left_alone_and_said() {
     let mut rig = compacted(12);
     churn(&rig, 10, 12);

@@ -131,3 +131,28 @@ fn a_limit_survives_a_restart_with_what_the_partition_holds() {
         rig.log().flush().expect("flushed");
     }
 }
+
+#[test]
+fn on_a_full_disk_retention_makes_room_and_appends_go_on_by_themselves() {
+    let rig = limited(Retention { bytes: Some(10 << 10), ..Retention::default() });
+    for _ in 0..60 {
+        rig.append(0, &"x".repeat(1000)).expect("appended");
+        rig.log().write_back(crate::write_back::Demand::Before(u64::MAX)).expect("written");
+    }
+    rig.log().flush().expect("flushed");
+    rig.disk.set_capacity(Some(rig.disk.used()));
+    for _ in 0..1000 {
+        if rig.append(0, &"x".repeat(1000)).is_err() {
+            break;
+        }
+    }
+    assert_eq!(rig.append(0, "no room"), Err(AppendError::DiskFull));
+    assert!(rig.log().flush().is_err(), "there is room to write what waits");
+    rig.retain().expect("retention may use the headroom");
+    for _ in 0..3 {
+        drop(rig.log().flush());
+    }
+    rig.clock.advance(std::time::Duration::from_secs(1));
+    rig.append(0, "room again").expect("retention made room");
+    assert_eq!(rig.log().status().stopped, None);
+}
