@@ -10,6 +10,7 @@ mod sections;
 use bytes::{Buf, BufMut, Bytes};
 use evenkeel_model::Timestamp;
 
+use crate::calendar::Extent;
 use crate::safeguard::{Guards, Safeguard};
 use crate::segment::Segment;
 use crate::state::Place;
@@ -30,6 +31,8 @@ pub(crate) struct Checkpoint {
     pub(crate) wal: Position,
     /// When the last group before it was taken.
     pub(crate) last_at: Timestamp,
+    /// How far the files of append times count.
+    pub(crate) times: Extent,
     /// All topics with their numbers; `None` in version 1, where the control topic has them.
     pub(crate) topics: Option<Vec<(u32, Topic)>>,
     /// Every partition that has ever held a record.

@@ -14,6 +14,7 @@ use std::io;
 
 use evenkeel_model::Timestamp;
 
+use crate::calendar::{self, Counted, Extent, Part, Run};
 use crate::checkpoint::{Checkpoint, PartitionAt, slot_path};
 use crate::disk::{Disk, File};
 use crate::engine::Shared;
@@ -34,6 +35,7 @@ use crate::{Ends, Topic};
 pub(crate) struct Flusher {
     /// By generation modulo 2.
     slots: [Option<Position>; 2],
+    times: Counted,
 }
 
 /// One moment of the log.
@@ -48,13 +50,13 @@ struct Moment {
 }
 
 impl Flusher {
-    pub(crate) fn new(slots: [Option<Position>; 2]) -> Flusher {
-        Flusher { slots }
+    pub(crate) fn new(slots: [Option<Position>; 2], times: Counted) -> Flusher {
+        Flusher { slots, times }
     }
 
     /// Checkpoints all that is durable now, if there is anything new.
     pub(crate) fn turn(&mut self, shared: &Shared) -> io::Result<()> {
-        let (moment, written) = match self.write_all(shared) {
+        let (moment, written, extent) = match self.write_all(shared) {
             Ok(None) => return Ok(()),
             Ok(Some(all)) => all,
             Err(e) if is_full(&e) => {
@@ -66,12 +68,20 @@ impl Flusher {
             Err(e) => return Err(e),
         };
         make_durable(shared.site(), &written).map_err(flush_failed)?;
-        let checkpoint = moment.checkpoint(&written.changed);
+        let checkpoint = moment.checkpoint(&written.changed, extent);
         write_slot(&*shared.disk, shared.options.guards(), &shared.stats, &checkpoint).map_err(flush_failed)?;
-        self.slots[usize::from(checkpoint.generation % 2 == 1)] = Some(checkpoint.wal);
+        self.count(&checkpoint);
         let condemned = moment.condemned;
         let gone = publish(shared, checkpoint.generation, |number, _| number < condemned);
         self.clean_up(shared, &gone)
+    }
+
+    /// Notes what the slot says that was just written.
+    fn count(&mut self, checkpoint: &Checkpoint) {
+        let slot = usize::from(checkpoint.generation % 2 == 1);
+        self.slots[slot] = Some(checkpoint.wal);
+        self.times.extent = checkpoint.times;
+        self.times.firsts[slot] = Some(checkpoint.times.first);
     }
 
     /// On a full disk: a checkpoint that only lets go ([`lean`]).
@@ -79,13 +89,14 @@ impl Flusher {
         let guards = shared.options.guards();
         let Some(checkpoint) = lean::checkpoint(&*shared.disk, guards, &shared.state())? else { return Ok(()) };
         write_slot(&*shared.disk, guards, &shared.stats, &checkpoint).map_err(flush_failed)?;
-        self.slots[usize::from(checkpoint.generation % 2 == 1)] = Some(checkpoint.wal);
+        self.count(&checkpoint);
         let gone = publish(shared, checkpoint.generation, |_, condemned| !lean::names(&checkpoint, condemned));
         self.clean_up(shared, &gone)
     }
 
-    /// Writes all that is durable at one moment. Write-back goes on behind it meanwhile.
-    fn write_all(&self, shared: &Shared) -> io::Result<Option<(Moment, Written)>> {
+    /// Writes all that is durable at one moment, and keeps when it was taken. Write-back goes on
+    /// behind it meanwhile.
+    fn write_all(&self, shared: &Shared) -> io::Result<Option<(Moment, Written, Extent)>> {
         let mut write_back = held(&shared.write_back);
         write_back.forget_changes();
         let moment = moment(&shared.state());
@@ -96,7 +107,37 @@ impl Flusher {
         let state = shared.state();
         write_back.retain(|place| state.at(place).is_some());
         drop(state);
-        Ok(Some((moment, write_back.unflushed())))
+        let written = write_back.unflushed();
+        match self.keep_times(shared, &moment, &written) {
+            Ok(extent) => Ok(Some((moment, written, extent))),
+            Err(e) => {
+                write_back.give_back(written);
+                Err(e)
+            }
+        }
+    }
+
+    /// Keeps when what was written was taken, and what still lives of the oldest times.
+    fn keep_times(&self, shared: &Shared, moment: &Moment, written: &Written) -> io::Result<Extent> {
+        let site = shared.site();
+        let mut parts: Vec<Part> = written.parts.iter().filter_map(|part| part.times.clone()).collect();
+        parts.iter_mut().for_each(|part| part.generation = moment.generation + 1);
+        let bytes = moment.partitions.iter().flat_map(|p| &p.segments).map(|s| s.log_bytes).sum();
+        let begins: BTreeMap<Place, u64> =
+            moment.partitions.iter().filter_map(|p| Some((p.place, p.segments.first()?.base))).collect();
+        let lives = |part: &Part| begins.get(&part.place).is_some_and(|base| part.end > *base);
+        let carried = calendar::carry(site, self.times.extent, bytes, lives)?;
+        let first = self.times.extent.first + u64::from(carried.is_some());
+        parts.extend(carried.into_iter().flatten());
+        let extent = calendar::append(site, self.times.extent, moment.generation + 1, &parts)?;
+        Ok(Extent { first: extent.first.max(first), ..extent })
+    }
+
+    /// The append times of a segment's batches, as checkpoints and the write-back know them.
+    pub(crate) fn times_of(&self, shared: &Shared, place: Place, segment: &Segment) -> io::Result<Vec<Run>> {
+        let mut parts = calendar::of(shared.site(), self.times.extent, place, segment.base, segment.end)?;
+        parts.extend(held(&shared.write_back).times(place));
+        Ok(calendar::joined(parts, segment.base, segment.end))
     }
 
     /// Lets go of what no slot needs any more.
@@ -104,6 +145,11 @@ impl Flusher {
         for condemned in gone {
             shared.handles.close(condemned.place, condemned.what);
             remove(&*shared.disk, condemned)?;
+        }
+        if let [Some(one), Some(other)] = self.times.firsts
+            && one.min(other) > 1
+        {
+            calendar::release(&*shared.disk, one.min(other))?;
         }
         let files = self.slots.iter().flatten().map(|p| p.file);
         let unneeded = if shared.options.guards().on(Safeguard::BothSlots) {
@@ -138,7 +184,7 @@ fn moment(state: &State) -> Moment {
 }
 
 impl Moment {
-    fn checkpoint(&self, changed: &BTreeMap<Place, Vec<Segment>>) -> Checkpoint {
+    fn checkpoint(&self, changed: &BTreeMap<Place, Vec<Segment>>, times: Extent) -> Checkpoint {
         let mut partitions = self.partitions.clone();
         for partition in &mut partitions {
             if let Some(segments) = changed.get(&partition.place) {
@@ -149,6 +195,7 @@ impl Moment {
             generation: self.generation + 1,
             wal: self.wal,
             last_at: self.last_at,
+            times,
             topics: Some(self.topics.clone()),
             partitions,
             machine: self.machine.encode().into(),

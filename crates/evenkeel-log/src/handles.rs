@@ -34,7 +34,10 @@ impl Handles {
             return Ok(files.clone());
         }
         let log = disk.open(&log_path(folder, segment.base, segment.revision), false)?;
-        let index = disk.open(&index_path(folder, segment.base, segment.revision), false)?;
+        let index = match disk.open(&index_path(folder, segment.base, segment.revision), false) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => None,
+            opened => Some(opened?.into()),
+        };
         let files = Arc::new(Files { log, index });
         let mut open = held(&self.0);
         open.push_back((key, files.clone()));

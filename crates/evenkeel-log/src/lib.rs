@@ -148,6 +148,7 @@ mod control;
 mod write_back;
 mod flusher;
 mod segment;
+mod calendar;
 mod checkpoint;
 mod recovery;
 mod verify;

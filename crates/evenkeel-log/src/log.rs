@@ -26,8 +26,9 @@ use crate::wal::files::Files;
 use crate::wal::header::{ENTRY_BYTES, GROUP_BYTES};
 use crate::wal::writer::Writer;
 use crate::{
-    Append, AppendError, Appending, Beyond, Creating, Damage, Data, Disk, Ends, Naming, Open, OpenError, Options,
-    Producer, ReadError, ReadLimit, Set, Topic, TopicError, TopicSettings, batch, read, retention, topic,
+    Append, AppendError, Appending, BatchLimit, Batches, Beyond, Creating, Damage, Data, Disk, Ends, Isolation, Naming,
+    Open, OpenError, Options, Producer, ReadError, ReadLimit, Set, Topic, TopicError, TopicSettings, batch, read,
+    retention, topic,
 };
 
 mod status;
@@ -95,7 +96,8 @@ impl Log {
         lock: Box<dyn Send + Sync>,
         recovered: Recovered,
     ) -> Log {
-        let Recovered { state, file, position, live, slots, unflushed, write_back, read_only, damage } = recovered;
+        let Recovered { state, file, position, live, slots, unflushed, write_back, times, read_only, damage } =
+            recovered;
         let files = Files::new(disk.clone(), options.clone(), stats.clone(), live);
         let handover = Handover::new(options.pending_bytes_max);
         let news = Arc::new(News::default());
@@ -110,7 +112,7 @@ impl Log {
             handover,
             handles: Handles::default(),
             cleaner: Mutex::default(),
-            flusher: Mutex::new(Flusher::new(slots)),
+            flusher: Mutex::new(Flusher::new(slots, times)),
             write_back: Mutex::new(write_back),
             bell: Bell::default(),
             write_bell: Bell::default(),
@@ -176,6 +178,19 @@ impl Log {
     /// fewer than asked for, but never none while there are any.
     pub fn read(&self, shard: &Shard, from: u64, limit: ReadLimit) -> Result<Vec<Stored>, ReadError> {
         read::read(&self.0.shared, shard, from, limit)
+    }
+
+    /// Durable batches as they are kept, from the one that holds `from` on, without a copy: markers
+    /// and what was aborted are among them, and the aborted ranges beside them. None when `from` is
+    /// the end; the first one is given also when it is larger than the limit.
+    pub fn read_batches(
+        &self,
+        shard: &Shard,
+        from: u64,
+        limit: BatchLimit,
+        isolation: Isolation,
+    ) -> Result<Batches, ReadError> {
+        read::read_batches(&self.0.shared, shard, from, limit, isolation)
     }
 
     /// Where the partition begins and ends.

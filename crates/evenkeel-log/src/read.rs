@@ -1,25 +1,27 @@
-//! Reading: from memory where the newest records are, from segments where the others are.
+//! Reading records: from memory where the newest records are, from segments where the others are.
 //!
 //! A reader looks at the state under its lock, takes what it needs (batches by reference count,
 //! or the segment's numbers), and decodes outside it. Only durable records are in the state, and of
 //! transactions only what is committed comes out: nothing from the last stable offset on, no
 //! markers, and no records of a transaction that was aborted.
 
-use std::io;
+mod batches;
+mod reading;
 
 use evenkeel_model::{Position, Shard, Stored, Timestamp};
 
 use crate::batch::{Head, Malformed, Records};
 use crate::engine::Shared;
 use crate::machine::Aborts;
-use crate::segment::index::Index;
-use crate::segment::walk::{Lost, Walk};
-use crate::segment::{Segment, log_path};
+use crate::segment::Segment;
 use crate::state::Place;
 use crate::tail::Held;
-use crate::{Producer, ReadError, ReadLimit};
+use crate::{Ends, Isolation, Producer, ReadError, ReadLimit};
 
 use bytes::Bytes;
+
+pub(crate) use batches::read_batches;
+pub(crate) use reading::Reading;
 
 /// Where the records from some offset on are.
 enum Source {
@@ -31,15 +33,16 @@ enum Source {
     Segment(Place, String, Segment),
 }
 
-/// What of a partition is committed.
+/// What a reader sees of a partition.
 #[derive(Default)]
-struct Committed {
-    /// Nothing is decided from here on.
-    stable: u64,
+struct View {
+    ends: Ends,
+    /// Nothing is seen from here on.
+    end: u64,
     aborts: Aborts,
 }
 
-impl Committed {
+impl View {
     fn hides(&self, head: &Head) -> bool {
         let aborted = |p: Producer| head.is_transactional() && self.aborts.covers(p.id, head.base);
         head.is_control() || head.producer.is_some_and(aborted)
@@ -48,11 +51,11 @@ impl Committed {
 
 /// Records from `from` on, at least one if there is one.
 pub(crate) fn read(shared: &Shared, shard: &Shard, from: u64, limit: ReadLimit) -> Result<Vec<Stored>, ReadError> {
-    let mut out = Collected { shard, limit, committed: Committed::default(), bytes: 0, records: Vec::new() };
+    let mut out = Collected { shard, limit, view: View::default(), bytes: 0, records: Vec::new() };
     let mut next = from;
     while !out.is_full() {
-        let (source, committed) = source(shared, shard, next, limit)?;
-        out.committed = committed;
+        let (source, view) = source(shared, shard, next, limit, Isolation::Committed)?;
+        out.view = view;
         match source {
             Source::End => break,
             Source::Tail(batches) => {
@@ -84,7 +87,13 @@ pub(crate) fn read(shared: &Shared, shard: &Shard, from: u64, limit: ReadLimit) 
     Ok(out.records)
 }
 
-fn source(shared: &Shared, shard: &Shard, from: u64, limit: ReadLimit) -> Result<(Source, Committed), ReadError> {
+fn source(
+    shared: &Shared,
+    shard: &Shard,
+    from: u64,
+    limit: ReadLimit,
+    isolation: Isolation,
+) -> Result<(Source, View), ReadError> {
     let state = shared.state();
     let (place, ends, partition) = state.find(shard)?;
     if from < ends.start {
@@ -94,24 +103,28 @@ fn source(shared: &Shared, shard: &Shard, from: u64, limit: ReadLimit) -> Result
         return Err(ReadError::Beyond { end: ends.high_watermark });
     }
     let aborts = state.machine.at(place).map(|p| p.aborts.clone()).unwrap_or_default();
-    let committed = Committed { stable: ends.last_stable, aborts };
-    if from >= ends.last_stable {
-        return Ok((Source::End, committed));
+    let end = match isolation {
+        Isolation::Committed => ends.last_stable,
+        Isolation::Uncommitted => ends.high_watermark,
+    };
+    let view = View { ends, end, aborts };
+    if from >= end {
+        return Ok((Source::End, view));
     }
     if partition.tail.start().is_some_and(|start| start <= from) {
         let (mut records, mut bytes) = (0, 0);
         let enough = |held: &&Held| {
-            let more = records < limit.records && bytes < limit.bytes && held.base < ends.last_stable;
+            let more = records < limit.records && bytes < limit.bytes && held.base < end;
             records += usize::try_from(held.end() - held.base.max(from)).unwrap_or(usize::MAX);
             bytes += held.bytes.len();
             more
         };
-        return Ok((Source::Tail(partition.tail.from(from).take_while(enough).cloned().collect()), committed));
+        return Ok((Source::Tail(partition.tail.from(from).take_while(enough).cloned().collect()), view));
     }
     let index = partition.segments.partition_point(|s| s.end <= from);
     match partition.segments.get(index) {
-        Some(segment) => Ok((Source::Segment(place, state.folder(place), *segment), committed)),
-        None => Ok((Source::End, committed)),
+        Some(segment) => Ok((Source::Segment(place, state.folder(place), *segment), view)),
+        None => Ok((Source::End, view)),
     }
 }
 
@@ -130,13 +143,11 @@ fn read_segment(
     out: &mut Collected<'_>,
     from: u64,
 ) -> Result<u64, ReadError> {
-    let path = log_path(folder, segment.base, segment.revision);
-    let files = shared.handles.open(&*shared.disk, place, folder, segment).map_err(|e| io_error(&path, &e))?;
     let wanted = out.limit.bytes.min(out.limit.records.saturating_mul(1024));
-    let mut walk = Walk::from(&files, segment, shared.options.guards(), from, wanted);
+    let mut reading = Reading::open(shared, place, folder.to_owned(), *segment, from, wanted)?;
     let mut next = from;
     while !out.is_full() {
-        let found = match walk.next() {
+        let found = match reading.next() {
             Ok(Some(found)) => found,
             Ok(None) => {
                 if segment.revision > 0 {
@@ -145,16 +156,18 @@ fn read_segment(
                 }
                 break;
             }
-            Err(lost) if out.records.is_empty() => return Err(lost_error(&path, &lost)),
+            Err(lost) if out.records.is_empty() => return Err(lost),
             // What was read is good; the next read reports the damage.
             Err(_) => break,
         };
-        if found.base >= out.committed.stable {
-            break;
+        if found.base >= out.view.end {
+            return Ok(out.view.end.max(next));
         }
         if found.end > from {
-            out.take(&found.bytes, found.appended, from).map_err(|e| ReadError::Corrupt {
-                place: format!("{path} offset {}", found.base),
+            // A record must not keep all of what was read with it in memory.
+            let batch = Bytes::copy_from_slice(&found.bytes);
+            out.take(&batch, found.appended, from).map_err(|e| ReadError::Corrupt {
+                place: format!("{} offset {}", reading.path, found.base),
                 what: e.to_string(),
             })?;
         }
@@ -165,7 +178,7 @@ fn read_segment(
         return Ok(segment.end);
     }
     if next == from && out.records.is_empty() {
-        let place = format!("{path} offset {from}");
+        let place = format!("{} offset {from}", reading.path);
         return Err(ReadError::Corrupt { place, what: "the offset is not in its segment".to_owned() });
     }
     Ok(next)
@@ -192,16 +205,11 @@ fn batch_at(shared: &Shared, shard: &Shard, time: Timestamp) -> Result<Option<u6
     if segment.first_at >= time {
         return Ok(Some(segment.base));
     }
-    let path = log_path(&folder, segment.base, segment.revision);
-    let files = shared.handles.open(&*shared.disk, place, &folder, &segment).map_err(|e| io_error(&path, &e))?;
-    let guards = shared.options.guards();
-    let index = Index { file: &*files.index, segment: &segment, guards };
-    let found = index.partition_point(|e| e.appended < time).and_then(|number| index.entry(number));
-    if let Some(entry) = found {
-        return Ok(Some(entry.offset));
+    let mut reading = Reading::open(shared, place, folder, segment, segment.base, 0)?;
+    if let Some(offset) = reading.indexed_at(time)? {
+        return Ok(Some(offset));
     }
-    let mut walk = Walk::from(&files, &segment, guards, segment.base, usize::MAX);
-    while let Some(found) = walk.next().map_err(|lost| lost_error(&path, &lost))? {
+    while let Some(found) = reading.next()? {
         if found.appended >= time {
             return Ok(Some(found.base));
         }
@@ -212,7 +220,7 @@ fn batch_at(shared: &Shared, shard: &Shard, time: Timestamp) -> Result<Option<u6
 struct Collected<'a> {
     shard: &'a Shard,
     limit: ReadLimit,
-    committed: Committed,
+    view: View,
     bytes: usize,
     records: Vec<Stored>,
 }
@@ -223,7 +231,7 @@ impl Collected<'_> {
     }
 
     fn take(&mut self, batch: &Bytes, appended: Timestamp, from: u64) -> Result<(), Malformed> {
-        if self.is_full() || self.committed.hides(&Head::parse(batch)?) {
+        if self.is_full() || self.view.hides(&Head::parse(batch)?) {
             return Ok(());
         }
         let mut records = Records::of(batch)?;
@@ -246,18 +254,4 @@ impl Collected<'_> {
 fn in_memory(shard: &Shard, base: u64, e: Malformed) -> ReadError {
     let place = format!("{}-{} offset {base} in memory", shard.topic, shard.partition);
     ReadError::Corrupt { place, what: e.to_string() }
-}
-
-fn io_error(path: &str, e: &io::Error) -> ReadError {
-    if e.kind() == io::ErrorKind::NotFound {
-        return ReadError::Corrupt { place: path.to_owned(), what: "the file is gone".to_owned() };
-    }
-    ReadError::Io { doing: format!("reading `{path}`"), why: e.to_string() }
-}
-
-fn lost_error(path: &str, lost: &Lost) -> ReadError {
-    match lost {
-        Lost::Io(e) => io_error(path, e),
-        Lost::Damaged(at, what) => ReadError::Corrupt { place: format!("{path} byte {at}"), what: what.clone() },
-    }
 }

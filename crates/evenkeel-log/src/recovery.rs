@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
+use crate::calendar::Counted;
 use crate::disk::readonly::NoFile;
 use crate::disk::{Disk, LockError};
 use crate::machine::Memory;
@@ -51,6 +52,7 @@ pub(crate) struct Recovered {
     /// Bytes of the write-ahead log that no checkpoint covers.
     pub(crate) unflushed: u64,
     pub(crate) write_back: WriteBack,
+    pub(crate) times: Counted,
     /// Why nothing may be appended, if so.
     pub(crate) read_only: Option<String>,
     pub(crate) damage: Vec<Damage>,
@@ -76,6 +78,7 @@ pub(crate) fn recover(disk: &Arc<dyn Disk>, options: &Options, stats: &Arc<Stats
     }
     match (slots.newest(), end) {
         (Some(_), Some(End { file: Some(file), position, bytes })) => {
+            let times = Counted { extent: state.times, firsts: slots.times() };
             let recovered = Recovered {
                 state,
                 file,
@@ -84,6 +87,7 @@ pub(crate) fn recover(disk: &Arc<dyn Disk>, options: &Options, stats: &Arc<Stats
                 slots: slots.positions(),
                 unflushed: bytes,
                 write_back: replay.write_back,
+                times,
                 read_only: None,
                 damage: Vec::new(),
             };
@@ -176,6 +180,7 @@ pub(crate) fn whole(disk: &dyn Disk, options: &Options) -> Result<Recovered, Ope
     }
     let header = FileHeader { number: 0, size: FIRST_GROUP + BLOCK, nonce: [0; 16] };
     let position = end.as_ref().map_or(state.wal, |e| e.position);
+    let extent = state.times;
     Ok(Recovered {
         state,
         file: WalFile { header, file: Arc::new(NoFile) },
@@ -184,6 +189,7 @@ pub(crate) fn whole(disk: &dyn Disk, options: &Options) -> Result<Recovered, Ope
         slots: slots.positions(),
         unflushed: 0,
         write_back: WriteBack::default(),
+        times: Counted { extent, firsts: slots.times() },
         read_only: None,
         damage,
     })
@@ -199,6 +205,7 @@ fn settle(disk: &dyn Disk, guards: Guards, mut recovered: Recovered) -> Result<R
     *live = leftovers::wal(disk, guards, oldest, position.file)?;
     leftovers::segments(disk, state)?;
     leftovers::topics(disk, state)?;
+    crate::calendar::cut(disk, &recovered.times).map_err(doing("cutting", "times"))?;
     Ok(recovered)
 }
 

@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use evenkeel_model::{Clock, Shard};
 
+use crate::calendar::Counted;
 use crate::disk::Disk;
 use crate::options::Options;
 use crate::recovery::{self, Recovered, doing};
@@ -85,6 +86,7 @@ impl Repair {
         let position = Position { file: file.header.number, at: FIRST_GROUP, lsn, previous: 0 };
         state.wal = position;
         state.generation = generation;
+        let times = Counted { extent: state.times, ..Counted::default() };
         let recovered = Recovered {
             state,
             file,
@@ -93,6 +95,7 @@ impl Repair {
             slots: [None, None],
             unflushed: 0,
             write_back: WriteBack::default(),
+            times,
             read_only: None,
             damage: Vec::new(),
         };

@@ -17,8 +17,10 @@ pub enum Safeguard {
     RecoveredFlush,
     /// Segments are flushed before a checkpoint counts them.
     SegmentFlush,
-    /// Their indexes too: append times live only there.
-    IndexFlush,
+    /// A checkpoint's append times are flushed before it counts them.
+    TimesFlush,
+    /// Their folder is synced after a file of them was created.
+    TimesFolderSync,
     /// A partition's folder is synced after a segment was created.
     SegmentFolderSync,
     /// The folder of partitions is synced after one was created.
@@ -47,6 +49,8 @@ pub enum Safeguard {
     SentChecksum,
     /// An index entry matches its checksum.
     IndexChecksum,
+    /// Append times match their checksum.
+    TimesChecksum,
     /// Write-ahead files are reused only when both slots lie behind them.
     BothSlots,
     /// An idle log writes an empty group that vouches for the last one.
@@ -55,13 +59,14 @@ pub enum Safeguard {
 
 impl Safeguard {
     /// All of them.
-    pub const ALL: [Safeguard; 22] = [
+    pub const ALL: [Safeguard; 24] = [
         Safeguard::GroupWrite,
         Safeguard::WalFileFlush,
         Safeguard::WalFolderSync,
         Safeguard::RecoveredFlush,
         Safeguard::SegmentFlush,
-        Safeguard::IndexFlush,
+        Safeguard::TimesFlush,
+        Safeguard::TimesFolderSync,
         Safeguard::SegmentFolderSync,
         Safeguard::TopicsFolderSync,
         Safeguard::SlotWrite,
@@ -76,6 +81,7 @@ impl Safeguard {
         Safeguard::BatchChecksum,
         Safeguard::SentChecksum,
         Safeguard::IndexChecksum,
+        Safeguard::TimesChecksum,
         Safeguard::BothSlots,
         Safeguard::Sealing,
     ];

@@ -3,11 +3,13 @@
 //! `<base>.log` holds Kafka batches and nothing else; `<base>.index` says where batches begin and
 //! when the log took them. A segment that was written anew (compaction) has a higher revision, and
 //! files of its own, `<base>.<revision>.log`; a checkpoint says which one counts. Lengths come from
-//! the checkpoint, never from the file system: bytes beyond them do not exist. [`append`] writes, [`walk`] reads, [`index`] has the entries.
+//! the checkpoint, never from the file system: bytes beyond them do not exist. [`append`] writes, [`walk`] reads, [`index`] has the entries,
+//! [`rebuild`] derives them anew.
 
 pub(crate) mod append;
 pub(crate) mod index;
 pub(crate) mod sweep;
+pub(crate) mod rebuild;
 pub(crate) mod walk;
 
 use evenkeel_model::Timestamp;

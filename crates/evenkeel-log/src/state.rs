@@ -12,6 +12,7 @@ use std::ops::Range;
 use evenkeel_model::{Shard, Timestamp};
 
 use crate::batch::Head;
+use crate::calendar::Extent;
 use crate::checkpoint::PartitionAt;
 use crate::control::Fact;
 use crate::machine::{self, Machine, Memory};
@@ -97,6 +98,8 @@ pub(crate) struct State {
     pub(crate) last_at: Timestamp,
     /// The newest durable checkpoint.
     pub(crate) generation: u64,
+    /// How far its files of append times count.
+    pub(crate) times: Extent,
     pub(crate) condemned: Vec<Condemned>,
     arrivals: waiting::Arrivals,
     /// holder → partition → lowest offset that it owes.
@@ -112,6 +115,7 @@ impl State {
             wal: Position::default(),
             last_at: Timestamp::EPOCH,
             generation: 0,
+            times: Extent::default(),
             condemned: Vec::new(),
             arrivals: waiting::Arrivals::default(),
             owed: HashMap::new(),

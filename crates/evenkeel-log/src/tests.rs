@@ -1,5 +1,6 @@
 //! Tests of the whole log, on the simulated disk unless they say otherwise.
 
+mod batches;
 mod damage;
 mod exactly_once;
 mod explore;

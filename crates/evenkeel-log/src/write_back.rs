@@ -16,9 +16,10 @@ use std::io;
 use std::sync::{PoisonError, RwLock};
 
 use crate::Retention;
+use crate::calendar::Part;
 use crate::retention::segment_bytes;
 use crate::segment::Segment;
-use crate::segment::append::{Appender, Site, Unflushed};
+use crate::segment::append::{Appender, Note, Site, Unflushed};
 use crate::state::{Place, State};
 use crate::tail::Held;
 
@@ -83,8 +84,6 @@ struct Used {
     appender: Appender,
     /// The turn that used it last.
     turn: u64,
-    /// What it wrote, by weight, and the state was not told of.
-    weight: usize,
 }
 
 /// Some batches of a partition.
@@ -94,14 +93,6 @@ struct Chunk {
     /// Of its topic: it says how large segments may be.
     retention: Retention,
     batches: Vec<Held>,
-}
-
-/// A partition's segments as they are now written.
-pub(crate) struct Note {
-    pub(crate) place: Place,
-    pub(crate) segments: Vec<Segment>,
-    /// What waits no more, by weight.
-    pub(crate) weight: usize,
 }
 
 impl WriteBack {
@@ -160,22 +151,25 @@ impl WriteBack {
                         site.disk.create_folder(&chunk.folder)?;
                         self.folders = true;
                     }
-                    free.insert(Used { appender: Appender::new(site, chunk.folder, chunk.last)?, turn, weight: 0 })
+                    free.insert(Used { appender: Appender::new(site, place, chunk.folder, chunk.last)?, turn })
                 }
             };
             used.turn = turn;
             let bytes_max = segment_bytes(&chunk.retention, site.options.segment_bytes);
             used.appender.write(site, bytes_max, &chunk.batches)?;
-            used.weight += chunk.batches.iter().map(Held::weight).sum::<usize>();
         }
     }
 
     /// What changed in the segments of a partition.
     fn note(&mut self, place: Place) -> Option<Note> {
-        let used = self.appenders.get_mut(&place)?;
-        let segments = used.appender.changed();
-        merge(self.changed.entry(place).or_default(), &segments);
-        Some(Note { place, segments, weight: std::mem::take(&mut used.weight) })
+        let note = self.appenders.get_mut(&place)?.appender.changed();
+        merge(self.changed.entry(place).or_default(), &note.segments);
+        Some(note)
+    }
+
+    /// Has a partition's files opened again before the next write: somebody put others there.
+    pub(crate) fn reopen(&mut self, place: Place) {
+        self.give_up(place);
     }
 
     /// Forgets an appender, but not what it wrote.
@@ -209,6 +203,19 @@ impl WriteBack {
         let mut parts = std::mem::take(&mut self.orphaned);
         parts.extend(self.appenders.values_mut().map(|used| used.appender.dirty()));
         Written { parts, folders: std::mem::take(&mut self.folders), changed: std::mem::take(&mut self.changed) }
+    }
+
+    /// Takes back what a checkpoint could not make durable.
+    pub(crate) fn give_back(&mut self, written: Written) {
+        self.orphaned.extend(written.parts);
+        self.folders |= written.folders;
+    }
+
+    /// The append times of a partition that no checkpoint keeps yet.
+    pub(crate) fn times(&self, place: Place) -> Vec<Part> {
+        let orphaned = self.orphaned.iter().filter_map(|part| part.times.clone());
+        let open = self.appenders.get(&place).and_then(|used| used.appender.times());
+        orphaned.filter(|part| part.place == place).chain(open).collect()
     }
 
     /// Forgets which segments changed, but not what must be flushed.

@@ -5,6 +5,7 @@ use evenkeel_model::Timestamp;
 
 use super::{Checkpoint, PartitionAt};
 use crate::Ends;
+use crate::calendar::Extent;
 use crate::segment::Segment;
 use crate::state::Place;
 use crate::wal::Position;
@@ -32,7 +33,15 @@ pub(super) fn body(mut from: &[u8]) -> Option<Checkpoint> {
         let segments = (0..from.get_u32_le()).map(|_| segment(&mut from)).collect::<Option<Vec<_>>>()?;
         partitions.push(PartitionAt { place, ends, leader_epoch: 0, cleaned: 0, plain: true, segments });
     }
-    Some(Checkpoint { generation, wal, last_at, topics: None, partitions, machine: Bytes::new() })
+    Some(Checkpoint {
+        generation,
+        wal,
+        last_at,
+        times: Extent::default(),
+        topics: None,
+        partitions,
+        machine: Bytes::new(),
+    })
 }
 
 fn segment(from: &mut &[u8]) -> Option<Segment> {

@@ -7,13 +7,14 @@ use bytes::{Buf, BufMut, Bytes};
 use evenkeel_model::Timestamp;
 
 use super::{CUT_OFF, Checkpoint, PartitionAt};
+use crate::calendar::Extent;
 use crate::segment::Segment;
 use crate::state::Place;
 use crate::wal::Position;
 use crate::wal::header::Unfit;
 use crate::{Ends, Topic, control};
 
-/// Where the write-ahead log goes on, and when.
+/// Where the write-ahead log and the append times go on.
 const POSITION: u16 = 1;
 /// All topics.
 const TOPICS: u16 = 2;
@@ -37,7 +38,7 @@ pub(super) fn get(mut from: &[u8]) -> Result<Checkpoint, Unfit> {
     let topics = topics(take(&mut from, TOPICS)?)?;
     let partitions = partitions(take(&mut from, PARTITIONS)?).ok_or(CUT_OFF)?;
     let machine = Bytes::copy_from_slice(take(&mut from, MACHINE)?);
-    if from.has_remaining() || position.remaining() < 44 {
+    if from.has_remaining() || position.remaining() != 68 {
         return Err(Unfit::Broken("the checkpoint has sections that do not belong there"));
     }
     let generation = position.get_u64_le();
@@ -48,7 +49,8 @@ pub(super) fn get(mut from: &[u8]) -> Result<Checkpoint, Unfit> {
         previous: position.get_u32_le(),
     };
     let last_at = Timestamp::from_micros(position.get_i64_le());
-    Ok(Checkpoint { generation, wal, last_at, topics: Some(topics), partitions, machine })
+    let times = Extent { first: position.get_u64_le(), file: position.get_u64_le(), at: position.get_u64_le() };
+    Ok(Checkpoint { generation, wal, last_at, times, topics: Some(topics), partitions, machine })
 }
 
 fn section(out: &mut Vec<u8>, kind: u16, body: impl FnOnce(&mut Vec<u8>)) {
@@ -81,6 +83,9 @@ fn put_position(out: &mut Vec<u8>, checkpoint: &Checkpoint) {
     out.put_u64_le(checkpoint.wal.lsn);
     out.put_u32_le(checkpoint.wal.previous);
     out.put_i64_le(checkpoint.last_at.micros());
+    out.put_u64_le(checkpoint.times.first);
+    out.put_u64_le(checkpoint.times.file);
+    out.put_u64_le(checkpoint.times.at);
 }
 
 /// Each topic as the value of its control record.

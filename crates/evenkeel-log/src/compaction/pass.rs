@@ -14,11 +14,12 @@ use super::output::Output;
 use super::plan;
 use super::rewrite::Rewritten;
 use super::rules::{Met, Rules, Space, note};
+use crate::ReadError;
 use crate::batch::Malformed;
-use crate::disk::Disk;
 use crate::engine::Shared;
 use crate::machine::Aborts;
-use crate::segment::walk::{Files, Found, Lost, Walk};
+use crate::read::Reading;
+use crate::segment::walk::Found;
 use crate::segment::{Segment, index_path, log_path};
 use crate::state::Place;
 use crate::tail::Held;
@@ -113,11 +114,15 @@ impl Pass {
         Ok(segments[..segments.len().saturating_sub(1)].to_vec())
     }
 
+    fn open<'a>(&self, shared: &'a Shared, segment: &Segment, from: u64) -> Result<Reading<'a>, Failed> {
+        let Plan { place, folder, .. } = &self.plan;
+        Reading::open(shared, *place, folder.clone(), *segment, from, READ).map_err(unreadable)
+    }
+
     fn note(&mut self, shared: &Shared, segment: &Segment, from: u64) -> Result<Step, Failed> {
-        let files = open(&*shared.disk, &self.plan.folder, segment)?;
         let path = log_path(&self.plan.folder, segment.base, segment.revision);
-        let mut walk = Walk::from(&files, segment, shared.options.guards(), from.max(segment.base), READ);
-        while let Some(found) = walk.next().map_err(|lost| unreadable(&path, &lost))? {
+        let mut reading = self.open(shared, segment, from.max(segment.base))?;
+        while let Some(found) = reading.next().map_err(unreadable)? {
             let is_aborted = |producer, offset| self.plan.aborted.covers(producer, offset);
             let full = note(&mut self.latest, &found.bytes, &is_aborted, self.plan.space);
             if let Some(offset) = full.map_err(|e| malformed(&path, &found, &e))? {
@@ -189,8 +194,7 @@ impl Pass {
         mut take: impl FnMut(Found, Rewritten) -> Result<bool, Failed>,
     ) -> Result<(), Failed> {
         let path = log_path(&self.plan.folder, segment.base, segment.revision);
-        let files = open(&*shared.disk, &self.plan.folder, segment)?;
-        let mut walk = Walk::from(&files, segment, shared.options.guards(), segment.base, READ);
+        let mut reading = self.open(shared, segment, segment.base)?;
         let aborted = |producer, offset| self.plan.aborted.covers(producer, offset);
         let rules = Rules {
             latest: &self.latest,
@@ -200,7 +204,7 @@ impl Pass {
             aborted: &aborted,
             space: self.plan.space,
         };
-        while let Some(found) = walk.next().map_err(|lost| unreadable(&path, &lost))? {
+        while let Some(found) = reading.next().map_err(unreadable)? {
             let rewritten = rules.apply(&mut self.met, &found.bytes).map_err(|e| malformed(&path, &found, &e))?;
             if !take(found, rewritten)? {
                 break;
@@ -247,17 +251,11 @@ fn find(segments: &[Segment], group: &[Segment]) -> Option<Range<usize>> {
     (segments.get(range.clone())? == group).then_some(range)
 }
 
-fn open(disk: &dyn Disk, folder: &str, segment: &Segment) -> Result<Files, Failed> {
-    let open = |path: String| disk.open(&path, false).map_err(|e| Failed::Unreadable(path, e.to_string()));
-    let log = open(log_path(folder, segment.base, segment.revision))?;
-    let index = open(index_path(folder, segment.base, segment.revision))?;
-    Ok(Files { log, index })
-}
-
-fn unreadable(path: &str, lost: &Lost) -> Failed {
-    match lost {
-        Lost::Io(e) => Failed::Unreadable(path.to_owned(), e.to_string()),
-        Lost::Damaged(at, what) => Failed::Unreadable(format!("{path} byte {at}"), what.clone()),
+fn unreadable(e: ReadError) -> Failed {
+    match e {
+        ReadError::Io { doing, why } => Failed::Unreadable(doing, why),
+        ReadError::Corrupt { place, what } => Failed::Unreadable(place, what),
+        other => Failed::Unreadable(String::new(), other.to_string()),
     }
 }
 

@@ -27,7 +27,6 @@ impl Aborts {
         behind.find(|range| range.producer == producer).is_some_and(|range| range.first <= offset)
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "for `read_batches`, which comes next"))]
     /// Those that touch offsets from `from` to before `end`, by their first offset.
     pub(crate) fn within(&self, from: u64, end: u64) -> Vec<Aborted> {
         let mut found: Vec<Aborted> = self.touching(from, end).filter(|range| range.first < end).collect();

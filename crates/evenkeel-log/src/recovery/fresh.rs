@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::scan::{any_group, open_file};
 use super::{Recovered, doing};
+use crate::calendar::{Counted, Extent};
 use crate::checkpoint::{Checkpoint, slot_path};
 use crate::disk::Disk;
 use crate::options::Options;
@@ -64,6 +65,7 @@ pub(super) fn make(disk: &Arc<dyn Disk>, options: &Options, stats: &Arc<Stats>) 
         generation: 1,
         wal: position,
         last_at: state.last_at,
+        times: Extent::default(),
         topics: Some(Vec::new()),
         partitions: Vec::new(),
         machine: Bytes::new(),
@@ -81,5 +83,6 @@ pub(super) fn make(disk: &Arc<dyn Disk>, options: &Options, stats: &Arc<Stats>) 
         write_back: WriteBack::default(),
         read_only: None,
         damage: Vec::new(),
+        times: Counted { firsts: [None, Some(0)], ..Counted::default() },
     })
 }

@@ -1,6 +1,7 @@
 //! Files that nothing refers to, after everything else has been understood.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use super::doing;
 use super::scan::open_file;
@@ -75,7 +76,11 @@ pub(super) fn topics(disk: &dyn Disk, state: &mut State) -> Result<(), OpenError
 }
 
 fn cut(disk: &dyn Disk, path: &str, bytes: u64) -> Result<(), OpenError> {
-    let file = disk.open(path, false).map_err(doing("opening", path))?;
+    let file = match disk.open(path, false) {
+        // An index is derived; a log was looked for before.
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        opened => opened.map_err(doing("opening", path))?,
+    };
     if file.size().map_err(doing("measuring", path))? > bytes {
         file.set_size(bytes).map_err(doing("cutting", path))?;
     }

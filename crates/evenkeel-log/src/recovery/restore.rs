@@ -4,6 +4,7 @@
 //! opening takes no longer for a log that holds more.
 
 use std::io;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -15,7 +16,7 @@ use crate::disk::Disk;
 use crate::safeguard::Guards;
 use crate::segment::sweep::{Sweep, Swept};
 use crate::segment::walk::{Files, Lost, Walk};
-use crate::segment::{Segment, index_path, log_path};
+use crate::segment::{Segment, log_path};
 use crate::state::{CONTROL, Place, State};
 use crate::{Damage, DamageKind, Offsets, OpenError};
 use evenkeel_model::Shard;
@@ -31,6 +32,7 @@ pub(super) fn run(
     state.generation = checkpoint.generation;
     state.last_at = checkpoint.last_at;
     state.wal = checkpoint.wal;
+    state.times = checkpoint.times;
     for (number, topic) in checkpoint.topics.iter().flatten().cloned() {
         if let Err(what) = state.learn(&Fact::Created { number, topic }) {
             damage.push(Damage::new(DamageKind::Checkpoint, &slot_path(checkpoint.generation), None, what));
@@ -81,7 +83,7 @@ fn folder_of(state: &State, place: Place) -> Option<(String, Shard)> {
     Some((state.folder(place), Shard::new(name.clone(), place.partition)))
 }
 
-/// What a segment's files lack of what the checkpoint counts on.
+/// What a segment's log lacks of what the checkpoint counts on.
 fn missing(
     disk: &dyn Disk,
     guards: Guards,
@@ -90,11 +92,7 @@ fn missing(
     segment: &Segment,
 ) -> Result<Option<Damage>, OpenError> {
     let log = log_path(folder, segment.base, segment.revision);
-    let index = index_path(folder, segment.base, segment.revision);
-    let Some(what) = lacks(disk, &log, segment.log_bytes)? else {
-        let lacks = lacks(disk, &index, segment.index_bytes)?;
-        return Ok(lacks.map(|what| Damage { exact: true, ..Damage::new(DamageKind::Segment, &index, None, what) }));
-    };
+    let Some(what) = lacks(disk, &log, segment.log_bytes)? else { return Ok(None) };
     let mut damage = Damage::new(DamageKind::Segment, &log, None, what);
     damage.lost = joined(holes(disk, guards, &log, shard, segment));
     damage.exact = true;
@@ -122,12 +120,6 @@ fn holes(disk: &dyn Disk, guards: Guards, log: &str, shard: &Shard, segment: &Se
     sweep.filter_map(hole).collect()
 }
 
-fn open(disk: &dyn Disk, folder: &str, segment: &Segment) -> io::Result<Files> {
-    let log = disk.open(&log_path(folder, segment.base, segment.revision), false)?;
-    let index = disk.open(&index_path(folder, segment.base, segment.revision), false)?;
-    Ok(Files { log, index })
-}
-
 fn read_topics(
     disk: &dyn Disk,
     guards: Guards,
@@ -136,8 +128,8 @@ fn read_topics(
     state: &mut State,
 ) -> Result<Option<Damage>, OpenError> {
     let path = log_path(folder, segment.base, segment.revision);
-    let files = open(disk, folder, segment).map_err(doing("opening", &path))?;
-    let mut walk = Walk::from(&files, segment, guards, segment.base, 1 << 20);
+    let log = disk.open(&path, false).map_err(doing("opening", &path))?;
+    let mut walk = Walk::plain(&Arc::new(Files { log, index: None }), segment, guards, 1 << 20);
     let mut until = segment.base;
     let (at, what) = loop {
         match walk.next() {
@@ -147,6 +139,7 @@ fn read_topics(
             },
             Ok(None) => return Ok(None),
             Err(Lost::Io(e)) => return Err(doing("reading", &path)(e)),
+            Err(Lost::Index) => break (None, "its index is lost".to_owned()),
             Err(Lost::Damaged(at, what)) => break (Some(at), what),
         }
     };

@@ -55,6 +55,11 @@ impl Slots {
         self.0.iter().flatten().max_by_key(|c| c.generation)
     }
 
+    /// The oldest file of append times that each counts on.
+    pub(crate) fn times(&self) -> [Option<u64>; 2] {
+        [0, 1].map(|i: usize| self.0[i].as_ref().map(|c| c.times.first))
+    }
+
     pub(crate) fn positions(&self) -> [Option<Position>; 2] {
         [0, 1].map(|i: usize| self.0[i].as_ref().map(|c| c.wal))
     }

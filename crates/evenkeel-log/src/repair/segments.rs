@@ -4,9 +4,11 @@
 //! that nothing refers to.
 
 use std::io;
+use std::sync::Arc;
 
 use evenkeel_model::Timestamp;
 
+use crate::calendar::{self, Run};
 use crate::disk::File;
 use crate::safeguard::{Guards, Safeguard};
 use crate::segment::append::{Growing, Site};
@@ -27,7 +29,9 @@ pub(super) fn rewrite(site: Site<'_>, state: &mut State, file: &str) -> io::Resu
         partition.segments.iter().find(is_it).map(|segment| (place, folder.clone(), *segment))
     });
     let Some((place, folder, old)) = named else { return Ok(()) };
-    let times = Times::of(site, &folder, &old);
+    let parts = calendar::of(site, state.times, place, old.base, old.end)?;
+    let runs = calendar::joined(parts, old.base, old.end);
+    let times = Times::of(site, &folder, &old, runs);
     let new = write(site, &folder, &old, &times)?;
     if let Some(partition) = state.at_mut(place) {
         partition.segments.iter_mut().filter(|s| s.base == old.base).for_each(|s| *s = new);
@@ -85,25 +89,28 @@ fn whole<'a>(
 
 /// When the batches of a segment were taken, from whatever still tells.
 struct Times {
-    index: Option<Box<dyn File>>,
+    /// What checkpoints kept; none where that is not all of it.
+    runs: Vec<Run>,
+    index: Option<Arc<dyn File>>,
     segment: Segment,
     guards: Guards,
 }
 
 impl Times {
-    fn of(site: Site<'_>, folder: &str, old: &Segment) -> Times {
-        let index = site.disk.open(&index_path(folder, old.base, old.revision), false).ok();
-        Times { index, segment: *old, guards: site.options.guards() }
+    fn of(site: Site<'_>, folder: &str, old: &Segment, runs: Vec<Run>) -> Times {
+        let index = site.disk.open(&index_path(folder, old.base, old.revision), false).ok().map(Arc::from);
+        Times { runs, index, segment: *old, guards: site.options.guards() }
     }
 
     /// The creation time stands in where nothing tells.
     fn of_batch(&self, base: u64, created: Timestamp) -> Timestamp {
         let entry = || {
-            let index = Index { file: &**self.index.as_ref()?, segment: &self.segment, guards: self.guards };
+            let index = Index { file: self.index.clone(), segment: self.segment, guards: self.guards };
             let number = index.partition_point(|e| e.offset <= base)?.checked_sub(1)?;
             index.entry(number).map(|entry| entry.appended)
         };
         let bounded = || created.clamp(self.segment.first_at, self.segment.last_at.max(self.segment.first_at));
-        entry().unwrap_or_else(bounded)
+        let run = self.runs.partition_point(|run| run.offset <= base).checked_sub(1).map(|at| self.runs[at].at);
+        run.or_else(entry).unwrap_or_else(bounded)
     }
 }

@@ -11,11 +11,15 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
+use evenkeel_model::Timestamp;
+
 use super::index::{ENTRY, Entry, STRIDE};
 use super::{Segment, index_path, log_path};
+use crate::calendar::{Part, Run};
 use crate::disk::{Disk, File};
 use crate::options::Options;
 use crate::safeguard::Safeguard;
+use crate::state::Place;
 use crate::stats::Stats;
 use crate::tail::Held;
 
@@ -30,11 +34,10 @@ pub(crate) struct Site<'a> {
     pub(crate) stats: &'a Stats,
 }
 
-/// The files of a segment that were written and not flushed.
+/// A segment's log that was written and not flushed. Its index is derived and needs no flush.
 #[derive(Clone)]
 pub(crate) struct Dirty {
     log: Arc<dyn File>,
-    index: Arc<dyn File>,
     /// What the device was not yet asked to begin with.
     left: Range<u64>,
 }
@@ -48,13 +51,8 @@ impl Dirty {
 
     /// Makes it durable.
     pub(crate) fn flush(&self, site: Site<'_>) -> io::Result<()> {
-        let guards = site.options.guards();
-        if guards.on(Safeguard::SegmentFlush) {
+        if site.options.guards().on(Safeguard::SegmentFlush) {
             self.log.flush()?;
-            site.stats.flushed();
-        }
-        if guards.on(Safeguard::IndexFlush) {
-            self.index.flush()?;
             site.stats.flushed();
         }
         Ok(())
@@ -84,7 +82,7 @@ impl Growing {
         let mut segment = self.segment;
         let mut entries = Vec::new();
         for batch in batches {
-            note(&mut segment, &mut entries, batch);
+            note(&mut segment, &mut entries, batch.base, batch.end(), batch.appended, batch.bytes.len());
         }
         let parts: Vec<&[u8]> = batches.iter().map(|b| &*b.bytes).collect();
         self.log.write_parts_at(&parts, self.segment.log_bytes)?;
@@ -107,31 +105,39 @@ impl Growing {
 
     /// What must be flushed before a checkpoint counts it.
     pub(crate) fn dirty(&self) -> Dirty {
-        Dirty { log: self.log.clone(), index: self.index.clone(), left: self.started..self.segment.log_bytes }
+        Dirty { log: self.log.clone(), left: self.started..self.segment.log_bytes }
     }
 }
 
 /// Adds a batch to what is known of a segment, and its entry where it needs one.
-fn note(segment: &mut Segment, entries: &mut Vec<u8>, batch: &Held) {
+pub(super) fn note(
+    segment: &mut Segment,
+    entries: &mut Vec<u8>,
+    base: u64,
+    end: u64,
+    appended: Timestamp,
+    bytes: usize,
+) {
     let first = segment.log_bytes == 0;
-    if first || segment.last_at != batch.appended || segment.log_bytes >= segment.indexed + STRIDE {
-        let entry = Entry { offset: batch.base, position: segment.log_bytes, appended: batch.appended };
+    if first || segment.last_at != appended || segment.log_bytes >= segment.indexed + STRIDE {
+        let entry = Entry { offset: base, position: segment.log_bytes, appended };
         entry.put(entries, segment.base);
         segment.indexed = segment.log_bytes;
         segment.index_bytes += ENTRY;
     }
     if first {
-        segment.first_at = batch.appended;
+        segment.first_at = appended;
     }
-    segment.log_bytes += batch.bytes.len() as u64;
-    segment.end = batch.end();
-    segment.last_at = batch.appended;
+    segment.log_bytes += bytes as u64;
+    segment.end = end;
+    segment.last_at = appended;
 }
 
 /// The segments of one partition on their way.
 pub(crate) struct Appender {
+    place: Place,
     folder: String,
-    /// Where the next segment's files begin to be known; `None` until the first write.
+    /// `None` until the first write.
     growing: Option<Growing>,
     /// Segments that changed and were not taken by [`Appender::changed`].
     changed: Vec<Segment>,
@@ -139,15 +145,29 @@ pub(crate) struct Appender {
     sealed: Vec<Dirty>,
     /// Something was written since [`Appender::dirty`].
     written: bool,
+    /// What was written since [`Appender::changed`], by weight.
+    weight: usize,
+    /// When what was written since [`Appender::dirty`] was taken.
+    times: Vec<Run>,
     /// A file was made since [`Appender::dirty`].
     created: bool,
 }
 
 impl Appender {
     /// Goes on behind `last`, the segment that still grows, if there is one.
-    pub(crate) fn new(site: Site<'_>, folder: String, last: Option<Segment>) -> io::Result<Appender> {
+    pub(crate) fn new(site: Site<'_>, place: Place, folder: String, last: Option<Segment>) -> io::Result<Appender> {
         let growing = last.map(|segment| Growing::open(site, &folder, segment)).transpose()?;
-        Ok(Appender { folder, growing, changed: Vec::new(), sealed: Vec::new(), written: false, created: false })
+        Ok(Appender {
+            place,
+            folder,
+            growing,
+            changed: Vec::new(),
+            sealed: Vec::new(),
+            written: false,
+            weight: 0,
+            times: Vec::new(),
+            created: false,
+        })
     }
 
     /// Writes batches behind all others, in as many segments of at most `bytes_max` as they need.
@@ -159,10 +179,21 @@ impl Appender {
                 continue;
             };
             growing.write(&batches[..fitting])?;
-            self.written = true;
+            self.written(&batches[..fitting]);
             batches = &batches[fitting..];
         }
         Ok(())
+    }
+
+    /// Notes what was written.
+    fn written(&mut self, batches: &[Held]) {
+        self.written = true;
+        for batch in batches {
+            self.weight += batch.weight();
+            if self.times.last().is_none_or(|run| run.at != batch.appended) {
+                self.times.push(Run { offset: batch.base, at: batch.appended });
+            }
+        }
     }
 
     /// Seals the segment that grows and begins the next.
@@ -182,11 +213,17 @@ impl Appender {
         self.growing.as_ref().map(|g| g.segment.end)
     }
 
-    /// The segments that changed since the last call, the one that grows among them.
-    pub(crate) fn changed(&mut self) -> Vec<Segment> {
-        let mut changed = std::mem::take(&mut self.changed);
-        changed.extend(self.growing.as_ref().map(Growing::segment));
-        changed
+    /// What changed since the last call.
+    pub(crate) fn changed(&mut self) -> Note {
+        let mut segments = std::mem::take(&mut self.changed);
+        segments.extend(self.growing.as_ref().map(Growing::segment));
+        Note { place: self.place, segments, weight: std::mem::take(&mut self.weight) }
+    }
+
+    /// The times of what was written since the last [`Appender::dirty`].
+    pub(crate) fn times(&self) -> Option<Part> {
+        let part = |end| Part { place: self.place, generation: u64::MAX, end, runs: self.times.clone() };
+        self.end().filter(|_| !self.times.is_empty()).map(part)
     }
 
     /// What must be flushed before a checkpoint counts what was written since the last call.
@@ -198,7 +235,9 @@ impl Appender {
         }
         self.written = false;
         let folder = std::mem::take(&mut self.created).then(|| self.folder.clone());
-        Unflushed { files, folder }
+        let times = self.times();
+        self.times.clear();
+        Unflushed { files, folder, times }
     }
 }
 
@@ -218,4 +257,15 @@ pub(crate) struct Unflushed {
     pub(crate) files: Vec<Dirty>,
     /// Its folder, if it has new names.
     pub(crate) folder: Option<String>,
+    /// When it was taken; a checkpoint keeps that.
+    pub(crate) times: Option<Part>,
+}
+
+/// A partition's segments as they are now written.
+pub(crate) struct Note {
+    pub(crate) place: Place,
+    /// Those that changed, the one that grows last.
+    pub(crate) segments: Vec<Segment>,
+    /// What waits no more, by weight.
+    pub(crate) weight: usize,
 }

@@ -2,8 +2,11 @@
 //!
 //! There is one for each batch whose append time differs from that of the batch before, and at
 //! least one for every 4 KiB of log. A position is a hint that the batch found there must bear
-//! out; append times are kept nowhere else. An entry that does not match its checksum is ignored
-//! together with all of its index, and the log is walked from its beginning.
+//! out. An index is derived: it is never flushed, and one that is missing, short or has an entry
+//! that does not match its checksum is made again, byte by byte, from the log and the times that
+//! checkpoints keep ([`crate::calendar`]).
+
+use std::sync::Arc;
 
 use bytes::{Buf, BufMut};
 use evenkeel_model::Timestamp;
@@ -55,20 +58,21 @@ fn checksum(base: u64, entry: &[u8]) -> u32 {
 }
 
 /// A segment's index, searched in the file.
-pub(crate) struct Index<'a> {
-    pub(crate) file: &'a dyn File,
-    pub(crate) segment: &'a Segment,
+pub(crate) struct Index {
+    /// `None` when it is gone.
+    pub(crate) file: Option<Arc<dyn File>>,
+    pub(crate) segment: Segment,
     pub(crate) guards: Guards,
 }
 
-impl Index<'_> {
+impl Index {
     pub(crate) fn count(&self) -> u64 {
         self.segment.index_bytes / ENTRY
     }
 
     pub(crate) fn entry(&self, number: u64) -> Option<Entry> {
         let mut bytes = [0; ENTRY as usize];
-        self.file.read_at(&mut bytes, number * ENTRY).ok()?;
+        self.file.as_ref()?.read_at(&mut bytes, number * ENTRY).ok()?;
         Entry::get(&bytes, self.segment.base, self.guards)
     }
 
@@ -76,7 +80,7 @@ impl Index<'_> {
     pub(crate) fn run(&self, number: u64) -> Option<Vec<Entry>> {
         let count = (self.count() - number).min(RUN);
         let mut bytes = vec![0; usize::try_from(count * ENTRY).ok()?];
-        self.file.read_at(&mut bytes, number * ENTRY).ok()?;
+        self.file.as_ref()?.read_at(&mut bytes, number * ENTRY).ok()?;
         bytes.chunks_exact(ENTRY as usize).map(|b| Entry::get(b, self.segment.base, self.guards)).collect()
     }
 

@@ -1,9 +1,12 @@
 //! Reading batches from a segment, with the time at which the log took each.
 //!
 //! Each batch is checked before it is believed. A small read touches a few index entries and the
-//! batches that it returns, never the whole segment, unless the index is damaged.
+//! batches that it returns, never the whole segment. Batches are slices of what one read of the
+//! file gave, without a copy. An index that is missing, short or damaged is reported
+//! ([`Lost::Index`]), so that the caller can have it derived anew and go on.
 
 use std::io;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use evenkeel_model::Timestamp;
@@ -33,40 +36,64 @@ pub(crate) enum Lost {
     Io(io::Error),
     /// The bytes at this position of the log are damaged.
     Damaged(u64, String),
+    /// The index cannot be used. The log may be whole.
+    Index,
 }
 
 /// The two files of a segment.
 pub(crate) struct Files {
     pub(crate) log: Box<dyn File>,
-    pub(crate) index: Box<dyn File>,
+    /// `None` when it is gone.
+    pub(crate) index: Option<Arc<dyn File>>,
 }
 
 /// Walks over the batches of a segment, from the one that holds an offset.
-pub(crate) struct Walk<'a> {
-    files: &'a Files,
-    segment: &'a Segment,
+pub(crate) struct Walk {
+    files: Arc<Files>,
+    segment: Segment,
     guards: Guards,
     position: u64,
     offset: u64,
-    chunk: Vec<u8>,
+    chunk: Bytes,
     chunk_at: u64,
     read: usize,
-    times: Times<'a>,
+    times: Times,
 }
 
-impl<'a> Walk<'a> {
+impl Walk {
     /// Begins at the batch that holds `offset`, or a little before it. `bytes` is about what the
     /// caller wants to read.
-    pub(crate) fn from(files: &'a Files, segment: &'a Segment, guards: Guards, offset: u64, bytes: usize) -> Walk<'a> {
-        let index = Index { file: &*files.index, segment, guards };
+    pub(crate) fn from(files: &Arc<Files>, segment: &Segment, guards: Guards, offset: u64, bytes: usize) -> Walk {
+        let index = Index { file: files.index.clone(), segment: *segment, guards };
         let entry = index.partition_point(|e| e.offset <= offset).and_then(|n| {
             let number = n.checked_sub(1)?;
             Some((number, index.entry(number).filter(|e| e.position < segment.log_bytes)?))
         });
-        let (position, start) = entry.map_or((0, segment.base), |(_, e)| (e.position, e.offset));
-        let times = Times { index, run: Vec::new(), next: entry.map(|(n, _)| n), now: None };
-        let read = bytes.clamp(READ_MIN, READ_MAX);
-        Walk { files, segment, guards, position, offset: start, chunk: Vec::new(), chunk_at: 0, read, times }
+        let mut walk = Walk::plain(files, segment, guards, bytes);
+        walk.times = match entry {
+            Some((number, entry)) => {
+                (walk.position, walk.offset) = (entry.position, entry.offset);
+                Times::Indexed { index, run: Vec::new(), next: number, now: None }
+            }
+            None => Times::Lost,
+        };
+        walk
+    }
+
+    /// Begins at the segment's beginning and does without the index: append times are guessed from
+    /// creation times, within what the checkpoint says of the segment.
+    pub(crate) fn plain(files: &Arc<Files>, segment: &Segment, guards: Guards, bytes: usize) -> Walk {
+        Walk {
+            files: files.clone(),
+            segment: *segment,
+            guards,
+            position: 0,
+            offset: segment.base,
+            chunk: Bytes::new(),
+            chunk_at: 0,
+            read: bytes.clamp(READ_MIN, READ_MAX),
+            times: Times::Guessed(segment.first_at),
+        }
     }
 
     /// The next batch; `None` at the segment's end.
@@ -74,7 +101,7 @@ impl<'a> Walk<'a> {
         if self.position >= self.segment.log_bytes {
             return Ok(None);
         }
-        let head = Head::parse(self.bytes(HEAD_BYTES)?).map_err(|e| self.damaged(&e.to_string()))?;
+        let head = Head::parse(&self.bytes(HEAD_BYTES)?).map_err(|e| self.damaged(&e.to_string()))?;
         let position = self.position;
         // Compaction leaves gaps, between batches and within them.
         let dense = self.segment.revision == 0;
@@ -82,17 +109,15 @@ impl<'a> Walk<'a> {
         if !follows || head.end() > self.segment.end {
             return Err(self.damaged("a batch has an offset that does not belong there"));
         }
-        let guards = self.guards;
         let bytes = self.bytes(head.bytes)?;
-        if guards.on(Safeguard::BatchChecksum)
-            && let Err(e) = batch::verify(bytes)
+        if self.guards.on(Safeguard::BatchChecksum)
+            && let Err(e) = batch::verify(&bytes)
         {
             return Err(Lost::Damaged(position, e.to_string()));
         }
-        let bytes = Bytes::copy_from_slice(bytes);
+        let appended = self.times.of(&head, &self.segment).ok_or(Lost::Index)?;
         self.position += head.bytes as u64;
         self.offset = head.end();
-        let appended = self.times.of(head.base).unwrap_or(head.max_time);
         Ok(Some(Found { base: head.base, end: head.end(), appended, bytes }))
     }
 
@@ -102,19 +127,19 @@ impl<'a> Walk<'a> {
 
     /// Reads so much from the present position.
     fn read_chunk(&mut self, size: usize) -> Result<(), Lost> {
-        self.chunk.resize(size, 0);
-        let read = self.files.log.read_at(&mut self.chunk, self.position);
-        if read.is_err() {
-            self.chunk.clear();
-        }
-        match read {
+        let mut chunk = vec![0; size];
+        match self.files.log.read_at(&mut chunk, self.position) {
             Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Err(self.damaged("the file ends too early")),
-            done => done.map_err(Lost::Io),
+            Err(e) => Err(Lost::Io(e)),
+            Ok(()) => {
+                self.chunk = chunk.into();
+                Ok(())
+            }
         }
     }
 
     /// `count` bytes from the present position, within the segment.
-    fn bytes(&mut self, count: usize) -> Result<&[u8], Lost> {
+    fn bytes(&mut self, count: usize) -> Result<Bytes, Lost> {
         let left = self.segment.log_bytes - self.position;
         if count as u64 > left {
             return Err(self.damaged("a batch reaches beyond the segment"));
@@ -130,41 +155,64 @@ impl<'a> Walk<'a> {
             self.chunk_at = self.position;
         }
         let from = usize::try_from(self.position - self.chunk_at).unwrap_or(usize::MAX);
-        Ok(&self.chunk[from..from + count])
+        Ok(self.chunk.slice(from..from + count))
     }
 }
 
 /// Append times, in step with a walk.
-struct Times<'a> {
-    index: Index<'a>,
-    run: Vec<Entry>,
-    /// The number of the next entry to load; `None` when the index is damaged.
-    next: Option<u64>,
-    now: Option<Timestamp>,
+enum Times {
+    /// From the index.
+    Indexed {
+        index: Index,
+        /// Entries that were read and not passed, the next one last.
+        run: Vec<Entry>,
+        /// The number of the next entry to read.
+        next: u64,
+        now: Option<Timestamp>,
+    },
+    /// From creation times: the latest so far.
+    Guessed(Timestamp),
+    /// The index is not what it should be.
+    Lost,
 }
 
-impl Times<'_> {
-    fn of(&mut self, base: u64) -> Option<Timestamp> {
-        loop {
-            if self.run.is_empty() {
-                match self.next? {
-                    number if number < self.index.count() => {
-                        let run = self.index.run(number);
-                        self.next = run.as_ref().map(|run| number + run.len() as u64);
-                        self.run = run.unwrap_or_default();
-                        self.run.reverse();
-                    }
-                    _ => return self.now,
-                }
+impl Times {
+    /// When the batch of that head was taken; `None` when the index cannot tell.
+    fn of(&mut self, head: &Head, segment: &Segment) -> Option<Timestamp> {
+        let told = match self {
+            Times::Indexed { index, run, next, now } => indexed(index, run, next, now, head.base),
+            Times::Guessed(latest) => {
+                *latest = head.max_time.max(*latest).min(segment.last_at);
+                Some(*latest)
             }
-            match self.run.last() {
-                Some(entry) if entry.offset <= base => {
-                    self.now = Some(entry.appended);
-                    self.run.pop();
-                }
-                Some(_) => return self.now,
-                None => self.now = None,
+            Times::Lost => None,
+        };
+        if told.is_none() {
+            *self = Times::Lost;
+        }
+        told
+    }
+}
+
+fn indexed(
+    index: &Index,
+    run: &mut Vec<Entry>,
+    next: &mut u64,
+    now: &mut Option<Timestamp>,
+    base: u64,
+) -> Option<Timestamp> {
+    loop {
+        if run.is_empty() && *next < index.count() {
+            *run = index.run(*next)?;
+            *next += run.len() as u64;
+            run.reverse();
+        }
+        match run.last() {
+            Some(entry) if entry.offset <= base => {
+                *now = Some(entry.appended);
+                run.pop();
             }
+            _ => return *now,
         }
     }
 }

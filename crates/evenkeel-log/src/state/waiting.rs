@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 
 use super::{Partition, Place, State};
-use crate::write_back::{Note, merge};
+use crate::segment::append::Note;
+use crate::write_back::merge;
 
 /// The batches in memory, over all partitions.
 #[derive(Debug, Default)]

@@ -6,7 +6,8 @@ use crate::sim::SimDisk;
 use crate::wal::header::{FileHeader, GROUP_BYTES, GroupHeader, Kind};
 use crate::wal::{BLOCK, FIRST_GROUP};
 use crate::{DamageKind, OpenError, ReadError, ReadLimit, Safeguard};
-use evenkeel_model::{Shard, Timestamp};
+use evenkeel_model::{Shard, Stored, Timestamp};
+use std::time::Duration;
 
 type Proven = Result<(), String>;
 
@@ -136,6 +137,35 @@ pub(super) fn a_damaged_index_is_not_believed(without: Option<Safeguard>) -> Pro
     rig.open().map_err(|e| e.to_string())?;
     let read = rig.log().read(&shard, 0, ReadLimit::default()).map_err(|e| e.to_string())?;
     if read == told { Ok(()) } else { Err(format!("it says {:?}", read.first().map(|s| s.appended))) }
+}
+
+pub(super) fn damaged_times_are_not_believed(without: Option<Safeguard>) -> Proven {
+    let mut rig = flushed_away(12, without)?;
+    rig.clock.advance(Duration::from_millis(5));
+    rig.append(0, "third").map_err(|e| e.to_string())?;
+    rig.log().flush().map_err(|e| e.to_string())?;
+    let shard = Shard::new("t", 0);
+    let index = "topics/t-0@1/00000000000000000000.index";
+    let told = rig.log().read(&shard, 0, ReadLimit::default()).map_err(|e| e.to_string())?;
+    for damage in [false, true] {
+        rig.kill();
+        rig.disk.lose(index);
+        if damage {
+            // The second record, one offset and 1,000 µs behind the first, seems to be later.
+            let path = "times/0000000000000001.times";
+            let at = find(&rig.disk.bytes(path).ok_or("no times")?, &[0x01, 0xd0, 0x0f]);
+            flip(&rig.disk, path, at + 2);
+        }
+        rig.open().map_err(|e| e.to_string())?;
+        let read = rig.log().read(&shard, 0, ReadLimit::default()).map_err(|e| e.to_string())?;
+        let whole = read == told;
+        let off = |(read, told): (&Stored, &Stored)| (read.appended.micros() - told.appended.micros()).abs();
+        let guessed = read.iter().zip(&told).all(|pair| off(pair) < 1000);
+        if !(whole || damage && guessed) {
+            return Err(format!("{:?}", read.iter().map(|s| s.appended).collect::<Vec<_>>()));
+        }
+    }
+    Ok(())
 }
 
 /// A log whose records are in segments only.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes};
 use evenkeel_model::Timestamp;
 
+use crate::calendar::Extent;
 use crate::checkpoint::{Checkpoint, PartitionAt};
 use crate::control::{self, Fact};
 use crate::safeguard::Guards;
@@ -88,6 +89,7 @@ fn checkpoint() -> Checkpoint {
         generation: 2,
         wal: Position { file: 3, at: 8192, lsn: 7, previous: 0x0102_0304 },
         last_at: Timestamp::from_micros(5),
+        times: Extent { first: 1, file: 2, at: 768 },
         topics: Some(vec![(1, Topic { name: "t".into(), partitions: 3, settings })]),
         partitions: vec![PartitionAt {
             place: Place { topic: 1, partition: 2 },
@@ -117,10 +119,11 @@ fn a_slot_has_these_bytes() {
     assert_eq!(hex(&bytes[..12]), "45564b534c4f540a02000000");
     assert_eq!(bytes[16..24], (bytes.len() as u64).to_le_bytes());
     let position = concat!(
-        "01002c00000000000000",                                     // section 1 of 44 bytes
+        "01004400000000000000",                                     // section 1 of 68 bytes
         "0200000000000000",                                         // generation
         "03000000000000000020000000000000070000000000000004030201", // where the log goes on
         "0500000000000000",                                         // when
+        "010000000000000002000000000000000003000000000000",         // append times
     );
     let topics = concat!("02001300000000000000", "01000000", "0b000000", "0102010174030000000000");
     let partitions = concat!(
@@ -188,7 +191,7 @@ fn a_slot_of_version_1_is_still_read() {
     for number in [10, 12, 200, 32, 0, 4, 5] {
         slot.put_u64_le(number);
     }
-    let mut expected = Checkpoint { topics: None, machine: Bytes::new(), ..checkpoint() };
+    let mut expected = Checkpoint { times: Extent::default(), topics: None, machine: Bytes::new(), ..checkpoint() };
     expected.partitions[0].leader_epoch = 0;
     (expected.partitions[0].cleaned, expected.partitions[0].plain) = (0, true);
     expected.partitions[0].segments[0].revision = 0;

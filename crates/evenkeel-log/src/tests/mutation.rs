@@ -16,7 +16,8 @@ fn proof(safeguard: Safeguard) -> Proof {
         | Safeguard::WalFolderSync
         | Safeguard::RecoveredFlush
         | Safeguard::SegmentFlush
-        | Safeguard::IndexFlush
+        | Safeguard::TimesFlush
+        | Safeguard::TimesFolderSync
         | Safeguard::SegmentFolderSync
         | Safeguard::TopicsFolderSync
         | Safeguard::SlotWrite
@@ -31,6 +32,7 @@ fn proof(safeguard: Safeguard) -> Proof {
         Safeguard::BatchChecksum => damage::a_damaged_segment_is_reported,
         Safeguard::SentChecksum => producers::a_batch_that_was_damaged_on_its_way_is_refused,
         Safeguard::IndexChecksum => damage::a_damaged_index_is_not_believed,
+        Safeguard::TimesChecksum => damage::damaged_times_are_not_believed,
         Safeguard::BothSlots => damage::one_damaged_slot_loses_nothing,
         Safeguard::Sealing => damage::damage_to_a_sealed_last_group_is_reported,
     }

@@ -20,7 +20,7 @@ pub(super) fn look(
         Ok(opened) => opened,
         Err(e) => return note(format!("it cannot be read: {e}")),
     };
-    let index = Index { file: &*opened, segment, guards };
+    let index = Index { file: Some(opened.into()), segment: *segment, guards };
     for number in 0..index.count() {
         match index.entry(number) {
             None => return note(format!("entry {number} is damaged")),
