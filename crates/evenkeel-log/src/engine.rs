@@ -17,13 +17,13 @@ use crate::handles::Handles;
 use crate::handover::Handover;
 use crate::options::Options;
 use crate::queue::Job;
-use crate::segment::append::Site;
+use crate::segment::append::{Dirty, Site};
 use crate::state::State;
 use crate::stats::Stats;
 use crate::ticket::{News, held};
 use crate::wal::files::Files;
 use crate::wal::is_full;
-use crate::write_back::{Access, Demand, WriteBack};
+use crate::write_back::{Access, Demand, WriteBack, flush_failed};
 use crate::{AppendError, Damage};
 
 /// How long the flusher waits on a full disk before it tries again.
@@ -109,7 +109,13 @@ impl Shared {
         if let Some(why) = self.stopped() {
             return Err(io::Error::other(why));
         }
-        let done = held(&self.write_back).turn(self.site(), &mut Access::Shared(&self.state), demand);
+        let mut write_back = held(&self.write_back);
+        let done = write_back.turn(self.site(), &mut Access::Shared(&self.state), demand);
+        // An appender that helps itself leaves the device, which may be busy, to the thread.
+        let beginnings = if demand == Demand::Relief { Vec::new() } else { write_back.beginnings() };
+        drop(write_back);
+        let begun = || beginnings.iter().try_for_each(Dirty::start).map_err(flush_failed);
+        let done = done.and_then(|()| begun());
         if let Err(e) = &done
             && !is_full(e)
         {

@@ -84,7 +84,7 @@ impl Default for Options {
             writers: None,
             pending_bytes_max: 64 << 20,
             segment_bytes: 64 << 20,
-            flush_bytes: 64 << 20,
+            flush_bytes: 192 << 20,
             write_back_bytes: 4 << 20,
             unwritten_bytes_max: 64 << 20,
             open_segments_max: 2048,

@@ -27,7 +27,7 @@ use crate::disk::{Disk, LockError};
 use crate::machine::Memory;
 use crate::options::Options;
 use crate::safeguard::Guards;
-use crate::segment::append::Site;
+use crate::segment::append::{Dirty, Site};
 use crate::state::State;
 use crate::stats::Stats;
 use crate::wal::files::WalFile;
@@ -128,7 +128,9 @@ impl Replay<'_> {
             return Ok(());
         }
         self.checked = true;
-        match self.write_back.turn(site, &mut Access::Own(state), Demand::Usual) {
+        let done = self.write_back.turn(site, &mut Access::Own(state), Demand::Usual);
+        let begun = self.write_back.beginnings().iter().try_for_each(Dirty::start);
+        match done.and(begun) {
             Err(e) if is_full(&e) => {
                 // Memory has to do, as it does for appends until the disk has room again.
                 self.site = None;

@@ -1,7 +1,8 @@
 //! Write-back: durable batches go from memory to their segments, long before a checkpoint.
 //!
-//! Batches are gathered per partition, and a turn takes those that are worth a write; under
-//! pressure it takes all. What was written may leave memory: readers find it in the page cache, and
+//! Batches are gathered per partition. A turn takes partitions that are worth a write, and when too
+//! much waits the largest of the others, a little at a time, so that the device gets a steady stream
+//! and appends never wait behind a burst. What was written may leave memory: readers find it in the page cache, and
 //! the write-ahead log still has it, so nothing here is flushed, and nothing counts before a
 //! checkpoint ([`crate::flusher`]) has flushed what [`WriteBack::unflushed`] gives it.
 //!
@@ -19,7 +20,7 @@ use crate::Retention;
 use crate::calendar::Part;
 use crate::retention::segment_bytes;
 use crate::segment::Segment;
-use crate::segment::append::{Appender, Note, Site, Unflushed};
+use crate::segment::append::{Appender, Dirty, Note, Site, Unflushed};
 use crate::state::{Place, State};
 use crate::tail::Held;
 
@@ -36,8 +37,10 @@ const NOTES: usize = 64;
 /// What a turn is to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Demand {
-    /// The partitions that are worth it; all, if the rest is more than half of what may wait.
+    /// The partitions that are worth it, and the largest others down to half of what may wait.
     Usual,
+    /// As little as makes room for more.
+    Relief,
     /// Everything of groups before this one.
     Before(u64),
 }
@@ -76,6 +79,8 @@ pub(crate) struct WriteBack {
     folders: bool,
     /// Segments that changed since [`WriteBack::forget_changes`].
     changed: BTreeMap<Place, Vec<Segment>>,
+    /// What the device should begin with.
+    beginnings: Vec<Dirty>,
     turns: u64,
 }
 
@@ -99,31 +104,24 @@ impl WriteBack {
     /// Writes what is demanded, and lets go of memory.
     pub(crate) fn turn(&mut self, site: Site<'_>, state: &mut Access<'_>, demand: Demand) -> io::Result<()> {
         self.turns += 1;
-        let worth = match demand {
-            Demand::Usual => WORTH,
-            Demand::Before(_) => 0,
-        };
-        let done = self.pass(site, state, worth, demand);
-        let left = state.look(State::unwritten);
-        let done = match demand {
-            Demand::Usual if left > site.options.unwritten_bytes_max / 2 => {
-                done.and_then(|()| self.pass(site, state, 0, demand))
+        let (places, before) = match demand {
+            Demand::Usual => (state.look(|state| worthy(state, site.options.unwritten_bytes_max / 2)), u64::MAX),
+            Demand::Relief => {
+                let goal = site.options.unwritten_bytes_max.saturating_sub(site.options.write_back_bytes);
+                (state.look(|state| worthy(state, goal)), u64::MAX)
             }
-            _ => done,
+            Demand::Before(lsn) => (state.look(|state| state.waiting(0)), lsn),
         };
+        let done = self.pass(site, state, places, before);
         state.change(|state| state.evict(site.options.tail_bytes));
         done.and_then(|()| self.close_unused(site))
     }
 
-    /// Writes the partitions of which so many bytes wait.
-    fn pass(&mut self, site: Site<'_>, state: &mut Access<'_>, worth: usize, demand: Demand) -> io::Result<()> {
-        let before = match demand {
-            Demand::Usual => u64::MAX,
-            Demand::Before(lsn) => lsn,
-        };
+    /// Writes these partitions.
+    fn pass(&mut self, site: Site<'_>, state: &mut Access<'_>, places: Vec<Place>, before: u64) -> io::Result<()> {
         let mut notes = Vec::new();
         let mut done = Ok(());
-        for place in state.look(|state| state.waiting(worth)) {
+        for place in places {
             done = self.write_place(site, state, place, before);
             notes.extend(self.note(place));
             if done.is_err() {
@@ -162,7 +160,9 @@ impl WriteBack {
 
     /// What changed in the segments of a partition.
     fn note(&mut self, place: Place) -> Option<Note> {
-        let note = self.appenders.get_mut(&place)?.appender.changed();
+        let appender = &mut self.appenders.get_mut(&place)?.appender;
+        let note = appender.changed();
+        self.beginnings.extend(appender.beginnings());
         merge(self.changed.entry(place).or_default(), &note.segments);
         Some(note)
     }
@@ -195,6 +195,12 @@ impl WriteBack {
             self.orphaned.push(Unflushed { files: Vec::new(), ..unflushed });
         }
         Ok(())
+    }
+
+    /// Gives away what the device should begin with: the caller lets go of this first, since asking
+    /// may take as long as the device is busy.
+    pub(crate) fn beginnings(&mut self) -> Vec<Dirty> {
+        std::mem::take(&mut self.beginnings)
     }
 
     /// Gives away what must be flushed before a checkpoint may count what was written, and which
@@ -235,6 +241,20 @@ pub(crate) struct Written {
     /// The folder of partitions has new names.
     pub(crate) folders: bool,
     pub(crate) changed: BTreeMap<Place, Vec<Segment>>,
+}
+
+/// The partitions to write now, the largest first: those that are worth it, and others until no
+/// more than `goal` waits.
+fn worthy(state: &State, goal: usize) -> Vec<Place> {
+    let mut left = state.unwritten();
+    let mut waiting: Vec<_> = state.waiting(0).into_iter().map(|place| (state.weight(place), place)).collect();
+    waiting.sort_unstable_by(|a, b| b.cmp(a));
+    let chosen = |(weight, place): (usize, Place)| {
+        let chosen = weight >= WORTH || left > goal;
+        left = left.saturating_sub(weight);
+        chosen.then_some(place)
+    };
+    waiting.into_iter().map_while(chosen).collect()
 }
 
 /// The next batches of a partition behind `from`, of groups before `before`.

@@ -23,8 +23,11 @@ use crate::state::Place;
 use crate::stats::Stats;
 use crate::tail::Held;
 
-/// The device is asked to begin with so many bytes of a segment at a time.
-const START: u64 = 1 << 20;
+/// The device is asked to begin with at least so many bytes of a segment at a time.
+const START: u64 = 256 << 10;
+
+/// What the cache keeps together.
+const PAGE: u64 = 4096;
 
 /// What everything that writes files needs.
 #[derive(Clone, Copy)]
@@ -90,12 +93,19 @@ impl Growing {
             self.index.write_at(&entries, self.segment.index_bytes)?;
         }
         self.segment = segment;
-        let whole = (segment.log_bytes - self.started) / START * START;
-        if whole > 0 {
-            self.log.start_write_back(self.started, whole)?;
-            self.started += whole;
-        }
         Ok(())
+    }
+
+    /// What the device should begin with, if it is enough by now.
+    fn beginning(&mut self) -> Option<Dirty> {
+        // The last page will be written again.
+        let upto = self.segment.log_bytes / PAGE * PAGE;
+        if upto < self.started + START {
+            return None;
+        }
+        let left = self.started..upto;
+        self.started = upto;
+        Some(Dirty { log: self.log.clone(), left })
     }
 
     /// What was written so far.
@@ -145,6 +155,8 @@ pub(crate) struct Appender {
     sealed: Vec<Dirty>,
     /// Something was written since [`Appender::dirty`].
     written: bool,
+    /// What the device should begin with, and was not told yet.
+    beginnings: Vec<Dirty>,
     /// What was written since [`Appender::changed`], by weight.
     weight: usize,
     /// When what was written since [`Appender::dirty`] was taken.
@@ -164,6 +176,7 @@ impl Appender {
             changed: Vec::new(),
             sealed: Vec::new(),
             written: false,
+            beginnings: Vec::new(),
             weight: 0,
             times: Vec::new(),
             created: false,
@@ -201,7 +214,7 @@ impl Appender {
         let next = Growing::open(site, &self.folder, Segment::at(base))?;
         self.created = true;
         if let Some(full) = self.growing.replace(next) {
-            full.dirty().start()?;
+            self.beginnings.push(full.dirty());
             self.sealed.push(full.dirty());
             self.changed.push(full.segment);
         }
@@ -218,6 +231,13 @@ impl Appender {
         let mut segments = std::mem::take(&mut self.changed);
         segments.extend(self.growing.as_ref().map(Growing::segment));
         Note { place: self.place, segments, weight: std::mem::take(&mut self.weight) }
+    }
+
+    /// What the device should begin with by now.
+    pub(crate) fn beginnings(&mut self) -> Vec<Dirty> {
+        let mut beginnings = std::mem::take(&mut self.beginnings);
+        beginnings.extend(self.growing.as_mut().and_then(Growing::beginning));
+        beginnings
     }
 
     /// The times of what was written since the last [`Appender::dirty`].

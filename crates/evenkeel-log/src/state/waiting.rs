@@ -50,6 +50,11 @@ impl State {
         self.arrivals.fresh.iter().filter(waits).copied().collect()
     }
 
+    /// What of a partition waits.
+    pub(crate) fn weight(&self, place: Place) -> usize {
+        self.at(place).map_or(0, |p| p.waiting)
+    }
+
     /// Has segments as they are now written.
     pub(crate) fn note_written(&mut self, notes: Vec<Note>) {
         for Note { place, segments, weight } in notes {

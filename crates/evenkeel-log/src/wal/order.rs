@@ -161,7 +161,7 @@ impl Order {
         if self.shared.state().unwritten() < self.shared.options.unwritten_bytes_max {
             return Ok(());
         }
-        match self.shared.write_back(Demand::Usual) {
+        match self.shared.write_back(Demand::Relief) {
             Ok(()) => Ok(()),
             Err(e) if is_full(&e) => Err(NoRoom::Full),
             Err(e) => Err(NoRoom::Stopped(self.shared.stop(&e.to_string()))),
