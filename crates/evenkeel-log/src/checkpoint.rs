@@ -100,7 +100,10 @@ impl Checkpoint {
         };
         let Position { file, at, lsn, .. } = checkpoint.wal;
         let is_counted = |number: u64| (1..=u64::MAX / 2).contains(&number);
-        if [checkpoint.generation, file, at, lsn].into_iter().all(is_counted) {
+        // Files of append times are gone through one by one; a log has a handful.
+        let times = checkpoint.times;
+        let is_handful = times.file < 1 << 32 && times.file.saturating_sub(times.first) < 1 << 16;
+        if [checkpoint.generation, file, at, lsn].into_iter().all(is_counted) && is_handful {
             Ok(checkpoint)
         } else {
             Err(Unfit::Broken("the checkpoint has numbers that no log counts to"))

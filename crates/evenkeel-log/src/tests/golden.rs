@@ -260,4 +260,9 @@ fn a_slot_with_numbers_that_no_log_counts_to_is_refused() {
         wrong.wal.lsn = lsn;
         assert!(Checkpoint::decode(&wrong.encode(), Guards::default()).is_err(), "group {lsn}");
     }
+    for file in [1 << 20, u64::MAX] {
+        let mut wrong = checkpoint();
+        wrong.times = Extent { first: 1, file, at: 0 };
+        assert!(Checkpoint::decode(&wrong.encode(), Guards::default()).is_err(), "file {file} of append times");
+    }
 }

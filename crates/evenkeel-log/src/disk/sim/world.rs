@@ -47,6 +47,11 @@ fn failed(what: &str) -> io::Error {
     io::Error::other(what.to_owned())
 }
 
+/// A place in a file, as far as files reach here.
+fn place(at: u64) -> io::Result<usize> {
+    usize::try_from(at).ok().filter(|at| *at <= 1 << 30).ok_or_else(|| io::ErrorKind::FileTooLarge.into())
+}
+
 impl World {
     pub(super) fn new(seed: u64) -> World {
         World {
@@ -267,7 +272,7 @@ impl World {
     /// Into the cache; a dying process may have got only part of it there, and a full disk takes
     /// what fits.
     fn put(&mut self, inode: usize, bytes: &[u8], at: u64, dies: bool) -> io::Result<()> {
-        let at = usize::try_from(at).map_err(|_| failed("file too large"))?;
+        let at = place(at)?;
         let short = self.fault(Fault::ShortWrite);
         let torn = short || (dies && self.random.below(2) == 0);
         let part = if torn { self.random.part(bytes.len()) } else { bytes.len() };
@@ -310,7 +315,7 @@ impl World {
         if self.change()? {
             return Err(failed("the power is off"));
         }
-        let size = usize::try_from(size).map_err(|_| failed("file too large"))?;
+        let size = place(size)?;
         self.inodes[inode].set_size(size);
         Ok(())
     }
