@@ -129,7 +129,9 @@ impl Log {
     /// Appends a set: all of it becomes durable and visible at once, or none of it.
     ///
     /// Sets of which one was awaited before the other was appended stand in that order; the order
-    /// of others is open. A set without records completes at once and is placed at the ends.
+    /// of others is open. A set without records completes at once and is placed at the ends. What is
+    /// handed back writes the set when it is first polled or waited for and the log is idle; until
+    /// then, or until it is dropped, the set may wait.
     pub fn append(&self, set: Set) -> Appending {
         match self.0.job(set) {
             Ok((work, ticket)) => Appending::submit(&self.0.pen, work, ticket),
@@ -347,6 +349,11 @@ impl Log {
         while self.0.shared.handover.try_turn() {
             self.0.pen.turn();
         }
+    }
+
+    /// Who writes, for steps by hand.
+    pub(crate) fn pen(&self) -> &Pen {
+        &self.0.pen
     }
 
     /// One step of the flusher, by hand.

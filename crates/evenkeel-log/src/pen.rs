@@ -13,7 +13,7 @@ use crate::engine::{Fuse, Shared};
 use crate::handover::{Handover, Turn};
 use crate::queue::Job;
 use crate::ticket::Caller;
-use crate::wal::writer::{Reply, Writer};
+use crate::wal::writer::{Begun, Reply, Writer};
 
 /// How long the log is idle before it seals.
 const SEAL_AFTER: Duration = Duration::from_millis(50);
@@ -92,26 +92,30 @@ impl Pen {
     /// One turn, which the caller has taken: one group at most, and its answers.
     pub(crate) fn turn(&self) {
         let fuse = Fuse(self.shared.clone());
-        let begun = self.writer.begin();
+        self.finish(self.writer.begin());
+        drop(fuse);
+    }
+
+    /// Writes what a turn ordered, and ends the turn.
+    fn finish(&self, begun: Begun) {
+        let Begun { launch, mut replies, sets, unsealed, wants } = begun;
         let mut turns = 1;
-        let mut replies = begun.replies;
-        if let Some(launch) = begun.launch {
+        if let Some(launch) = launch {
             let started = self.shared.clock.now();
             let done = launch.write(self.shared.options.guards());
             let took = self.shared.clock.now().since(started);
-            self.learn(begun.sets, u32::try_from(took.as_micros()).unwrap_or(u32::MAX));
+            self.learn(sets, u32::try_from(took.as_micros()).unwrap_or(u32::MAX));
             let landing = self.writer.land(launch, done);
             turns = landing.turns;
             replies.extend(landing.replies);
         }
-        self.writer.ask_flusher(&begun.wants);
+        self.writer.ask_flusher(&wants);
         self.handover().end_turns(turns);
-        if begun.unsealed {
+        if unsealed {
             // The log's thread sleeps until there is something to seal.
             self.handover().nudge();
         }
         replies.into_iter().for_each(Reply::say);
-        drop(fuse);
     }
 
     fn learn(&self, sets: usize, took_us: u32) {
@@ -126,6 +130,21 @@ impl Pen {
     /// Writes an empty group that vouches for the last one.
     pub(crate) fn seal(&self) {
         self.writer.seal();
+    }
+}
+
+/// Steps by hand.
+#[cfg(test)]
+impl Pen {
+    /// Begins a turn, if there is work and room for it where the log is: a group in the air, which
+    /// [`Pen::finish_by_hand`] writes.
+    pub(crate) fn begin_by_hand(&self) -> Option<Begun> {
+        (self.writer.stays_in_file() && self.handover().try_turn()).then(|| self.writer.begin())
+    }
+
+    /// Writes a group that was begun.
+    pub(crate) fn finish_by_hand(&self, begun: Begun) {
+        self.finish(begun);
     }
 }
 

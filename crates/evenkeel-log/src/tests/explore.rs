@@ -1,4 +1,4 @@
-//! Seeded histories: appends, topics, flushes, seals, kills and power cuts, in recovery too, each
+//! Seeded histories: appends, several groups in the air, topics, flushes, seals, kills and power cuts, in recovery too, each
 //! held against the reference model after every restart.
 
 use std::sync::Mutex;
@@ -143,11 +143,22 @@ fn append(rig: &Rig, model: &mut Model, dice: &mut Dice) -> Result<(), String> {
         return Ok(());
     }
     let mut pending: Vec<(u64, Appending)> = Vec::new();
+    let mut air = Vec::new();
+    let several = dice.roll(3) == 0;
     for _ in 0..=dice.roll(4) {
         let set = Set::appends((0..=dice.roll(3)).map(|_| part(rig, &topics, dice)).collect());
         let set = distinct(set, model);
         let id = model.submit(&set);
         pending.push((id, rig.log().append(set)));
+        if several {
+            rig.log().pen().handover().set_depth(4);
+            air.extend(rig.log().pen().begin_by_hand());
+        }
+    }
+    // Groups that are in the air together are written in any order.
+    while !air.is_empty() {
+        let next = usize::try_from(dice.roll(air.len() as u64)).unwrap_or(0);
+        rig.log().pen().finish_by_hand(air.swap_remove(next));
     }
     rig.log().step();
     for (id, mut appending) in pending {

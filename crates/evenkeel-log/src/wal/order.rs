@@ -234,6 +234,12 @@ impl Order {
         wanted
     }
 
+    /// True when the next group fits into this file, whatever it is.
+    #[cfg(test)]
+    pub(super) fn stays_in_file(&self) -> bool {
+        self.position.at + group_bytes(self.shared.options.group_bytes_max) <= self.limit(false)
+    }
+
     fn publish(&mut self) {
         let mut state = self.shared.state_mut();
         state.wal = self.position;

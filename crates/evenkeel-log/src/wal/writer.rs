@@ -123,4 +123,10 @@ impl Writer {
         let generation = self.shared.state().generation;
         held(&self.order).is_sealed(generation)
     }
+
+    /// True when the next group fits into this file, whatever it is.
+    #[cfg(test)]
+    pub(crate) fn stays_in_file(&self) -> bool {
+        held(&self.order).stays_in_file()
+    }
 }
