@@ -29,6 +29,10 @@ pub trait Disk: Send + Sync + 'static {
     fn remove_folder(&self, folder: &str) -> io::Result<()> {
         Err(io::Error::new(io::ErrorKind::Unsupported, format!("`{folder}` cannot be removed")))
     }
+    /// What is doubtful about the medium under the folder, where that is known.
+    fn warning(&self) -> Option<crate::Warning> {
+        None
+    }
     /// How many bytes there is room for, where that can be told.
     fn free(&self) -> io::Result<Option<u64>> {
         Ok(None)

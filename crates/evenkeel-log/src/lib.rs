@@ -160,6 +160,7 @@ mod retention;
 mod upkeep;
 mod compaction;
 mod stats;
+mod warning;
 mod times;
 pub mod disk;
 #[cfg(test)]
@@ -180,3 +181,4 @@ pub use topic::{AtLimit, Cleanup, Retention, Topic, TopicSettings};
 pub use upkeep::{Cleaned, Fill, Removal, Retained};
 pub use verify::{Extent, Note, Verified, verify};
 pub use view::{Aborted, BatchLimit, Batches, Ends, Isolation, ReadLimit, Slice};
+pub use warning::Warning;

@@ -1,5 +1,8 @@
 //! The log's handle: what callers hold.
 
+#[cfg(test)]
+mod steps;
+
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use std::thread::{self, JoinHandle};
 
@@ -27,8 +30,8 @@ use crate::wal::header::{ENTRY_BYTES, GROUP_BYTES};
 use crate::wal::writer::Writer;
 use crate::{
     Append, AppendError, Appending, BatchLimit, Batches, Beyond, Creating, Damage, Data, Disk, Ends, Isolation, Naming,
-    Open, OpenError, Options, Producer, ReadError, ReadLimit, Set, Topic, TopicError, TopicSettings, batch, read,
-    retention, topic,
+    Open, OpenError, Options, Producer, ReadError, ReadLimit, Set, Topic, TopicError, TopicSettings, Warning, batch,
+    read, retention, topic,
 };
 
 mod status;
@@ -229,6 +232,13 @@ impl Log {
         Beyond { news: self.0.shared.news.clone(), version, place: None }
     }
 
+    /// What makes "on the medium" doubtful here: ask when it has been open for a while, too.
+    pub fn warnings(&self) -> Vec<Warning> {
+        let shared = &self.0.shared;
+        let quick = crate::warning::of_writes(&shared.stats.writes.read());
+        shared.disk.warning().into_iter().chain(quick).collect()
+    }
+
     /// Writes what is pending, checkpoints, seals, and stops the threads; the folder is free then.
     /// Appends say `Stopped` from here on, reads go on.
     pub fn close(&self) {
@@ -251,7 +261,8 @@ type Submission = (Job, crate::ticket::Ticket<Result<crate::Appended, AppendErro
 impl Handle {
     /// Starts the threads.
     fn start(&self) -> std::io::Result<()> {
-        for number in 0..self.shared.options.writers.unwrap_or(WRITERS_MAX).clamp(1, WRITERS_MAX) {
+        // One more than may write: it goes on while another wakes whom it has answered.
+        for number in 0..=self.shared.options.writers.unwrap_or(1).min(WRITERS_MAX) {
             let (shared, pen) = (self.shared.clone(), self.pen.clone());
             self.spawn("evenkeel-wal", move || pen::write_loop(&shared, &pen, number == 0))?;
         }
@@ -339,60 +350,5 @@ fn encoded(data: Data, guards: Guards) -> Result<(Option<Head>, Bytes), AppendEr
 impl Drop for Handle {
     fn drop(&mut self) {
         self.close();
-    }
-}
-
-#[cfg(test)]
-impl Log {
-    /// The writer's steps, by hand, until nothing waits.
-    pub(crate) fn step(&self) {
-        while self.0.shared.handover.try_turn() {
-            self.0.pen.turn();
-        }
-    }
-
-    /// Who writes, for steps by hand.
-    pub(crate) fn pen(&self) -> &Pen {
-        &self.0.pen
-    }
-
-    /// One step of the flusher, by hand.
-    pub(crate) fn flush(&self) -> std::io::Result<()> {
-        self.0.shared.flush()
-    }
-
-    /// One step of the write-back, by hand.
-    pub(crate) fn write_back(&self, demand: crate::write_back::Demand) -> std::io::Result<()> {
-        self.0.shared.write_back(demand)
-    }
-
-    /// Makes the next write-ahead file ahead of time.
-    pub(crate) fn prepare(&self) -> std::io::Result<()> {
-        self.0.shared.files.prepare()
-    }
-
-    /// What readers see.
-    pub(crate) fn state(&self) -> std::sync::RwLockReadGuard<'_, crate::state::State> {
-        self.0.shared.state()
-    }
-
-    /// Seals, as an idle writer does.
-    pub(crate) fn seal(&self) {
-        self.0.pen.seal();
-    }
-
-    /// The batches of all segments that count.
-    pub(crate) fn segment_paths(&self) -> std::collections::BTreeSet<String> {
-        let state = self.0.shared.state();
-        let paths = state.places().flat_map(|(place, _, _, partition)| {
-            let folder = state.folder(place);
-            partition.segments.iter().map(move |s| crate::segment::log_path(&folder, s.base, s.revision))
-        });
-        paths.collect()
-    }
-
-    /// Forgets the log as a crash would: nothing is written any more.
-    pub(crate) fn crash(self) {
-        held(&self.0.lock).take();
     }
 }

@@ -26,9 +26,8 @@ pub fn encode(records: &[Record]) -> Vec<u8> {
     out.put_i16(-1);
     out.put_i32(-1);
     out.put_i32(count);
-    let mut scratch = Vec::new();
     for (index, record) in records.iter().enumerate() {
-        put_record(&mut out, &mut scratch, record, record.created.millis().wrapping_sub(base_time), index);
+        put_record(&mut out, record, record.created.millis().wrapping_sub(base_time), index);
     }
     let length = i32::try_from(out.len() - 12).unwrap_or(i32::MAX);
     out[8..12].copy_from_slice(&length.to_be_bytes());
@@ -51,20 +50,43 @@ fn estimate(record: &Record) -> usize {
     record.key.as_ref().map_or(0, |k| k.len()) + record.value.as_ref().map_or(0, |v| v.len()) + headers + 24
 }
 
-fn put_record(out: &mut Vec<u8>, scratch: &mut Vec<u8>, record: &Record, time_delta: i64, index: usize) {
-    scratch.clear();
-    scratch.put_i8(0);
-    varint::put_i64(scratch, time_delta);
-    varint::put_i64(scratch, i64::try_from(index).unwrap_or(i64::MAX));
-    put_nullable(scratch, record.key.as_deref());
-    put_nullable(scratch, record.value.as_deref());
-    put_length(scratch, record.headers.len());
+fn put_record(out: &mut Vec<u8>, record: &Record, time_delta: i64, index: usize) {
+    let index = i64::try_from(index).unwrap_or(i64::MAX);
+    put_length(out, body_bytes(record, time_delta, index));
+    out.put_i8(0);
+    varint::put_i64(out, time_delta);
+    varint::put_i64(out, index);
+    put_nullable(out, record.key.as_deref());
+    put_nullable(out, record.value.as_deref());
+    put_length(out, record.headers.len());
     for header in &record.headers {
-        put_nullable(scratch, Some(header.name.as_bytes()));
-        put_nullable(scratch, header.value.as_deref());
+        put_nullable(out, Some(header.name.as_bytes()));
+        put_nullable(out, header.value.as_deref());
     }
-    put_length(out, scratch.len());
-    out.put_slice(scratch);
+}
+
+/// What a record takes behind its length.
+fn body_bytes(record: &Record, time_delta: i64, index: i64) -> usize {
+    let headers = record
+        .headers
+        .iter()
+        .map(|h| nullable_bytes(Some(h.name.len())) + nullable_bytes(h.value.as_ref().map(|v| v.len())));
+    1 + varint_bytes(time_delta)
+        + varint_bytes(index)
+        + nullable_bytes(record.key.as_ref().map(|k| k.len()))
+        + nullable_bytes(record.value.as_ref().map(|v| v.len()))
+        + varint_bytes(i64::try_from(record.headers.len()).unwrap_or(i64::MAX))
+        + headers.sum::<usize>()
+}
+
+fn nullable_bytes(length: Option<usize>) -> usize {
+    length.map_or(1, |length| varint_bytes(i64::try_from(length).unwrap_or(i64::MAX)) + length)
+}
+
+/// Seven bits a byte, of the zigzag form.
+fn varint_bytes(v: i64) -> usize {
+    let bits = 64 - (v << 1 ^ v >> 63).leading_zeros() as usize;
+    bits.max(1).div_ceil(7)
 }
 
 fn put_nullable(out: &mut Vec<u8>, bytes: Option<&[u8]>) {

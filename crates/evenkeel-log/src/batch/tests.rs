@@ -123,3 +123,22 @@ fn no_change_of_a_byte_makes_decoding_panic_or_give_more_than_was_there() {
 fn no_records_are_no_bytes() {
     assert!(encode(&[]).is_empty());
 }
+
+#[test]
+fn every_length_says_what_follows_at_the_edges_of_a_varint() {
+    for bytes in [0, 1, 62, 63, 64, 65, 8190, 8191, 8192, 70_000] {
+        for created in [0, 63, 64, -64, -65, 1 << 40] {
+            let record = |at| Record {
+                key: (bytes % 2 == 0).then(|| vec![1; bytes].into()),
+                value: Some(vec![2; bytes].into()),
+                created: Timestamp::from_millis(at),
+                headers: vec![Header { name: "n".repeat(bytes), value: None }],
+            };
+            let records = vec![record(0), record(created)];
+            let batch = Bytes::from(encode(&records));
+            verify(&batch).expect("a batch");
+            let read: Vec<Record> = Records::of(&batch).expect("a batch").map(|r| r.expect("a record").1).collect();
+            assert_eq!(read, records, "{bytes} bytes, {created} ms");
+        }
+    }
+}

@@ -18,6 +18,10 @@ fn refused<T>() -> io::Result<T> {
 }
 
 impl Disk for ReadOnly {
+    fn warning(&self) -> Option<crate::Warning> {
+        self.0.warning()
+    }
+
     fn name(&self) -> String {
         self.0.name()
     }

@@ -101,6 +101,12 @@ impl Disk for RealDisk {
         fs::remove_dir(self.folder.join(folder))
     }
 
+    #[cfg(target_os = "linux")]
+    fn warning(&self) -> Option<crate::Warning> {
+        let magic = rustix::fs::statfs(&self.folder).ok()?.f_type;
+        crate::warning::of_file_system(magic.cast_unsigned())
+    }
+
     fn free(&self) -> io::Result<Option<u64>> {
         let of = rustix::fs::statvfs(&self.folder)?;
         Ok(Some(of.f_bavail.saturating_mul(of.f_frsize)))

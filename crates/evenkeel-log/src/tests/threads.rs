@@ -6,7 +6,7 @@ use std::thread;
 use bytes::Bytes;
 use evenkeel_model::{Record, Shard, SystemClock};
 
-use crate::{AppendError, Log, OpenError, Options, ReadLimit, RealDisk, Set, TopicSettings};
+use crate::{AppendError, Log, OpenError, Options, ReadLimit, RealDisk, Set, TopicSettings, Warning};
 
 fn open(folder: &tempfile::TempDir) -> Result<Log, OpenError> {
     Log::open(Arc::new(RealDisk::new(folder.path())), Options::default(), Arc::new(SystemClock::new()))
@@ -93,4 +93,15 @@ fn a_burst_through_several_write_ahead_files_is_all_there() {
     let log = open(&folder).expect("it opens again");
     let ends = log.ends(&Shard::new("t", 0)).expect("there");
     assert_eq!(ends.high_watermark, 100);
+}
+
+#[test]
+fn a_folder_in_memory_is_warned_of() {
+    let memory = std::path::Path::new("/dev/shm");
+    if !memory.is_dir() {
+        return;
+    }
+    let folder = tempfile::tempdir_in(memory).expect("a folder");
+    let log = open(&folder).expect("it opens");
+    assert!(matches!(log.warnings()[..], [Warning::Memory { file_system: "tmpfs" }, ..]), "{:?}", log.warnings());
 }
