@@ -37,6 +37,10 @@ pub trait Disk: Send + Sync + 'static {
     fn free(&self) -> io::Result<Option<u64>> {
         Ok(None)
     }
+    /// How many files this process may have open, where that is bounded.
+    fn files_max(&self) -> usize {
+        usize::MAX
+    }
     /// Renames a file within its folder.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
     /// Makes the names in a folder durable.

@@ -32,7 +32,7 @@ pub struct Options {
     pub write_back_bytes: usize,
     /// Records that wait in memory, in bytes, before appends wait for them to be written.
     pub unwritten_bytes_max: usize,
-    /// How many segments are kept open for writing.
+    /// How many segments are kept open for writing; fewer where the process may open few files.
     pub open_segments_max: usize,
     /// Records that are kept in memory although their segment is written, in bytes.
     pub tail_bytes: usize,

@@ -182,7 +182,8 @@ impl WriteBack {
     /// Keeps no more files open than may be: flushes and closes those that were not used for the
     /// longest time. (A file that is closed before it is flushed could take an error with it.)
     fn close_unused(&mut self, site: Site<'_>) -> io::Result<()> {
-        let most = site.options.open_segments_max.max(1);
+        // A segment takes two; half of the process's files are for others.
+        let most = site.options.open_segments_max.min(site.disk.files_max() / 4).max(1);
         let Some(many) = self.appenders.len().checked_sub(most + 1) else { return Ok(()) };
         let mut by_use: Vec<_> = self.appenders.iter().map(|(place, used)| (used.turn, *place)).collect();
         by_use.sort_unstable();

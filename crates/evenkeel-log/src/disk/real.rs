@@ -112,6 +112,11 @@ impl Disk for RealDisk {
         Ok(Some(of.f_bavail.saturating_mul(of.f_frsize)))
     }
 
+    fn files_max(&self) -> usize {
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+        limit.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX))
+    }
+
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         fs::rename(self.folder.join(from), self.folder.join(to))
     }

@@ -5,6 +5,13 @@ use crate::disk::Disk;
 use crate::wal::block::Aligned;
 
 #[test]
+fn the_process_may_have_a_number_of_files_open_that_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let most = RealDisk::new(folder.path()).files_max();
+    assert!(most >= 64, "{most}");
+}
+
+#[test]
 fn a_durable_write_lands_whether_it_is_aligned_or_not() {
     let folder = tempfile::tempdir().expect("a folder");
     let disk = RealDisk::new(folder.path());
