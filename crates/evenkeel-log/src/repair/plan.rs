@@ -49,6 +49,8 @@ pub(super) fn plan(disk: &dyn Disk, guards: Guards, memory: Memory) -> Result<(S
             named = named.max(header.generation);
         }
     }
+    // A file that is lost lends its name to no other: a repair cut short would look like the log's end.
+    live.entry(end.position.file).or_insert(0);
     // The slot that can be read stays until the other one is whole.
     let generation = if (named + 1) % 2 == newest.generation % 2 { named + 1 } else { named };
     let lost = joined(damage.iter().flat_map(|d| d.lost.clone()).collect());

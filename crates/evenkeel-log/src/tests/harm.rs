@@ -264,6 +264,12 @@ fn a_harmed_folder_opens_with_the_truth_or_says_what_is_damaged() {
     seeds(wanted_seeds(400), |seed| harmed(seed, None)).unwrap_or_else(|e| panic!("{e}"));
 }
 
+/// Seed 914: a file was lost, and a repair that was cut short left half a file of that name.
+#[test]
+fn a_repair_does_not_take_the_name_of_a_lost_file() {
+    harmed(914, None).unwrap_or_else(|e| panic!("{e}"));
+}
+
 /// Without one of these it finds lies by itself, not only in the damage that was made for it.
 #[test]
 fn checks_that_are_taken_away_are_missed_by_the_damage_explorer() {

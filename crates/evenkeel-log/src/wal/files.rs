@@ -128,7 +128,11 @@ impl Files {
             }
             gone
         };
-        gone.into_iter().try_for_each(|number| self.disk.remove(&path(number)))
+        gone.into_iter().try_for_each(|number| match self.disk.remove(&path(number)) {
+            // Lost before a repair.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+            done => done,
+        })
     }
 
     /// Makes a file under the next number. The caller holds `making`.
