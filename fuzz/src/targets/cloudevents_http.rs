@@ -28,7 +28,14 @@ fuzz_target!(
         let Ok(events) = events else { return };
         let (headers, body) = http::encode_batch(&events);
         let headers: Vec<_> = headers.into_iter().map(|(n, v)| (n, v.into_bytes())).collect();
-        assert_eq!(read(&headers, body).as_ref(), Ok(&events));
+        // White space around a JSON value is not part of it, and a batch does not keep it.
+        let (mut back, mut sent) = (read(&headers, body).expect("what was read can be written"), events.clone());
+        for event in back.iter_mut().chain(&mut sent) {
+            if let Some(data) = &mut event.data {
+                *data = bytes::Bytes::copy_from_slice(data.trim_ascii());
+            }
+        }
+        assert_eq!(back, sent);
         for event in &events {
             let (headers, body) = http::encode_binary(event);
             let headers: Vec<_> = headers.into_iter().map(|(n, v)| (n, v.into_bytes())).collect();
