@@ -14,12 +14,14 @@ use crate::calendar::Extent;
 use crate::safeguard::{Guards, Safeguard};
 use crate::segment::Segment;
 use crate::state::Place;
-use crate::wal::Position;
 use crate::wal::header::{Unfit, VERSION};
+use crate::wal::{BLOCK, FIRST_GROUP, Position};
 use crate::{Ends, Topic};
 
 const MAGIC: &[u8; 8] = b"EVKSLOT\n";
 const HEAD: usize = 24;
+/// No log counts so far.
+const COUNT_MAX: u64 = 1 << 62;
 const CUT_OFF: Unfit = Unfit::Broken("the checkpoint is cut off");
 
 /// What one slot says.
@@ -53,6 +55,18 @@ pub(crate) struct PartitionAt {
     pub(crate) plain: bool,
     /// Oldest first; the last one still grows.
     pub(crate) segments: Vec<Segment>,
+}
+
+impl PartitionAt {
+    /// True when a partition may be so.
+    fn is_sound(&self) -> bool {
+        let Ends { start, high_watermark, .. } = self.ends;
+        let epoch = i32::try_from(self.leader_epoch);
+        start <= high_watermark
+            && high_watermark <= COUNT_MAX
+            && epoch.is_ok()
+            && self.segments.iter().all(Segment::is_sound)
+    }
 }
 
 /// The path of the slot for that generation.
@@ -99,11 +113,16 @@ impl Checkpoint {
             _ => return Err(Unfit::Newer(version)),
         };
         let Position { file, at, lsn, .. } = checkpoint.wal;
-        let is_counted = |number: u64| (1..=u64::MAX / 2).contains(&number);
+        let is_counted = |number: u64| (1..=COUNT_MAX).contains(&number);
+        let is_place = at >= FIRST_GROUP && at.is_multiple_of(BLOCK);
         // Files of append times are gone through one by one; a log has a handful.
         let times = checkpoint.times;
-        let is_handful = times.file < 1 << 32 && times.file.saturating_sub(times.first) < 1 << 16;
-        if [checkpoint.generation, file, at, lsn].into_iter().all(is_counted) && is_handful {
+        let is_handful = times.file < 1 << 32 && times.at < 1 << 40 && times.file.saturating_sub(times.first) < 1 << 16;
+        if [checkpoint.generation, file, at, lsn].into_iter().all(is_counted)
+            && is_place
+            && is_handful
+            && checkpoint.partitions.iter().all(PartitionAt::is_sound)
+        {
             Ok(checkpoint)
         } else {
             Err(Unfit::Broken("the checkpoint has numbers that no log counts to"))

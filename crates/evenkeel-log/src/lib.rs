@@ -141,6 +141,7 @@ mod queue;
 mod engine;
 mod pen;
 mod wal;
+mod numbered;
 mod machine;
 mod state;
 mod tail;

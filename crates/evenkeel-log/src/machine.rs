@@ -34,6 +34,9 @@ use crate::control::{self, Fact};
 use crate::state::{CONTROL, Place};
 use crate::{Change, Producer};
 
+/// No log gives so many producer ids.
+const PRODUCERS_MAX: i64 = 1 << 62;
+
 /// All of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Machine {
@@ -100,12 +103,18 @@ impl Machine {
                 self.topics.delete(*number, name)
             }
             Fact::Started { place, offset } => self.partition(*place)?.begin(*offset),
-            Fact::Producers { until } => {
-                self.next_producer = self.next_producer.max(*until);
-                Ok(())
-            }
+            Fact::Producers { until } => self.give_producers(*until),
             Fact::Epoch { place, epoch, from } => self.partition(*place)?.raise(*epoch, *from),
         }
+    }
+
+    /// Gives no producer an id below this one any more.
+    fn give_producers(&mut self, until: i64) -> Result<(), String> {
+        if !(0..=PRODUCERS_MAX).contains(&until) {
+            return Err(format!("producer ids go to {until}, and none does"));
+        }
+        self.next_producer = self.next_producer.max(until);
+        Ok(())
     }
 
     fn partition(&mut self, place: Place) -> Result<&mut Partition, String> {

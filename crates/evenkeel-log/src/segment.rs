@@ -14,10 +14,14 @@ pub(crate) mod walk;
 
 use evenkeel_model::Timestamp;
 
+use crate::batch::HEAD_BYTES;
 use crate::state::Place;
 
 /// So much of a topic's name is in its folders' names.
 const NAME_MAX: usize = 200;
+
+/// No segment has more, whatever the settings: sums over many stay numbers.
+const BYTES_MAX: u64 = 1 << 40;
 
 /// A segment as a checkpoint knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +57,17 @@ impl Segment {
             last_at: Timestamp::EPOCH,
             indexed: 0,
         }
+    }
+
+    /// True when its numbers fit each other: an index has whole entries, one for a batch at most.
+    pub(crate) fn is_sound(&self) -> bool {
+        let entries = self.index_bytes / index::ENTRY;
+        let indexed = self.indexed == 0 || self.indexed < self.log_bytes;
+        self.base <= self.end
+            && self.log_bytes <= BYTES_MAX
+            && self.index_bytes.is_multiple_of(index::ENTRY)
+            && entries <= self.log_bytes.div_ceil(HEAD_BYTES as u64)
+            && indexed
     }
 }
 

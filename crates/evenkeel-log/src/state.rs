@@ -16,6 +16,7 @@ use crate::calendar::Extent;
 use crate::checkpoint::PartitionAt;
 use crate::control::Fact;
 use crate::machine::{self, Machine, Memory};
+use crate::numbered::Numbered;
 use crate::segment::{Segment, folder, plain_folder};
 use crate::tail::{Held, Tail};
 use crate::wal::Position;
@@ -91,7 +92,7 @@ pub(crate) struct State {
     /// What the durable groups have made of the log.
     pub(crate) machine: Machine,
     /// By topic number, then by partition; nothing for topics that are gone.
-    kept: Vec<Vec<Partition>>,
+    kept: Numbered<Vec<Partition>>,
     /// Where the write-ahead log goes on after the newest group in here.
     pub(crate) wal: Position,
     /// When that group was taken.
@@ -111,7 +112,7 @@ impl State {
     pub(crate) fn new(memory: Memory) -> State {
         State {
             machine: Machine::new(memory),
-            kept: vec![vec![Partition::default()]],
+            kept: Numbered::first(vec![Partition::default()]),
             wal: Position::default(),
             last_at: Timestamp::EPOCH,
             generation: 0,
@@ -129,12 +130,12 @@ impl State {
 
     /// What is kept of the partition of that place.
     pub(crate) fn at(&self, place: Place) -> Option<&Partition> {
-        self.kept.get(place.topic as usize)?.get(place.partition as usize)
+        self.kept.get(place.topic)?.get(place.partition as usize)
     }
 
     /// What is kept of the partition of that place.
     pub(crate) fn at_mut(&mut self, place: Place) -> Option<&mut Partition> {
-        self.kept.get_mut(place.topic as usize)?.get_mut(place.partition as usize)
+        self.kept.get_mut(place.topic)?.get_mut(place.partition as usize)
     }
 
     /// The ends of the partition of that place.
@@ -197,11 +198,9 @@ impl State {
 
     /// Has a place for what is kept of each partition of a topic.
     fn make_room(&mut self, number: u32, partitions: u32) {
-        let number = number as usize;
-        if self.kept.len() <= number {
-            self.kept.resize_with(number + 1, Vec::new);
-        }
-        self.kept[number].resize_with(partitions as usize, Partition::default);
+        let mut kept = self.kept.remove(number).unwrap_or_default();
+        kept.resize_with(partitions as usize, Partition::default);
+        self.kept.insert(number, kept);
     }
 
     fn condemn_before(&mut self, place: Place, start: u64) {
@@ -224,7 +223,7 @@ impl State {
 
     /// Forgets all that is kept of a topic.
     fn condemn_topic(&mut self, number: u32, name: &str) {
-        let Some(kept) = self.kept.get_mut(number as usize).map(std::mem::take) else { return };
+        let Some(kept) = self.kept.remove(number) else { return };
         for (partition, kept) in (0..).zip(kept) {
             let place = Place { topic: number, partition };
             let folder = if kept.plain { plain_folder(name, partition) } else { folder(name, place) };

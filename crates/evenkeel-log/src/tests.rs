@@ -13,6 +13,7 @@ mod model;
 mod mutation;
 mod producers;
 mod reading;
+mod senseless;
 mod retention;
 mod sessions;
 mod repair;

@@ -60,7 +60,7 @@ impl Partition {
 
     /// Has that leader epoch from now on.
     pub(super) fn raise(&mut self, epoch: u32, from: u64) -> Result<(), String> {
-        if epoch <= self.leader_epoch || from != self.next {
+        if epoch <= self.leader_epoch || from != self.next || i32::try_from(epoch).is_err() {
             let (old, next) = (self.leader_epoch, self.next);
             return Err(format!("leader epoch {epoch} from offset {from} follows epoch {old}, which ends at {next}"));
         }

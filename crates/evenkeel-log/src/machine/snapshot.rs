@@ -57,7 +57,7 @@ impl Machine {
 
     fn get(&mut self, from: &mut &[u8]) -> Option<()> {
         self.topics.skip_to(from.try_get_u32_le().ok()?)?;
-        self.next_producer = from.try_get_i64_le().ok()?;
+        self.give_producers(from.try_get_i64_le().ok()?).ok()?;
         self.producers.swept = get_time(from)?;
         for _ in 0..from.try_get_u32_le().ok()? {
             let (key, line) = get_line(from)?;

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use evenkeel_model::names::CONTROL_TOPIC;
 
 use super::Partition;
+use crate::numbered::Numbered;
 use crate::state::Place;
 use crate::{Topic, TopicSettings};
 
-/// So many topics may ever be created: a bound on what a damaged number can make us allocate.
+/// So many topics may ever be created.
 const NUMBERS_MAX: u32 = 1 << 24;
 
 /// A topic and its partitions.
@@ -22,9 +23,10 @@ pub(crate) struct Entry {
 /// All topics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Topics {
-    /// By number; `None` where one was deleted.
-    entries: Vec<Option<Box<Entry>>>,
+    /// By number.
+    entries: Numbered<Box<Entry>>,
     by_name: HashMap<Arc<str>, u32>,
+    next: u32,
 }
 
 impl Topics {
@@ -34,12 +36,12 @@ impl Topics {
         let control = Topic { name: CONTROL_TOPIC.into(), partitions: 1, settings };
         let name = control.name.clone();
         let entry = Entry { topic: control, partitions: vec![Partition::default()] };
-        Topics { entries: vec![Some(Box::new(entry))], by_name: HashMap::from([(name, 0)]) }
+        Topics { entries: Numbered::first(Box::new(entry)), by_name: HashMap::from([(name, 0)]), next: 1 }
     }
 
     /// The number that the next topic gets.
     pub(crate) fn next_number(&self) -> u32 {
-        u32::try_from(self.entries.len()).unwrap_or(u32::MAX)
+        self.next
     }
 
     /// The topic's number.
@@ -54,16 +56,16 @@ impl Topics {
 
     /// The topic of that number.
     pub(crate) fn get(&self, number: u32) -> Option<&Entry> {
-        self.entries.get(number as usize)?.as_deref()
+        self.entries.get(number).map(|entry| &**entry)
     }
 
     pub(super) fn get_mut(&mut self, number: u32) -> Option<&mut Entry> {
-        self.entries.get_mut(number as usize)?.as_deref_mut()
+        self.entries.get_mut(number).map(|entry| &mut **entry)
     }
 
     /// All that are there, with their numbers, in the order in which they were created.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Entry)> {
-        (0_u32..).zip(&self.entries).filter_map(|(number, entry)| Some((number, entry.as_deref()?)))
+        self.entries.iter().map(|(number, entry)| (number, &**entry))
     }
 
     /// All partitions.
@@ -81,15 +83,15 @@ impl Topics {
         }
         let partitions = vec![Partition::default(); topic.partitions as usize];
         self.by_name.insert(topic.name.clone(), number);
-        self.entries.resize(number as usize, None);
-        self.entries.push(Some(Box::new(Entry { topic, partitions })));
+        self.entries.insert(number, Box::new(Entry { topic, partitions }));
+        self.next = number + 1;
         Ok(())
     }
 
     /// Gives no topic a number below that any more.
     pub(super) fn skip_to(&mut self, number: u32) -> Option<()> {
         let fits = self.next_number() <= number && number <= NUMBERS_MAX;
-        fits.then(|| self.entries.resize(number as usize, None))
+        fits.then(|| self.next = number)
     }
 
     /// Gives a topic other settings; it may get more partitions, never fewer.
@@ -110,7 +112,7 @@ impl Topics {
             return Err(format!("topic `{name}` with number {number} cannot be deleted"));
         }
         self.by_name.remove(name);
-        self.entries[number as usize] = None;
+        self.entries.remove(number);
         Ok(())
     }
 }

@@ -104,6 +104,8 @@ fn outdated(checkpoint: &Checkpoint, named: &Named) -> Damage {
 struct Chain<'a> {
     disk: &'a dyn Disk,
     guards: Guards,
+    /// Of the checkpoint that it begins at.
+    generation: u64,
     position: Position,
     bytes: u64,
     /// The file at `position`; `None` when it cannot be read.
@@ -113,7 +115,8 @@ struct Chain<'a> {
 
 impl<'a> Chain<'a> {
     fn from(disk: &'a dyn Disk, guards: Guards, checkpoint: &Checkpoint) -> Chain<'a> {
-        Chain { disk, guards, position: checkpoint.wal, bytes: 0, reader: None, named: Named::default() }
+        let Checkpoint { generation, wal: position, .. } = *checkpoint;
+        Chain { disk, guards, generation, position, bytes: 0, reader: None, named: Named::default() }
     }
 
     /// Takes group after group; `take` may say why one cannot be. Gives back damage that is damage
@@ -122,7 +125,7 @@ impl<'a> Chain<'a> {
         &mut self,
         mut take: impl FnMut(&GroupHeader, &Bytes) -> Result<Option<String>, OpenError>,
     ) -> Result<Option<Damage>, OpenError> {
-        if let Some(damage) = self.enter()? {
+        if let Some(damage) = self.begin()? {
             return Ok(Some(damage));
         }
         while let Some((header, payload)) = self.next()? {
@@ -138,6 +141,10 @@ impl<'a> Chain<'a> {
             self.position.at += length;
             self.position.lsn += 1;
             self.position.previous = header.crc;
+            if header.kind != Kind::Turn && self.is_beyond_end() {
+                let what = "it stands where only the turn to the next file does";
+                return Ok(Some(Damage::new(DamageKind::WriteAhead, &path(self.position.file), Some(at), what)));
+            }
             if header.kind == Kind::Turn {
                 self.position.file = payload.clone().get_u64_le();
                 self.position.at = FIRST_GROUP;
@@ -153,6 +160,22 @@ impl<'a> Chain<'a> {
     fn vouching<'l>(&self, later: &'l [Later]) -> Option<&'l Later> {
         let vouches = |l: &&Later| l.header.durable >= self.position.lsn && self.guards.on(Safeguard::Vouching);
         later.iter().find(vouches)
+    }
+
+    /// Opens the file that the checkpoint names; it must have the place that it goes on at.
+    fn begin(&mut self) -> Result<Option<Damage>, OpenError> {
+        let damage = self.enter()?;
+        let Position { file, at, .. } = self.position;
+        if damage.is_none() && self.is_beyond_end() {
+            let what = format!("it says that the log goes on at byte {at} of {}, and no group can", path(file));
+            return Ok(Some(Damage::new(DamageKind::Checkpoint, &slot_path(self.generation), None, what)));
+        }
+        Ok(damage)
+    }
+
+    /// True when no group but a turn can stand at the present position.
+    fn is_beyond_end(&self) -> bool {
+        self.reader.as_ref().is_some_and(|reader| self.position.at > reader.file.end())
     }
 
     /// Opens the file at the present position; damage when that cannot be read.

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use super::header::FileHeader;
-use super::{BLOCK, FIRST_GROUP, padded, path};
+use super::header::{FILE_MIN, FileHeader};
+use super::{BLOCK, padded, path};
 use crate::disk::{Disk, File};
 use crate::options::Options;
 use crate::safeguard::Safeguard;
@@ -77,7 +77,7 @@ impl Files {
         let _making = held(&self.making);
         let ahead = held(&self.shelf).next.take();
         let file = match ahead {
-            Some(file) if file.header.size >= FIRST_GROUP + bytes + 2 * BLOCK => file,
+            Some(file) if file.header.size >= FILE_MIN + bytes => file,
             Some(small) => {
                 self.disk.remove(&path(small.header.number))?;
                 self.make(bytes)?
@@ -162,7 +162,7 @@ impl Files {
             Some(last) => last.saturating_mul(4).min(self.options.wal_file_bytes),
             None => self.options.wal_first_file_bytes,
         };
-        padded(usual.max(FIRST_GROUP + bytes + 2 * BLOCK))
+        padded(usual.max(FILE_MIN + bytes))
     }
 
     fn create(&self, number: u64, size: u64) -> io::Result<WalFile> {

@@ -2,7 +2,7 @@
 
 use bytes::{Buf, BufMut};
 
-use super::BLOCK;
+use super::{BLOCK, FIRST_GROUP};
 use crate::safeguard::{Guards, Safeguard};
 
 /// The version of every format that this crate writes.
@@ -13,6 +13,9 @@ const GROUP_MAGIC: &[u8; 8] = b"EVKGROUP";
 
 /// A file's header in bytes; a block holds it.
 const FILE_BYTES: usize = 64;
+
+/// A file has room for its headers, a group, and the turn to the next file.
+pub(crate) const FILE_MIN: u64 = FIRST_GROUP + 2 * BLOCK;
 
 /// A group's header in bytes; its entries follow at once.
 pub(crate) const GROUP_BYTES: usize = 64;
@@ -82,6 +85,9 @@ impl FileHeader {
         from.copy_to_slice(&mut nonce);
         if found != number {
             return Err(Unfit::Broken("the file header is that of another file"));
+        }
+        if size < FILE_MIN || !size.is_multiple_of(BLOCK) {
+            return Err(Unfit::Broken("the file header has a size that no file has"));
         }
         Ok(FileHeader { number, size, nonce })
     }
