@@ -72,6 +72,8 @@ pub struct Call {
     pub delivery: u32,
     /// When the attempt is given up.
     pub timeout: Duration,
+    /// Grows with each change of owner, for handlers that check it.
+    pub fence: u64,
 }
 
 /// What came of a call.

@@ -24,6 +24,10 @@ pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 pub const ATTEMPT: &str = "evenkeel-attempt";
 /// How many attempts the policy allows.
 pub const MAX_ATTEMPTS: &str = "evenkeel-max-attempts";
+/// When the attempt is given up, as RFC 3339 has it.
+pub const DEADLINE: &str = "evenkeel-deadline";
+/// Grows with each owner of the subscription: a call with a lower one comes from an owner that is gone.
+pub const FENCE: &str = "evenkeel-fence";
 /// The subscription that calls.
 pub const SUBSCRIPTION: &str = "evenkeel-subscription";
 /// What a handler says beyond its status.

@@ -77,9 +77,10 @@ pub(crate) async fn base(
         let (log, clock, window) = (log.clone(), clock.clone(), plan.publish_dedup);
         blocking(move || Ingress::open(log, clock, window)).await?.map_err(|e| failed(&e))?
     };
+    let reach = Arc::new(plan.reach.clone());
     let mut ready = Vec::with_capacity(plans.len());
     for plan in plans {
-        ready.push(subscribing::prepare(plan, &log, clock, sabotage).await?);
+        ready.push(subscribing::prepare(plan, &log, clock, reach.clone(), sabotage).await?);
     }
     let wires = ready.into_iter().map(|prepared| prepared.start(clock)).collect();
     Ok(Base { log, ingress, wires })

@@ -9,9 +9,11 @@
 //! `unreachable` and never spends an attempt; an answer that claims events and cannot be read is
 //! a failure, so that nothing it returned is lost silently.
 
-mod answer;
-mod exchange;
+mod reach;
+mod resolve;
 mod request;
+mod exchange;
+mod answer;
 mod retry_after;
 mod status;
 mod verdict;
@@ -27,7 +29,10 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
+pub use reach::{Reach, literal};
 pub use status::Accepted;
+
+use resolve::Resolver;
 
 /// How one URL is called.
 #[derive(Clone, Debug)]
@@ -47,6 +52,8 @@ pub struct HttpSettings {
     /// How long an unused connection is kept; 4 s by default, less than the 5 s after which
     /// common servers close theirs, so that a call rarely meets a closing connection.
     pub idle: Duration,
+    /// Which addresses may be called, judged for each connection that is made.
+    pub reach: Arc<Reach>,
 }
 
 impl HttpSettings {
@@ -59,6 +66,7 @@ impl HttpSettings {
             answer_bytes_max: 1 << 20,
             accepted: Accepted::Ack,
             idle: Duration::from_secs(4),
+            reach: Arc::default(),
         }
     }
 }
@@ -72,7 +80,7 @@ pub struct HttpHandler {
 struct Endpoint {
     settings: HttpSettings,
     target: ::http::Uri,
-    client: Client<HttpConnector, Full<Bytes>>,
+    client: Client<HttpConnector<Resolver>, Full<Bytes>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -80,8 +88,8 @@ impl HttpHandler {
     /// A handler for these settings. `clock` reads a `Retry-After` that is a date. A URL that
     /// cannot be called is refused with what is wrong with it.
     pub fn new(settings: HttpSettings, clock: Arc<dyn Clock>) -> Result<HttpHandler, PortError> {
-        let target = request::target(&settings.url).map_err(PortError)?;
-        let mut connector = HttpConnector::new();
+        let target = request::target(&settings.url, &settings.reach).map_err(PortError)?;
+        let mut connector = HttpConnector::new_with_resolver(Resolver { reach: settings.reach.clone() });
         connector.set_nodelay(true);
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(settings.idle)

@@ -180,7 +180,7 @@ impl Builder {
         for (number, (mut subscribe, journal)) in (0_u64..).zip(self.subscriptions.into_iter().zip(journals)) {
             let is_new = new.contains(&*subscribe.topic);
             let audited = crate::evenkeel::audited(&subscribe);
-            let spec = wire(&log, &mut subscribe, journal, is_new, &self.clock)?;
+            let spec = wire(&log, &mut subscribe, journal, is_new, &self.clock).await?;
             let handle = runtime::start(spec, self.clock.clone(), self.seed.wrapping_add(number));
             running.push((handle, audited));
         }
@@ -202,7 +202,7 @@ fn journal(log: &Log, subscribe: &Subscribe, clock: &Arc<dyn Clock>) -> Result<A
     Ok(Arc::new(EmbeddedJournal::open(log.clone(), settings, clock.clone())?))
 }
 
-fn wire(
+async fn wire(
     log: &Log,
     subscribe: &mut Subscribe,
     journal: Arc<EmbeddedJournal>,
@@ -224,6 +224,7 @@ fn wire(
         source: Arc::new(EmbeddedSource::open(log.clone(), source)?),
         journal,
         handler,
+        fence: runtime::new_fence(log).await?,
     })
 }
 

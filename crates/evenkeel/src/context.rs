@@ -56,6 +56,12 @@ impl Context {
         self.call.delivery
     }
 
+    /// Grows with each start of the subscription, on whichever node: a call with a lower one than
+    /// was seen before comes from an owner that is gone.
+    pub fn fence(&self) -> u64 {
+        self.call.fence
+    }
+
     /// An event that this one caused, with `data` as JSON: to be returned by the handler of a
     /// subscription that [publishes](crate::Subscribe::publishes).
     ///

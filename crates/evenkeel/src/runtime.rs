@@ -19,6 +19,7 @@ mod committing;
 mod draining;
 mod timer;
 mod retention;
+mod fence;
 
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ use evenkeel_delivery::Policy;
 use evenkeel_delivery::ports::{Handler, Journal, Source};
 use evenkeel_model::Clock;
 
+pub use fence::new_fence;
 pub use handle::{Drained, SubscriptionHandle};
 pub use retention::{RetentionTask, retain};
 
@@ -46,6 +48,8 @@ pub struct SubscriptionSpec {
     pub journal: Arc<dyn Journal>,
     /// Who handles its events.
     pub handler: Arc<dyn Handler>,
+    /// Greater than that of whoever ran this subscription before.
+    pub fence: u64,
 }
 
 /// Starts a subscription: it loads its journal, then reads and dispatches until it is drained.

@@ -2,7 +2,10 @@
 //!
 //! Nothing is resolved here: a handler may come up after the node.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
+
+use evenkeel_transport::Reach;
+use evenkeel_transport::http::literal;
 
 use crate::error::{Error, codes};
 
@@ -37,8 +40,9 @@ fn not_loopback(key: &str, text: &str) -> Error {
     .hint("listen on 127.0.0.1 or [::1], and put an authenticating proxy in front")
 }
 
-/// A URL that is called with events or alerts: plain HTTP, no credentials, no metadata service.
-pub(crate) fn callee(key: &str, text: &str) -> Result<String, Error> {
+/// A URL that is called with events or alerts: plain HTTP, no credentials, within reach. A name is
+/// judged by what it resolves to, when it is called.
+pub(crate) fn callee(key: &str, text: &str, reach: &Reach) -> Result<String, Error> {
     let wrong = |why: &str| {
         Error::new(codes::CONFIG_URL, format!("`{key}`: `{}` {why}", redacted(text)))
             .hint("write it like `http://127.0.0.1:9002/events`")
@@ -58,21 +62,9 @@ pub(crate) fn callee(key: &str, text: &str) -> Result<String, Error> {
     if host.is_empty() {
         return Err(wrong("has no host"));
     }
-    if host.parse::<IpAddr>().is_ok_and(|ip| is_metadata(&ip)) {
-        return Err(wrong("is a link-local address, where clouds keep their metadata services"));
-    }
-    Ok(text.to_owned())
-}
-
-fn is_metadata(ip: &IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(v4) => v4.is_link_local() || v4.is_unspecified() || v4.is_broadcast(),
-        IpAddr::V6(v6) => {
-            v6.is_unspecified()
-                || (v6.segments()[0] & 0xffc0) == 0xfe80
-                || v6.segments()[..] == [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254]
-                || v6.to_ipv4_mapped().is_some_and(|v4| is_metadata(&IpAddr::V4(v4)))
-        }
+    match literal(host).and_then(|ip| reach.refuses(host, ip)) {
+        Some(why) => Err(wrong(&format!("may not be called: {why}"))),
+        None => Ok(text.to_owned()),
     }
 }
 
@@ -86,6 +78,8 @@ fn redacted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use evenkeel_transport::Reach;
+
     use super::{callee, listen};
     use crate::error::codes;
 
@@ -104,7 +98,12 @@ mod tests {
 
     #[test]
     fn a_handler_url_is_plain_http_without_credentials_and_no_metadata_service() {
-        assert!(callee("u", "http://payments.internal:9002/events").is_ok());
+        let all = Reach::default();
+        assert!(callee("u", "http://payments.internal:9002/events", &all).is_ok());
+        let ours = Reach::new(&["10.0.0.0/8".to_owned()]).unwrap();
+        assert!(callee("u", "http://10.1.2.3/", &ours).is_ok());
+        let error = callee("u", "http://11.1.2.3/", &ours).unwrap_err();
+        assert!(error.message.contains("handlers.allow"), "{}", error.message);
         for text in [
             "https://a/",
             "ftp://a/",
@@ -116,7 +115,7 @@ mod tests {
             "http://[fd00:ec2::254]/",
             "http://0.0.0.0/",
         ] {
-            let error = callee("u", text).unwrap_err();
+            let error = callee("u", text, &all).unwrap_err();
             assert_eq!(error.code, codes::CONFIG_URL, "{text}");
             assert!(!error.message.contains("secret"), "{}", error.message);
         }

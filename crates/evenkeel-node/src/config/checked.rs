@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_delivery::BreakerPolicy;
+use evenkeel_transport::Reach;
 
 use super::plan::{AutoCreate, Limits, LogFormat, Logging, Plan, Webhook};
 use super::{addresses, nearest, objectives, playbooks, raw, units};
@@ -30,6 +31,8 @@ pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Plan, Error> {
             Ok((Arc::from(n), breaker(&at, d.unwrap_or_default().breaker.unwrap_or_default())?))
         })
         .collect::<Result<Vec<(Arc<str>, BreakerPolicy)>, Error>>()?;
+    let allow = raw.handlers.unwrap_or_default().allow;
+    let reach = Reach::new(&allow).map_err(|why| value("handlers.allow", why))?;
     let mut plan = Plan {
         data: folder.join(raw.data.as_deref().unwrap_or("evenkeel-data")),
         http: addresses::listen("http.listen", or(&raw.http.and_then(|l| l.listen), "127.0.0.1:8080"))?,
@@ -43,9 +46,11 @@ pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Plan, Error> {
         dependencies,
         objectives_from: raw.objectives,
         objectives: Vec::new(),
-        webhooks: webhooks(raw.alerts.unwrap_or_default())?,
+        webhooks: webhooks(raw.alerts.unwrap_or_default(), &reach)?,
         playbooks_from: None,
         playbooks: Vec::new(),
+        reach,
+        allow,
     };
     plan.subscriptions = subscription::all(raw.subscriptions, &plan)?;
     if let Some(pattern) = &plan.objectives_from {
@@ -107,7 +112,7 @@ fn auto_create(raw: raw::AutoCreate) -> Result<AutoCreate, Error> {
     Ok(AutoCreate { allow: raw.allow, partitions })
 }
 
-fn webhooks(raw: raw::Alerts) -> Result<Vec<Webhook>, Error> {
+fn webhooks(raw: raw::Alerts, reach: &Reach) -> Result<Vec<Webhook>, Error> {
     let mut seen = BTreeMap::new();
     for (i, hook) in raw.webhooks.into_iter().enumerate() {
         let at = format!("alerts.webhooks[{i}]");
@@ -116,7 +121,7 @@ fn webhooks(raw: raw::Alerts) -> Result<Vec<Webhook>, Error> {
             return Err(value(&format!("{at}.name"), format!("`{name}`: a name is of a-z, A-Z, 0-9 and `-`")));
         }
         let url = hook.url.ok_or_else(|| value(&format!("{at}.url"), "is missing"))?;
-        let url = addresses::callee(&format!("{at}.url"), &url)?;
+        let url = addresses::callee(&format!("{at}.url"), &url, reach)?;
         if seen.insert(name.clone(), url).is_some() {
             return Err(value(&format!("{at}.name"), format!("`{name}` is there twice")));
         }

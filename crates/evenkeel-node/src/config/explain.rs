@@ -24,6 +24,7 @@ pub fn explain(plan: &Plan) -> String {
         "An event published again within {} is stored once, and answered with the first one's place.",
         show_duration(plan.publish_dedup)
     );
+    let _ = writeln!(text, "{}", reached(&plan.allow));
     for declared in &plan.topics {
         let _ = writeln!(text, "\n{}", topic::kept(declared));
     }
@@ -47,6 +48,12 @@ pub fn explain(plan: &Plan) -> String {
         );
     }
     text
+}
+
+/// Which addresses handlers may have.
+fn reached(allow: &[String]) -> String {
+    let whom = if allow.is_empty() { "any address".to_owned() } else { format!("only {}", allow.join(", ")) };
+    format!("Handlers may have {whom}; a metadata service of a cloud is called only where `handlers.allow` names it.")
 }
 
 /// What one subscription does, a sentence a line.

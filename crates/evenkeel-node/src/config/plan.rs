@@ -12,6 +12,7 @@ use evenkeel_cloudevents::filter::Filter;
 use evenkeel_delivery::{BreakerPolicy, Policy};
 use evenkeel_log::TopicSettings;
 use evenkeel_model::Timestamp;
+use evenkeel_transport::Reach;
 
 pub use super::objectives::Objective;
 pub use super::playbooks::Playbook;
@@ -49,6 +50,10 @@ pub struct Plan {
     pub playbooks_from: Option<String>,
     /// What heals.
     pub playbooks: Vec<Playbook>,
+    /// Which addresses may be called.
+    pub reach: Reach,
+    /// `handlers.allow`, as it was written.
+    pub allow: Vec<String>,
 }
 
 /// Logging.

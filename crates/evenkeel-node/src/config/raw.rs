@@ -38,6 +38,16 @@ pub struct Config {
     /// What heals.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub playbooks: Option<Playbooks>,
+    /// What all handlers have in common.
+    pub handlers: Option<Handlers>,
+}
+
+/// What all handlers have in common.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Handlers {
+    /// Which addresses may be called: ranges like `10.0.0.0/8`, hosts like `*.internal`.
+    pub allow: Vec<String>,
 }
 
 /// An address.

@@ -94,6 +94,8 @@ fn a_wrong_value_is_refused_with_its_path() {
         ("[ payment-provider ]", "[ payment-provder ]", "subscriptions.payment.depends_on"),
         ("topic: payment.dead", "topic: compensation.dead", "subscriptions.compensation.topic"),
         ("from: latest", "from: yesterday", "subscriptions.payment.from"),
+        ("data: .", "handlers: { allow: [ 10.0.0.0/40 ] }\ndata: .", "handlers.allow"),
+        ("data: .", "handlers: { allow: [ 10.0.0.0/8 ] }\ndata: .", "alerts.webhooks[0].url"),
         ("{ type: OrderCreated }", "{ Type: OrderCreated }", "subscriptions.payment.filter.Type"),
     ] {
         let error = read(&FILE.replacen(from, to, 1)).unwrap_err();
@@ -107,7 +109,10 @@ fn the_effective_configuration_reads_back_to_itself_and_fills_in_defaults() {
     let written = effective(&plan);
     let again = read(&written).unwrap();
     assert_eq!(effective(&again), written);
-    assert!(written.contains("min_calls: 20") && written.contains("inline: 200ms"), "{written}");
+    assert!(
+        written.contains("allow:") && written.contains("min_calls: 20") && written.contains("inline: 200ms"),
+        "{written}"
+    );
 }
 
 #[test]
@@ -115,6 +120,7 @@ fn check_says_in_words_what_a_subscription_does_and_that_kafka_is_bound_to_nothi
     let said = explain(&read(FILE).unwrap());
     assert!(said.contains("is tried 8 times over about"), "{said}");
     assert!(said.contains("payment-provider"), "{said}");
+    assert!(said.contains("Handlers may have any address; a metadata service"), "{said}");
     assert!(said.contains("kafka: 127.0.0.1:9092 is accepted") && said.contains("nothing is bound"), "{said}");
 }
 

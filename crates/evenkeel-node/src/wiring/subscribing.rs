@@ -8,7 +8,7 @@ use evenkeel_delivery::{Fact, Policy, Remembered, Round};
 use evenkeel_log::Log;
 use evenkeel_model::{Clock, Shard, names};
 use evenkeel_transport::{
-    EmbeddedJournal, EmbeddedSource, From as Begins, HttpHandler, HttpSettings, JournalSettings, SourceSettings,
+    EmbeddedJournal, EmbeddedSource, From as Begins, HttpHandler, HttpSettings, JournalSettings, Reach, SourceSettings,
 };
 
 use super::{Wire, failed};
@@ -54,6 +54,7 @@ pub(super) async fn prepare(
     plan: SubscriptionPlan,
     log: &Log,
     clock: &Arc<dyn Clock>,
+    reach: Arc<Reach>,
     how: Option<Sabotage>,
 ) -> Result<Prepared, Error> {
     let settings = JournalSettings {
@@ -71,7 +72,7 @@ pub(super) async fn prepare(
     let source = EmbeddedSource::open(log.clone(), settings).map_err(|e| failed(&e))?;
     let journal = begin(journal, &source).await.map_err(|e| failed(&e))?;
     let handler: Arc<dyn Handler> = {
-        let settings = HttpSettings::new(plan.url.clone(), plan.name.clone());
+        let settings = HttpSettings { reach, ..HttpSettings::new(plan.url.clone(), plan.name.clone()) };
         Arc::new(HttpHandler::new(settings, clock.clone()).map_err(|e| failed(&e))?)
     };
     let own = plan.name.starts_with(names::OWN_PREFIX);
@@ -83,6 +84,7 @@ pub(super) async fn prepare(
         source: Arc::new(source),
         journal: Arc::new(journal),
         handler: sabotage::handler(how, handler),
+        fence: runtime::new_fence(log).await.map_err(|e| failed(&e))?,
     };
     Ok(Prepared { plan, spec })
 }

@@ -42,7 +42,7 @@ async fn exchange(endpoint: &Endpoint, call: &Call) -> Result<(response::Parts, 
 
 async fn send(endpoint: &Endpoint, call: &Call, deadline: Instant) -> Result<Response<Incoming>, Failure> {
     let url = &endpoint.settings.url;
-    let mut request = request::build(&endpoint.target, &endpoint.settings.subscription, call)
+    let mut request = request::build(&endpoint.target, &endpoint.settings.subscription, call, endpoint.clock.now())
         .map_err(|why| lost(FailureClass::Rejected, format!("the event cannot be sent over HTTP: {why}")))?;
     let mut connection = capture_connection(&mut request);
     let mut sending = endpoint.client.request(request);

@@ -8,12 +8,15 @@ use ::http::header::{HeaderName, HeaderValue, USER_AGENT};
 use ::http::{Method, Request, Uri};
 use bytes::Bytes;
 use evenkeel_cloudevents::http::encode_binary;
+use evenkeel_cloudevents::time::format_rfc3339;
 use evenkeel_delivery::ports::Call;
-use evenkeel_model::{Event, names};
+use evenkeel_model::{Event, Timestamp, names};
 use http_body_util::Full;
 
-/// The URL, checked.
-pub(super) fn target(url: &str) -> Result<Uri, String> {
+use super::{Reach, literal};
+
+/// The URL, checked. A host that is an address is judged here, a name for each connection.
+pub(super) fn target(url: &str, reach: &Reach) -> Result<Uri, String> {
     let uri: Uri = url.parse().map_err(|e| format!("handler url `{url}` cannot be read: {e}"))?;
     match uri.scheme_str() {
         Some("http") => {}
@@ -30,11 +33,20 @@ pub(super) fn target(url: &str) -> Result<Uri, String> {
     if authority.contains('@') {
         return Err("handler url carries a user or password; credentials do not belong there".to_owned());
     }
+    let host = uri.host().unwrap_or_default();
+    if let Some(why) = literal(host).and_then(|ip| reach.refuses(host, ip)) {
+        return Err(format!("handler url `{url}`: {why}"));
+    }
     Ok(uri)
 }
 
-/// The request of one attempt.
-pub(super) fn build(target: &Uri, subscription: &str, call: &Call) -> Result<Request<Full<Bytes>>, String> {
+/// The request of one attempt, which begins `now`.
+pub(super) fn build(
+    target: &Uri,
+    subscription: &str,
+    call: &Call,
+    now: Timestamp,
+) -> Result<Request<Full<Bytes>>, String> {
     let event = &call.delivered.event;
     let (headers, body) = encode_binary(event);
     let mut request = Request::new(Full::new(body));
@@ -48,6 +60,8 @@ pub(super) fn build(target: &Uri, subscription: &str, call: &Call) -> Result<Req
     put(names::IDEMPOTENCY_KEY, &format!("\"{}\"", call.key.to_hex()))?;
     put(names::ATTEMPT, &call.attempt.to_string())?;
     put(names::MAX_ATTEMPTS, &call.attempts_max.to_string())?;
+    put(names::DEADLINE, &format_rfc3339(now + call.timeout))?;
+    put(names::FENCE, &call.fence.to_string())?;
     put(names::SUBSCRIPTION, subscription)?;
     if let Some(span) = span(event, call) {
         put("traceparent", &span)?;

@@ -12,7 +12,7 @@ use evenkeel_model::{
     AttributeValue, Created, Event, Failure, FailureClass, ManualClock, Position, Record, Shard, Timestamp, Verdict,
 };
 
-use super::{Accepted, HttpHandler, HttpSettings};
+use super::{Accepted, HttpHandler, HttpSettings, Reach};
 use server::{Manner, Server, http};
 
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -44,6 +44,7 @@ fn call(event: Event) -> Call {
         attempts_max: 8,
         delivery: 5,
         timeout: Duration::from_secs(20),
+        fence: 9,
     }
 }
 
@@ -90,6 +91,8 @@ async fn the_event_goes_out_in_binary_mode_with_the_headers_of_the_call() {
         "evenkeel-attempt: 2",
         "evenkeel-max-attempts: 8",
         "evenkeel-subscription: payment",
+        "evenkeel-deadline: 1994-11-06T08:49:27.000Z",
+        "evenkeel-fence: 9",
         &format!("ce-traceparent: {TRACE}"),
     ] {
         assert!(request.lines().any(|l| l == line), "no `{line}` in\n{request}");
@@ -260,6 +263,23 @@ async fn a_name_that_does_not_resolve_is_unreachable() {
 }
 
 #[tokio::test]
+async fn a_name_that_resolves_to_a_forbidden_address_is_never_called() {
+    let server = Server::start(http("200 OK", &[], "")).await;
+    let url = server.url.replace("127.0.0.1", "localhost");
+    let call_with = |allow: &str| {
+        let reach = Arc::new(Reach::new(&[allow.to_owned()]).unwrap());
+        let settings = HttpSettings { reach, ..HttpSettings::new(&url, "payment") };
+        async move { handler(settings).handle(call(event())).await }
+    };
+    let failure = failed(call_with("10.0.0.0/8").await);
+    assert_eq!((failure.class, failure.unanswered), (FailureClass::Unreachable, true));
+    assert!(failure.message.contains("not within `handlers.allow`"), "{}", failure.message);
+    assert_eq!(server.connections(), 0);
+    assert_eq!(call_with("localhost").await.verdict, Verdict::Ack);
+    assert_eq!(call_with("127.0.0.0/8").await.verdict, Verdict::Ack);
+}
+
+#[tokio::test]
 async fn a_connection_that_is_not_made_in_time_is_unreachable() {
     // A full backlog: the kernel answers no further SYN.
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
@@ -337,6 +357,8 @@ async fn a_url_that_cannot_be_called_is_refused_with_what_is_wrong() {
         ("/events", "has no scheme"),
         ("http://user:secret@bank/", "credentials"),
         ("http://a b/", "cannot be read"),
+        ("http://169.254.169.254/latest", "metadata"),
+        ("http://[::ffff:169.254.169.254]/latest", "metadata"),
     ] {
         let refused = HttpHandler::new(HttpSettings::new(url, "s"), Arc::new(ManualClock::default())).err().unwrap();
         assert!(refused.0.contains(why), "{url}: {refused}");

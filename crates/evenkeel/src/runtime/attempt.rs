@@ -29,6 +29,7 @@ pub(super) struct Attempt {
     /// The event, unless it must be read again.
     pub(super) payload: Option<Arc<Delivered>>,
     pub(super) attempts_max: u32,
+    pub(super) fence: u64,
     pub(super) source: Arc<dyn Source>,
     pub(super) handler: Arc<dyn Handler>,
     pub(super) clock: Arc<dyn Clock>,
@@ -71,6 +72,7 @@ impl Attempt {
             attempts_max: self.attempts_max,
             delivery: self.dispatch.delivery,
             timeout: self.dispatch.timeout,
+            fence: self.fence,
         };
         let handler = self.handler.clone();
         // Inside the block, so that a panic before the first await is caught too.

@@ -33,6 +33,7 @@ pub(super) struct Owner {
     journal: Arc<dyn Journal>,
     handler: Arc<dyn Handler>,
     attempts_max: u32,
+    fence: u64,
     effects: Effects,
     core: Subscription,
     actions: Vec<Action>,
@@ -57,6 +58,7 @@ impl Owner {
         Owner {
             reins,
             attempts_max: spec.policy.retry.attempts,
+            fence: spec.fence,
             effects: spec.policy.effects,
             payloads: Payloads::new(spec.policy.window),
             core: Subscription::new(spec.policy, seed),

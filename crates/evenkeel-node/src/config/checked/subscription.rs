@@ -48,7 +48,7 @@ fn one(name: &str, raw: raw::Subscription, plan: &Plan, names: &[String]) -> Res
         value(&at("handler"), "is missing").hint("write `handler: { http: { url: \"http://127.0.0.1:9002/events\" } }`")
     })?;
     let url = http.url.as_deref().ok_or_else(|| value(&at("handler.http.url"), "is missing"))?;
-    let url = addresses::callee(&at("handler.http.url"), url)?;
+    let url = addresses::callee(&at("handler.http.url"), url, &plan.reach)?;
     let (effects, effects_topic) = effects(&at("effects"), raw.effects.unwrap_or_default(), plan)?;
     let parking = raw.parking.unwrap_or_default();
     let policy = Policy {

@@ -63,6 +63,7 @@ impl Owner {
             payload: self.payloads.get(&dispatch.at),
             dispatch,
             attempts_max: self.attempts_max,
+            fence: self.fence,
             source: self.source.clone(),
             handler: self.handler.clone(),
             clock: self.clock.clone(),

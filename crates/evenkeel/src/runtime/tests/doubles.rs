@@ -209,6 +209,7 @@ impl Stage {
             source: self.shelf.clone(),
             journal: self.book.clone(),
             handler,
+            fence: 1,
         };
         start(spec, self.clock.clone(), 7)
     }
