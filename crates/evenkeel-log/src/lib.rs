@@ -163,6 +163,7 @@ mod compaction;
 mod stats;
 mod warning;
 mod times;
+pub mod seen;
 pub mod disk;
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod steps;
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use std::thread::{self, JoinHandle};
 
@@ -22,6 +23,7 @@ use crate::pen::{self, Pen};
 use crate::queue::{Declaration, Job, Part, Work};
 use crate::recovery::{self, Recovered};
 use crate::safeguard::{Guards, Safeguard};
+use crate::seen::Series;
 use crate::state::Place;
 use crate::stats::Stats;
 use crate::ticket::{News, held, promise};
@@ -36,6 +38,7 @@ use crate::{
 
 mod status;
 mod upkeep;
+mod seen;
 
 pub use status::LogStatus;
 
@@ -48,6 +51,8 @@ struct Handle {
     pen: Arc<Pen>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     lock: Mutex<Option<Box<dyn Send + Sync>>>,
+    /// What was seen, by the name of its series.
+    seen: Mutex<HashMap<String, Arc<Series>>>,
 }
 
 impl Log {
@@ -126,7 +131,7 @@ impl Log {
         });
         shared.handover.set_depth(shared.options.writers.unwrap_or(1));
         let pen = Arc::new(Pen::new(shared.clone(), Writer::new(shared.clone(), file, position, unflushed)));
-        Log(Arc::new(Handle { shared, pen, threads: Mutex::default(), lock: Mutex::new(Some(lock)) }))
+        Log(Arc::new(Handle { shared, pen, threads: Mutex::default(), lock: Mutex::new(Some(lock)), seen: Mutex::default() }))
     }
 
     /// Appends a set: all of it becomes durable and visible at once, or none of it.
