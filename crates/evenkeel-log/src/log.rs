@@ -131,7 +131,13 @@ impl Log {
         });
         shared.handover.set_depth(shared.options.writers.unwrap_or(1));
         let pen = Arc::new(Pen::new(shared.clone(), Writer::new(shared.clone(), file, position, unflushed)));
-        Log(Arc::new(Handle { shared, pen, threads: Mutex::default(), lock: Mutex::new(Some(lock)), seen: Mutex::default() }))
+        Log(Arc::new(Handle {
+            shared,
+            pen,
+            threads: Mutex::default(),
+            lock: Mutex::new(Some(lock)),
+            seen: Mutex::default(),
+        }))
     }
 
     /// Appends a set: all of it becomes durable and visible at once, or none of it.

@@ -144,6 +144,11 @@ impl Segment {
         Ok(None)
     }
 
+    /// The numbers of those marks that may be here.
+    pub(super) fn suspects(&self, marks: &[[u8; 16]]) -> Vec<usize> {
+        self.table.suspects(marks)
+    }
+
     /// The entries of a page; none beyond the last.
     pub(super) fn page(&self, number: u64) -> io::Result<Vec<Sighting>> {
         let per_page = self.header.per_page();

@@ -6,7 +6,7 @@
 use std::io;
 use std::iter::Peekable;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
 
 use evenkeel_model::Timestamp;
 
@@ -36,6 +36,8 @@ pub struct Series {
     /// By range, oldest first; ranges do not overlap.
     segments: RwLock<Segments>,
     turn: Mutex<()>,
+    /// Held by whoever makes something of what is sealed.
+    work: Mutex<()>,
 }
 
 /// A page that a look-up needed is damaged: what was made of this range must be made again.
@@ -95,7 +97,14 @@ impl Series {
                 let _ = disk.remove(&segment.path);
             }
         }
-        Ok(Series { disk, folder, width, segments: RwLock::new(Arc::new(segments)), turn: Mutex::default() })
+        Ok(Series {
+            disk,
+            folder,
+            width,
+            segments: RwLock::new(Arc::new(segments)),
+            turn: Mutex::default(),
+            work: Mutex::default(),
+        })
     }
 
     fn segments(&self) -> Segments {
@@ -120,6 +129,39 @@ impl Series {
             }
         }
         Ok(None)
+    }
+
+    /// The newest sighting of each of these marks. Costs less than one after the other: what is
+    /// asked of one segment is asked together, so that the memory's latency overlaps.
+    pub fn find_all(&self, marks: &[[u8; 16]]) -> Result<Vec<Option<Sighting>>, Damaged> {
+        let mut found = vec![None; marks.len()];
+        for segment in self.segments().iter().rev() {
+            let suspects = segment.suspects(marks);
+            for number in suspects.into_iter().filter(|n| found[*n].is_none()).collect::<Vec<_>>() {
+                let one = segment.find(&marks[number]);
+                found[number] = one.map_err(|why| Damaged { range: segment.header.range.clone(), why })?;
+            }
+        }
+        Ok(found)
+    }
+
+    /// One beyond the newest position that something was made of.
+    pub fn end(&self) -> u64 {
+        self.segments().last().map_or(0, |s| s.header.range.end)
+    }
+
+    /// Only one at a time works on what is sealed here; `None` while another does.
+    pub fn work(&self) -> Option<MutexGuard<'_, ()>> {
+        match self.work.try_lock() {
+            Ok(guard) => Some(guard),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    /// As [`Series::work`], and waits for its turn.
+    pub fn work_in_turn(&self) -> MutexGuard<'_, ()> {
+        held(&self.work)
     }
 
     /// Remembers what was made of this range, durably, in place of what the range held before.

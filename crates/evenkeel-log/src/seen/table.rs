@@ -29,6 +29,20 @@ impl Table {
         prints.iter().zip(range).filter(move |(p, _)| **p == print).map(|(_, number)| number)
     }
 
+    /// The numbers of those marks that may be among the entries. All buckets are looked up before
+    /// the first fingerprint, so that the reads of memory need not wait for each other.
+    pub(super) fn suspects(&self, marks: &[[u8; 16]]) -> Vec<usize> {
+        let buckets = self.starts.len() - 1;
+        let place = |mark| {
+            let (bucket, print) = place(mark, buckets);
+            (self.range(bucket), print)
+        };
+        let places: Vec<(Range<usize>, u16)> = marks.iter().map(place).collect();
+        let may_be =
+            |(range, print): &(Range<usize>, u16)| self.prints.get(range.clone()).unwrap_or_default().contains(print);
+        places.iter().enumerate().filter(|(_, place)| may_be(place)).map(|(number, _)| number).collect()
+    }
+
     fn range(&self, bucket: usize) -> Range<usize> {
         let at = |n: usize| self.starts.get(n).map_or(0, |start| *start as usize);
         at(bucket)..at(bucket + 1)
