@@ -18,7 +18,7 @@ use evenkeel_model::Timestamp;
 
 pub(crate) use section::Part;
 
-use crate::disk::{Disk, File};
+use crate::disk::{Disk, File, is_of_medium};
 use crate::safeguard::Safeguard;
 use crate::segment::append::Site;
 use crate::state::Place;
@@ -148,7 +148,10 @@ fn read_file(site: Site<'_>, path: &str, end: u64, mut take: impl FnMut(Part)) -
     };
     let size = file.size()?.min(end);
     let mut bytes = vec![0; usize::try_from(size).unwrap_or(0)];
-    file.read_at(&mut bytes, 0)?;
+    match file.read_at(&mut bytes, 0) {
+        Err(e) if is_of_medium(&e) => return Ok(false),
+        read => read?,
+    }
     let mut left = &bytes[..];
     while !left.is_empty() {
         let Some((parts, behind)) = section::decode(left, site.options.guards()) else { return Ok(end == u64::MAX) };

@@ -14,14 +14,12 @@ use crate::calendar::Extent;
 use crate::safeguard::{Guards, Safeguard};
 use crate::segment::Segment;
 use crate::state::Place;
-use crate::wal::header::{Unfit, VERSION};
+use crate::wal::header::{COUNT_MAX, Unfit, VERSION};
 use crate::wal::{BLOCK, FIRST_GROUP, Position};
 use crate::{Ends, Topic};
 
 const MAGIC: &[u8; 8] = b"EVKSLOT\n";
 const HEAD: usize = 24;
-/// No log counts so far.
-const COUNT_MAX: u64 = 1 << 62;
 const CUT_OFF: Unfit = Unfit::Broken("the checkpoint is cut off");
 
 /// What one slot says.

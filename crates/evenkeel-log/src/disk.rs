@@ -87,3 +87,10 @@ pub enum LockError {
     /// The disk refused.
     Io(io::Error),
 }
+
+/// True when it is the medium that cannot give back what was written there, not the process that may
+/// not ask: then it is damage, as bytes with a wrong checksum are.
+pub(crate) fn is_of_medium(e: &io::Error) -> bool {
+    // EIO, and what file systems and drivers say for it: ENODATA, EBADMSG, EILSEQ, EUCLEAN, EREMOTEIO.
+    matches!(e.raw_os_error(), Some(5 | 61 | 74 | 84 | 117 | 121))
+}

@@ -171,7 +171,7 @@ impl<J: Load> Handover<J> {
     /// Gives turns back; if there is work, a thread of the log is told.
     pub(crate) fn end_turns(&self, turns: usize) {
         let mut pending = self.held();
-        pending.turns -= turns;
+        pending.turns = pending.turns.saturating_sub(turns);
         let all = pending.closed.is_some() && pending.turns == 0;
         let one = pending.tell_one();
         drop(pending);
@@ -180,6 +180,12 @@ impl<J: Load> Handover<J> {
         } else if one {
             self.told.notify_one();
         }
+    }
+
+    /// Somebody who had a turn panicked: nobody waits for turns to end any more. Only once it is closed.
+    pub(crate) fn abandon(&self) {
+        self.held().turns = 0;
+        self.told.notify_all();
     }
 
     /// A turn for a thread of the log: waits for work, `patience` at most.

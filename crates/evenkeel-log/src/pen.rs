@@ -91,9 +91,10 @@ impl Pen {
 
     /// One turn, which the caller has taken: one group at most, and its answers.
     pub(crate) fn turn(&self) {
-        let fuse = Fuse(self.shared.clone());
+        let guard = Abandon(self);
         self.finish(self.writer.begin());
-        drop(fuse);
+        // Whoever appends may be unwinding for reasons of his own.
+        std::mem::forget(guard);
     }
 
     /// Writes what a turn ordered, and ends the turn.
@@ -130,6 +131,17 @@ impl Pen {
     /// Writes an empty group that vouches for the last one.
     pub(crate) fn seal(&self) {
         self.writer.seal();
+    }
+}
+
+/// Stops the log when a turn ends in a panic, whoever took it: everybody who waits is told.
+struct Abandon<'a>(&'a Pen);
+
+impl Drop for Abandon<'_> {
+    fn drop(&mut self) {
+        let why = self.0.shared.stop("a writer of the log panicked");
+        self.0.writer.give_up(&why);
+        self.0.handover().abandon();
     }
 }
 

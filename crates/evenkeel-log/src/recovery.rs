@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use crate::calendar::Counted;
 use crate::disk::readonly::NoFile;
-use crate::disk::{Disk, LockError};
+use crate::disk::{Disk, LockError, is_of_medium};
 use crate::machine::Memory;
 use crate::options::Options;
 use crate::safeguard::Guards;
@@ -214,6 +214,23 @@ fn settle(disk: &dyn Disk, guards: Guards, mut recovered: Recovered) -> Result<R
 /// Damage as an error, for what cannot go on.
 fn corrupt(kind: DamageKind, file: &str, at: Option<u64>, what: impl Into<String>) -> OpenError {
     OpenError::Corrupt { damage: vec![Damage::new(kind, file, at, what)] }
+}
+
+/// Reading failed: damage, where the medium is to blame.
+fn unreadable<'a>(kind: DamageKind, file: &'a str, at: Option<u64>) -> impl Fn(io::Error) -> OpenError + 'a {
+    move |e| match is_of_medium(&e) {
+        true => corrupt(kind, file, at, format!("it cannot be read: {e}")),
+        false => doing("reading", file)(e),
+    }
+}
+
+/// What was read; or what is damaged, where it is that.
+fn or_damage<T>(read: Result<T, OpenError>) -> Result<Result<T, Damage>, OpenError> {
+    match read {
+        Ok(read) => Ok(Ok(read)),
+        Err(OpenError::Corrupt { damage }) if damage.len() == 1 => Ok(Err(damage[0].clone())),
+        Err(e) => Err(e),
+    }
 }
 
 /// An I/O error with what was being done.

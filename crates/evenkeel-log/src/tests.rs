@@ -11,6 +11,7 @@ mod limits;
 mod mending;
 mod model;
 mod mutation;
+mod panics;
 mod producers;
 mod reading;
 mod senseless;

@@ -1,5 +1,5 @@
 //! A whole small data folder: bytes of any of its files are changed and its checksums repaired,
-//! then it is opened, read, verified, dumped and appended to.
+//! then it is opened, read, verified and appended to, and repaired where it is damaged.
 //!
 //! That reaches everything that reads bytes from the medium: file headers, groups, entries, both
 //! versions' slots with all their sections, the machine's snapshot, control records, segments and
@@ -13,7 +13,7 @@ use bytes::Bytes;
 use evenkeel_fuzz::{Tally, seed};
 use evenkeel_log::sim::SimDisk;
 use evenkeel_log::{
-    Append, Change, Disk, Log, OpenError, Options, Producer, ReadLimit, Set, TopicSettings, batch, verify,
+    Append, Change, Disk, Log, OpenError, Options, Producer, ReadLimit, Repair, Set, TopicSettings, batch, verify,
 };
 use evenkeel_model::{ManualClock, Record, Shard, Timestamp};
 use libfuzzer_sys::fuzz_target;
@@ -241,6 +241,9 @@ fuzz_target!(
                 TALLY.count(false);
                 if let Ok(log) = Log::open_damaged(Arc::new(disk.clone()), options(), clock()) {
                     read_all(&log);
+                }
+                if Repair::plan(Arc::new(disk.clone()), options()).and_then(|plan| plan.run(clock())).is_ok() {
+                    read_all(&open().expect("what was repaired opens"));
                 }
             }
             Err(_) => TALLY.count(false),

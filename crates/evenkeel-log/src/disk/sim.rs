@@ -114,6 +114,11 @@ impl SimDisk {
         held(&self.world).tamper(path, change);
     }
 
+    /// From now on the medium cannot give back these bytes of a file, until they are written again.
+    pub fn spoil(&self, path: &str, bytes: std::ops::Range<usize>) {
+        held(&self.world).spoil(path, bytes);
+    }
+
     /// Takes a file away behind everybody's back, on the medium.
     pub fn lose(&self, path: &str) {
         held(&self.world).lose(path);

@@ -8,9 +8,12 @@
 #[cfg(test)]
 mod tests;
 
+use std::io;
+
 use super::chain::CHUNK;
 use super::doing;
 use crate::OpenError;
+use crate::disk::is_of_medium;
 use crate::safeguard::{Guards, Safeguard};
 use crate::wal::files::WalFile;
 use crate::wal::header::{GROUP_BYTES, GroupHeader, VERSION};
@@ -50,7 +53,7 @@ fn claims(file: &WalFile, guards: Guards, from: u64) -> Result<(Vec<Claim>, Vec<
     while at < file.header.size {
         let size = (file.header.size - at).min(CHUNK);
         chunk.resize(usize::try_from(size).unwrap_or(0), 0);
-        file.file.read_at(&mut chunk, at).map_err(doing("reading", &name))?;
+        read_around(file, &mut chunk, at).map_err(doing("reading", &name))?;
         for (index, block) in (0_u64..).zip(chunk.chunks(BLOCK as usize)) {
             sums.push(sum);
             sum = crc32c::crc32c_append(sum, block);
@@ -60,6 +63,21 @@ fn claims(file: &WalFile, guards: Guards, from: u64) -> Result<(Vec<Claim>, Vec<
     }
     sums.push(sum);
     Ok((claims, sums))
+}
+
+/// Reads, and where the medium cannot give back a block, has zeros in its place: no group stands there.
+fn read_around(file: &WalFile, chunk: &mut [u8], at: u64) -> io::Result<()> {
+    match file.file.read_at(chunk, at) {
+        Err(e) if is_of_medium(&e) => {}
+        read => return read,
+    }
+    for (index, block) in (0_u64..).zip(chunk.chunks_mut(BLOCK as usize)) {
+        match file.file.read_at(block, at + index * BLOCK) {
+            Err(e) if is_of_medium(&e) => block.fill(0),
+            read => read?,
+        }
+    }
+    Ok(())
 }
 
 fn claim(file: &WalFile, guards: Guards, at: u64, block: &[u8]) -> Option<Claim> {
@@ -91,7 +109,7 @@ impl Claim {
             _ => crc32c::crc32c_combine(self.begun ^ before, upto, between),
         };
         let mut rest = vec![0; usize::try_from(end - last).unwrap_or(0)];
-        file.file.read_at(&mut rest, last).map_err(doing("reading", &path(file.header.number)))?;
+        read_around(file, &mut rest, last).map_err(doing("reading", &path(file.header.number)))?;
         Ok(crc32c::crc32c_append(crc, &rest) == self.header.crc)
     }
 }

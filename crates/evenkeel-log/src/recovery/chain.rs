@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 
-use super::doing;
-use crate::OpenError;
+use super::unreadable;
 use crate::safeguard::{Guards, Safeguard};
 use crate::wal::files::WalFile;
 use crate::wal::header::{GROUP_BYTES, GroupHeader, VERSION};
 use crate::wal::{BLOCK, padded, path};
+use crate::{DamageKind, OpenError};
 
 /// How much is read at once.
 pub(crate) const CHUNK: u64 = 1 << 20;
@@ -49,15 +49,23 @@ impl Reader {
         Ok(Some((header, version, self.bytes(at, length)?)))
     }
 
+    fn read(&self, at: u64, count: u64) -> Result<Vec<u8>, OpenError> {
+        let mut chunk = vec![0; usize::try_from(count).unwrap_or(0)];
+        let read = self.file.file.read_at(&mut chunk, at);
+        read.map_err(unreadable(DamageKind::WriteAhead, &path(self.file.header.number), Some(at)))?;
+        Ok(chunk)
+    }
+
     /// `count` bytes at `at`; the caller knows that they are in the file.
     fn bytes(&mut self, at: u64, count: u64) -> Result<Bytes, OpenError> {
         let end = self.chunk_at + self.chunk.len() as u64;
         if at < self.chunk_at || at + count > end {
             let size = CHUNK.max(padded(count)).min(self.file.header.size - at);
-            let mut chunk = vec![0; usize::try_from(size).unwrap_or(0)];
-            let doing = "reading";
-            let name = path(self.file.header.number);
-            self.file.file.read_at(&mut chunk, at).map_err(self::doing(doing, &name))?;
+            let chunk = self.read(at, size).or_else(|e| match e {
+                // What stands behind it may be what cannot be read.
+                OpenError::Corrupt { .. } => self.read(at, count),
+                e => Err(e),
+            })?;
             (self.chunk, self.chunk_at) = (chunk.into(), at);
         }
         let from = usize::try_from(at - self.chunk_at).unwrap_or(usize::MAX);

@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, HashMap};
 use bytes::Bytes;
 use evenkeel_model::Shard;
 
-use super::behind;
 use super::chain::Reader;
 use super::scan::{entries, open_file};
+use super::{behind, or_damage};
+use crate::batch;
 use crate::control::{self, Fact};
 use crate::damage::joined;
 use crate::disk::Disk;
@@ -51,25 +52,29 @@ pub(super) fn trace(
     later: &[Later],
     damage: &mut Damage,
 ) -> Result<(), OpenError> {
-    let mut trace = Trace { state, names: HashMap::new(), next: BTreeMap::new(), lost: Vec::new(), cut: Vec::new() };
+    let mut trace = Trace::new(state);
+    let own = match file {
+        Some(file) => or_damage(Reader::new(file.clone(), guards).claimed(end.at))?.unwrap_or(None),
+        None => None,
+    };
+    let own = own.filter(|(h, _, _)| h.lsn == end.lsn && h.previous == end.previous);
+    let own = own.map(|(header, _, group)| (header, group.slice(GROUP_BYTES..)));
+    if let Some((header, payload)) = &own {
+        trace.learn(header, payload);
+    }
     let mut open: Option<(u64, Reader)> = None;
     for group in later {
         let reader = match &mut open {
             Some((number, reader)) if *number == group.file => reader,
             _ => &mut open.insert((group.file, Reader::new(open_file(disk, guards, group.file)?, guards))).1,
         };
-        if let Some((header, bytes)) = reader.group(group.at)? {
+        if let Ok(Some((header, bytes))) = or_damage(reader.group(group.at))? {
             trace.whole(&header, &bytes.slice(GROUP_BYTES..));
         }
     }
-    let own = match file {
-        Some(file) => Reader::new(file.clone(), guards).claimed(end.at)?,
-        None => None,
-    };
     let alone = later.first().is_some_and(|l| l.header.lsn == end.lsn + 1);
-    let own = own.filter(|(h, _, _)| h.lsn == end.lsn && h.previous == end.previous);
-    let told = own.is_some_and(|(header, _, group)| trace.broken(&header, &group.slice(GROUP_BYTES..)));
-    damage.exact = alone && told;
+    let told = own.is_some_and(|(header, payload)| trace.broken(&header, &payload));
+    damage.exact = alone && told && !trace.nameless;
     damage.lost = joined(trace.lost);
     damage.cut = joined(trace.cut);
     Ok(())
@@ -83,20 +88,35 @@ struct Trace<'a> {
     next: BTreeMap<Place, u64>,
     lost: Vec<Offsets>,
     cut: Vec<Offsets>,
+    /// A topic is concerned whose name nothing tells.
+    nameless: bool,
 }
 
-impl Trace<'_> {
+impl<'a> Trace<'a> {
+    fn new(state: &'a State) -> Trace<'a> {
+        let (lost, cut) = (Vec::new(), Vec::new());
+        Trace { state, names: HashMap::new(), next: BTreeMap::new(), lost, cut, nameless: false }
+    }
+
+    /// Takes the names of the topics that a group creates, from batches that are whole.
+    fn learn(&mut self, header: &GroupHeader, payload: &Bytes) {
+        let whole = entries(header, payload).map_while(Result::ok);
+        for (_, _, bytes) in whole.filter(|(place, _, bytes)| *place == CONTROL && batch::verify(bytes).is_ok()) {
+            self.names.extend(control::decode(&bytes).unwrap_or_default().iter().filter_map(named));
+        }
+    }
+
     /// A whole group behind the break: what it skips is lost, what it holds would be cut off.
     fn whole(&mut self, header: &GroupHeader, payload: &Bytes) {
-        for (place, head, bytes) in entries(header, payload).map_while(Result::ok) {
-            if place == CONTROL {
-                self.names.extend(control::decode(&bytes).unwrap_or_default().iter().filter_map(named));
-            }
+        self.learn(header, payload);
+        for (place, head, _) in entries(header, payload).map_while(Result::ok) {
             let next = self.next(place);
             if head.base > next {
-                self.lost.push(self.offsets(place, next, head.base));
+                let lost = self.offsets(place, next, head.base);
+                self.lost.push(lost);
             }
-            self.cut.push(self.offsets(place, head.base, head.end()));
+            let cut = self.offsets(place, head.base, head.end());
+            self.cut.push(cut);
             self.next.insert(place, next.max(head.end()));
         }
     }
@@ -115,7 +135,8 @@ impl Trace<'_> {
                 continue;
             }
             own.insert(place, head.end());
-            self.lost.push(self.offsets(place, head.base, head.end()));
+            let lost = self.offsets(place, head.base, head.end());
+            self.lost.push(lost);
         }
         told && left == 0
     }
@@ -124,9 +145,10 @@ impl Trace<'_> {
         self.next.get(&place).copied().unwrap_or_else(|| self.state.ends(place).high_watermark)
     }
 
-    fn offsets(&self, place: Place, from: u64, to: u64) -> Offsets {
+    fn offsets(&mut self, place: Place, from: u64, to: u64) -> Offsets {
         let known = self.state.machine.topics.get(place.topic).map(|entry| entry.topic.name.to_string());
         let name = known.or_else(|| self.names.get(&place.topic).cloned());
+        self.nameless |= name.is_none();
         let name = name.unwrap_or_else(|| format!("topic number {}", place.topic));
         Offsets { shard: Shard::new(name.as_str(), place.partition), from, to: Some(to) }
     }

@@ -12,7 +12,7 @@ use super::doing;
 use crate::checkpoint::{Checkpoint, PartitionAt, slot_path};
 use crate::control::{self, Fact};
 use crate::damage::joined;
-use crate::disk::Disk;
+use crate::disk::{Disk, is_of_medium};
 use crate::safeguard::Guards;
 use crate::segment::sweep::{Sweep, Swept};
 use crate::segment::walk::{Files, Lost, Walk};
@@ -103,6 +103,7 @@ fn lacks(disk: &dyn Disk, path: &str, bytes: u64) -> Result<Option<String>, Open
     let size = match disk.open(path, false) {
         Ok(file) => file.size().map_err(doing("measuring", path))?,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Some("the file is gone".to_owned())),
+        Err(e) if is_of_medium(&e) => return Ok(Some(format!("the file cannot be opened: {e}"))),
         Err(e) => return Err(doing("opening", path)(e)),
     };
     let what = || format!("it has {size} bytes, and the checkpoint counts on {bytes}");

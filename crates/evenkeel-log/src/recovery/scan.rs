@@ -14,10 +14,10 @@ use evenkeel_model::Timestamp;
 
 use super::chain::Reader;
 use super::lost::Later;
-use super::{Replay, behind, corrupt, doing, lost};
+use super::{Replay, behind, corrupt, doing, lost, or_damage};
 use crate::batch::Head;
 use crate::checkpoint::{Checkpoint, slot_path};
-use crate::disk::{Disk, File};
+use crate::disk::{Disk, File, is_of_medium};
 use crate::safeguard::{Guards, Safeguard};
 use crate::state::{Place, State};
 use crate::tail::Held;
@@ -128,7 +128,12 @@ impl<'a> Chain<'a> {
         if let Some(damage) = self.begin()? {
             return Ok(Some(damage));
         }
-        while let Some((header, payload)) = self.next()? {
+        loop {
+            let (header, payload) = match or_damage(self.next())? {
+                Ok(Some(next)) => next,
+                Ok(None) => return Ok(None),
+                Err(damage) => return Ok(Some(damage)),
+            };
             let at = self.position.at;
             let nowhere = header.kind == Kind::Turn && payload.len() < 8;
             let why = if nowhere { Some("it does not say where the log goes on".to_owned()) } else { None };
@@ -153,7 +158,6 @@ impl<'a> Chain<'a> {
                 }
             }
         }
-        Ok(None)
     }
 
     /// The group that says that the missing one was complete.
@@ -181,13 +185,12 @@ impl<'a> Chain<'a> {
     /// Opens the file at the present position; damage when that cannot be read.
     fn enter(&mut self) -> Result<Option<Damage>, OpenError> {
         self.reader = None;
-        match open_file(self.disk, self.guards, self.position.file) {
+        match or_damage(open_file(self.disk, self.guards, self.position.file))? {
             Ok(file) => {
                 self.reader = Some(Reader::new(file, self.guards));
                 Ok(None)
             }
-            Err(OpenError::Corrupt { damage }) => Ok(damage.into_iter().next()),
-            Err(e) => Err(e),
+            Err(damage) => Ok(Some(damage)),
         }
     }
 
@@ -250,27 +253,31 @@ pub(super) fn make_durable(disk: &dyn Disk, guards: Guards, first: u64, last: u6
 /// Opens a write-ahead file whose header, or its copy, can be read.
 pub(crate) fn open_file(disk: &dyn Disk, guards: Guards, number: u64) -> Result<WalFile, OpenError> {
     let path = path(number);
-    let broken = |why| corrupt(DamageKind::WriteAhead, &path, None, why);
+    let broken = |why: &str| corrupt(DamageKind::WriteAhead, &path, None, why);
     let file: Arc<dyn File> = match disk.open(&path, false) {
         Ok(file) => file.into(),
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(broken("the file is gone")),
         Err(e) => return Err(doing("opening", &path)(e)),
     };
     let size = file.size().map_err(doing("measuring", &path))?;
-    let mut blocks = vec![0; usize::try_from(FIRST_GROUP).unwrap_or(0)];
-    if size >= FIRST_GROUP {
-        file.read_at(&mut blocks, 0).map_err(doing("reading", &path))?;
-    }
-    let mut why = "no file header";
-    for block in blocks.chunks_exact(BLOCK as usize) {
-        match FileHeader::decode(block, number, guards) {
+    let mut why = "no file header".to_owned();
+    let mut block = vec![0; BLOCK as usize];
+    for copy in (0..FIRST_GROUP).step_by(BLOCK as usize).filter(|_| size >= FIRST_GROUP) {
+        match file.read_at(&mut block, copy) {
+            Err(e) if is_of_medium(&e) => {
+                why = format!("its header cannot be read: {e}");
+                continue;
+            }
+            read => read.map_err(doing("reading", &path))?,
+        }
+        match FileHeader::decode(&block, number, guards) {
             Ok(header) if header.size <= size => return Ok(WalFile { header, file }),
-            Ok(_) => why = "the file is shorter than its header says",
+            Ok(_) => "the file is shorter than its header says".clone_into(&mut why),
             Err(Unfit::Newer(found)) => return Err(OpenError::Version { file: path, found }),
-            Err(Unfit::Broken(what)) => why = what,
+            Err(Unfit::Broken(what)) => what.clone_into(&mut why),
         }
     }
-    Err(broken(why))
+    Err(broken(&why))
 }
 
 /// True when any group of this file can be read.

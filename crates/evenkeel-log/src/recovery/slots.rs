@@ -5,7 +5,7 @@ use std::io;
 use super::doing;
 use crate::OpenError;
 use crate::checkpoint::{Checkpoint, slot_path};
-use crate::disk::Disk;
+use crate::disk::{Disk, is_of_medium};
 use crate::safeguard::{Guards, Safeguard};
 use crate::wal::Position;
 use crate::wal::header::Unfit;
@@ -22,12 +22,15 @@ fn slot(disk: &dyn Disk, guards: Guards, which: u64) -> Result<Option<Checkpoint
     let path = slot_path(which);
     let file = match disk.open(&path, false) {
         Ok(file) => file,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) if e.kind() == io::ErrorKind::NotFound || is_of_medium(&e) => return Ok(None),
         Err(e) => return Err(doing("opening", &path)(e)),
     };
     let size = file.size().map_err(doing("measuring", &path))?;
     let mut bytes = vec![0; usize::try_from(size).unwrap_or(0)];
-    file.read_at(&mut bytes, 0).map_err(doing("reading", &path))?;
+    match file.read_at(&mut bytes, 0) {
+        Err(e) if is_of_medium(&e) => return Ok(None),
+        read => read.map_err(doing("reading", &path))?,
+    }
     match Checkpoint::decode(&bytes, guards) {
         Ok(checkpoint) if checkpoint.generation % 2 == which => Ok(Some(checkpoint)),
         Ok(_) | Err(Unfit::Broken(_)) => Ok(None),

@@ -14,7 +14,7 @@ use evenkeel_model::Timestamp;
 use super::Segment;
 use super::index::{Entry, Index};
 use crate::batch::{self, HEAD_BYTES, Head};
-use crate::disk::File;
+use crate::disk::{File, is_of_medium};
 use crate::safeguard::{Guards, Safeguard};
 
 /// The least and the most that one read of the log asks for.
@@ -130,6 +130,7 @@ impl Walk {
         let mut chunk = vec![0; size];
         match self.files.log.read_at(&mut chunk, self.position) {
             Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Err(self.damaged("the file ends too early")),
+            Err(e) if is_of_medium(&e) => Err(self.damaged(&format!("it cannot be read: {e}"))),
             Err(e) => Err(Lost::Io(e)),
             Ok(()) => {
                 self.chunk = chunk.into();
@@ -148,7 +149,7 @@ impl Walk {
         if self.position < self.chunk_at || self.position + count as u64 > end {
             let size = usize::try_from(left).unwrap_or(usize::MAX).min(self.read.max(count));
             self.read_chunk(size).or_else(|lost| match lost {
-                // A file that is too short may still hold what is asked for.
+                // A file that is too short, or damaged further on, may still hold what is asked for.
                 Lost::Damaged(..) if size > count => self.read_chunk(count),
                 lost => Err(lost),
             })?;

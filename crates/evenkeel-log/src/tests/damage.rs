@@ -262,6 +262,24 @@ fn a_flipped_bit_in_the_middle_is_reported_and_nothing_is_changed() {
 }
 
 #[test]
+fn an_idle_log_vouches_for_its_last_group_also_where_its_file_ends() {
+    let mut rig = Rig::with_topic(20, None);
+    rig.log().prepare().expect("there is room for the next file");
+    let (wal, size) = (rig.wal().replace('2', "1"), file_header(&rig).size);
+    let mut last = String::new();
+    for n in 0..size / BLOCK - 4 {
+        last = format!("value {n}");
+        rig.append(0, &last).expect("appended");
+    }
+    assert_eq!(group_of(&rig, &last) as u64, size - 2 * BLOCK, "the last block but that of the turn");
+    rig.log().seal();
+    rig.kill();
+    let at = find(&rig.disk.bytes(&wal).expect("the file is there"), last.as_bytes());
+    flip(&rig.disk, &wal, at);
+    expect_corrupt(&mut rig, &wal).expect("the turn vouches for it");
+}
+
+#[test]
 fn no_flipped_bit_of_the_write_ahead_log_is_ever_read_as_a_record() {
     for step in 0..220 {
         let mut rig = Rig::with_topic(13, None);

@@ -131,8 +131,12 @@ impl Flight {
     /// A launch is over; makes it visible, and those that only waited for it.
     pub(super) fn land(&self, shared: &Shared, launch: Launch, done: Result<(), String>) -> Landing {
         let mut air = held(&self.air);
-        air.early.insert(launch.number, (launch, done));
         let mut landing = Landing::default();
+        if launch.number <= air.landed {
+            landing.add(launch.group, &Err(air.failed.clone().unwrap_or_default()));
+            return landing;
+        }
+        air.early.insert(launch.number, (launch, done));
         let mut next = air.landed + 1;
         while let Some((launch, done)) = air.early.remove(&next) {
             next += 1;
@@ -150,6 +154,18 @@ impl Flight {
         self.landed.notify_all();
         shared.news.advance(self.durable());
         landing
+    }
+
+    /// Somebody who has a turn will not land what was launched: nothing lands any more.
+    pub(super) fn give_up(&self, why: &str) {
+        let mut air = held(&self.air);
+        air.failed.get_or_insert_with(|| why.to_owned());
+        air.landed = air.launched;
+        // Their promises, dropped unkept, say that the log has stopped.
+        let early = std::mem::take(&mut air.early);
+        drop(air);
+        self.landed.notify_all();
+        drop(early);
     }
 
     fn publish(&self, shared: &Shared, group: &mut Group, end: Position, last_at: Timestamp) -> Result<(), String> {

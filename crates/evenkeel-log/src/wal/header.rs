@@ -17,6 +17,9 @@ const FILE_BYTES: usize = 64;
 /// A file has room for its headers, a group, and the turn to the next file.
 pub(crate) const FILE_MIN: u64 = FIRST_GROUP + 2 * BLOCK;
 
+/// No log counts groups or checkpoints so far.
+pub(crate) const COUNT_MAX: u64 = 1 << 62;
+
 /// A group's header in bytes; its entries follow at once.
 pub(crate) const GROUP_BYTES: usize = 64;
 
@@ -185,7 +188,8 @@ impl GroupHeader {
             at_us: from.get_i64_le(),
             entries: from.get_u32_le(),
         };
-        Some((header, version))
+        let is_counted = [header.lsn, header.durable, header.generation].into_iter().all(|n| n <= COUNT_MAX);
+        is_counted.then_some((header, version))
     }
 
     /// True when header and payload in `group` match the checksum.

@@ -196,15 +196,20 @@ impl Order {
     }
 
     /// Writes an empty group that vouches for the last one, unless one stands there already or
-    /// something is in the air.
+    /// something is in the air. At the end of a file that is the turn to the next one.
     pub(super) fn seal(&mut self, flight: &Flight) {
         let generation = self.shared.state().generation;
-        let fits = self.position.at + BLOCK <= self.file.end();
-        if self.is_sealed(generation) || !fits || !flight.is_empty() || self.shared.stopped().is_some() {
+        if self.is_sealed(generation) || !flight.is_empty() || self.shared.stopped().is_some() {
             return;
         }
-        if self.shared.options.guards().on(Safeguard::Sealing) && self.write_empty(Kind::Seal, &[], flight).is_ok() {
-            self.publish();
+        if self.shared.options.guards().on(Safeguard::Sealing) {
+            let file = self.position.file;
+            if self.make_room(BLOCK, true, flight).is_err() {
+                return;
+            }
+            if self.position.file == file && self.write_empty(Kind::Seal, &[], flight).is_ok() {
+                self.publish();
+            }
         }
         self.sealed = Some(generation);
         flight.rest();

@@ -100,6 +100,11 @@ impl Writer {
         landing
     }
 
+    /// A turn ended in a panic: what is in the air is given up.
+    pub(crate) fn give_up(&self, why: &str) {
+        self.flight.give_up(why);
+    }
+
     /// Lets the flusher know when there is enough for it to do.
     pub(crate) fn ask_flusher(&self, wants: &Wants) {
         if self.shared.state().unwritten() >= self.shared.options.write_back_bytes {

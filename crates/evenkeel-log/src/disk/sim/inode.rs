@@ -15,6 +15,8 @@ pub(super) struct Inode {
     pub(super) medium: Vec<u8>,
     /// In the cache and not on the medium.
     pub(super) pending: Vec<Range<usize>>,
+    /// What the medium cannot give back.
+    pub(super) spoiled: Vec<Range<usize>>,
 }
 
 impl Inode {
@@ -27,9 +29,15 @@ impl Inode {
         put(&mut self.medium, &self.cache[range.start..end], range.start);
     }
 
+    /// True when it cannot give back all of these bytes.
+    pub(super) fn is_spoiled(&self, wanted: &Range<usize>) -> bool {
+        self.spoiled.iter().any(|spoiled| spoiled.start < wanted.end && wanted.start < spoiled.end)
+    }
+
     /// Into the cache, and from now on its way to the medium.
     pub(super) fn write(&mut self, bytes: &[u8], at: usize) {
         put(&mut self.cache, bytes, at);
+        self.spoiled.retain(|spoiled| spoiled.start < at || at + bytes.len() < spoiled.end);
         self.pending.push(at..at + bytes.len());
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 
 use super::inode::Inode;
 use super::name::{Name, NameChange, parent};
@@ -42,6 +43,9 @@ pub(super) struct World {
     names_kept: BTreeMap<String, Name>,
     names_pending: Vec<NameChange>,
 }
+
+/// Input/output error.
+const EIO: i32 = 5;
 
 fn failed(what: &str) -> io::Error {
     io::Error::other(what.to_owned())
@@ -227,7 +231,7 @@ impl World {
     pub(super) fn read(&mut self, boot: u64, inode: usize, into: &mut [u8], at: u64) -> io::Result<()> {
         self.alive(boot)?;
         if self.fault(Fault::Read) {
-            return Err(failed("input/output error"));
+            return Err(io::Error::from_raw_os_error(EIO));
         }
         let part = self.fault(Fault::ShortRead).then(|| self.random.part(into.len()));
         let at = usize::try_from(at).unwrap_or(usize::MAX);
@@ -235,6 +239,9 @@ impl World {
         let Some(bytes) = at.checked_add(into.len()).and_then(|end| cache.get(at..end)) else {
             return Err(io::ErrorKind::UnexpectedEof.into());
         };
+        if self.inodes[inode].is_spoiled(&(at..at + into.len())) {
+            return Err(io::Error::from_raw_os_error(EIO));
+        }
         if let Some(part) = part {
             into[..part].copy_from_slice(&bytes[..part]);
             return Err(failed("input/output error"));
@@ -345,6 +352,12 @@ impl World {
             change(&mut file.cache);
             file.medium.clone_from(&file.cache);
             file.pending.clear();
+        }
+    }
+
+    pub(super) fn spoil(&mut self, path: &str, bytes: Range<usize>) {
+        if let Some(Name::File(inode)) = self.names.get(path) {
+            self.inodes[*inode].spoiled.push(bytes);
         }
     }
 
