@@ -49,9 +49,10 @@ pub struct AttemptId(pub u64);
 /// What the core is told.
 #[derive(Clone, Debug)]
 pub enum Input {
-    /// Where reading begins in each partition that has no progress yet. Said once, after
-    /// [`crate::Subscription::restore`] and before the first arrival, so that the beginning is
-    /// journaled: a restart before the first outcome then begins at the same offset.
+    /// Where reading begins in each partition that has no progress yet. Said after
+    /// [`crate::Subscription::restore`] and before the first arrival, and again when partitions
+    /// were added, so that the beginning is journaled: a restart before the first outcome then
+    /// begins at the same offset.
     Started(Vec<(Shard, u64)>),
     /// Events were read, in the order of their offsets within a partition.
     Arrived(Vec<Arrival>),

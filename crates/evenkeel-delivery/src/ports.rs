@@ -41,18 +41,27 @@ pub struct Delivered {
 /// Events that were fetched, and the offset to go on from.
 pub type Fetched = (Vec<Arc<Delivered>>, u64);
 
+/// What changed at a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum News {
+    /// There may be more to fetch.
+    More,
+    /// There may be partitions that [`Source::shards`] did not name before; and more to fetch.
+    Shards,
+}
+
 /// Where events come from: the partitions of the topics of one subscription.
 pub trait Source: Send + Sync + 'static {
     /// The partitions to read, each with the offset at which this subscription begins when it
-    /// has no progress yet.
+    /// has no progress yet. A partition that was added later begins at its beginning.
     fn shards(&self) -> BoxFuture<'_, Result<Vec<(Shard, u64)>, PortError>>;
     /// Events from `from` on, durable ones only; none when there are none yet. Offsets that hold
     /// no event (gaps) are skipped; the second value is the offset to go on from.
     fn fetch(&self, shard: &Shard, from: u64, max: usize) -> BoxFuture<'_, Result<Fetched, PortError>>;
     /// One event again; `None` when retention took it.
     fn get(&self, at: &Position) -> BoxFuture<'_, Result<Option<Arc<Delivered>>, PortError>>;
-    /// Completes when there may be more to fetch than when it was called last.
-    fn changed(&self) -> BoxFuture<'_, ()>;
+    /// Completes when there may be more to fetch, or more partitions, than when it was called last.
+    fn changed(&self) -> BoxFuture<'_, News>;
     /// Everything below these offsets is no longer owed to this subscription.
     fn settle(&self, floors: &[(Shard, u64)]);
 }

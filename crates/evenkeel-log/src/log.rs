@@ -233,6 +233,11 @@ impl Log {
         retention::owe(&self.0.shared, holder, floors);
     }
 
+    /// Nothing is owed to `holder` any more: it is gone.
+    pub fn release(&self, holder: &str) {
+        self.0.shared.state_mut().owed.remove(holder);
+    }
+
     /// The newest durable group; grows with each that holds records.
     pub fn version(&self) -> u64 {
         self.0.shared.news.version()

@@ -7,6 +7,8 @@ pub const LEDGER_TOPIC: &str = "evenkeel.ledger";
 pub const JOURNAL_TOPIC: &str = "evenkeel.journal";
 /// Topics and their settings.
 pub const CONTROL_TOPIC: &str = "evenkeel.control";
+/// Subscriptions that were made at run time, by name; compacted.
+pub const SUBSCRIPTIONS_TOPIC: &str = "evenkeel.subscriptions";
 /// Alerts, as CloudEvents.
 pub const ALERTS_TOPIC: &str = "evenkeel.alerts";
 /// Incidents and the playbook runs in them, as CloudEvents.

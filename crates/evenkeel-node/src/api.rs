@@ -10,6 +10,7 @@ mod topics;
 mod cursor;
 mod events;
 mod subscriptions;
+mod changing;
 mod dead;
 mod parked;
 pub(crate) mod audit;
@@ -40,7 +41,7 @@ pub(crate) type Node = State<Arc<Wired>>;
 
 /// All routes of a node.
 pub(crate) fn routes(node: Arc<Wired>) -> Router {
-    let limits = node.plan.limits;
+    let limits = node.plan().limits;
     let gate = limits::Gate::new(limits);
     Router::new()
         .route("/v1/topics", get(topics::list))
@@ -49,10 +50,10 @@ pub(crate) fn routes(node: Arc<Wired>) -> Router {
         .route("/v1/topics/{topic}/events", get(events::list).post(publish::publish))
         .route("/v1/events/{id}", get(events::story))
         .route("/v1/subscriptions", get(subscriptions::list))
-        .route("/v1/subscriptions/{name}", get(subscriptions::show))
+        .route("/v1/subscriptions/{name}", get(subscriptions::show).put(changing::put).delete(changing::remove))
         .route("/v1/subscriptions/{name}/pause", post(subscriptions::pause))
-        .route("/v1/subscriptions/{name}/resume", post(subscriptions::resume))
-        .route("/v1/subscriptions/{name}/drain", post(subscriptions::drain))
+        .route("/v1/subscriptions/{name}/resume", post(changing::resume))
+        .route("/v1/subscriptions/{name}/drain", post(changing::drain))
         .route("/v1/subscriptions/{name}/dead", get(dead::list))
         .route("/v1/subscriptions/{name}/dead/{offset}", get(dead::show))
         .route("/v1/subscriptions/{name}/parked", get(parked::list))

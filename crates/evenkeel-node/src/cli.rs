@@ -56,7 +56,7 @@ enum Verb {
     Tail(tail::Args),
     /// List topics, or show one
     Topics(topics::Args),
-    /// List subscriptions, show one; pause, resume, drain
+    /// List subscriptions, show one; create, delete, pause, resume, drain
     Subscriptions(subscriptions::Args),
     /// List or show dead letters
     Dead(dead::Args),

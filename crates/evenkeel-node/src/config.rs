@@ -20,9 +20,10 @@ mod explain;
 use std::path::Path;
 
 pub(crate) use addresses::listen;
+pub(crate) use checked::subscription::read as read_subscription;
 pub(crate) use checked::topic::read as read_topic;
 pub use effective::effective;
-pub(crate) use effective::topic as written_topic;
+pub(crate) use effective::{subscription as written_subscription, topic as written_topic};
 pub use explain::explain;
 pub(crate) use explain::subscribed;
 pub(crate) use explain::topic::kept;

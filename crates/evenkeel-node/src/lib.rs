@@ -10,6 +10,7 @@ pub mod config;
 mod logs;
 pub mod doctor;
 mod wiring;
+mod changing;
 pub mod node;
 mod forms;
 mod watching;

@@ -19,13 +19,14 @@ use text::Text;
 
 /// All metrics now.
 pub(crate) async fn show(State(node): Node) -> Response {
-    let mut views = Vec::with_capacity(node.wires.len());
-    for wire in &node.wires {
+    let wires = node.wires.all();
+    let mut views = Vec::with_capacity(wires.len());
+    for wire in wires.iter() {
         views.push((wire.plan.name.to_string(), wire.handle.view().await.unwrap_or_default()));
     }
     let snapshot = node.watching.report().await.map(|report| report.snapshot);
     let uptime = node.clock.now().since(node.started_at);
-    let disk_free = crate::doctor::free_bytes(&node.plan.data);
+    let disk_free = crate::doctor::free_bytes(&node.plan().data);
     let log = log::look(&node.log, node.clock.now(), node.wal_bytes_max, disk_free);
     let body = render(snapshot.as_ref(), &views, &log, uptime);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], body).into_response()

@@ -109,7 +109,7 @@ impl Node {
         tokio::spawn(alarms::tell(base.log.clone(), plan.data.clone(), stopping.clone()));
         let headers_bytes_max = plan.limits.headers_bytes_max;
         let wired = Arc::new(Wired {
-            plan,
+            plan: std::sync::RwLock::new(Arc::new(plan)),
             clock,
             started_at,
             log: base.log,
@@ -121,6 +121,7 @@ impl Node {
             sabotage,
             http,
             proofs: api::Proofs::default(),
+            changing: tokio::sync::Mutex::default(),
         });
         let serving = tokio::spawn(serving::serve(listener, api::routes(wired.clone()), headers_bytes_max, stopping));
         Ok(RunningNode { http, is_damaged, wired, retention, stop, serving })
@@ -132,7 +133,8 @@ impl RunningNode {
     pub async fn shutdown(self) {
         let _ = self.stop.send(true);
         let _ = self.serving.await;
-        let draining = self.wired.wires.iter().map(|wire| {
+        let wires = self.wired.wires.all();
+        let draining = wires.iter().map(|wire| {
             let handle = wire.handle.clone();
             tokio::spawn(async move { handle.drain(DRAIN_GRACE).await })
         });

@@ -19,7 +19,7 @@ use tokio::time::MissedTickBehavior;
 use crate::client::Client;
 use crate::error::{Error, codes};
 use crate::watching::Watching;
-use crate::wiring::Wire;
+use crate::wiring::Wires;
 use book::Book;
 
 /// How often the engine hears that time went on.
@@ -50,7 +50,7 @@ pub(crate) fn channel() -> (Responding, Listening) {
 pub(crate) struct Means {
     pub(crate) log: Log,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) wires: Vec<Wire>,
+    pub(crate) wires: Wires,
     pub(crate) watching: Watching,
 }
 

@@ -21,7 +21,7 @@ use tokio::time::MissedTickBehavior;
 use crate::error::{Error, codes};
 use crate::forms::alert::AlertForm;
 use crate::responding::Responding;
-use crate::wiring::Wire;
+use crate::wiring::Wires;
 use alerts::Alerts;
 use tail::Tail;
 
@@ -67,7 +67,7 @@ pub(crate) fn start(
     objectives: Vec<Objective>,
     log: Log,
     clock: Arc<dyn Clock>,
-    wires: Vec<Wire>,
+    wires: Wires,
     responding: Responding,
     stop: watch::Receiver<bool>,
 ) -> Result<Watching, Error> {
@@ -110,7 +110,7 @@ struct Owner {
     alerts: Alerts,
     past: VecDeque<AlertForm>,
     clock: Arc<dyn Clock>,
-    wires: Vec<Wire>,
+    wires: Wires,
 }
 
 impl Owner {
@@ -153,7 +153,7 @@ impl Owner {
 
     async fn tick(&mut self) {
         self.tail.read_into(&mut self.watch);
-        for wire in &self.wires {
+        for wire in self.wires.all().iter() {
             let oldest = wire.handle.view().await.and_then(|view| view.oldest);
             self.watch.set_oldest(&wire.plan.name, oldest);
         }

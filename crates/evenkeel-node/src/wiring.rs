@@ -5,10 +5,12 @@
 //! that a restart can't move it; the node's own subscriptions run on the same engine.
 
 mod topics;
+mod registry;
 mod subscribing;
+mod wires;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use evenkeel::runtime::SubscriptionHandle;
 use evenkeel_delivery::{Command, View};
@@ -17,7 +19,10 @@ use evenkeel_model::{Clock, Timestamp, names};
 use evenkeel_transport::Ingress;
 use evenkeel_transport::audit::{Audit, Audited, audit};
 
+pub(crate) use registry::{Registered, around};
+pub(crate) use subscribing::{Prepared, prepare};
 pub(crate) use topics::{auto_create, begin_at, create, delete, owed_by_nobody, reshape};
+pub(crate) use wires::Wires;
 
 use crate::api::Proofs;
 use crate::config::plan::{Plan, SubscriptionPlan};
@@ -28,19 +33,21 @@ use crate::watching::Watching;
 
 /// A node's parts, as the API sees them.
 pub(crate) struct Wired {
-    pub(crate) plan: Plan,
+    pub(crate) plan: RwLock<Arc<Plan>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) started_at: Timestamp,
     pub(crate) log: Log,
     /// What the write-ahead log may grow to.
     pub(crate) wal_bytes_max: u64,
     pub(crate) ingress: Arc<Ingress>,
-    pub(crate) wires: Vec<Wire>,
+    pub(crate) wires: Wires,
     pub(crate) watching: Watching,
     pub(crate) responding: Responding,
     pub(crate) sabotage: Option<Sabotage>,
     pub(crate) http: SocketAddr,
     pub(crate) proofs: Proofs,
+    /// Held by whoever changes what runs: changes come one at a time.
+    pub(crate) changing: tokio::sync::Mutex<()>,
 }
 
 /// A running subscription and what it was made from.
@@ -61,7 +68,7 @@ impl Wire {
 pub(crate) struct Base {
     pub(crate) log: Log,
     pub(crate) ingress: Arc<Ingress>,
-    pub(crate) wires: Vec<Wire>,
+    pub(crate) wires: Wires,
 }
 
 /// Wires what needs no watching. Must be called in a tokio runtime.
@@ -71,25 +78,26 @@ pub(crate) async fn base(
     clock: &Arc<dyn Clock>,
     sabotage: Option<Sabotage>,
 ) -> Result<Base, Error> {
-    let plans = subscribing::with_own(plan);
-    topics::all(plan, &plans, &log)?;
+    let declared = subscribing::with_own(plan);
+    topics::all(plan, &declared, &log)?;
+    let made = registry::subscriptions(plan, &log)?;
     let ingress = {
         let (log, clock, window) = (log.clone(), clock.clone(), plan.publish_dedup);
         blocking(move || Ingress::open(log, clock, window)).await?.map_err(|e| failed(&e))?
     };
     let reach = Arc::new(plan.reach.clone());
-    let mut ready = Vec::with_capacity(plans.len());
-    for plan in plans {
+    let mut ready = Vec::with_capacity(declared.len() + made.len());
+    for plan in declared.into_iter().chain(made) {
         ready.push(subscribing::prepare(plan, &log, clock, reach.clone(), sabotage).await?);
     }
-    let wires = ready.into_iter().map(|prepared| prepared.start(clock)).collect();
+    let wires = Wires::new(ready.into_iter().map(|prepared| prepared.start(clock)).collect());
     Ok(Base { log, ingress, wires })
 }
 
 /// What there is without writing anything: no topic is made, no subscription runs.
 pub(crate) fn reading_only(plan: &Plan, log: Log, clock: &Arc<dyn Clock>) -> Base {
     let ingress = Ingress::empty(log.clone(), clock.clone(), plan.publish_dedup);
-    Base { log, ingress, wires: Vec::new() }
+    Base { log, ingress, wires: Wires::default() }
 }
 
 impl Wired {
@@ -101,16 +109,22 @@ impl Wired {
             0 => String::new(),
             n => format!(", and {n} more places"),
         };
-        let data = self.plan.data.display();
+        let plan = self.plan();
+        let data = plan.data.display();
         let said = format!("the log is damaged at {first}{more}; what is whole is read, and nothing is written");
         Some(Error::new(codes::DATA_CORRUPT, said).hint(format!(
             "copy the folder, stop the node, look with `evenkeel log verify {data}`; `evenkeel log repair {data}` says what it would give up, and does it with --yes"
         )))
     }
 
+    /// The plan that holds now; a changed file may replace it.
+    pub(crate) fn plan(&self) -> Arc<Plan> {
+        self.plan.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The subscription of that name.
-    pub(crate) fn wire(&self, name: &str) -> Option<&Wire> {
-        self.wires.iter().find(|w| &*w.plan.name == name)
+    pub(crate) fn wire(&self, name: &str) -> Option<Wire> {
+        self.wires.find(name)
     }
 
     /// Passes a command on to a subscription.
@@ -124,8 +138,9 @@ impl Wired {
             // Books that are cut off add up, and prove nothing.
             return Err(damaged);
         }
-        let mut audited = Vec::with_capacity(self.wires.len());
-        for wire in &self.wires {
+        let wires = self.wires.all();
+        let mut audited = Vec::with_capacity(wires.len());
+        for wire in wires.iter() {
             audited.push(audited_of(&wire.plan, wire.handle.view().await));
         }
         let log = self.log.clone();
@@ -145,9 +160,10 @@ pub(crate) fn audited_of(plan: &SubscriptionPlan, live: Option<View>) -> Audited
     }
 }
 
-/// The subscriptions of the plan and those of the node itself.
-pub(crate) fn all_plans(plan: &Plan) -> Vec<SubscriptionPlan> {
-    subscribing::with_own(plan)
+/// The subscriptions of the plan, those of the node itself, and those that were made at run time.
+pub(crate) fn all_plans(plan: &Plan, log: &Log) -> Result<Vec<SubscriptionPlan>, Error> {
+    let declared = subscribing::with_own(plan);
+    Ok(declared.into_iter().chain(registry::subscriptions(plan, log)?).collect())
 }
 
 /// Runs what blocks where it may.

@@ -24,5 +24,7 @@ mod tampered;
 mod command;
 #[path = "node/topics.rs"]
 mod topics;
+#[path = "node/changing.rs"]
+mod changing;
 #[path = "node/damaged.rs"]
 mod damaged;

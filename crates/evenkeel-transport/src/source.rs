@@ -10,7 +10,7 @@
 
 mod passed;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use evenkeel_cloudevents::created;
 use evenkeel_cloudevents::filter::Filter;
 use evenkeel_cloudevents::kafka::{Read, from_record};
 use evenkeel_cloudevents::time::parse_rfc3339;
-use evenkeel_delivery::ports::{BoxFuture, Delivered, PortError, Source};
+use evenkeel_delivery::ports::{BoxFuture, Delivered, News, PortError, Source};
 use evenkeel_delivery::{Arrival, Screen};
 use evenkeel_log::{Log, ReadError, ReadLimit};
 use evenkeel_model::{Event, Position, Shard, Stored, Timestamp};
@@ -31,7 +31,7 @@ use passed::Passed;
 const FETCH_BYTES: usize = 4 << 20;
 
 /// Where a subscription without progress begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub enum From {
     /// At the first record that is kept.
     #[default]
@@ -40,6 +40,10 @@ pub enum From {
     Latest,
     /// At the first record that was appended at or after this time.
     Time(Timestamp),
+    /// At this offset of every partition, or at its end if that comes first.
+    Offset(u64),
+    /// At these offsets; a partition that is not named begins at its first record.
+    Offsets(BTreeMap<u32, u64>),
 }
 
 /// What a source reads, and for whom.
@@ -78,7 +82,8 @@ impl SourceSettings {
 pub struct EmbeddedSource {
     log: Log,
     settings: SourceSettings,
-    shards: Vec<Shard>,
+    /// The partitions that were there when it was opened; a later one is read from its beginning.
+    partitions: u32,
     noticed: Mutex<Noticed>,
 }
 
@@ -86,6 +91,7 @@ pub struct EmbeddedSource {
 #[derive(Default)]
 struct Noticed {
     version: u64,
+    partitions: u32,
     ends: HashMap<u32, u64>,
 }
 
@@ -98,17 +104,24 @@ impl EmbeddedSource {
                 settings.subscription, settings.topic
             ))
         })?;
-        let shards = (0..topic.partitions).map(|p| Shard::new(topic.name.clone(), p)).collect();
-        Ok(EmbeddedSource { log, settings, shards, noticed: Mutex::default() })
+        let partitions = topic.partitions;
+        let noticed = Mutex::new(Noticed { partitions, ..Noticed::default() });
+        Ok(EmbeddedSource { log, settings, partitions, noticed })
     }
 
     fn begins(&self, shard: &Shard) -> Result<u64, ReadError> {
         let ends = self.log.ends(shard)?;
-        Ok(match self.settings.from {
+        if shard.partition >= self.partitions {
+            return Ok(ends.start);
+        }
+        let at = |offset: u64| offset.clamp(ends.start, ends.last_stable);
+        Ok(match &self.settings.from {
             From::Earliest => ends.start,
             // What an open transaction may still commit counts as later.
             From::Latest => ends.last_stable,
-            From::Time(time) => self.log.offset_at(shard, time)?.unwrap_or(ends.last_stable),
+            From::Time(time) => self.log.offset_at(shard, *time)?.unwrap_or(ends.last_stable),
+            From::Offset(offset) => at(*offset),
+            From::Offsets(offsets) => offsets.get(&shard.partition).map_or(ends.start, |offset| at(*offset)),
         })
     }
 
@@ -164,16 +177,29 @@ impl EmbeddedSource {
         Delivered { arrival, appended, event, record }
     }
 
-    /// Whether a partition has grown since this was asked last.
-    fn has_grown(&self, version: u64) -> bool {
+    /// The partitions that are there now; a topic that is gone keeps those that it had.
+    fn partitions(&self) -> u32 {
+        self.log.topic(&self.settings.topic).map_or(self.partitions, |topic| topic.partitions)
+    }
+
+    fn shard(&self, partition: u32) -> Shard {
+        Shard { topic: self.settings.topic.clone(), partition }
+    }
+
+    /// What has changed since this was asked last.
+    fn news(&self, version: u64) -> Option<News> {
         let mut noticed = self.noticed.lock().unwrap_or_else(PoisonError::into_inner);
         noticed.version = version;
+        let partitions = self.partitions();
         let mut grown = false;
-        for shard in &self.shards {
-            let end = self.log.ends(shard).map_or(0, |ends| ends.high_watermark);
-            grown |= noticed.ends.insert(shard.partition, end) != Some(end);
+        for partition in 0..partitions {
+            let end = self.log.ends(&self.shard(partition)).map_or(0, |ends| ends.high_watermark);
+            grown |= noticed.ends.insert(partition, end) != Some(end);
         }
-        grown
+        match std::mem::replace(&mut noticed.partitions, partitions) {
+            before if before < partitions => Some(News::Shards),
+            _ => grown.then_some(News::More),
+        }
     }
 }
 
@@ -184,8 +210,12 @@ fn nameless(at: &Position) -> Event {
 
 impl Source for EmbeddedSource {
     fn shards(&self) -> BoxFuture<'_, Result<Vec<(Shard, u64)>, PortError>> {
-        let begins = |shard: &Shard| Ok((shard.clone(), self.begins(shard).map_err(|e| unreadable(shard, &e))?));
-        let shards = self.shards.iter().map(begins).collect();
+        let begins = |partition| {
+            let shard = self.shard(partition);
+            let from = self.begins(&shard).map_err(|e| unreadable(&shard, &e))?;
+            Ok((shard, from))
+        };
+        let shards = (0..self.partitions()).map(begins).collect();
         Box::pin(std::future::ready(shards))
     }
 
@@ -207,13 +237,13 @@ impl Source for EmbeddedSource {
         Box::pin(std::future::ready(found.map(|r| r.map(|stored| Arc::new(self.deliver(stored))))))
     }
 
-    fn changed(&self) -> BoxFuture<'_, ()> {
+    fn changed(&self) -> BoxFuture<'_, News> {
         Box::pin(async move {
             loop {
                 let before = self.noticed.lock().unwrap_or_else(PoisonError::into_inner).version;
                 let version = self.log.beyond(before).await;
-                if self.has_grown(version) {
-                    return;
+                if let Some(news) = self.news(version) {
+                    return news;
                 }
                 if version == before {
                     // The log has stopped: there will be no more, and asking again would spin.

@@ -214,7 +214,7 @@ async fn wire(
     let source = SourceSettings {
         uid: subscribe.uid.clone(),
         filter: subscribe.filter.clone(),
-        from: subscribe.from.unwrap_or(default),
+        from: subscribe.from.take().unwrap_or(default),
         ..SourceSettings::new(subscribe.name.clone(), subscribe.topic.clone())
     };
     Ok(SubscriptionSpec {

@@ -23,7 +23,7 @@ pub(super) async fn ready(State(node): Node) -> Result<Json<Value>, Problem> {
     if let Some(why) = node.log.status().stopped {
         return Err(stopped(&node, &why).into());
     }
-    let stopped = node.wires.iter().find_map(|w| Some((w.plan.name.clone(), w.handle.is_stopped()?)));
+    let stopped = node.wires.all().iter().find_map(|w| Some((w.plan.name.clone(), w.handle.is_stopped()?)));
     if let Some((name, why)) = stopped {
         return Err(Error::new(codes::NOT_READY, format!("subscription `{name}` has stopped: {why}")).into());
     }
@@ -31,7 +31,8 @@ pub(super) async fn ready(State(node): Node) -> Result<Json<Value>, Problem> {
 }
 
 fn stopped(node: &Wired, why: &str) -> Error {
-    let data = node.plan.data.display();
+    let plan = node.plan();
+    let data = plan.data.display();
     Error::new(codes::LOG_STOPPED, format!("the log has stopped: {why}; nothing is acknowledged any more, reads go on"))
         .hint(format!("find out what the device said (the node's log, `evenkeel doctor --data {data}`), then start the node again: what was acknowledged is kept, and what was not is published again with the same ids"))
 }

@@ -58,7 +58,7 @@ async fn status(node: &Wired) -> Status {
         node: status::Node {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             url: format!("http://{}", node.http),
-            data: node.plan.data.display().to_string(),
+            data: node.plan().data.display().to_string(),
             started: node.started_at,
             draining: false,
         },
@@ -74,7 +74,7 @@ async fn status(node: &Wired) -> Status {
             wal_bytes_max: Some(node.wal_bytes_max),
             behind_bytes: Some(log.unwritten_bytes),
             segment_bytes: log.segment_bytes,
-            free_bytes: crate::doctor::free_bytes(&node.plan.data),
+            free_bytes: crate::doctor::free_bytes(&node.plan().data),
             write: log.writes.quantile(0.5).zip(log.writes.quantile(0.99)),
             checkpoint_at: log.checkpoint_at,
             groups: log.groups,

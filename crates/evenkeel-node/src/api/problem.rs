@@ -49,7 +49,8 @@ impl Problem {
         if let Some(damaged) = node.damaged() {
             return damaged.into();
         }
-        let names = node.wires.iter().map(|w| &*w.plan.name).collect();
+        let wires = node.wires.all();
+        let names = wires.iter().map(|w| &*w.plan.name).collect();
         unknown("subscription", codes::UNKNOWN_SUBSCRIPTION, name, names)
     }
 }
@@ -68,9 +69,14 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Problem {
         let status = match error.code {
             codes::LOG_FULL | codes::LOG_STOPPED | codes::TOPIC_FULL | codes::DATA_CORRUPT | codes::NOT_READY => 503,
-            codes::UNKNOWN_EVENT => 404,
-            codes::TOPIC_IN_USE => 409,
-            codes::CONFIG_VALUE => 400,
+            codes::UNKNOWN_EVENT | codes::UNKNOWN_SUBSCRIPTION => 404,
+            codes::OWN_TOPIC => 403,
+            codes::TOPIC_IN_USE | codes::SUBSCRIPTION_DECLARED | codes::SUBSCRIPTION_IN_USE => 409,
+            codes::CONFIG_VALUE
+            | codes::CONFIG_UNKNOWN_KEY
+            | codes::CONFIG_UNKNOWN_NAME
+            | codes::CONFIG_NOT_LOOPBACK
+            | codes::CONFIG_URL => 400,
             _ => 500,
         };
         Problem::new(status, error)

@@ -19,17 +19,18 @@ pub(super) async fn publish(
     request: Request,
 ) -> Result<Json<Value>, Problem> {
     let (parts, body) = request.into_parts();
-    let bytes_max = node.plan.limits.body_bytes_max;
+    let plan = node.plan();
+    let bytes_max = plan.limits.body_bytes_max;
     let body = limits::body(&parts.headers, body, bytes_max).await?;
     if topic.starts_with(names::OWN_PREFIX) || topic.ends_with(names::DEAD_SUFFIX) {
         let error = Error::new(codes::OWN_TOPIC, format!("`{topic}` belongs to the node: it can be read, not written"));
         return Err(Problem::new(403, error));
     }
-    if node.log.topic(&topic).is_none() && !auto_create(&node.plan, &node.log, &topic).await? {
+    if node.log.topic(&topic).is_none() && !auto_create(&plan, &node.log, &topic).await? {
         return Err(Problem::unknown_topic(&node, &topic));
     }
     let limits =
-        Limits { body_bytes_max: bytes_max, batch_events_max: node.plan.limits.batch_events_max, ..Limits::default() };
+        Limits { body_bytes_max: bytes_max, batch_events_max: plan.limits.batch_events_max, ..Limits::default() };
     let headers = parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     let mut events = cloudevents::decode(headers, body, &limits).map_err(|p| malformed(&parts.headers, &p))?;
     trace(&parts.headers, &mut events);

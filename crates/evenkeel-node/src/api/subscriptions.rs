@@ -8,6 +8,8 @@ use evenkeel_watch::SubscriptionSnapshot;
 use serde_json::{Value, json};
 
 use super::{Node, Problem};
+use crate::changing;
+use crate::config;
 use crate::config::plan::From;
 use crate::forms::time;
 use crate::wiring::{Wire, Wired};
@@ -15,8 +17,9 @@ use crate::wiring::{Wire, Wired};
 /// All subscriptions, the node's own ones included.
 pub(super) async fn list(State(node): Node) -> Json<Value> {
     let seen = snapshots(&node).await;
-    let mut forms = Vec::with_capacity(node.wires.len());
-    for wire in &node.wires {
+    let wires = node.wires.all();
+    let mut forms = Vec::with_capacity(wires.len());
+    for wire in wires.iter() {
         forms.push(form(&node, wire, &seen).await);
     }
     Json(json!({ "subscriptions": forms }))
@@ -25,22 +28,12 @@ pub(super) async fn list(State(node): Node) -> Json<Value> {
 /// One subscription.
 pub(super) async fn show(State(node): Node, Path(name): Path<String>) -> Result<Json<Value>, Problem> {
     let wire = node.wire(&name).ok_or_else(|| Problem::unknown_subscription(&node, &name))?;
-    Ok(Json(form(&node, wire, &snapshots(&node).await).await))
+    Ok(Json(form(&node, &wire, &snapshots(&node).await).await))
 }
 
 /// Stops dispatching until it is resumed; what is in flight finishes.
 pub(super) async fn pause(node: Node, name: Path<String>) -> Result<Json<Value>, Problem> {
     command(node, name, Command::Pause { reason: "paused by an operator".to_owned() }).await
-}
-
-/// Dispatches again.
-pub(super) async fn resume(node: Node, name: Path<String>) -> Result<Json<Value>, Problem> {
-    command(node, name, Command::Resume).await
-}
-
-/// Stops dispatching for as long as this node runs; nothing of it is remembered.
-pub(super) async fn drain(node: Node, name: Path<String>) -> Result<Json<Value>, Problem> {
-    command(node, name, Command::Drain).await
 }
 
 async fn command(State(node): Node, Path(name): Path<String>, command: Command) -> Result<Json<Value>, Problem> {
@@ -60,11 +53,13 @@ async fn form(node: &Wired, wire: &Wire, seen: &[SubscriptionSnapshot]) -> Value
     let stopped = wire.handle.is_stopped();
     let state = match (&stopped, &view.paused) {
         (Some(_), _) => "stopped",
+        (None, _) if wire.handle.is_ended() => "drained",
         (None, Some(_)) => "paused",
         (None, None) => "running",
     };
     let mut form = json!({
         "name": &*plan.name, "uid": plan.uid, "topic": &*plan.topic, "handler": plan.url, "own": wire.is_own(),
+        "declared": changing::is_declared(node, &plan.name), "written": config::written_subscription(plan),
         "effects_topic": plan.effects_topic.as_deref(),
         "state": state, "why": stopped.or(view.paused.clone()),
         "in_flight": view.in_flight, "queued": view.queued, "parked": view.parked, "parked_keys": view.parked_keys,

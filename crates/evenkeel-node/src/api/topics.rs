@@ -72,5 +72,5 @@ fn is_own(name: &str) -> bool {
 
 /// Whether the file declares it, so that only the file changes it.
 fn is_declared(node: &Wired, name: &str) -> bool {
-    node.plan.topics.iter().any(|t| &*t.name == name)
+    node.plan().topics.iter().any(|t| &*t.name == name)
 }

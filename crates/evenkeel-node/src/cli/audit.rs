@@ -64,7 +64,7 @@ fn offline(folder: &std::path::Path, file: &std::path::Path) -> Result<Value, Er
     }
     let log = Log::open(Arc::new(RealDisk::new(folder)), Options::default(), Arc::new(SystemClock::new()))
         .map_err(|e| unopened(&plan.data, &e))?;
-    let subscriptions: Vec<_> = all_plans(&plan).iter().map(|s| audited_of(s, None)).collect();
+    let subscriptions: Vec<_> = all_plans(&plan, &log)?.iter().map(|s| audited_of(s, None)).collect();
     let audited = audit(&log, &subscriptions).map_err(|e| failed(&e));
     log.close();
     Ok(crate::api::audit::form(&audited?))

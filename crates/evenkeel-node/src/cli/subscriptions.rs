@@ -1,5 +1,7 @@
 //! `evenkeel subscriptions`.
 
+mod changing;
+
 use clap::Subcommand;
 use serde_json::Value;
 
@@ -50,10 +52,14 @@ enum What {
     Show(One),
     /// Stop dispatching until it is resumed; what is in flight finishes
     Pause(One),
-    /// Dispatch again
+    /// Dispatch again, after a pause or a drain
     Resume(One),
-    /// Stop dispatching for as long as the node runs
-    Drain(One),
+    /// Make a subscription, or change one that was made so
+    Create(changing::Create),
+    /// Stop reading, finish what is at the handler, and rest until it is resumed
+    Drain(changing::Drain),
+    /// Remove a subscription; its dead letters stay
+    Delete(changing::Delete),
 }
 
 #[derive(Debug, clap::Args)]
@@ -75,7 +81,9 @@ pub(super) async fn run(args: Args) -> Result<(), Error> {
         }
         Some(What::Pause(one)) => command(one, "/pause").await,
         Some(What::Resume(one)) => command(one, "/resume").await,
-        Some(What::Drain(one)) => command(one, "/drain").await,
+        Some(What::Create(create)) => create.run().await,
+        Some(What::Drain(drain)) => drain.run().await,
+        Some(What::Delete(delete)) => delete.run().await,
     }
 }
 

@@ -1,7 +1,8 @@
 //! From the raw form to the plan: defaults filled in, units read, names resolved.
 
 pub(super) mod topic;
-mod subscription;
+pub(super) mod subscription;
+mod begin;
 mod filter;
 
 use std::collections::BTreeMap;

@@ -6,6 +6,8 @@
 use evenkeel_delivery::{BreakerPolicy, Effects, Exhausted, Order};
 use evenkeel_log::{AtLimit, Cleanup, TopicSettings};
 
+use serde_json::Value;
+
 use super::plan::{From, LogFormat, Plan, SubscriptionPlan};
 use super::raw;
 use super::units::{show_duration, show_size};
@@ -97,7 +99,8 @@ fn at_limit(choice: AtLimit) -> &'static str {
     }
 }
 
-fn subscription(plan: &SubscriptionPlan) -> raw::Subscription {
+/// A subscription as it is written.
+pub(crate) fn subscription(plan: &SubscriptionPlan) -> raw::Subscription {
     let policy = &plan.policy;
     raw::Subscription {
         topic: Some(plan.topic.to_string()),
@@ -119,7 +122,7 @@ fn subscription(plan: &SubscriptionPlan) -> raw::Subscription {
         depends_on: policy.depends_on.iter().map(|(name, _)| name.to_string()).collect(),
         breaker: Some(breaker(&policy.handler_breaker)),
         when_exhausted: Some(exhausted(policy.when_exhausted).to_owned()),
-        from: from(plan.from),
+        from: from(&plan.from),
         effects: Some(raw::Effects {
             mode: Some(effects(policy.effects).to_owned()),
             topic: plan.effects_topic.as_ref().map(ToString::to_string),
@@ -174,11 +177,16 @@ pub(super) fn effects(mode: Effects) -> &'static str {
     }
 }
 
-fn from(from: From) -> Option<String> {
-    match from {
-        From::Default => None,
-        From::Earliest => Some("earliest".to_owned()),
-        From::Latest => Some("latest".to_owned()),
-        From::Time(at) => Some(evenkeel_cloudevents::time::format_rfc3339(at)),
-    }
+fn from(from: &From) -> Option<Value> {
+    Some(match from {
+        From::Default => return None,
+        From::Earliest => "earliest".into(),
+        From::Latest => "latest".into(),
+        From::Time(at) => evenkeel_cloudevents::time::format_rfc3339(*at).into(),
+        From::Offset(offset) => (*offset).into(),
+        From::Offsets(offsets) => {
+            let written = |(partition, offset): (&u32, &u64)| (partition.to_string(), Value::from(*offset));
+            Value::Object(offsets.iter().map(written).collect())
+        }
+    })
 }

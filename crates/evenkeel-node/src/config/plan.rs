@@ -3,6 +3,7 @@
 //! Holds no text of YAML. Invariants: every subscription's topic is declared here, is a
 //! dead-letter topic of another subscription, or belongs to the node; no two things share a name.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -137,7 +138,7 @@ pub struct SubscriptionPlan {
 }
 
 /// Where a subscription begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum From {
     /// At the end; at the beginning of a topic that is new or empty.
     Default,
@@ -147,6 +148,10 @@ pub enum From {
     Latest,
     /// At the first event that was appended then or later.
     Time(Timestamp),
+    /// At this offset of every partition.
+    Offset(u64),
+    /// At these offsets; at the oldest event of partitions that are not named.
+    Offsets(BTreeMap<u32, u64>),
 }
 
 /// A receiver of alerts.

@@ -169,9 +169,9 @@ pub struct Subscription {
     pub breaker: Option<Breaker>,
     /// `skip`, `park_key` or `pause`.
     pub when_exhausted: Option<String>,
-    /// `earliest`, `latest` or a time.
+    /// `earliest`, `latest`, a time, an offset, or offsets by partition.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub from: Option<String>,
+    pub from: Option<serde_json::Value>,
     /// What is promised of effects.
     pub effects: Option<Effects>,
     /// How many at once.

@@ -53,6 +53,10 @@ pub const OWN_TOPIC: &str = "own-topic";
 pub const TOPIC_DECLARED: &str = "topic-declared";
 /// The topic is there already.
 pub const TOPIC_EXISTS: &str = "topic-exists";
+/// The file declares the subscription, so only the file changes it.
+pub const SUBSCRIPTION_DECLARED: &str = "subscription-declared";
+/// Another subscription lives on it.
+pub const SUBSCRIPTION_IN_USE: &str = "subscription-in-use";
 /// A subscription uses the topic, or still owes what would go.
 pub const TOPIC_IN_USE: &str = "topic-in-use";
 /// A partition has reached its limit.
@@ -100,6 +104,8 @@ const ALL: &[&str] = &[
     EVENT_CONFLICT,
     TOO_LARGE,
     OWN_TOPIC,
+    SUBSCRIPTION_DECLARED,
+    SUBSCRIPTION_IN_USE,
     TOPIC_DECLARED,
     TOPIC_EXISTS,
     TOPIC_IN_USE,

@@ -8,7 +8,7 @@ use evenkeel_model::names;
 use evenkeel_respond::{Input, Part, RunId, StepAction};
 
 use crate::client::Client;
-use crate::wiring::Wire;
+use crate::wiring::Wires;
 
 /// What is to be done.
 pub(super) struct Order {
@@ -21,7 +21,7 @@ pub(super) struct Order {
 }
 
 /// Does it, and says what came of it.
-pub(super) async fn act(client: &Client, wires: &[Wire], order: Order) -> Input {
+pub(super) async fn act(client: &Client, wires: &Wires, order: Order) -> Input {
     let Order { run, step, part, action, key, timeout } = order;
     let (ok, detail) = match action {
         StepAction::Call { method, url, body } => call(client, &method, &url, body, &key, timeout).await,
@@ -55,8 +55,8 @@ async fn call(
     }
 }
 
-fn command(wires: &[Wire], subscription: &str, command: Command) -> (bool, String) {
-    match wires.iter().find(|w| &*w.plan.name == subscription) {
+fn command(wires: &Wires, subscription: &str, command: Command) -> (bool, String) {
+    match wires.find(subscription) {
         Some(wire) => {
             wire.handle.command(command);
             (true, String::new())

@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::sabotage::{self, Sabotage};
 
 /// The plan's subscriptions, and one of the node's own for each receiver of alerts.
-pub(super) fn with_own(plan: &Plan) -> Vec<SubscriptionPlan> {
+pub(crate) fn with_own(plan: &Plan) -> Vec<SubscriptionPlan> {
     let receivers = plan.webhooks.iter().map(|webhook| SubscriptionPlan {
         name: Arc::from(format!("{}.{}", names::ALERTS_TOPIC, webhook.name)),
         uid: format!("{}.{}", names::ALERTS_TOPIC, webhook.name),
@@ -34,13 +34,13 @@ pub(super) fn with_own(plan: &Plan) -> Vec<SubscriptionPlan> {
 }
 
 /// A subscription that has all it needs, and has not begun.
-pub(super) struct Prepared {
+pub(crate) struct Prepared {
     plan: SubscriptionPlan,
     spec: SubscriptionSpec,
 }
 
 impl Prepared {
-    pub(super) fn start(self, clock: &Arc<dyn Clock>) -> Wire {
+    pub(crate) fn start(self, clock: &Arc<dyn Clock>) -> Wire {
         let seed = u64::from_le_bytes(
             evenkeel_delivery::Mark::of(&self.plan.uid, "seed", "").0[..8].try_into().unwrap_or_default(),
         );
@@ -50,7 +50,7 @@ impl Prepared {
 }
 
 /// Opens the ports of a subscription and journals where it begins.
-pub(super) async fn prepare(
+pub(crate) async fn prepare(
     plan: SubscriptionPlan,
     log: &Log,
     clock: &Arc<dyn Clock>,
@@ -66,7 +66,7 @@ pub(super) async fn prepare(
     let settings = SourceSettings {
         uid: plan.uid.clone(),
         filter: plan.filter.clone(),
-        from: begins(plan.from, &plan.topic, log),
+        from: begins(&plan.from, &plan.topic, log),
         ..SourceSettings::new(plan.name.clone(), plan.topic.clone())
     };
     let source = EmbeddedSource::open(log.clone(), settings).map_err(|e| failed(&e))?;
@@ -90,7 +90,7 @@ pub(super) async fn prepare(
 }
 
 /// A topic without records is one that was created together with its subscription, or as good.
-fn begins(from: From, topic: &str, log: &Log) -> Begins {
+fn begins(from: &From, topic: &str, log: &Log) -> Begins {
     let is_empty = || {
         let partitions = log.topic(topic).map_or(0, |t| t.partitions);
         (0..partitions).all(|p| log.ends(&Shard::new(topic, p)).is_ok_and(|ends| ends.high_watermark == 0))
@@ -99,17 +99,22 @@ fn begins(from: From, topic: &str, log: &Log) -> Begins {
         From::Earliest => Begins::Earliest,
         From::Default if is_empty() => Begins::Earliest,
         From::Default | From::Latest => Begins::Latest,
-        From::Time(at) => Begins::Time(at),
+        From::Time(at) => Begins::Time(*at),
+        From::Offset(offset) => Begins::Offset(*offset),
+        From::Offsets(offsets) => Begins::Offsets(offsets.clone()),
     }
 }
 
-/// Journals where the subscription begins in each partition that it has no progress in, so that
-/// it begins there after every restart.
+/// Journals where a subscription without progress begins in each partition, so that it begins
+/// there after every restart.
 async fn begin(journal: EmbeddedJournal, source: &EmbeddedSource) -> Result<Recalled, PortError> {
     let mut remembered = journal.load().await?;
     let known =
         |shard: &Shard| remembered.iter().any(|r| matches!(r, Remembered::Progress { shard: s, .. } if s == shard));
-    let missing: Vec<(Shard, u64)> = source.shards().await?.into_iter().filter(|(shard, _)| !known(shard)).collect();
+    let shards = source.shards().await?;
+    // Partitions that came later are the runtime's: it reads them when their turn comes.
+    let has_begun = shards.iter().any(|(shard, _)| known(shard));
+    let missing = if has_begun { Vec::new() } else { shards };
     if !missing.is_empty() {
         let facts =
             missing.iter().map(|(shard, below)| Fact::Progress { shard: shard.clone(), below: *below }).collect();

@@ -6,7 +6,7 @@ use evenkeel_log::{Change, Creating, Log, Set, Topic, TopicError, TopicSettings}
 use evenkeel_model::{Shard, names};
 use evenkeel_transport::JOURNAL_PARTITIONS;
 
-use super::failed;
+use super::{failed, registry};
 use crate::config::glob_matches;
 use crate::config::plan::{Plan, SubscriptionPlan};
 use crate::error::{Error, codes};
@@ -24,6 +24,7 @@ pub(super) fn all(plan: &Plan, subscriptions: &[SubscriptionPlan], log: &Log) ->
     ] {
         wanted.insert(name.to_owned(), TopicSettings::partitions(partitions));
     }
+    wanted.insert(names::SUBSCRIPTIONS_TOPIC.to_owned(), registry::settings());
     for subscription in subscriptions {
         wanted.insert(format!("{}{}", subscription.name, names::DEAD_SUFFIX), TopicSettings::partitions(1));
     }

@@ -84,6 +84,11 @@ impl SubscriptionHandle {
         self.told.alarms.subscribe()
     }
 
+    /// Whether its task is gone: it was drained or killed.
+    pub fn is_ended(&self) -> bool {
+        self.control.is_closed()
+    }
+
     /// Why it stopped by itself, if it did: its journal failed, or its state could not be read.
     /// A stopped subscription dispatches nothing until the process starts again.
     pub fn is_stopped(&self) -> Option<String> {

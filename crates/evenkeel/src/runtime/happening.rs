@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use evenkeel_delivery::ports::{Answer, Delivered, PortError};
+use evenkeel_delivery::ports::{Answer, Delivered, News, PortError};
 use evenkeel_delivery::{Alarm, AttemptId, Command, View};
+use evenkeel_model::Shard;
 use tokio::sync::oneshot;
 
 use super::handle::Drained;
@@ -22,7 +23,9 @@ pub(super) enum Happening {
     /// The source is to be told what is no longer owed.
     SettlingDue,
     /// There may be more to read.
-    Changed,
+    Changed(News),
+    /// The source named its partitions again.
+    Shards(Result<Vec<(Shard, u64)>, PortError>),
     /// Somebody spoke through a handle.
     Control(Control),
     /// The last handle was dropped.

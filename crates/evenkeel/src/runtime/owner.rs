@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use evenkeel_delivery::ports::{Handler, Journal, PortError, Source};
+use evenkeel_delivery::ports::{Handler, Journal, News, PortError, Source};
 use evenkeel_delivery::{Action, Effects, Input, Subscription};
 use evenkeel_model::Clock;
 use tokio::task::{JoinError, JoinSet};
@@ -40,11 +40,11 @@ pub(super) struct Owner {
     reading: Reading,
     /// Reads wait this long, after one failed.
     read_after: Duration,
-    changed: Pin<Box<dyn Future<Output = ()> + Send>>,
+    changed: Pin<Box<dyn Future<Output = News> + Send>>,
     payloads: Payloads,
     emitted: Emitted,
     attempts: JoinSet<Finished>,
-    /// At most one read and one commit.
+    /// At most one read, one commit, and one look at the partitions.
     work: JoinSet<Happening>,
     committing: bool,
     timer: Timer,
@@ -91,7 +91,7 @@ impl Owner {
             if matches!(happening, Happening::Abandoned) {
                 return;
             }
-            if matches!(happening, Happening::Changed) {
+            if matches!(happening, Happening::Changed(_)) {
                 self.watch().await;
             }
             let now = self.clock.now();
@@ -111,7 +111,14 @@ impl Owner {
         let shards = self.source.shards().await?;
         let now = self.clock.now();
         self.core.restore(now, remembered);
-        let starts: Vec<_> = shards
+        let (known, new): (Vec<_>, Vec<_>) =
+            shards.into_iter().partition(|(shard, _)| self.core.resume_at(shard, u64::MAX) < u64::MAX);
+        // One that has begun was told of no event of a partition that came later.
+        let (starts, later): (Vec<_>, Vec<_>) = match known.is_empty() {
+            true => (new, Vec::new()),
+            false => (known, new.into_iter().map(|(shard, _)| (shard, 0)).collect()),
+        };
+        let starts: Vec<_> = starts
             .into_iter()
             .map(|(shard, from)| {
                 let at = self.core.resume_at(&shard, from);
@@ -120,7 +127,11 @@ impl Owner {
             .collect();
         // Before anything is read, so that retention holds what this subscription is owed.
         self.source.settle(&starts);
+        self.source.settle(&later);
         self.reading = Reading::new(starts.clone());
+        if !later.is_empty() {
+            self.reading.hold(later, now);
+        }
         self.watch().await;
         self.step(now, Input::Started(starts));
         // What waited when the process ended may be due.
@@ -141,7 +152,7 @@ impl Owner {
                 done.map_or_else(|e| broke(&e), Happening::Finished),
             () = self.timer.rang() => Happening::Timer,
             () = self.settling.rang() => Happening::SettlingDue,
-            () = &mut self.changed => Happening::Changed,
+            news = &mut self.changed => Happening::Changed(news),
             () = draining::grace(&mut self.draining) => Happening::GraceOver,
         }
     }

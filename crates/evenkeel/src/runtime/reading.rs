@@ -3,11 +3,14 @@
 //! It plans reads and takes note of what came of them; it fetches nothing itself. Invariants: at
 //! most one read is under way; together its asks never exceed the credit; a partition at its end
 //! is not asked again before the source changed, and a change during a read is not forgotten.
+//! Partitions that were added later are read only when the earlier ones were read up to that
+//! moment: a key may have moved, and its newer events must not overtake its older ones.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use evenkeel_delivery::ports::Source;
-use evenkeel_model::Shard;
+use evenkeel_model::{Shard, Timestamp};
 
 use super::happening::{Batch, Fetched};
 
@@ -19,6 +22,17 @@ pub(super) struct Reading {
     cursors: Vec<Cursor>,
     turn: usize,
     under_way: bool,
+    held: Option<Held>,
+}
+
+/// Partitions that came later.
+struct Held {
+    shards: Vec<(Shard, u64)>,
+    since: Timestamp,
+    /// Earlier ones that were not read up to then.
+    behind: BTreeSet<usize>,
+    /// The read under way was planned before.
+    stale: bool,
 }
 
 struct Cursor {
@@ -38,8 +52,34 @@ pub(super) struct Ask {
 
 impl Reading {
     pub(super) fn new(starts: Vec<(Shard, u64)>) -> Reading {
-        let cursors = starts.into_iter().map(|(shard, next)| Cursor { shard, next, more: true }).collect();
-        Reading { cursors, turn: 0, under_way: false }
+        let mut reading = Reading { cursors: Vec::new(), turn: 0, under_way: false, held: None };
+        reading.add(starts);
+        reading
+    }
+
+    pub(super) fn knows(&self, shard: &Shard) -> bool {
+        let held = self.held.iter().flat_map(|held| &held.shards).map(|(shard, _)| shard);
+        self.cursors.iter().map(|cursor| &cursor.shard).chain(held).any(|known| known == shard)
+    }
+
+    /// Partitions that were added by `now`.
+    pub(super) fn hold(&mut self, mut shards: Vec<(Shard, u64)>, now: Timestamp) {
+        shards.extend(self.held.take().into_iter().flat_map(|held| held.shards));
+        let behind = (0..self.cursors.len()).collect();
+        self.held = Some(Held { shards, since: now, behind, stale: self.under_way });
+        self.wake();
+    }
+
+    /// Partitions that were held and are read from here on.
+    pub(super) fn freed(&mut self) -> Vec<(Shard, u64)> {
+        let Some(held) = self.held.take_if(|held| held.behind.is_empty()) else { return Vec::new() };
+        self.add(held.shards.clone());
+        held.shards
+    }
+
+    /// More partitions; the numbers of the others stay.
+    fn add(&mut self, starts: Vec<(Shard, u64)>) {
+        self.cursors.extend(starts.into_iter().map(|(shard, next)| Cursor { shard, next, more: true }));
     }
 
     /// The source changed: every partition may have more.
@@ -70,6 +110,12 @@ impl Reading {
     /// Takes note of what a read brought.
     pub(super) fn took(&mut self, batch: &Batch) {
         let cursor = &mut self.cursors[batch.shard];
+        if let Some(held) = self.held.as_mut().filter(|held| !held.stale) {
+            let passed = batch.events.last().map_or(batch.next <= cursor.next, |last| last.appended > held.since);
+            if passed {
+                held.behind.remove(&batch.shard);
+            }
+        }
         cursor.more |= batch.next > cursor.next;
         cursor.next = batch.next;
     }
@@ -78,6 +124,7 @@ impl Reading {
     /// again together with those that were not reached.
     pub(super) fn over(&mut self, failed: Option<usize>) {
         self.under_way = false;
+        self.held.iter_mut().for_each(|held| held.stale = false);
         if failed.is_some() {
             self.wake();
         }

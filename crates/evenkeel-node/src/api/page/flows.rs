@@ -18,8 +18,9 @@ use crate::wiring::{Wire, Wired, blocking};
 const DEAD_READ_MAX: usize = 1_000;
 
 pub(super) async fn flows(node: &Wired, report: Option<&Report>, audit: Option<&Audit>) -> Vec<status::Flow> {
-    let mut flows = Vec::with_capacity(node.wires.len());
-    for wire in &node.wires {
+    let wires = node.wires.all();
+    let mut flows = Vec::with_capacity(wires.len());
+    for wire in wires.iter() {
         flows.push(flow(node, wire, report, audit).await);
     }
     flows

@@ -39,12 +39,7 @@ pub(crate) async fn put(
     };
     match there {
         None => wiring::create(&node.log, &name, wanted).await?,
-        Some(there) => {
-            if wanted.partitions > there.partitions {
-                unread_by_nobody(&node, &there)?;
-            }
-            wiring::reshape(&node.log, &there, wanted).await?;
-        }
+        Some(there) => wiring::reshape(&node.log, &there, wanted).await?,
     }
     Ok((status, Json(form(&node, &found(&node, &name)?, &sizes(&node)))))
 }
@@ -56,7 +51,7 @@ pub(crate) async fn delete(State(node): Node, Path(name): Path<String>) -> Resul
     let users = users(&node, &name);
     if !users.is_empty() {
         let said = format!("topic `{name}` is used by {}", users.join(", "));
-        let error = Error::new(codes::TOPIC_IN_USE, said).hint("take the subscription out of the file first");
+        let error = Error::new(codes::TOPIC_IN_USE, said).hint("remove the subscription first");
         return Err(Problem::new(409, error).with("subscriptions", users));
     }
     wiring::delete(&node.log, &name).await?;
@@ -126,7 +121,7 @@ fn changeable(node: &Wired, name: &str) -> Result<(), Problem> {
     if is_declared(node, name) {
         let error =
             Error::new(codes::TOPIC_DECLARED, format!("the file declares topic `{name}`: only the file changes it"))
-                .hint(format!("change `topics.{name}` in the configuration, then start the node again"));
+                .hint(format!("change `topics.{name}` in the file, then `evenkeel apply`"));
         return Err(Problem::new(409, error));
     }
     Ok(())
@@ -142,18 +137,5 @@ fn changeable_records(name: &str) -> Result<(), Problem> {
 /// The subscriptions that read the topic, or write to it.
 fn users(node: &Wired, name: &str) -> Vec<String> {
     let uses = |w: &&wiring::Wire| &*w.plan.topic == name || w.plan.effects_topic.as_deref() == Some(name);
-    node.wires.iter().filter(uses).map(|w| w.plan.name.to_string()).collect()
-}
-
-/// A running subscription reads the partitions that were there when it started.
-fn unread_by_nobody(node: &Wired, topic: &Topic) -> Result<(), Problem> {
-    let readers: Vec<String> =
-        node.wires.iter().filter(|w| w.plan.topic == topic.name).map(|w| w.plan.name.to_string()).collect();
-    if readers.is_empty() {
-        return Ok(());
-    }
-    let said = format!("topic `{}` is read by {}, which would not see new partitions", topic.name, readers.join(", "));
-    let error = Error::new(codes::TOPIC_IN_USE, said)
-        .hint("declare the topic in the file with its new number of partitions, then start the node again");
-    Err(Problem::new(409, error).with("subscriptions", readers))
+    node.wires.all().iter().filter(uses).map(|w| w.plan.name.to_string()).collect()
 }

@@ -4,15 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use evenkeel_cloudevents::time::parse_rfc3339;
 use evenkeel_delivery::{
     BreakerPolicy, Concurrency, DeadBudget, Effects, Exhausted, Order, Parking, Policy, RetrySchedule,
 };
 use evenkeel_model::names;
 
-use super::{breaker, choice, duration, filter, or, parse, positive, unknown, value};
-use crate::config::plan::{From, Plan, SubscriptionPlan};
-use crate::config::{addresses, raw, units};
+use super::{begin, breaker, choice, duration, filter, or, parse, positive, unknown, value};
+use crate::config::plan::{Plan, SubscriptionPlan};
+use crate::config::{addresses, raw, reading, units};
 use crate::error::Error;
 
 /// All subscriptions of the file.
@@ -29,6 +28,21 @@ pub(super) fn all(raw: BTreeMap<String, raw::Subscription>, plan: &Plan) -> Resu
     }
     no_circles(&all)?;
     Ok(all)
+}
+
+/// One subscription of a request: the keys are those of the file. `plan` has everything that it
+/// may name, the subscriptions that run included.
+pub(crate) fn read(name: &str, written: serde_json::Value, plan: &Plan) -> Result<SubscriptionPlan, Error> {
+    let raw: raw::Subscription = reading::from_value(&format!("subscriptions.{name}"), written)?;
+    let names: Vec<String> = plan.subscriptions.iter().map(|s| s.name.to_string()).collect();
+    let one = one(name, raw, plan, &names)?;
+    let others: Vec<SubscriptionPlan> = plan.subscriptions.iter().filter(|s| s.name != one.name).cloned().collect();
+    if let Some(other) = others.iter().find(|s| s.uid == one.uid) {
+        return Err(value(&format!("subscriptions.{name}.uid"), format!("`{}` is that of `{}`", one.uid, other.name)));
+    }
+    let all: Vec<SubscriptionPlan> = others.into_iter().chain([one.clone()]).collect();
+    no_circles(&all)?;
+    Ok(one)
 }
 
 fn one(name: &str, raw: raw::Subscription, plan: &Plan, names: &[String]) -> Result<SubscriptionPlan, Error> {
@@ -87,7 +101,7 @@ fn one(name: &str, raw: raw::Subscription, plan: &Plan, names: &[String]) -> Res
         filter: raw.filter.as_ref().map(|written| filter::read(&at("filter"), written)).transpose()?,
         filter_written: raw.filter,
         url,
-        from: from(&at("from"), raw.from.as_deref())?,
+        from: begin::from(&at("from"), raw.from.as_ref())?,
         effects_topic,
         policy,
         held_bytes_max: parse(&at("parking.held"), held, units::size)?,
@@ -191,17 +205,6 @@ fn depends_on(at: &str, named: Vec<String>, plan: &Plan) -> Result<Vec<(Arc<str>
             None => Err(unknown(at, "dependency", &name, &known)),
         })
         .collect()
-}
-
-fn from(at: &str, text: Option<&str>) -> Result<From, Error> {
-    match text {
-        None => Ok(From::Default),
-        Some("earliest") => Ok(From::Earliest),
-        Some("latest") => Ok(From::Latest),
-        Some(time) => parse_rfc3339(time).map(From::Time).ok_or_else(|| {
-            value(at, format!("`{time}` is none of earliest, latest, a time like 2026-11-21T08:00:00Z"))
-        }),
-    }
 }
 
 /// A dead-letter topic that is read by its own subscription, directly or around a corner.

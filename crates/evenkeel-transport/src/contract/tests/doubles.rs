@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use evenkeel_delivery::ports::{BoxFuture, Commit, Delivered, Journal, PortError, Source};
+use evenkeel_delivery::ports::{BoxFuture, Commit, Delivered, Journal, News, PortError, Source};
 use evenkeel_delivery::{Fact, Remembered};
 use evenkeel_model::{Position, Record, Shard};
 
@@ -126,7 +126,7 @@ impl Source for BadSource {
         let below = self.gone.lock().unwrap().get(&at.shard).copied().unwrap_or(0);
         Box::pin(async move { if at.offset < below { Ok(None) } else { self.source.get(&at).await } })
     }
-    fn changed(&self) -> BoxFuture<'_, ()> {
+    fn changed(&self) -> BoxFuture<'_, News> {
         if self.fault == Fault::Sleeps { Box::pin(std::future::pending()) } else { self.source.changed() }
     }
     fn settle(&self, floors: &[(Shard, u64)]) {

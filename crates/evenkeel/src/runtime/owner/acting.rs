@@ -1,5 +1,8 @@
 //! What the core asks for is done here: attempts, commits, reads, the timer.
 
+use std::task::Poll;
+use std::time::Duration;
+
 use evenkeel_delivery::{Action, Dispatch, Round};
 
 use super::Owner;
@@ -44,17 +47,27 @@ impl Owner {
         });
     }
 
+    /// Asks the source for its partitions again.
+    pub(super) fn look_for_shards(&mut self, after: Duration) {
+        let source = self.source.clone();
+        self.work.spawn(async move {
+            if !after.is_zero() {
+                tokio::time::sleep(after).await;
+            }
+            Happening::Shards(source.shards().await)
+        });
+    }
+
     /// Listens for the next change of the source, before anything more is read: a change that
     /// comes after the read must not be missed.
     pub(super) async fn watch(&mut self) {
         let source = self.source.clone();
         self.changed = Box::pin(async move { source.changed().await });
         let changed = &mut self.changed;
-        let at_once =
-            std::future::poll_fn(|context| std::task::Poll::Ready(changed.as_mut().poll(context).is_ready())).await;
-        if at_once {
+        let at_once = std::future::poll_fn(|context| Poll::Ready(changed.as_mut().poll(context))).await;
+        if let Poll::Ready(news) = at_once {
             // It was polled to its end, and must not be polled again.
-            self.changed = Box::pin(std::future::ready(()));
+            self.changed = Box::pin(std::future::ready(news));
         }
     }
 

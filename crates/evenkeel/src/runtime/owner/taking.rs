@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use evenkeel_delivery::ports::Answer;
+use evenkeel_delivery::ports::{Answer, News, PortError};
 use evenkeel_delivery::{Alarm, Command, Effects, Input};
-use evenkeel_model::{Timestamp, Verdict};
+use evenkeel_model::{Shard, Timestamp, Verdict};
 use tokio::task::JoinSet;
 
 use super::Owner;
@@ -26,7 +26,8 @@ impl Owner {
             Happening::Committed(committed) => self.take_committed(now, committed),
             Happening::Timer => self.step(now, Input::Timer),
             Happening::SettlingDue => self.source.settle(&self.core.floors()),
-            Happening::Changed => self.reading.wake(),
+            Happening::Changed(news) => self.take_news(news),
+            Happening::Shards(shards) => self.take_shards(now, shards),
             Happening::Control(control) => self.take_control(now, control),
             Happening::Abandoned => {}
             Happening::GraceOver => self.take_grace_over(),
@@ -100,6 +101,34 @@ impl Owner {
             let arrivals = batch.events.iter().map(|event| event.arrival.clone()).collect();
             batch.events.into_iter().for_each(|event| self.payloads.insert(event));
             self.step(now, Input::Arrived(arrivals));
+        }
+        let freed = self.reading.freed();
+        if !freed.is_empty() {
+            // Where they begin is journaled, as at the start.
+            self.step(now, Input::Started(freed));
+        }
+    }
+
+    fn take_news(&mut self, news: News) {
+        self.reading.wake();
+        if news == News::Shards {
+            self.look_for_shards(Duration::ZERO);
+        }
+    }
+
+    /// Those that are new are read when the others were read up to now: keys may have moved.
+    fn take_shards(&mut self, now: Timestamp, shards: Result<Vec<(Shard, u64)>, PortError>) {
+        let shards = match shards {
+            Ok(shards) => shards,
+            Err(problem) => {
+                self.reins.alarm(Alarm { code: "read_failed", message: problem.to_string() });
+                return self.look_for_shards(REREAD_AFTER);
+            }
+        };
+        let new: Vec<_> = shards.into_iter().filter(|(shard, _)| !self.reading.knows(shard)).collect();
+        if !new.is_empty() {
+            self.source.settle(&new);
+            self.reading.hold(new, now);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Fairness, and no change forgotten.
 
-use evenkeel_model::Shard;
+use evenkeel_model::{Shard, Timestamp};
 
 use super::{BATCH_MAX, Reading};
 use crate::runtime::happening::Batch;
@@ -66,4 +66,28 @@ fn what_a_failed_read_did_not_reach_is_asked_again() {
     reading.plan(10).unwrap();
     reading.over(Some(0));
     assert_eq!(reading.plan(10).unwrap().len(), 2);
+}
+
+/// Of a read that found nothing.
+fn at_its_end(reading: &mut Reading, shard: usize, next: u64) {
+    reading.took(&Batch { shard, events: Vec::new(), next });
+}
+
+#[test]
+fn later_partitions_wait_until_the_earlier_ones_were_read_up_to_their_coming() {
+    let mut reading = reading(2);
+    reading.plan(8);
+    let later = vec![(Shard::new("t", 2), 0)];
+    reading.hold(later.clone(), Timestamp::EPOCH);
+    at_its_end(&mut reading, 0, 0);
+    at_its_end(&mut reading, 1, 0);
+    assert_eq!(reading.freed(), [], "that read was planned before they came");
+    reading.over(None);
+    assert_eq!(asked(&mut reading, 8).len(), 2);
+    at_its_end(&mut reading, 0, 0);
+    assert_eq!(reading.freed(), [], "one is still behind");
+    assert!(reading.knows(&later[0].0));
+    at_its_end(&mut reading, 1, 0);
+    assert_eq!(reading.freed(), later);
+    assert_eq!((asked(&mut reading, 9).len(), reading.freed()), (1, vec![]));
 }

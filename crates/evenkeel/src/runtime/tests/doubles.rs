@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use evenkeel_delivery::ports::{Answer, BoxFuture, Call, Commit, Delivered, Handler, Journal, PortError, Source};
+use evenkeel_delivery::ports::{Answer, BoxFuture, Call, Commit, Delivered, Handler, Journal, News, PortError, Source};
 use evenkeel_delivery::{Arrival, Fact, Mark, Policy, Remembered, Screen};
 use evenkeel_model::ledger::Ended;
 use evenkeel_model::{Clock, Created, Event, Outcome, Position, Record, Shard, Timestamp, Verdict};
@@ -82,8 +82,11 @@ impl Source for Shelf {
         Box::pin(async move { Ok(found) })
     }
 
-    fn changed(&self) -> BoxFuture<'_, ()> {
-        Box::pin(self.changed.notified())
+    fn changed(&self) -> BoxFuture<'_, News> {
+        Box::pin(async {
+            self.changed.notified().await;
+            News::More
+        })
     }
 
     fn settle(&self, floors: &[(Shard, u64)]) {
