@@ -100,6 +100,36 @@ pub struct Answer {
 pub trait Handler: Send + Sync + 'static {
     /// Handles one event. Never panics for the event's sake: a panic of user code is a failure.
     fn handle(&self, call: Call) -> BoxFuture<'static, Answer>;
+    /// How many events it takes in one call: one, unless it says otherwise.
+    fn batching(&self) -> Batching {
+        Batching::default()
+    }
+    /// Handles several events, each of a lane of its own: one answer for each, in order.
+    fn handle_batch(&self, calls: Vec<Call>) -> BoxFuture<'static, Vec<Answer>> {
+        let each: Vec<_> = calls.into_iter().map(|call| self.handle(call)).collect();
+        Box::pin(async move {
+            let mut answers = Vec::with_capacity(each.len());
+            for one in each {
+                answers.push(one.await);
+            }
+            answers
+        })
+    }
+}
+
+/// How a handler takes events: several in one call, or one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Batching {
+    /// Events of one call.
+    pub max: usize,
+    /// How long the first of them may wait for others.
+    pub linger: Duration,
+}
+
+impl Default for Batching {
+    fn default() -> Batching {
+        Batching { max: 1, linger: Duration::ZERO }
+    }
 }
 
 /// A round, with the bytes that go with it.

@@ -30,6 +30,18 @@ pub const MAX_ATTEMPTS: &str = "evenkeel-max-attempts";
 pub const DEADLINE: &str = "evenkeel-deadline";
 /// Grows with each owner of the subscription: a call with a lower one comes from an owner that is gone.
 pub const FENCE: &str = "evenkeel-fence";
+/// In a batch the event's attribute that is [`IDEMPOTENCY_KEY`] alone: 32 hex digits.
+pub const KEY_ATTRIBUTE: &str = "evenkeelkey";
+/// In a batch the event's attribute that is [`ATTEMPT`] alone.
+pub const ATTEMPT_ATTRIBUTE: &str = "evenkeelattempt";
+/// In a batch the event's attribute that is [`MAX_ATTEMPTS`] alone.
+pub const MAX_ATTEMPTS_ATTRIBUTE: &str = "evenkeelmaxattempts";
+/// What is signed, as Standard Webhooks has it: the idempotency key, or the digest of a batch's.
+pub const WEBHOOK_ID: &str = "webhook-id";
+/// When, in seconds.
+pub const WEBHOOK_TIMESTAMP: &str = "webhook-timestamp";
+/// `v1,` and the base64 of the HMAC-SHA256; several, behind spaces, while a secret is rotated.
+pub const WEBHOOK_SIGNATURE: &str = "webhook-signature";
 /// The subscription that calls.
 pub const SUBSCRIPTION: &str = "evenkeel-subscription";
 /// What a handler says beyond its status.

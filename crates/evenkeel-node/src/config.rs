@@ -10,6 +10,7 @@ pub mod units;
 mod reading;
 mod checked;
 mod addresses;
+pub mod push;
 mod objectives;
 mod playbooks;
 mod nearest;

@@ -16,8 +16,8 @@ use evenkeel::runtime::SubscriptionHandle;
 use evenkeel_delivery::{Command, View};
 use evenkeel_log::Log;
 use evenkeel_model::{Clock, Timestamp, names};
-use evenkeel_transport::Ingress;
 use evenkeel_transport::audit::{Audit, Audited, audit};
+use evenkeel_transport::{HttpHandler, Ingress};
 
 pub(crate) use registry::{Registered, around};
 pub(crate) use subscribing::{Prepared, prepare};
@@ -55,6 +55,7 @@ pub(crate) struct Wired {
 pub(crate) struct Wire {
     pub(crate) plan: SubscriptionPlan,
     pub(crate) handle: SubscriptionHandle,
+    pub(crate) http: Arc<HttpHandler>,
 }
 
 impl Wire {

@@ -1,44 +1,58 @@
-//! The handler that lives behind a URL: one POST per attempt, one [`Answer`] back.
+//! The handler that lives behind a URL, or behind several: POSTs out, one [`Answer`] per event back.
 //!
-//! Builds the request (`request`), makes the exchange under a connect and a total time-out
-//! (`exchange`), and reads the answer: the header `evenkeel-verdict` first (`verdict`), else
-//! the status (`status`), then the events that a done event returned (`answer`). It does not
-//! retry, does not follow redirects, and holds no state but a pool of connections.
+//! Builds the request (`request`, or `batch` where the handler takes several events at once),
+//! signs it (`sign`), chooses who is called (`endpoints`), makes the exchange under a connect
+//! and a total time-out (`exchange`), and reads the answer: the header `evenkeel-verdict` first
+//! (`verdict`), else the status (`status`), then the events that a done event returned
+//! (`answer`). It does not retry, but for a call that found no connection, which goes to another
+//! endpoint where there is one; it does not follow redirects.
 //!
 //! Invariants: every attempt ends in exactly one answer, within its time-out; no connection is
 //! `unreachable` and never spends an attempt; an answer that claims events and cannot be read is
-//! a failure, so that nothing it returned is lost silently.
+//! a failure, so that nothing it returned is lost silently; only addresses within [`Reach`] are
+//! called.
 
 mod reach;
 mod resolve;
+mod endpoints;
+mod health;
 mod request;
+mod batch;
+mod sign;
 mod exchange;
 mod answer;
 mod retry_after;
 mod status;
 mod verdict;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use evenkeel_delivery::ports::{Answer, BoxFuture, Call, Handler, PortError};
+use evenkeel_delivery::ports::{Answer, Batching, BoxFuture, Call, Handler, PortError};
 use evenkeel_model::Clock;
 use http_body_util::Full;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
+pub use batch::Batch;
+pub use endpoints::{Ejection, EndpointView};
+pub use health::Health;
 pub use reach::{Reach, literal};
+pub use request::Format;
+pub use sign::Signing;
 pub use status::Accepted;
 
+use batch::Suspects;
+use endpoints::Endpoints;
 use resolve::Resolver;
 
-/// How one URL is called.
+/// How a handler behind one URL or several is called.
 #[derive(Clone, Debug)]
 pub struct HttpSettings {
-    /// Where to POST: `http://host:port/path`. TLS is not spoken yet.
-    pub url: String,
+    /// Where to POST: `http://host:port/path`; several are endpoints of the same handler.
+    pub urls: Vec<String>,
     /// The subscription's name, told in the header `evenkeel-subscription`.
     pub subscription: Arc<str>,
     /// How long resolving and connecting may take; 2 s by default, and never more than the
@@ -54,55 +68,114 @@ pub struct HttpSettings {
     pub idle: Duration,
     /// Which addresses may be called, judged for each connection that is made.
     pub reach: Arc<Reach>,
+    /// In which mode an event goes out alone.
+    pub format: Format,
+    /// Several events in one request, where the handler takes them so.
+    pub batch: Option<Batch>,
+    /// The secrets that sign each request; none by default.
+    pub signing: Signing,
+    /// When one of several endpoints is left out.
+    pub ejection: Ejection,
+    /// How endpoints are asked whether they are well; not at all by default.
+    pub health: Option<Health>,
 }
 
 impl HttpSettings {
     /// The defaults, for that URL and subscription.
     pub fn new(url: impl Into<String>, subscription: impl Into<Arc<str>>) -> HttpSettings {
         HttpSettings {
-            url: url.into(),
+            urls: vec![url.into()],
             subscription: subscription.into(),
             connect_timeout: Duration::from_secs(2),
             answer_bytes_max: 1 << 20,
             accepted: Accepted::Ack,
             idle: Duration::from_secs(4),
             reach: Arc::default(),
+            format: Format::Binary,
+            batch: None,
+            signing: Signing::default(),
+            ejection: Ejection::default(),
+            health: None,
         }
     }
 }
 
-/// Hands events to a service over HTTP/1.1, in the CloudEvents binary mode.
+/// Hands events to a service over HTTP/1.1, as CloudEvents.
 pub struct HttpHandler {
-    endpoint: Arc<Endpoint>,
+    outlet: Arc<Outlet>,
 }
 
 /// What every call of one handler shares.
-struct Endpoint {
+struct Outlet {
     settings: HttpSettings,
-    target: ::http::Uri,
+    endpoints: Mutex<Endpoints>,
+    suspects: Suspects,
     client: Client<HttpConnector<Resolver>, Full<Bytes>>,
     clock: Arc<dyn Clock>,
+}
+
+impl Outlet {
+    fn endpoints(&self) -> MutexGuard<'_, Endpoints> {
+        self.endpoints.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl HttpHandler {
     /// A handler for these settings. `clock` reads a `Retry-After` that is a date. A URL that
     /// cannot be called is refused with what is wrong with it.
     pub fn new(settings: HttpSettings, clock: Arc<dyn Clock>) -> Result<HttpHandler, PortError> {
-        let target = request::target(&settings.url, &settings.reach).map_err(PortError)?;
+        let target = |url: &String| Ok((url.clone(), request::target(url, &settings.reach).map_err(PortError)?));
+        let targets = settings.urls.iter().map(target).collect::<Result<Vec<_>, PortError>>()?;
+        if targets.is_empty() {
+            return Err(PortError("the handler has no url".to_owned()));
+        }
         let mut connector = HttpConnector::new_with_resolver(Resolver { reach: settings.reach.clone() });
         connector.set_nodelay(true);
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(settings.idle)
             .pool_timer(TokioTimer::new())
             .build(connector);
-        Ok(HttpHandler { endpoint: Arc::new(Endpoint { settings, target, client, clock }) })
+        let endpoints = Mutex::new(Endpoints::new(targets, settings.ejection));
+        Ok(HttpHandler {
+            outlet: Arc::new(Outlet { settings, endpoints, suspects: Suspects::default(), client, clock }),
+        })
+    }
+
+    /// Asks the endpoints whether they are well, until this handler is gone; to be spawned beside
+    /// it. `None` where no check is set.
+    pub fn watch_health(&self) -> Option<BoxFuture<'static, ()>> {
+        let health = self.outlet.settings.health.clone()?;
+        Some(Box::pin(health::watch(Arc::downgrade(&self.outlet), health)))
+    }
+
+    /// Its endpoints, as they are now.
+    pub fn endpoints(&self) -> Vec<EndpointView> {
+        self.outlet.endpoints().view(self.outlet.clock.now())
     }
 }
 
 impl Handler for HttpHandler {
     fn handle(&self, call: Call) -> BoxFuture<'static, Answer> {
-        let endpoint = self.endpoint.clone();
-        Box::pin(async move { exchange::run(&endpoint, &call).await })
+        let outlet = self.outlet.clone();
+        Box::pin(async move {
+            match outlet.settings.batch {
+                None => exchange::run(&outlet, &call).await,
+                Some(batch) => batch::run(&outlet, batch, vec![call]).await.pop().unwrap_or_else(batch::broke),
+            }
+        })
+    }
+
+    fn batching(&self) -> Batching {
+        match self.outlet.settings.batch {
+            None => Batching::default(),
+            Some(batch) => Batching { max: batch.max.max(1), linger: batch.linger },
+        }
+    }
+
+    fn handle_batch(&self, calls: Vec<Call>) -> BoxFuture<'static, Vec<Answer>> {
+        let outlet = self.outlet.clone();
+        let batch = outlet.settings.batch.unwrap_or(Batch { max: 1, ..Batch::default() });
+        Box::pin(async move { batch::run(&outlet, batch, calls).await })
     }
 }
 

@@ -15,6 +15,8 @@ mod owner;
 mod reading;
 mod payloads;
 mod attempt;
+mod batch;
+mod gathering;
 mod committing;
 mod draining;
 mod timer;

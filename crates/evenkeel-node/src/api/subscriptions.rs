@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use evenkeel_delivery::{BreakerState, BreakerView, Command, View};
 use evenkeel_model::{Outcome, Shard};
+use evenkeel_transport::http::EndpointView;
 use evenkeel_watch::SubscriptionSnapshot;
 use serde_json::{Value, json};
 
@@ -58,12 +59,13 @@ async fn form(node: &Wired, wire: &Wire, seen: &[SubscriptionSnapshot]) -> Value
         (None, None) => "running",
     };
     let mut form = json!({
-        "name": &*plan.name, "uid": plan.uid, "topic": &*plan.topic, "handler": plan.url, "own": wire.is_own(),
+        "name": &*plan.name, "uid": plan.uid, "topic": &*plan.topic, "handler": plan.push.shown(), "own": wire.is_own(),
         "declared": changing::is_declared(node, &plan.name), "written": config::written_subscription(plan),
         "effects_topic": plan.effects_topic.as_deref(),
         "state": state, "why": stopped.or(view.paused.clone()),
         "in_flight": view.in_flight, "queued": view.queued, "parked": view.parked, "parked_keys": view.parked_keys,
         "concurrency": view.concurrency, "oldest": view.oldest.map(time),
+        "endpoints": wire.http.endpoints().iter().map(endpoint).collect::<Vec<_>>(),
         "breakers": view.breakers.iter().map(breaker).collect::<Vec<_>>(),
     });
     let seen = seen.iter().find(|s| s.subscription == plan.name);
@@ -81,6 +83,10 @@ async fn form(node: &Wired, wire: &Wire, seen: &[SubscriptionSnapshot]) -> Value
     }
     form["unread"] = unread(node, wire, &view, seen).map_or(Value::Null, Value::from);
     form
+}
+
+fn endpoint(view: &EndpointView) -> Value {
+    json!({ "url": view.url, "state": view.state, "in_flight": view.in_flight, "until": view.until.map(time) })
 }
 
 fn breaker(view: &BreakerView) -> Value {

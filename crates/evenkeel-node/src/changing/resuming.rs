@@ -20,7 +20,7 @@ pub(crate) async fn drain(node: &Wired, name: &str, grace: Duration) -> Result<D
 /// Dispatches again: one that was paused goes on, one that was drained begins where it was.
 pub(crate) async fn resume(node: &Wired, name: &str) -> Result<(), Error> {
     let _turn = node.changing.lock().await;
-    let Wire { plan, handle } = node.wires.find(name).ok_or_else(|| unknown(name))?;
+    let Wire { plan, handle, .. } = node.wires.find(name).ok_or_else(|| unknown(name))?;
     if handle.is_ended() {
         begin(node, plan).await?;
     } else {

@@ -53,7 +53,7 @@ pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Plan, Error> {
         reach,
         allow,
     };
-    plan.subscriptions = subscription::all(raw.subscriptions, &plan)?;
+    plan.subscriptions = subscription::all(raw.subscriptions, &plan, folder)?;
     if let Some(pattern) = &plan.objectives_from {
         plan.objectives = objectives::load(pattern, folder, &plan.subscriptions)?;
         objectives::into_policies(&plan.objectives, &mut plan.subscriptions);

@@ -9,8 +9,8 @@ use evenkeel_log::{AtLimit, Cleanup, TopicSettings};
 use serde_json::Value;
 
 use super::plan::{From, LogFormat, Plan, SubscriptionPlan};
-use super::raw;
 use super::units::{show_duration, show_size};
+use super::{push, raw};
 
 /// The YAML of a plan.
 pub fn effective(plan: &Plan) -> String {
@@ -107,7 +107,7 @@ pub(crate) fn subscription(plan: &SubscriptionPlan) -> raw::Subscription {
         uid: Some(plan.uid.clone()),
         filter: plan.filter_written.clone(),
         handler: Some(raw::Handler {
-            http: Some(raw::HttpHandler { url: Some(plan.url.clone()), timeout: Some(show_duration(policy.timeout)) }),
+            http: Some(push::written(&plan.push, policy.timeout)),
             version: (!policy.handler_version.is_empty()).then(|| policy.handler_version.to_string()),
         }),
         order: Some(order(policy.order).to_owned()),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use evenkeel_delivery::{Effects, Exhausted, Order, RetrySchedule};
 
 use super::plan::{Plan, SubscriptionPlan};
+use super::push;
 use super::units::show_duration;
 
 /// What the plan means, in lines of plain English.
@@ -65,7 +66,7 @@ pub(crate) fn subscribed(plan: &SubscriptionPlan) -> String {
             "{}: every event of `{}`{passing} goes to {}, which has {} to answer.",
             plan.name,
             plan.topic,
-            plan.url,
+            plan.push.shown(),
             show_duration(policy.timeout)
         ),
         match policy.order {
@@ -92,6 +93,7 @@ pub(crate) fn subscribed(plan: &SubscriptionPlan) -> String {
         ),
         "While the handler cannot be reached, or its breaker is open, events wait and lose no attempts.".to_owned(),
     ];
+    lines.extend(push::explained(&plan.push, policy));
     for (name, breaker) in &policy.depends_on {
         lines.push(format!(
             "It stops calling while `{name}` is down: after {} failures in a row, or {:.0} % of at least {} calls in {}; it then probes every {}.",

@@ -17,6 +17,7 @@ use evenkeel_transport::Reach;
 
 pub use super::objectives::Objective;
 pub use super::playbooks::Playbook;
+pub use super::push::Push;
 
 /// All that a node is told.
 #[derive(Clone, Debug)]
@@ -125,8 +126,8 @@ pub struct SubscriptionPlan {
     pub filter: Option<Filter>,
     /// The filter as it was written.
     pub filter_written: Option<serde_json::Value>,
-    /// The handler's URL.
-    pub url: String,
+    /// How its handler is called.
+    pub push: Push,
     /// Where it begins when it has no progress yet.
     pub from: From,
     /// Where returned events go; there exactly when the effects are `log`.

@@ -2,6 +2,8 @@
 //!
 //! Says nothing of what values mean; `checked` does. Invariant: unknown keys are refused.
 
+pub mod push;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -189,20 +191,10 @@ pub struct Subscription {
 #[serde(deny_unknown_fields, default)]
 pub struct Handler {
     /// By HTTP.
-    pub http: Option<HttpHandler>,
+    pub http: Option<push::HttpHandler>,
     /// The handler's version, unless its answers tell another.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-}
-
-/// A handler that is reached by HTTP.
-#[derive(Debug, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct HttpHandler {
-    /// Where.
-    pub url: Option<String>,
-    /// When an attempt is given up.
-    pub timeout: Option<String>,
 }
 
 /// When to try again.

@@ -141,6 +141,65 @@ fn what_stands_in_a_filter_means_all_of_it() {
     assert!(!payment.filter.as_ref().unwrap().matches(&event));
 }
 
+const PUSHED: &str = r#"
+topics: { orders: { partitions: 12 } }
+subscriptions:
+  payment:
+    topic: orders
+    handler:
+      http:
+        urls: [ "http://10.0.0.1/events", "http://10.0.0.2/events" ]
+        format: structured
+        batch: { max: 50, linger: 20ms, bytes: 256KiB }
+        sign: [ { env: EVENKEEL_TEST_NO_SUCH_VARIABLE }, { file: ./old.secret } ]
+        ejection: { failures: 3, open: 5s, max: 1m, slow_start: 10s }
+        health: { path: /healthz, every: 5s }
+    concurrency: { min: 1, max: 200 }
+"#;
+
+#[test]
+fn how_a_handler_is_called_is_read_written_back_and_said_in_words() {
+    let plan = read(PUSHED).unwrap();
+    let written = effective(&plan);
+    assert_eq!(effective(&read(&written).unwrap()), written);
+    let said = explain(&plan);
+    for words in [
+        "Its 2 endpoints are called in turn, the least busy first. One that fails 3 times in a row is left out for 5s",
+        "asked at `/healthz` every 5s; after two answers that are no 2xx within 2s",
+        "Up to 50 events (256KiB of data) go in one request, and none waits longer than 20ms for others",
+        "`concurrency.max: 200` counts events, so at most 4 full requests are under way",
+        "the secret of the variable `EVENKEEL_TEST_NO_SUCH_VARIABLE` and the file `./old.secret`",
+        "the signature covers the whole event",
+    ] {
+        assert!(said.contains(words), "{words} in {said}");
+    }
+    let refused = plan.subscriptions[0].push.signing("payment").unwrap_err();
+    assert!(refused.message.contains("subscriptions.payment.handler.http.sign[0]"), "{refused}");
+}
+
+#[test]
+fn settings_of_a_handler_that_mean_nothing_are_refused_with_their_path() {
+    for (from, to, path) in [
+        ("urls:", "url: \"http://10.0.0.1/\"\n        urls:", "handler.http.urls"),
+        ("urls:", "#", "handler.http.url"),
+        ("10.0.0.2", "10.0.0.1", "handler.http.urls"),
+        ("10.0.0.2", "169.254.169.254", "handler.http.urls[1]"),
+        ("format: structured", "format: xml", "handler.http.format"),
+        ("max: 50", "max: 5000", "handler.http.batch.max"),
+        ("linger: 20ms", "linger: 1h", "handler.http.batch.linger"),
+        ("bytes: 256KiB", "bytes: 1GiB", "handler.http.batch.bytes"),
+        ("{ file: ./old.secret }", "{}", "handler.http.sign[1]"),
+        ("{ file: ./old.secret }", "{ secret: whsec_abc }", "handler.http.sign[1].secret"),
+        ("failures: 3", "failures: 0", "handler.http.ejection.failures"),
+        ("path: /healthz", "path: healthz", "handler.http.health.path"),
+        ("every: 5s", "every: 0s", "handler.http.health.every"),
+    ] {
+        let error = read(&PUSHED.replacen(from, to, 1)).unwrap_err();
+        assert!(error.message.contains(path), "{to}: {error}");
+        assert!(!error.to_string().contains("whsec_abc"), "{error}");
+    }
+}
+
 const KEPT: &str = r#"
 topics:
   orders:

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use evenkeel::runtime::{self, SubscriptionSpec};
-use evenkeel_delivery::ports::{BoxFuture, Commit, Handler, Journal, PortError, Source};
+use evenkeel_delivery::ports::{BoxFuture, Commit, Journal, PortError, Source};
 use evenkeel_delivery::{Fact, Policy, Remembered, Round};
 use evenkeel_log::Log;
 use evenkeel_model::{Clock, Shard, names};
@@ -12,7 +12,7 @@ use evenkeel_transport::{
 };
 
 use super::{Wire, failed};
-use crate::config::plan::{From, Plan, SubscriptionPlan};
+use crate::config::plan::{From, Plan, Push, SubscriptionPlan};
 use crate::error::Error;
 use crate::sabotage::{self, Sabotage};
 
@@ -24,7 +24,7 @@ pub(crate) fn with_own(plan: &Plan) -> Vec<SubscriptionPlan> {
         topic: Arc::from(names::ALERTS_TOPIC),
         filter: None,
         filter_written: None,
-        url: webhook.url.clone(),
+        push: Push::to(webhook.url.clone()),
         from: From::Default,
         effects_topic: None,
         policy: Policy::default(),
@@ -37,6 +37,7 @@ pub(crate) fn with_own(plan: &Plan) -> Vec<SubscriptionPlan> {
 pub(crate) struct Prepared {
     plan: SubscriptionPlan,
     spec: SubscriptionSpec,
+    http: Arc<HttpHandler>,
 }
 
 impl Prepared {
@@ -45,7 +46,10 @@ impl Prepared {
             evenkeel_delivery::Mark::of(&self.plan.uid, "seed", "").0[..8].try_into().unwrap_or_default(),
         );
         let handle = runtime::start(self.spec, clock.clone(), seed ^ clock.now().micros().unsigned_abs());
-        Wire { plan: self.plan, handle }
+        if let Some(watch) = self.http.watch_health() {
+            tokio::spawn(watch);
+        }
+        Wire { plan: self.plan, handle, http: self.http }
     }
 }
 
@@ -71,8 +75,8 @@ pub(crate) async fn prepare(
     };
     let source = EmbeddedSource::open(log.clone(), settings).map_err(|e| failed(&e))?;
     let journal = begin(journal, &source).await.map_err(|e| failed(&e))?;
-    let handler: Arc<dyn Handler> = {
-        let settings = HttpSettings { reach, ..HttpSettings::new(plan.url.clone(), plan.name.clone()) };
+    let http = {
+        let settings = http_settings(&plan, reach)?;
         Arc::new(HttpHandler::new(settings, clock.clone()).map_err(|e| failed(&e))?)
     };
     let own = plan.name.starts_with(names::OWN_PREFIX);
@@ -83,10 +87,25 @@ pub(crate) async fn prepare(
         policy: sabotage::policy(how, plan.policy.clone()),
         source: Arc::new(source),
         journal: Arc::new(journal),
-        handler: sabotage::handler(how, handler),
+        handler: sabotage::handler(how, http.clone()),
         fence: runtime::new_fence(log).await.map_err(|e| failed(&e))?,
     };
-    Ok(Prepared { plan, spec })
+    Ok(Prepared { plan, spec, http })
+}
+
+/// How the handler is called; its secrets are read here.
+fn http_settings(plan: &SubscriptionPlan, reach: Arc<Reach>) -> Result<HttpSettings, Error> {
+    let push = &plan.push;
+    Ok(HttpSettings {
+        urls: push.urls.clone(),
+        reach,
+        format: push.format,
+        batch: push.batch,
+        signing: push.signing(&plan.name)?,
+        ejection: push.ejection,
+        health: push.health.clone(),
+        ..HttpSettings::new("", plan.name.clone())
+    })
 }
 
 /// A topic without records is one that was created together with its subscription, or as good.

@@ -1,5 +1,7 @@
 //! What an HTTP answer says: verdict, returned events, the handler's version. Pure.
 
+use std::sync::Arc;
+
 use ::http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use ::http::{HeaderMap, response};
 use bytes::Bytes;
@@ -16,8 +18,7 @@ const MESSAGE_BYTES: usize = 1024;
 
 /// Reads an answer that came whole (or, when it is no success, its beginning).
 pub(super) fn read(settings: &HttpSettings, head: &response::Parts, body: Bytes, now: Timestamp) -> Answer {
-    let handler_version =
-        head.headers.get(names::HANDLER_VERSION).map(|v| String::from_utf8_lossy(v.as_bytes()).trim().into());
+    let handler_version = version(head);
     let verdict = said(head, &body, now).unwrap_or_else(|| by_status(settings, head, &body, now));
     let events = match verdict {
         Verdict::Ack => returned(&head.headers, body, settings.answer_bytes_max),
@@ -30,6 +31,16 @@ pub(super) fn read(settings: &HttpSettings, head: &response::Parts, body: Bytes,
             Answer { verdict, emitted: Vec::new(), handler_version }
         }
     }
+}
+
+/// The handler's version, where the answer tells it.
+pub(super) fn version(head: &response::Parts) -> Option<Arc<str>> {
+    head.headers.get(names::HANDLER_VERSION).map(|v| String::from_utf8_lossy(v.as_bytes()).trim().into())
+}
+
+/// True when the answer says more than its status.
+pub(super) fn has_verdict(head: &response::Parts) -> bool {
+    head.headers.contains_key(names::VERDICT)
 }
 
 /// True when the header says `ack`, whatever the status: then the body is wanted whole.
@@ -53,15 +64,26 @@ fn said(head: &response::Parts, body: &[u8], now: Timestamp) -> Option<Verdict> 
             Verdict::Retry { after: after.or(wish), message }
         }
         Ok(Verdict::Busy { after }) => Verdict::Busy { after: after.or(wish) },
-        Ok(Verdict::Reject { reason }) => Verdict::Reject { reason: bounded(reason) },
-        Ok(Verdict::Drop { reason }) => Verdict::Drop { reason: bounded(reason) },
-        Ok(other) => other,
+        Ok(other) => filled(other),
         Err(why) => {
             let shown = String::from_utf8_lossy(first.as_bytes());
             let message = format!("HTTP {}: header `{}: {shown}`: {why}", head.status.as_u16(), names::VERDICT);
             Verdict::Failed(failure(FailureClass::Failed, head, message, now))
         }
     })
+}
+
+/// A verdict whose words are bounded, and are there where they are needed.
+pub(super) fn filled(verdict: Verdict) -> Verdict {
+    match verdict {
+        Verdict::Retry { after, message } if message.is_empty() => {
+            Verdict::Retry { after, message: "the handler said retry".to_owned() }
+        }
+        Verdict::Retry { after, message } => Verdict::Retry { after, message: bounded(message) },
+        Verdict::Reject { reason } => Verdict::Reject { reason: bounded(reason) },
+        Verdict::Drop { reason } => Verdict::Drop { reason: bounded(reason) },
+        other => other,
+    }
 }
 
 fn by_status(settings: &HttpSettings, head: &response::Parts, body: &[u8], now: Timestamp) -> Verdict {

@@ -1,53 +1,131 @@
 //! One exchange: connect, send, wait, read; every way in which it can end becomes an answer.
 //!
 //! Two clocks run: the connect time-out until there is a connection, and the attempt's own until
-//! the last byte that is needed. What ends before there is a connection is `unreachable`; what
-//! ends after it, without a whole answer, is `failed`, since the handler may have done its work.
+//! the last byte that is needed. What ends before there is a connection is `unreachable`, and is
+//! tried at another endpoint first, where there is one; what ends after it, without a whole
+//! answer, is `failed`, since the handler may have done its work.
 
 use std::time::Duration;
 
-use ::http::{Response, response};
+use ::http::{HeaderMap, Method, Request, Response, response};
 use bytes::{Bytes, BytesMut};
 use evenkeel_delivery::ports::{Answer, Call};
 use evenkeel_model::{Failure, FailureClass, Verdict};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper_util::client::legacy::connect::capture_connection;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Endpoint, answer, request};
+use super::endpoints::Said;
+use super::{Outlet, answer, request};
 
 /// Of an answer that is no success only so much is read, for the failure's message.
 const EXCERPT_BYTES: usize = 4096;
 
-/// Makes one attempt.
-pub(super) async fn run(endpoint: &Endpoint, call: &Call) -> Answer {
-    match exchange(endpoint, call).await {
-        Ok((head, body)) => answer::read(&endpoint.settings, &head, body, endpoint.clock.now()),
+/// Makes one attempt with one event.
+pub(super) async fn run(outlet: &Outlet, call: &Call) -> Answer {
+    let came = match request::build(&outlet.settings, call, outlet.clock.now()) {
+        Ok((headers, body)) => post(outlet, headers, body, call.timeout).await,
+        Err(why) => Err(unsendable(&why)),
+    };
+    match came {
+        Ok((head, body)) => answer::read(&outlet.settings, &head, body, outlet.clock.now()),
         Err(failure) => Answer { verdict: Verdict::Failed(failure), emitted: Vec::new(), handler_version: None },
     }
 }
 
-async fn exchange(endpoint: &Endpoint, call: &Call) -> Result<(response::Parts, Bytes), Failure> {
-    let deadline = deadline(call.timeout);
-    let response = send(endpoint, call, deadline).await?;
+/// Makes one exchange, with whichever endpoint answers.
+pub(super) async fn post(
+    outlet: &Outlet,
+    mut headers: HeaderMap,
+    body: Bytes,
+    timeout: Duration,
+) -> Result<(response::Parts, Bytes), Failure> {
+    let deadline = deadline(timeout);
+    let endpoints = outlet.settings.urls.len();
+    let mut tried = Vec::new();
+    loop {
+        let place = Place::pick(outlet, &tried);
+        let is_last = tried.len() + 1 >= endpoints;
+        let with = if is_last { std::mem::take(&mut headers) } else { headers.clone() };
+        let came = exchange(outlet, place.at, with, body.clone(), deadline, timeout).await;
+        let said = match &came {
+            Ok((head, _)) if head.status.is_server_error() => Said::Fails,
+            Ok((head, _)) if head.status.is_success() => Said::Works,
+            Ok(_) => Said::Nothing,
+            Err(_) => Said::Fails,
+        };
+        tried.push(place.returned(said));
+        let unreachable = came.as_ref().is_err_and(|failure| failure.class == FailureClass::Unreachable);
+        if !unreachable || is_last || Instant::now() >= deadline {
+            return came;
+        }
+    }
+}
+
+/// A call under way at an endpoint; one that is given up says nothing of it.
+struct Place<'o> {
+    outlet: &'o Outlet,
+    at: usize,
+    said: Said,
+}
+
+impl Place<'_> {
+    fn pick<'o>(outlet: &'o Outlet, tried: &[usize]) -> Place<'o> {
+        let at = outlet.endpoints().pick(outlet.clock.now(), tried);
+        Place { outlet, at, said: Said::Nothing }
+    }
+
+    fn returned(mut self, said: Said) -> usize {
+        self.said = said;
+        self.at
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.outlet.endpoints().returned(self.outlet.clock.now(), self.at, self.said);
+    }
+}
+
+async fn exchange(
+    outlet: &Outlet,
+    at: usize,
+    headers: HeaderMap,
+    body: Bytes,
+    deadline: Instant,
+    timeout: Duration,
+) -> Result<(response::Parts, Bytes), Failure> {
+    let response = send(outlet, at, headers, body, deadline, timeout).await?;
     let (head, body) = response.into_parts();
     if head.status.is_success() || answer::says_ack(&head) {
-        let body = read_whole(body, endpoint.settings.answer_bytes_max, deadline, call.timeout).await?;
+        let body = read_whole(body, outlet.settings.answer_bytes_max, deadline, timeout).await?;
         return Ok((head, body));
     }
     let excerpt = read_excerpt(body, deadline).await;
     Ok((head, excerpt))
 }
 
-async fn send(endpoint: &Endpoint, call: &Call, deadline: Instant) -> Result<Response<Incoming>, Failure> {
-    let url = &endpoint.settings.url;
-    let mut request = request::build(&endpoint.target, &endpoint.settings.subscription, call, endpoint.clock.now())
-        .map_err(|why| lost(FailureClass::Rejected, format!("the event cannot be sent over HTTP: {why}")))?;
+async fn send(
+    outlet: &Outlet,
+    at: usize,
+    headers: HeaderMap,
+    body: Bytes,
+    deadline: Instant,
+    timeout: Duration,
+) -> Result<Response<Incoming>, Failure> {
+    let (target, url) = {
+        let endpoints = outlet.endpoints();
+        (endpoints.target(at).clone(), endpoints.url(at))
+    };
+    let mut request = Request::new(Full::new(body));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = target;
+    *request.headers_mut() = headers;
     let mut connection = capture_connection(&mut request);
-    let mut sending = endpoint.client.request(request);
-    let connect_timeout = endpoint.settings.connect_timeout.min(call.timeout);
-    let connected = timeout_at(self::deadline(connect_timeout), async {
+    let mut sending = outlet.client.request(request);
+    let connect_timeout = outlet.settings.connect_timeout.min(timeout);
+    let connected = timeout_at(self::deadline(connect_timeout).min(deadline), async {
         tokio::select! {
             biased;
             done = &mut sending => Some(done),
@@ -60,14 +138,13 @@ async fn send(endpoint: &Endpoint, call: &Call, deadline: Instant) -> Result<Res
             return Err(lost(FailureClass::Unreachable, message));
         }
         Ok(Some(done)) => done,
-        Ok(None) => timeout_at(deadline, sending).await.map_err(|_| late(url, call.timeout))?,
+        Ok(None) => timeout_at(deadline, sending).await.map_err(|_| late(&url, timeout))?,
     };
     done.map_err(|e| match e.is_connect() {
         true => lost(FailureClass::Unreachable, format!("no connection to {url}: {}", chain(&e))),
         false => lost(FailureClass::Failed, format!("no HTTP answer from {url}: {}", chain(&e))),
     })
 }
-
 /// The whole body, which may not be longer than `max`.
 async fn read_whole(mut body: Incoming, max: usize, deadline: Instant, timeout: Duration) -> Result<Bytes, Failure> {
     let too_long = || answered(format!("the answer's body is longer than {max} bytes and was cut off"));
@@ -113,6 +190,11 @@ fn deadline(from_now: Duration) -> Instant {
 
 fn late(url: &str, timeout: Duration) -> Failure {
     lost(FailureClass::Failed, format!("no answer from {url} within {}", shown(timeout)))
+}
+
+/// The event has no form that HTTP could carry: it never will.
+pub(super) fn unsendable(why: &str) -> Failure {
+    lost(FailureClass::Rejected, format!("the event cannot be sent over HTTP: {why}"))
 }
 
 /// A failure without an answer.

@@ -5,15 +5,14 @@
 //! that it needs no randomness and differs between attempts.
 
 use ::http::header::{HeaderName, HeaderValue, USER_AGENT};
-use ::http::{Method, Request, Uri};
+use ::http::{HeaderMap, Uri};
 use bytes::Bytes;
-use evenkeel_cloudevents::http::encode_binary;
+use evenkeel_cloudevents::http::{encode_binary, encode_structured};
 use evenkeel_cloudevents::time::format_rfc3339;
 use evenkeel_delivery::ports::Call;
 use evenkeel_model::{Event, Timestamp, names};
-use http_body_util::Full;
 
-use super::{Reach, literal};
+use super::{HttpSettings, Reach, literal};
 
 /// The URL, checked. A host that is an address is judged here, a name for each connection.
 pub(super) fn target(url: &str, reach: &Reach) -> Result<Uri, String> {
@@ -40,42 +39,60 @@ pub(super) fn target(url: &str, reach: &Reach) -> Result<Uri, String> {
     Ok(uri)
 }
 
-/// The request of one attempt, which begins `now`.
-pub(super) fn build(
-    target: &Uri,
-    subscription: &str,
-    call: &Call,
-    now: Timestamp,
-) -> Result<Request<Full<Bytes>>, String> {
-    let event = &call.delivered.event;
-    let (headers, body) = encode_binary(event);
-    let mut request = Request::new(Full::new(body));
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() = target.clone();
-    let mut put = |name: &str, value: &str| put(request.headers_mut(), name, value);
-    for (name, value) in &headers {
-        put(name, value)?;
-    }
-    put(USER_AGENT.as_str(), concat!("evenkeel/", env!("CARGO_PKG_VERSION")))?;
-    put(names::IDEMPOTENCY_KEY, &format!("\"{}\"", call.key.to_hex()))?;
-    put(names::ATTEMPT, &call.attempt.to_string())?;
-    put(names::MAX_ATTEMPTS, &call.attempts_max.to_string())?;
-    put(names::DEADLINE, &format_rfc3339(now + call.timeout))?;
-    put(names::FENCE, &call.fence.to_string())?;
-    put(names::SUBSCRIPTION, subscription)?;
-    if let Some(span) = span(event, call) {
-        put("traceparent", &span)?;
-        if let Some(state) = event.extension("tracestate") {
-            put("tracestate", &state)?;
-        }
-    }
-    Ok(request)
+/// In which mode an event goes out alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Format {
+    /// Attributes as headers, the data as the body.
+    #[default]
+    Binary,
+    /// The whole event as JSON in the body, so that a signature covers all of it.
+    Structured,
 }
 
-fn put(headers: &mut ::http::HeaderMap, name: &str, value: &str) -> Result<(), String> {
-    let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("`{name}` is no header name"))?;
+/// Headers and body of one attempt with one event, which begins `now`.
+pub(super) fn build(settings: &HttpSettings, call: &Call, now: Timestamp) -> Result<(HeaderMap, Bytes), String> {
+    let event = &call.delivered.event;
+    let (attributes, body) = match settings.format {
+        Format::Binary => encode_binary(event),
+        Format::Structured => encode_structured(event),
+    };
+    let mut headers = HeaderMap::with_capacity(attributes.len() + 12);
+    for (name, value) in &attributes {
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("`{name}` is no header name"))?;
+        put(&mut headers, name, value)?;
+    }
+    let own = HeaderName::from_static;
+    common(&mut headers, settings, call, now)?;
+    put(&mut headers, own(names::IDEMPOTENCY_KEY), &format!("\"{}\"", call.key.to_hex()))?;
+    headers.insert(own(names::ATTEMPT), HeaderValue::from(call.attempt));
+    headers.insert(own(names::MAX_ATTEMPTS), HeaderValue::from(call.attempts_max));
+    if let Some(span) = span(event, call) {
+        put(&mut headers, own("traceparent"), &span)?;
+        if let Some(state) = event.extension("tracestate") {
+            put(&mut headers, own("tracestate"), &state)?;
+        }
+    }
+    settings.signing.sign(&mut headers, std::slice::from_ref(call), &body, now)?;
+    Ok((headers, body))
+}
+
+/// What every request tells, whatever it carries.
+pub(super) fn common(
+    headers: &mut HeaderMap,
+    settings: &HttpSettings,
+    call: &Call,
+    now: Timestamp,
+) -> Result<(), String> {
+    let own = HeaderName::from_static;
+    headers.insert(USER_AGENT, HeaderValue::from_static(concat!("evenkeel/", env!("CARGO_PKG_VERSION"))));
+    put(headers, own(names::DEADLINE), &format_rfc3339(now + call.timeout))?;
+    headers.insert(own(names::FENCE), HeaderValue::from(call.fence));
+    put(headers, own(names::SUBSCRIPTION), &settings.subscription)
+}
+
+fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) -> Result<(), String> {
     let value = HeaderValue::from_str(value).map_err(|_| format!("`{value}` is no value for the header `{name}`"))?;
-    headers.insert(header, value);
+    headers.insert(name, value);
     Ok(())
 }
 

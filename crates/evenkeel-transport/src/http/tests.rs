@@ -1,6 +1,8 @@
 //! Against a real server on this machine: every answer, and every way of giving none.
 
 mod server;
+mod batch;
+mod endpoints;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +19,7 @@ use server::{Manner, Server, http};
 
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
-fn event() -> Event {
+pub(super) fn event() -> Event {
     let mut event = Event::new("/shop", "order 7", "OrderCreated");
     event.subject = Some("customer-1".into());
     event.datacontenttype = Some("application/json".into());
@@ -25,7 +27,7 @@ fn event() -> Event {
     event
 }
 
-fn call(event: Event) -> Call {
+pub(super) fn call(event: Event) -> Call {
     let at = Position { shard: Shard::new("orders", 3), offset: 17 };
     let arrival = Arrival {
         at,

@@ -14,20 +14,18 @@ use std::time::Duration;
 
 use evenkeel_delivery::ports::{Answer, Call, Delivered, Handler, Source};
 use evenkeel_delivery::{Alarm, Dispatch};
-use evenkeel_model::{Clock, Failure, FailureClass, Verdict};
+use evenkeel_model::{Clock, Failure, FailureClass, Position, Verdict};
 
-use super::happening::{Came, Finished};
+pub(super) use super::happening::Came;
+use super::happening::Finished;
 
 /// After this long an event that could not be read is asked for again.
 const REREAD_AFTER: Duration = Duration::from_secs(1);
 /// The most of a panic's message that is kept.
 const MESSAGE_BYTES_MAX: usize = 1024;
 
-/// All that an attempt needs.
-pub(super) struct Attempt {
-    pub(super) dispatch: Dispatch,
-    /// The event, unless it must be read again.
-    pub(super) payload: Option<Arc<Delivered>>,
+/// What all attempts of a subscription have in common.
+pub(super) struct Ground {
     pub(super) attempts_max: u32,
     pub(super) fence: u64,
     pub(super) source: Arc<dyn Source>,
@@ -35,56 +33,56 @@ pub(super) struct Attempt {
     pub(super) clock: Arc<dyn Clock>,
 }
 
-impl Attempt {
-    pub(super) async fn run(self) -> Finished {
-        let started = self.clock.now();
-        let (came, alarm) = match self.payload.clone() {
-            Some(delivered) => (Came::Answered(self.call(delivered).await), None),
-            None => self.read_and_call().await,
-        };
-        let took = self.clock.now().since(started);
-        Finished { attempt: self.dispatch.attempt, came, took, alarm }
-    }
+/// Makes one attempt; the event is read again where its bytes are not at hand.
+pub(super) async fn run(ground: Arc<Ground>, dispatch: Dispatch, payload: Option<Arc<Delivered>>) -> Finished {
+    let started = ground.clock.now();
+    let read = match payload {
+        Some(delivered) => Ok(delivered),
+        None => ground.read(&dispatch.at).await,
+    };
+    let (came, alarm) = match read {
+        Ok(delivered) => (Came::Answered(ground.ask(ground.call(&dispatch, delivered)).await), None),
+        Err((came, alarm)) => (came, Some(alarm)),
+    };
+    let took = ground.clock.now().since(started);
+    Finished { attempt: dispatch.attempt, came, took, alarm }
+}
 
-    async fn read_and_call(&self) -> (Came, Option<Alarm>) {
-        let at = &self.dispatch.at;
+impl Ground {
+    /// The event again, or what comes of it that it cannot be read.
+    pub(super) async fn read(&self, at: &Position) -> Result<Arc<Delivered>, (Came, Alarm)> {
         let place = format!("{}/{} at {}", at.shard.topic, at.shard.partition, at.offset);
         match self.source.get(at).await {
-            Ok(Some(delivered)) => (Came::Answered(self.call(delivered).await), None),
+            Ok(Some(delivered)) => Ok(delivered),
             Ok(None) => {
                 let why = format!("retention took {place} before it could be handled");
                 let alarm = Alarm { code: "retention_gap", message: why.clone() };
-                (Came::Gone(why), Some(alarm))
+                Err((Came::Gone(why), alarm))
             }
             Err(problem) => {
                 let message = format!("{place} could not be read: {problem}");
                 let until = self.clock.now() + REREAD_AFTER;
-                (Came::Answered(bare(Verdict::Defer { until })), Some(Alarm { code: "read_failed", message }))
+                Err((Came::Answered(bare(Verdict::Defer { until })), Alarm { code: "read_failed", message }))
             }
         }
     }
 
-    async fn call(&self, delivered: Arc<Delivered>) -> Answer {
-        let call = Call {
+    pub(super) fn call(&self, dispatch: &Dispatch, delivered: Arc<Delivered>) -> Call {
+        Call {
             delivered,
-            key: self.dispatch.mark,
-            attempt: self.dispatch.number,
+            key: dispatch.mark,
+            attempt: dispatch.number,
             attempts_max: self.attempts_max,
-            delivery: self.dispatch.delivery,
-            timeout: self.dispatch.timeout,
+            delivery: dispatch.delivery,
+            timeout: dispatch.timeout,
             fence: self.fence,
-        };
+        }
+    }
+
+    async fn ask(&self, call: Call) -> Answer {
         let handler = self.handler.clone();
         // Inside the block, so that a panic before the first await is caught too.
-        caught(async move { handler.handle(call).await }).await.unwrap_or_else(|message| {
-            bare(Verdict::Failed(Failure {
-                class: FailureClass::Failed,
-                status: None,
-                unanswered: false,
-                retry_after: None,
-                message: format!("panicked: {message}"),
-            }))
-        })
+        caught(async move { handler.handle(call).await }).await.unwrap_or_else(|message| panicked(&message))
     }
 }
 
@@ -92,8 +90,18 @@ fn bare(verdict: Verdict) -> Answer {
     Answer { verdict, emitted: Vec::new(), handler_version: None }
 }
 
+pub(super) fn panicked(message: &str) -> Answer {
+    failed(format!("panicked: {message}"))
+}
+
+/// The handler's fault, and it said nothing of it.
+pub(super) fn failed(message: String) -> Answer {
+    let class = FailureClass::Failed;
+    bare(Verdict::Failed(Failure { class, status: None, unanswered: false, retry_after: None, message }))
+}
+
 /// The future's output, or the message of its panic.
-async fn caught<T>(future: impl Future<Output = T>) -> Result<T, String> {
+pub(super) async fn caught<T>(future: impl Future<Output = T>) -> Result<T, String> {
     let mut future = std::pin::pin!(future);
     std::future::poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
         Ok(polled) => polled.map(Ok),

@@ -13,13 +13,15 @@ use super::handle::Drained;
 /// One thing that happened.
 pub(super) enum Happening {
     /// An attempt came back.
-    Finished(Finished),
+    Finished(Back),
     /// A read came back.
     Fetched(Fetched),
     /// A commit came back.
     Committed(Committed),
     /// The time that the core asked for has come.
     Timer,
+    /// What was gathered for a call has waited long enough.
+    LingerOver,
     /// The source is to be told what is no longer owed.
     SettlingDue,
     /// There may be more to read.
@@ -44,6 +46,13 @@ pub(super) enum Control {
     View(oneshot::Sender<View>),
     /// Stop, and lose nothing.
     Drain { grace: Duration, done: oneshot::Sender<Drained> },
+}
+
+/// What came back at once.
+pub(super) enum Back {
+    One(Finished),
+    /// Those of one call.
+    Many(Vec<Finished>),
 }
 
 /// How an attempt came back.

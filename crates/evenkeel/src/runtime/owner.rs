@@ -12,16 +12,18 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use evenkeel_delivery::ports::{Handler, Journal, News, PortError, Source};
+use evenkeel_delivery::ports::{Journal, News, PortError, Source};
 use evenkeel_delivery::{Action, Effects, Input, Subscription};
 use evenkeel_model::Clock;
 use tokio::task::{JoinError, JoinSet};
 
 use super::SubscriptionSpec;
+use super::attempt::Ground;
 use super::committing::Emitted;
 use super::draining::{self, Draining};
+use super::gathering::Gathering;
 use super::handle::Reins;
-use super::happening::{Finished, Happening};
+use super::happening::{Back, Happening};
 use super::payloads::Payloads;
 use super::reading::Reading;
 use super::timer::Timer;
@@ -31,9 +33,7 @@ pub(super) struct Owner {
     clock: Arc<dyn Clock>,
     source: Arc<dyn Source>,
     journal: Arc<dyn Journal>,
-    handler: Arc<dyn Handler>,
-    attempts_max: u32,
-    fence: u64,
+    ground: Arc<Ground>,
     effects: Effects,
     core: Subscription,
     actions: Vec<Action>,
@@ -43,7 +43,12 @@ pub(super) struct Owner {
     changed: Pin<Box<dyn Future<Output = News> + Send>>,
     payloads: Payloads,
     emitted: Emitted,
-    attempts: JoinSet<Finished>,
+    attempts: JoinSet<Back>,
+    /// Events that were handed out and did not come back.
+    out: usize,
+    gathering: Gathering,
+    /// Rings when what was gathered has waited long enough.
+    lingering: Timer,
     /// At most one read, one commit, and one look at the partitions.
     work: JoinSet<Happening>,
     committing: bool,
@@ -55,25 +60,34 @@ pub(super) struct Owner {
 
 impl Owner {
     pub(super) fn new(spec: SubscriptionSpec, clock: Arc<dyn Clock>, seed: u64, reins: Reins) -> Owner {
-        Owner {
-            reins,
+        let gathering = Gathering::new(spec.handler.batching());
+        let ground = Ground {
             attempts_max: spec.policy.retry.attempts,
             fence: spec.fence,
+            source: spec.source.clone(),
+            handler: spec.handler,
+            clock: clock.clone(),
+        };
+        Owner {
+            reins,
+            ground: Arc::new(ground),
             effects: spec.policy.effects,
             payloads: Payloads::new(spec.policy.window),
             core: Subscription::new(spec.policy, seed),
             timer: Timer::new(clock.clone()),
             settling: Timer::new(clock.clone()),
+            lingering: Timer::new(clock.clone()),
             clock,
             source: spec.source,
             journal: spec.journal,
-            handler: spec.handler,
             actions: Vec::new(),
             reading: Reading::new(Vec::new()),
             read_after: Duration::ZERO,
             changed: Box::pin(std::future::pending()),
             emitted: HashMap::new(),
             attempts: JoinSet::new(),
+            out: 0,
+            gathering,
             work: JoinSet::new(),
             committing: false,
             draining: None,
@@ -151,6 +165,7 @@ impl Owner {
             Some(done) = self.attempts.join_next() =>
                 done.map_or_else(|e| broke(&e), Happening::Finished),
             () = self.timer.rang() => Happening::Timer,
+            () = self.lingering.rang() => Happening::LingerOver,
             () = self.settling.rang() => Happening::SettlingDue,
             news = &mut self.changed => Happening::Changed(news),
             () = draining::grace(&mut self.draining) => Happening::GraceOver,

@@ -1,6 +1,7 @@
 //! What the runtime promises, on virtual time, with doubles for its ports.
 
 mod doubles;
+mod batches;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

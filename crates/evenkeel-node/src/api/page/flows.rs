@@ -37,7 +37,7 @@ async fn flow(node: &Wired, wire: &Wire, report: Option<&Report>, audit: Option<
     status::Flow {
         topic: wire.plan.topic.to_string(),
         subscription: name.to_string(),
-        handler: wire.plan.url.clone(),
+        handler: wire.plan.push.shown(),
         rate_in: ended_per_second,
         rate_out: ended_per_second,
         p50: seen.and_then(|s| s.p50_us).map(Duration::from_micros),

@@ -1,6 +1,7 @@
 //! Subscriptions: their policies read and checked, the topics that they name found.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,16 +12,20 @@ use evenkeel_model::names;
 
 use super::{begin, breaker, choice, duration, filter, or, parse, positive, unknown, value};
 use crate::config::plan::{Plan, SubscriptionPlan};
-use crate::config::{addresses, raw, reading, units};
+use crate::config::{push, raw, reading, units};
 use crate::error::Error;
 
 /// All subscriptions of the file.
-pub(super) fn all(raw: BTreeMap<String, raw::Subscription>, plan: &Plan) -> Result<Vec<SubscriptionPlan>, Error> {
+pub(super) fn all(
+    raw: BTreeMap<String, raw::Subscription>,
+    plan: &Plan,
+    folder: &Path,
+) -> Result<Vec<SubscriptionPlan>, Error> {
     let names: Vec<String> = raw.keys().cloned().collect();
     let mut uids = BTreeMap::new();
     let mut all = Vec::with_capacity(raw.len());
     for (name, written) in raw {
-        let one = one(&name, written, plan, &names)?;
+        let one = one(&name, written, plan, &names, folder)?;
         if let Some(other) = uids.insert(one.uid.clone(), name.clone()) {
             return Err(value(&format!("subscriptions.{name}.uid"), format!("`{}` is that of `{other}`", one.uid)));
         }
@@ -31,11 +36,11 @@ pub(super) fn all(raw: BTreeMap<String, raw::Subscription>, plan: &Plan) -> Resu
 }
 
 /// One subscription of a request: the keys are those of the file. `plan` has everything that it
-/// may name, the subscriptions that run included.
+/// may name, the subscriptions that run included; relative paths are relative to the data folder.
 pub(crate) fn read(name: &str, written: serde_json::Value, plan: &Plan) -> Result<SubscriptionPlan, Error> {
     let raw: raw::Subscription = reading::from_value(&format!("subscriptions.{name}"), written)?;
     let names: Vec<String> = plan.subscriptions.iter().map(|s| s.name.to_string()).collect();
-    let one = one(name, raw, plan, &names)?;
+    let one = one(name, raw, plan, &names, &plan.data)?;
     let others: Vec<SubscriptionPlan> = plan.subscriptions.iter().filter(|s| s.name != one.name).cloned().collect();
     if let Some(other) = others.iter().find(|s| s.uid == one.uid) {
         return Err(value(&format!("subscriptions.{name}.uid"), format!("`{}` is that of `{}`", one.uid, other.name)));
@@ -45,7 +50,13 @@ pub(crate) fn read(name: &str, written: serde_json::Value, plan: &Plan) -> Resul
     Ok(one)
 }
 
-fn one(name: &str, raw: raw::Subscription, plan: &Plan, names: &[String]) -> Result<SubscriptionPlan, Error> {
+fn one(
+    name: &str,
+    raw: raw::Subscription,
+    plan: &Plan,
+    names: &[String],
+    folder: &Path,
+) -> Result<SubscriptionPlan, Error> {
     let at = format!("subscriptions.{name}");
     let at = |key: &str| format!("{at}.{key}");
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
@@ -61,8 +72,6 @@ fn one(name: &str, raw: raw::Subscription, plan: &Plan, names: &[String]) -> Res
     let http = handler.http.ok_or_else(|| {
         value(&at("handler"), "is missing").hint("write `handler: { http: { url: \"http://127.0.0.1:9002/events\" } }`")
     })?;
-    let url = http.url.as_deref().ok_or_else(|| value(&at("handler.http.url"), "is missing"))?;
-    let url = addresses::callee(&at("handler.http.url"), url, &plan.reach)?;
     let (effects, effects_topic) = effects(&at("effects"), raw.effects.unwrap_or_default(), plan)?;
     let parking = raw.parking.unwrap_or_default();
     let policy = Policy {
@@ -100,7 +109,7 @@ fn one(name: &str, raw: raw::Subscription, plan: &Plan, names: &[String]) -> Res
         topic: Arc::from(topic),
         filter: raw.filter.as_ref().map(|written| filter::read(&at("filter"), written)).transpose()?,
         filter_written: raw.filter,
-        url,
+        push: push::read(&at("handler.http"), http, plan, folder)?,
         from: begin::from(&at("from"), raw.from.as_ref())?,
         effects_topic,
         policy,

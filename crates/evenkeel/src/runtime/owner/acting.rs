@@ -6,9 +6,10 @@ use std::time::Duration;
 use evenkeel_delivery::{Action, Dispatch, Round};
 
 use super::Owner;
-use crate::runtime::attempt::Attempt;
+use crate::runtime::attempt;
+use crate::runtime::batch;
 use crate::runtime::committing;
-use crate::runtime::happening::Happening;
+use crate::runtime::happening::{Back, Happening};
 use crate::runtime::reading;
 
 impl Owner {
@@ -26,6 +27,7 @@ impl Owner {
                 Action::Alarm(alarm) => self.reins.alarm(alarm),
             }
         }
+        self.send_off();
         // Kept for its room: this runs for every happening.
         self.actions = actions;
         self.actions.clear();
@@ -72,16 +74,32 @@ impl Owner {
     }
 
     fn dispatch(&mut self, dispatch: Dispatch) {
-        let attempt = Attempt {
-            payload: self.payloads.get(&dispatch.at),
-            dispatch,
-            attempts_max: self.attempts_max,
-            fence: self.fence,
-            source: self.source.clone(),
-            handler: self.handler.clone(),
-            clock: self.clock.clone(),
-        };
-        self.attempts.spawn(attempt.run());
+        self.out += 1;
+        if !self.gathering.is_needless() {
+            return self.gathering.push(self.clock.now(), dispatch);
+        }
+        let payload = self.payloads.get(&dispatch.at);
+        let attempt = attempt::run(self.ground.clone(), dispatch, payload);
+        self.attempts.spawn(async move { Back::One(attempt.await) });
+    }
+
+    /// What was gathered goes to the handler, if it is enough or waited long enough.
+    fn send_off(&mut self) {
+        if self.gathering.is_empty() || self.reins.stopped().is_some() {
+            return;
+        }
+        let now = self.clock.now();
+        while let Some(together) = self.gathering.take(now, self.draining.is_some()) {
+            let parts = together.into_iter().map(|dispatch| {
+                let payload = self.payloads.get(&dispatch.at);
+                (dispatch, payload)
+            });
+            let call = batch::run(self.ground.clone(), parts.collect());
+            self.attempts.spawn(async move { Back::Many(call.await) });
+        }
+        if let Some(due) = self.gathering.due() {
+            self.lingering.want(due);
+        }
     }
 
     fn commit(&mut self, round: Round) {

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use super::Owner;
 use crate::runtime::draining::{Draining, Phase};
-use crate::runtime::happening::{Came, Committed, Control, Fetched, Finished, Happening};
+use crate::runtime::happening::{Back, Came, Committed, Control, Fetched, Finished, Happening};
 
 /// Attempts whose end is taken in at once, before the other happenings get their turn.
 const FINISHED_MAX: usize = 512;
@@ -29,7 +29,8 @@ impl Owner {
             Happening::Changed(news) => self.take_news(news),
             Happening::Shards(shards) => self.take_shards(now, shards),
             Happening::Control(control) => self.take_control(now, control),
-            Happening::Abandoned => {}
+            // What is due goes with the next deed.
+            Happening::LingerOver | Happening::Abandoned => {}
             Happening::GraceOver => self.take_grace_over(),
             Happening::Broke(why) => self.stop(why),
         }
@@ -43,25 +44,36 @@ impl Owner {
     pub(super) fn stop(&mut self, why: String) {
         self.reins.stop(why);
         self.actions.clear();
+        self.gathering.clear();
     }
 
-    fn take_finished(&mut self, now: Timestamp, first: Finished) {
+    fn take_finished(&mut self, now: Timestamp, first: Back) {
         let mut next = Some(first);
-        for _ in 0..FINISHED_MAX {
-            let Some(finished) = next else { return };
-            self.finish(now, finished);
+        let mut taken = 0;
+        while let Some(back) = next {
+            match back {
+                Back::One(finished) => {
+                    taken += 1;
+                    self.finish(now, finished);
+                }
+                Back::Many(all) => {
+                    taken += all.len();
+                    all.into_iter().for_each(|finished| self.finish(now, finished));
+                }
+            }
+            if taken >= FINISHED_MAX {
+                return;
+            }
             next = match self.attempts.try_join_next() {
-                Some(Ok(finished)) => Some(finished),
+                Some(Ok(back)) => Some(back),
                 Some(Err(error)) => return self.take(now, super::broke(&error)),
                 None => None,
             };
         }
-        if let Some(finished) = next {
-            self.finish(now, finished);
-        }
     }
 
     fn finish(&mut self, now: Timestamp, finished: Finished) {
+        self.out = self.out.saturating_sub(1);
         let Finished { attempt, came, took, alarm } = finished;
         alarm.into_iter().for_each(|alarm| self.reins.alarm(alarm));
         let answer = match came {
@@ -163,11 +175,14 @@ impl Owner {
 
     fn take_grace_over(&mut self) {
         let Some(draining) = &mut self.draining else { return };
-        draining.advance(self.attempts.len());
+        draining.advance(self.out);
         match draining.phase() {
             Phase::Finishing => {}
             // Dropping the set ends its tasks; their events keep their place.
-            Phase::Committing => self.attempts = JoinSet::new(),
+            Phase::Committing => {
+                self.attempts = JoinSet::new();
+                self.gathering.clear();
+            }
             Phase::GivenUp => self.stop("the journal did not answer within the drain".to_owned()),
         }
     }
@@ -179,6 +194,6 @@ impl Owner {
             return true;
         }
         let over = draining.phase() != Phase::Finishing;
-        !self.committing && self.attempts.is_empty() && (over || self.core.is_idle())
+        !self.committing && self.attempts.is_empty() && self.gathering.is_empty() && (over || self.core.is_idle())
     }
 }
