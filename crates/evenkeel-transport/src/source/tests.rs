@@ -38,7 +38,7 @@ async fn a_subscription_begins_where_it_is_told() {
         (From::Time(START + Duration::from_secs(21)), 3),
         (From::Time(START + Duration::from_secs(3600)), 5),
     ] {
-        let shards = source(&bench, |s| s.from = from).shards().await.unwrap();
+        let shards = source(&bench, |s| s.from = from.clone()).shards().await.unwrap();
         assert_eq!(shards, [(orders(), offset)], "{from:?}");
     }
 }
