@@ -11,6 +11,7 @@ mod cursor;
 mod events;
 mod subscriptions;
 mod changing;
+pub(crate) mod apply;
 mod dead;
 mod parked;
 pub(crate) mod audit;
@@ -48,6 +49,7 @@ pub(crate) fn routes(node: Arc<Wired>) -> Router {
         .route("/v1/topics/{topic}", get(topics::show).put(topics::put).delete(topics::delete))
         .route("/v1/topics/{topic}/delete-records", post(topics::delete_records))
         .route("/v1/topics/{topic}/events", get(events::list).post(publish::publish))
+        .route("/v1/apply", post(apply::apply))
         .route("/v1/events/{id}", get(events::story))
         .route("/v1/subscriptions", get(subscriptions::list))
         .route("/v1/subscriptions/{name}", get(subscriptions::show).put(changing::put).delete(changing::remove))

@@ -9,6 +9,8 @@
 
 mod subscription;
 mod resuming;
+mod difference;
+mod apply;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +22,8 @@ use crate::config::plan::SubscriptionPlan;
 use crate::error::{Error, codes};
 use crate::wiring::{Prepared, Wire, Wired, prepare};
 
+pub(crate) use apply::{How, apply};
+pub(crate) use difference::{Change, Kind, What};
 pub(crate) use resuming::{drain, resume};
 pub(crate) use subscription::{Put, put, remove};
 

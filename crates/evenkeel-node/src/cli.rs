@@ -8,6 +8,7 @@ mod asking;
 mod output;
 mod up;
 mod check;
+mod apply;
 mod publish;
 mod tail;
 mod topics;
@@ -50,6 +51,8 @@ enum Verb {
     Demo(crate::demo::DemoArgs),
     /// Explain the effective configuration, or say what is wrong with it
     Check(check::Args),
+    /// Take a changed file into a running node, and show the difference
+    Apply(apply::Args),
     /// Publish JSON lines: CloudEvents, or bare data
     Publish(publish::Args),
     /// Show the events of a topic
@@ -110,6 +113,7 @@ async fn verb(verb: Verb) -> ExitCode {
         Verb::ShopService(args) => return crate::demo::service(args).await,
         Verb::Up(args) => up::run(args).await,
         Verb::Check(args) => check::run(&args),
+        Verb::Apply(args) => apply::run(args).await,
         Verb::Publish(args) => publish::run(args).await,
         Verb::Tail(args) => tail::run(args).await,
         Verb::Topics(args) => topics::run(args).await,

@@ -23,6 +23,7 @@ use std::path::Path;
 pub(crate) use addresses::listen;
 pub(crate) use checked::subscription::read as read_subscription;
 pub(crate) use checked::topic::read as read_topic;
+pub(crate) use effective::config as written;
 pub use effective::effective;
 pub(crate) use effective::{subscription as written_subscription, topic as written_topic};
 pub use explain::explain;

@@ -23,7 +23,7 @@ use crate::config::Plan;
 use crate::error::{Error, codes};
 use crate::sabotage::Sabotage;
 use crate::wiring::{self, Wired};
-use crate::{api, doctor, responding, watching};
+use crate::{api, changing, doctor, responding, watching};
 
 /// How long a drain waits for what is at the handlers.
 const DRAIN_GRACE: Duration = Duration::from_secs(10);
@@ -129,6 +129,16 @@ impl Node {
 }
 
 impl RunningNode {
+    /// Takes a changed plan in, as `evenkeel apply` does, and removes nothing; what that changed, a
+    /// line each.
+    pub async fn apply(&self, plan: Plan) -> Result<Vec<String>, Error> {
+        if let Some(damaged) = self.wired.damaged() {
+            return Err(damaged);
+        }
+        let changes = changing::apply(&self.wired, plan, changing::How::default()).await?;
+        Ok(changes.iter().map(changing::Change::in_words).collect())
+    }
+
     /// Goes down in order. Attempts that outlast the grace go out again after the next start.
     pub async fn shutdown(self) {
         let _ = self.stop.send(true);

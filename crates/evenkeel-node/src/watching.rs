@@ -42,6 +42,7 @@ pub(crate) struct Watching {
 enum Ask {
     Report(oneshot::Sender<Report>),
     Burn { objective: Arc<str>, tell: oneshot::Sender<Option<f64>> },
+    Replace { watch: Watch, done: oneshot::Sender<()> },
 }
 
 /// Everything that is known at one moment.
@@ -71,10 +72,7 @@ pub(crate) fn start(
     responding: Responding,
     stop: watch::Receiver<bool>,
 ) -> Result<Watching, Error> {
-    let watch = Watch::new(objectives).map_err(|problems| {
-        let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        Error::new(codes::CONFIG_VALUE, said.join("; "))
-    })?;
+    let watch = watch_of(objectives)?;
     let (asks, asked) = mpsc::channel(64);
     let owner = Owner {
         watch,
@@ -96,12 +94,28 @@ impl Watching {
         told.await.ok()
     }
 
+    /// Other objectives from here on. They know last week: the ledger is read again.
+    pub(crate) async fn replace(&self, objectives: Vec<Objective>) -> Result<(), Error> {
+        let (done, is_done) = oneshot::channel();
+        let ask = Ask::Replace { watch: watch_of(objectives)?, done };
+        let gone = || Error::new(codes::NOT_READY, "the node is going down");
+        self.asks.send(ask).await.map_err(|_| gone())?;
+        is_done.await.map_err(|_| gone())
+    }
+
     /// The burn rate of an objective over the shortest window of its alerts.
     pub(crate) async fn burn(&self, objective: Arc<str>) -> Option<f64> {
         let (tell, told) = oneshot::channel();
         self.asks.send(Ask::Burn { objective, tell }).await.ok()?;
         told.await.ok()?
     }
+}
+
+fn watch_of(objectives: Vec<Objective>) -> Result<Watch, Error> {
+    Watch::new(objectives).map_err(|problems| {
+        let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        Error::new(codes::CONFIG_VALUE, said.join("; "))
+    })
 }
 
 struct Owner {
@@ -174,13 +188,31 @@ impl Owner {
     }
 
     async fn answer(&mut self, ask: Ask) {
+        let ask = match ask {
+            Ask::Replace { watch, done } => {
+                self.replace(watch);
+                let _ = done.send(());
+                return;
+            }
+            other => other,
+        };
         self.tail.read_into(&mut self.watch);
         let now = self.clock.now();
         // Whoever asked may have gone away.
         match ask {
             Ask::Report(tell) => drop(tell.send(self.report(now))),
             Ask::Burn { objective, tell } => drop(tell.send(self.burn(now, &objective))),
+            Ask::Replace { .. } => {}
         }
+    }
+
+    /// Alerts of objectives that stay go on; those of others are over.
+    fn replace(&mut self, watch: Watch) {
+        let firing: Vec<Alert> = self.watch.alerts().into_iter().cloned().collect();
+        self.watch = watch;
+        self.tail.rewind();
+        self.tail.read_into(&mut self.watch);
+        self.watch.adopt(&firing);
     }
 
     fn burn(&self, now: Timestamp, name: &str) -> Option<f64> {

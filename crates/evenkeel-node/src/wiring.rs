@@ -19,8 +19,9 @@ use evenkeel_model::{Clock, Timestamp, names};
 use evenkeel_transport::audit::{Audit, Audited, audit};
 use evenkeel_transport::{HttpHandler, Ingress};
 
-pub(crate) use registry::{Registered, around};
-pub(crate) use subscribing::{Prepared, prepare};
+pub(crate) use registry::{Registered, around, written_by as registered};
+pub(crate) use subscribing::{Prepared, prepare, with_own};
+pub(crate) use topics::all as all_topics;
 pub(crate) use topics::{auto_create, begin_at, create, delete, owed_by_nobody, reshape};
 pub(crate) use wires::Wires;
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::config::{self, Plan};
 use crate::error::{Error, codes};
 use crate::logs;
-use crate::node::{Means, Node};
+use crate::node::{Means, Node, RunningNode};
 use crate::sabotage::Sabotage;
 
 #[derive(Debug, clap::Args)]
@@ -45,7 +45,9 @@ pub(super) async fn run(args: Args) -> Result<(), Error> {
     let took = clock.now().since(began);
     let state = if node.is_damaged { "damaged, for reading only" } else { "ready" };
     super::output::line(&format!("evenkeel {state}: http {} (data {data}, {} ms)", node.http, took.as_millis()));
-    ends.wait().await;
+    while ends.wait().await == End::Hangup {
+        again(&args, &node).await;
+    }
     tracing::info!("going down");
     node.shutdown().await;
     Ok(())
@@ -71,8 +73,29 @@ fn shown(data: &Path) -> String {
     if data.is_relative() && !text.starts_with('.') { format!("./{text}") } else { text }
 }
 
-/// SIGTERM and SIGINT.
+/// SIGHUP: the file is read again and taken in; one that is wrong changes nothing.
+async fn again(args: &Args, node: &RunningNode) {
+    let applied = match plan(args) {
+        Ok(plan) => node.apply(plan).await,
+        Err(problem) => Err(problem),
+    };
+    match applied {
+        Ok(changes) if changes.is_empty() => tracing::info!("the file was read again: nothing differs"),
+        Ok(changes) => changes.iter().for_each(|change| tracing::info!("the file was read again: {change}")),
+        Err(problem) => tracing::error!(%problem, "the file was read again, and nothing is changed"),
+    }
+}
+
+/// Which signal came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Stop,
+    Hangup,
+}
+
+/// SIGTERM and SIGINT, which end it, and SIGHUP.
 struct Ends {
+    hangup: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
 }
@@ -84,13 +107,15 @@ impl Ends {
         Ok(Ends {
             terminate: signal(SignalKind::terminate()).map_err(cannot)?,
             interrupt: signal(SignalKind::interrupt()).map_err(cannot)?,
+            hangup: signal(SignalKind::hangup()).map_err(cannot)?,
         })
     }
 
-    async fn wait(&mut self) {
+    async fn wait(&mut self) -> End {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => End::Stop,
+            _ = self.interrupt.recv() => End::Stop,
+            _ = self.hangup.recv() => End::Hangup,
         }
     }
 }

@@ -17,7 +17,8 @@ pub fn effective(plan: &Plan) -> String {
     serde_saphyr::to_string(&config(plan)).unwrap_or_else(|e| format!("# cannot be written: {e}\n"))
 }
 
-fn config(plan: &Plan) -> raw::Config {
+/// The whole file as it would be written.
+pub(crate) fn config(plan: &Plan) -> raw::Config {
     let listen = |address: std::net::SocketAddr| Some(raw::Listen { listen: Some(address.to_string()) });
     raw::Config {
         data: Some(plan.data.display().to_string()),

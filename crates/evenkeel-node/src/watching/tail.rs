@@ -20,6 +20,11 @@ impl Tail {
         Tail { log, shard, next, is_unreadable: false }
     }
 
+    /// Everything is counted again, for a watch that knows nothing.
+    pub(super) fn rewind(&mut self) {
+        self.next = self.log.ends(&self.shard).map_or(0, |ends| ends.start);
+    }
+
     /// Counts every record that became durable since the last time.
     pub(super) fn read_into(&mut self, watch: &mut Watch) {
         loop {

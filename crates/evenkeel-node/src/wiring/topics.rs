@@ -13,7 +13,7 @@ use crate::error::{Error, codes};
 
 /// Creates the node's own topics, the declared ones, and one for each subscription's dead
 /// letters; returns when all are durable. They share flushes.
-pub(super) fn all(plan: &Plan, subscriptions: &[SubscriptionPlan], log: &Log) -> Result<(), Error> {
+pub(crate) fn all(plan: &Plan, subscriptions: &[SubscriptionPlan], log: &Log) -> Result<(), Error> {
     let mut wanted: BTreeMap<String, TopicSettings> = BTreeMap::new();
     for (name, partitions) in [
         (names::LEDGER_TOPIC, 1),

@@ -28,6 +28,14 @@ impl Up {
     }
 }
 
+impl Up {
+    /// SIGHUP: read the file again.
+    pub fn hang_up(&self) {
+        let pid = self.0.id().to_string();
+        assert!(Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
+    }
+}
+
 impl Drop for Up {
     fn drop(&mut self) {
         let _ = self.0.kill();

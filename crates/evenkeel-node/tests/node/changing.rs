@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::binary::{err, evenkeel, out, up};
 use crate::support::{Handler, Started, row, start, until};
 
 const ORDERS: &str = "topics: { orders: { partitions: 2 }, other: {} }\n";
@@ -174,4 +175,99 @@ async fn a_drained_subscription_rests_and_goes_on_where_it_was_when_it_is_resume
     let wrong = node.client.json("POST", "/v1/subscriptions/mail/drain?grace=long", None).await.unwrap_err();
     assert!(wrong.message.contains("`grace`"), "{wrong}");
     node.node.shutdown().await;
+}
+
+const DECLARED: &str = "topics: { orders: { partitions: 2 } }\nsubscriptions:\n  first: { topic: orders, from: earliest, handler: { http: { url: \"URL\" } } }\n  second: { topic: orders, from: earliest, handler: { http: { url: \"URL\" } } }\n";
+
+async fn apply(node: &Started, folder: &std::path::Path, text: &str, how: Value) -> Result<Vec<String>, String> {
+    let mut body = json!({ "text": text, "folder": folder });
+    body.as_object_mut().unwrap().extend(how.as_object().cloned().unwrap_or_default());
+    let answer = node.client.json("POST", "/v1/apply", Some(body)).await.map_err(|e| format!("{e}"))?;
+    let line = |c: &Value| [&c["what"], &c["kind"], &c["name"]].map(|v| v.as_str().unwrap().to_owned()).join(" ");
+    Ok(answer["changes"].as_array().unwrap().iter().map(line).collect())
+}
+
+#[tokio::test]
+async fn a_changed_file_is_taken_in_and_what_it_does_not_name_never_notices() {
+    let folder = tempfile::tempdir().unwrap();
+    let (old, new) = (Handler::start(|_| 200).await, Handler::start(|_| 200).await);
+    let before = DECLARED.replace("URL", &old.url);
+    let node = start(folder.path(), &before).await;
+    publish(&node, "orders", 0..5).await;
+    handled(&old, 10).await;
+    let after = before.replacen(&old.url, &new.url, 1).replace("orders: {", "returns: {}, orders: {");
+    let after = format!("{after}  third: {{ topic: returns, handler: {{ http: {{ url: \"{}\" }} }} }}\n", new.url);
+    let shown = ["make topic returns", "change subscription first", "make subscription third"];
+    let dry = apply(&node, folder.path(), &after, json!({ "dry_run": true })).await.unwrap();
+    assert_eq!(dry, shown);
+    assert_eq!(apply(&node, folder.path(), &after, json!({})).await.unwrap(), shown, "the dry run did nothing");
+    assert_eq!(apply(&node, folder.path(), &after, json!({})).await.unwrap(), Vec::<String>::new());
+    publish(&node, "orders", 5..8).await;
+    publish(&node, "returns", 0..2).await;
+    handled(&new, 5).await;
+    handled(&old, 13).await;
+    let refused = put(&node, "third", to(&new, json!({}))).await.unwrap_err();
+    assert!(refused.contains("error[subscription-declared]"), "{refused}");
+    let wrong = apply(&node, folder.path(), &after.replace("topic: returns", "topic: retruns"), json!({})).await;
+    assert!(wrong.as_ref().is_err_and(|e| e.contains("did you mean `returns`?")), "{wrong:?}");
+    node.node.shutdown().await;
+    let node = start(folder.path(), &after).await;
+    assert_eq!(node.get("/v1/audit").await["ok"], true);
+    node.node.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_leaves_the_file_is_kept_over_restarts_until_it_is_pruned() {
+    let folder = tempfile::tempdir().unwrap();
+    let handler = Handler::start(|_| 200).await;
+    let before = DECLARED.replace("URL", &handler.url);
+    let after = before.split("  second").next().unwrap().to_owned();
+    let node = start(folder.path(), &before).await;
+    put(&node, "made", to(&handler, json!({}))).await.unwrap();
+    let kept = apply(&node, folder.path(), &after, json!({})).await.unwrap();
+    assert_eq!(kept, ["keep subscription second"]);
+    node.node.shutdown().await;
+    let node = start(folder.path(), &after).await;
+    publish(&node, "orders", 0..3).await;
+    handled(&handler, 9).await;
+    let pruned = apply(&node, folder.path(), &after, json!({ "prune": true })).await.unwrap();
+    assert_eq!(pruned, ["remove subscription second"], "and not what a request made");
+    publish(&node, "orders", 3..5).await;
+    handled(&handler, 13).await;
+    let names = |answer: Value| -> Vec<String> {
+        answer["subscriptions"].as_array().unwrap().iter().map(|s| s["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(node.get("/v1/subscriptions").await), ["first", "made"]);
+    node.node.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_file_is_applied_from_the_command_line_and_by_sighup() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |text: &str| std::fs::write(folder.path().join("evenkeel.yaml"), text).unwrap();
+    let sub = "subscriptions: { mail: { topic: orders, handler: { http: { url: \"http://127.0.0.1:9/\" } } } }\n";
+    write(&format!("{ORDERS}{sub}"));
+    let node = up(folder.path());
+    let url = node.url();
+    let run = |words: &[&str]| evenkeel(folder.path(), &[words, &["--node", &url]].concat());
+    write(&format!(
+        "topics: {{ orders: {{ partitions: 2 }}, returns: {{}} }}\n{}",
+        sub.replace("handler", "order: none, handler")
+    ));
+    let dry = run(&["apply", "--dry-run"]);
+    let applied = run(&["apply"]);
+    let shown = "+ topic returns\n= topic other left the file and stays, with its events; `evenkeel topics delete other` deletes it\n~ subscription mail: order key → none\n";
+    assert_eq!((out(&dry).as_str(), out(&applied).as_str()), (shown, shown), "{}", err(&applied));
+    assert_eq!(out(&run(&["apply"])), "nothing differs\n");
+    write("topics: { orders: { partitions: many } }");
+    let wrong = run(&["apply"]);
+    assert!(wrong.status.code() == Some(3) && err(&wrong).contains("topics.orders.partitions"), "{}", err(&wrong));
+    node.hang_up();
+    write(&format!("topics: {{ orders: {{ partitions: 2 }}, returns: {{}}, late: {{}} }}\n{sub}"));
+    node.hang_up();
+    until("the topic is there", || async { run(&["topics", "show", "late"]).status.success().then_some(()) }).await;
+    until("the subscription is as it was", || async {
+        out(&run(&["subscriptions", "show", "mail", "--output", "json"])).contains("\"order\": \"key\"").then_some(())
+    })
+    .await;
 }

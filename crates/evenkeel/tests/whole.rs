@@ -1,0 +1,74 @@
+//! The whole system on a seed: the library on a simulated disk, in virtual time, with handlers
+//! that fail in every way, power that goes, clocks that jump, operators who pause. Whatever
+//! happens, the audit adds up, no key is out of order, each returned event is there exactly once,
+//! and nothing is dead without a reason.
+//!
+//! `EVENKEEL_SEEDS=10000` runs more of them, `EVENKEEL_SEED=17` one.
+
+#![allow(clippy::unwrap_used, unreachable_pub, reason = "a test")]
+
+#[path = "whole/chance.rs"]
+mod chance;
+#[path = "whole/clock.rs"]
+mod clock;
+#[path = "whole/shop.rs"]
+mod shop;
+#[path = "whole/world.rs"]
+mod world;
+
+use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use chance::Chance;
+use world::World;
+
+/// In each run of the tests; CI runs 300, the soak 10,000.
+const SEEDS: u64 = 60;
+const THREADS: usize = 2;
+
+fn seeds() -> Vec<u64> {
+    let number = |name: &str| std::env::var(name).ok().and_then(|n| n.parse::<u64>().ok());
+    match number("EVENKEEL_SEED") {
+        Some(seed) => vec![seed],
+        None => (0..number("EVENKEEL_SEEDS").unwrap_or(SEEDS)).collect(),
+    }
+}
+
+/// Each life has a runtime of its own, so that nothing of one is left for the next.
+fn in_virtual_time(life: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    runtime.block_on(life);
+}
+
+/// Crashes, dead letters and events of one life.
+async fn live(seed: u64) -> (u64, u64, u64) {
+    let mut chance = Chance::new(seed);
+    let mut world = World::begin(seed, &mut chance).await;
+    world.trouble(&mut chance).await;
+    world.heal_and_end().await;
+    world.check().await
+}
+
+#[test]
+fn whatever_happens_the_audit_adds_up_in_order_with_each_effect_once_and_a_reason_for_each_death() {
+    shop::quiet_panics();
+    let next = AtomicUsize::new(0);
+    let seeds = seeds();
+    let some = || {
+        let mut lived = (0, 0, 0);
+        while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::SeqCst)) {
+            in_virtual_time(async {
+                let (crashes, dead, events) = live(*seed).await;
+                lived = (lived.0 + crashes, lived.1 + dead, lived.2 + events);
+            });
+        }
+        lived
+    };
+    let lived = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(some)).collect();
+        let lives = threads.into_iter().map(|thread| thread.join().unwrap());
+        lives.fold((0, 0, 0), |all, one| (all.0 + one.0, all.1 + one.1, all.2 + one.2))
+    });
+    println!("{} events, {} crashes, {} dead letters", lived.2, lived.0, lived.1);
+    assert!(seeds.len() < 50 || (lived.0 > 50 && lived.1 > 50), "the worlds are too peaceful: {lived:?}");
+}

@@ -1,0 +1,315 @@
+//! One life: what is set up, what goes wrong, and what must be true in the end.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use evenkeel::testing::{SimDisk, kill};
+use evenkeel::{
+    AttributeValue, Audit, BreakerPolicy, Concurrency, Evenkeel, Event, Exhausted, Options, Order, Parking, Policy,
+    PublishError, RetrySchedule, Subscribe,
+};
+use evenkeel_delivery::Command;
+use evenkeel_log::ReadLimit;
+use evenkeel_model::{Shard, names};
+use evenkeel_transport::dead;
+
+use super::chance::Chance;
+use super::clock::{JumpingClock, pass};
+use super::shop::Shop;
+
+const KEYS: u64 = 9;
+const SUBSCRIPTIONS: [&str; 2] = ["payment", "mail"];
+
+pub struct World {
+    seed: u64,
+    clock: Arc<JumpingClock>,
+    disk: SimDisk,
+    shops: [Arc<Shop>; 2],
+    policies: [Policy; 2],
+    partitions: u32,
+    evenkeel: Option<Evenkeel>,
+    /// The number of the next event.
+    next: u64,
+    /// Events of which it is not known whether they are stored: they come again.
+    unknown: Vec<Event>,
+    published: BTreeSet<String>,
+    crashes: u64,
+}
+
+fn policy(chance: &mut Chance) -> Policy {
+    let ms = |chance: &mut Chance, all: &[u64]| Duration::from_millis(chance.one_of(all));
+    Policy {
+        order: chance.one_of(&[Order::Key, Order::Key, Order::Key, Order::None]),
+        retry: RetrySchedule {
+            attempts: chance.one_of(&[1, 2, 3, 8]),
+            initial: ms(chance, &[1, 50, 500]),
+            max: Duration::from_secs(5),
+            age: ms(chance, &[10_000, 3_600_000]),
+            inline: ms(chance, &[0, 100, 1_000]),
+            ..RetrySchedule::default()
+        },
+        timeout: Duration::from_secs(2),
+        when_exhausted: chance.one_of(&[Exhausted::Skip, Exhausted::Skip, Exhausted::ParkKey]),
+        concurrency: Concurrency { min: 1, max: chance.one_of(&[1, 4, 64]) },
+        handler_breaker: BreakerPolicy {
+            window: Duration::from_secs(5),
+            open: ms(chance, &[1_000, 4_000]),
+            ..BreakerPolicy::default()
+        },
+        parking: Parking { keys: chance.one_of(&[2, 5, 1_000]), per_key: chance.one_of(&[2, 10]) },
+        window: chance.one_of(&[4, 16, 4_096]),
+        // A bad deploy is another test's: here it would only stop the play.
+        dead_budget: evenkeel_delivery::DeadBudget {
+            run: u32::MAX,
+            share: 1.0,
+            ..evenkeel_delivery::DeadBudget::default()
+        },
+        ..Policy::default()
+    }
+}
+
+impl World {
+    pub async fn begin(seed: u64, chance: &mut Chance) -> World {
+        let policies = [policy(chance), policy(chance)];
+        let shops = [0, 1].map(|n| {
+            let ordered = policies[n].order == Order::Key;
+            Arc::new(Shop::new(seed ^ n as u64, 5 + (seed * 7 + n as u64 * 13) % 40, ordered, n == 0))
+        });
+        let mut world = World {
+            seed,
+            clock: Arc::new(JumpingClock::start()),
+            disk: SimDisk::new(seed),
+            shops,
+            policies,
+            partitions: chance.one_of(&[1, 2, 4]),
+            evenkeel: None,
+            next: 1,
+            unknown: Vec::new(),
+            published: BTreeSet::new(),
+            crashes: 0,
+        };
+        world.start().await;
+        world
+    }
+
+    async fn start(&mut self) {
+        let subscribe = |n: usize| {
+            Subscribe::by(SUBSCRIPTIONS[n], "orders", self.shops[n].clone()).policy(self.policies[n].clone())
+        };
+        let options = Options { wal_first_file_bytes: 1 << 20, wal_file_bytes: 1 << 20, ..Options::default() };
+        let evenkeel = Evenkeel::builder()
+            .disk(Arc::new(self.disk.clone()))
+            .clock(self.clock.clone())
+            .options(options)
+            .seed(self.seed)
+            .dedup(Duration::from_millis(1))
+            .topic("orders", self.partitions)
+            .topic("payments", 2)
+            .subscribe(subscribe(0).publishes("payments"))
+            .subscribe(subscribe(1))
+            .start()
+            .await;
+        self.evenkeel = Some(evenkeel.unwrap_or_else(|e| panic!("seed {}: it does not start: {e}", self.seed)));
+    }
+
+    fn evenkeel(&self) -> &Evenkeel {
+        self.evenkeel.as_ref().unwrap()
+    }
+
+    /// The process dies, and with `power` what was not on the medium goes with it.
+    async fn crash(&mut self, power: bool) {
+        self.crashes += 1;
+        if let Some(evenkeel) = self.evenkeel.take() {
+            kill(&evenkeel).await;
+        }
+        if power {
+            self.disk.cut_power()
+        } else {
+            self.disk.kill()
+        }
+        self.shops.iter().for_each(|shop| shop.reborn());
+        self.start().await;
+    }
+
+    /// A stopped log is one whose machine is gone.
+    async fn survive(&mut self, power: bool) {
+        if self.evenkeel().log().status().stopped.is_some() || self.disk.is_off() {
+            self.crash(power).await;
+        }
+    }
+
+    pub async fn trouble(&mut self, chance: &mut Chance) {
+        for _ in 0..8 + chance.below(14) {
+            match chance.below(10) {
+                0..=3 => self.publish_some(chance).await,
+                4 | 5 => pass(Duration::from_millis(chance.below(20_000))).await,
+                6 => self.disk.fail_in(chance.below(60)),
+                7 => self.pause_a_while(chance).await,
+                8 => self.clock.jump(i64::try_from(chance.below(3_660_000)).unwrap() - 60_000),
+                _ => self.crash(chance.percent(60)).await,
+            }
+            let power = chance.percent(60);
+            self.survive(power).await;
+            if chance.percent(30) {
+                self.look().await;
+            }
+        }
+    }
+
+    /// At any moment it adds up.
+    async fn look(&mut self) {
+        match self.evenkeel().audit().await {
+            Ok(audit) => assert!(audit.ok, "seed {}: {audit:#?}", self.seed),
+            // The disk failed under it.
+            Err(_) => self.survive(true).await,
+        }
+    }
+
+    async fn pause_a_while(&mut self, chance: &mut Chance) {
+        let name = chance.one_of(&SUBSCRIPTIONS);
+        self.command(name, Command::Pause { reason: "why not".to_owned() });
+        pass(Duration::from_millis(chance.below(5_000))).await;
+        self.survive(true).await;
+        self.command(name, Command::Resume);
+    }
+
+    fn command(&self, name: &str, command: Command) {
+        self.evenkeel().subscription(name).unwrap().command(command);
+    }
+
+    async fn publish_some(&mut self, chance: &mut Chance) {
+        for _ in 0..1 + chance.below(25) {
+            let event = self.event(chance);
+            self.publish(event).await;
+            if chance.percent(5) {
+                // Lost on the way back, says its producer, and sends it again.
+                if let Some(again) = self.unknown.last().cloned() {
+                    self.publish(again).await;
+                }
+            }
+        }
+    }
+
+    fn event(&mut self, chance: &mut Chance) -> Event {
+        let kind = match chance.below(25) {
+            0 => "poison",
+            1 => "reject",
+            2 => "drop",
+            _ => "order",
+        };
+        self.made(kind, chance.below(KEYS + 1))
+    }
+
+    fn made(&mut self, kind: &str, key: u64) -> Event {
+        let mut event = Event::new("/shop", format!("{kind}-{}", self.next), "OrderCreated");
+        self.next += 1;
+        if key < KEYS {
+            event.set_extension("partitionkey", AttributeValue::String(format!("k{key}")));
+        }
+        event.data = Some("{}".into());
+        event
+    }
+
+    /// Until it is stored, so that a key's events are stored in their order.
+    async fn publish(&mut self, event: Event) {
+        for _ in 0..20 {
+            match self.evenkeel().publish("orders", event.clone()).await {
+                Ok(_) => {
+                    self.published.insert(event.id.id.clone());
+                    self.unknown = vec![event];
+                    return;
+                }
+                Err(PublishError::Stopped(_)) => self.survive(true).await,
+                Err(other) => panic!("seed {}: {other}", self.seed),
+            }
+        }
+        panic!("seed {}: an event cannot be stored", self.seed);
+    }
+
+    /// Everything is well again, but for poison; operators do what policies leave to them.
+    pub async fn heal_and_end(&mut self) {
+        self.disk.fail_in(u64::MAX);
+        self.shops.iter().for_each(|shop| shop.heal());
+        self.survive(true).await;
+        for _ in 0..200 {
+            SUBSCRIPTIONS.iter().for_each(|name| self.command(name, Command::Resume));
+            pass(Duration::from_secs(5)).await;
+            let audit = self.evenkeel().audit().await.unwrap();
+            assert!(audit.ok, "seed {}: {audit:#?}", self.seed);
+            if is_over(&audit) {
+                return;
+            }
+            for name in SUBSCRIPTIONS {
+                self.skip_what_is_left_to_operators(name).await;
+            }
+            // The witness that poison is poison.
+            for key in 0..KEYS {
+                let event = self.made("order", key);
+                self.publish(event).await;
+            }
+        }
+        let audit = self.evenkeel().audit().await.unwrap();
+        panic!("seed {}: it never ends: {audit:#?} {:#?}", self.seed, self.policies);
+    }
+
+    async fn skip_what_is_left_to_operators(&self, name: &str) {
+        let handle = self.evenkeel().subscription(name).unwrap();
+        let Some(view) = handle.view().await else { return };
+        for lane in view.lanes {
+            handle.command(Command::SkipAt(lane.at));
+        }
+    }
+
+    /// Crashes, dead letters, events.
+    pub async fn check(self) -> (u64, u64, u64) {
+        let seed = self.seed;
+        let audit = self.evenkeel().audit().await.unwrap();
+        let log = self.evenkeel().log().clone();
+        for (n, books) in audit.subscriptions.iter().enumerate() {
+            assert_eq!(books.order_violations, 0, "seed {seed}: {books:?}");
+            let notes = self.shops[n].notes.lock().unwrap();
+            assert!(notes.wrong.is_empty(), "seed {seed}: {}: {:#?}", books.name, notes.wrong);
+            assert!(notes.keys.values().all(|keys| keys.len() == 1), "seed {seed}: one effect, two keys");
+            let letters = dead::list(&log, &books.name, 0, 100_000).unwrap().items;
+            assert_eq!(letters.len() as u64, books.dead, "seed {seed}");
+            for letter in letters {
+                let at_fault = ["poison", "reject"].iter().any(|kind| letter.id.starts_with(kind));
+                let spent = letter.attempts >= self.policies[n].retry.attempts;
+                let reasoned = match &*letter.reason {
+                    "rejected" => letter.id.starts_with("reject"),
+                    "attempts_exhausted" => spent,
+                    "max_age" => letter.attempts > 0,
+                    "operator" => true,
+                    _ => false,
+                };
+                assert!(reasoned && (at_fault || spent || letter.reason != "rejected"), "seed {seed}: {letter:?}");
+            }
+        }
+        let effects = effects(&log);
+        let once: BTreeSet<&String> = effects.iter().collect();
+        assert_eq!(once.len(), effects.len(), "seed {seed}: an effect is there twice");
+        assert_eq!(effects.len() as u64, audit.subscriptions[0].completed, "seed {seed}: one effect for each outcome");
+        let stored: u64 = audit.subscriptions[0].appended;
+        assert!(stored >= self.published.len() as u64, "seed {seed}: something acknowledged is lost");
+        let dead = audit.subscriptions.iter().map(|s| s.dead).sum();
+        (self.crashes, dead, stored)
+    }
+}
+
+fn is_over(audit: &Audit) -> bool {
+    audit.subscriptions.iter().all(|s| s.in_flight + s.parked + s.unread == 0)
+}
+
+/// The ids of all returned events.
+fn effects(log: &evenkeel_log::Log) -> Vec<String> {
+    let mut ids = Vec::new();
+    for partition in 0..2 {
+        let shard = Shard::new("payments", partition);
+        let records = log.read(&shard, 0, ReadLimit { records: 1_000_000, bytes: usize::MAX }).unwrap();
+        let id = |r: &evenkeel_model::Record| String::from_utf8(r.header("ce_id").unwrap().to_vec()).unwrap();
+        ids.extend(records.iter().map(|stored| id(&stored.record)));
+        assert!(records.iter().all(|stored| stored.record.header(names::CAUSED_BY).is_some()));
+    }
+    ids
+}
