@@ -16,6 +16,8 @@ use evenkeel_model::{FailureInfo, Position, Shard, Timestamp};
 pub use self::bytes::{JournalUnreadable, decode_journal, encode_journal};
 pub use mark::Mark;
 
+use crate::{LettersClosed, Redrive, Redriven};
+
 /// One decision, as it goes into a round.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fact {
@@ -56,6 +58,12 @@ pub enum Fact {
     Breaker(BreakerMark),
     /// The subscription was paused, or resumed (`None`).
     Paused(Option<String>),
+    /// A dead event is taken up again: it is open from here on, and ends once more.
+    Redriven(Redriven),
+    /// A redrive changed; replaces what was said of it before.
+    Redrive(Redrive),
+    /// Dead letters are dealt with.
+    LettersClosed(LettersClosed),
 }
 
 /// What a journal gives back.
@@ -90,6 +98,12 @@ pub enum Remembered {
     Breaker(BreakerMark),
     /// As in [`Fact::Paused`].
     Paused(Option<String>),
+    /// As in [`Fact::Redriven`]; a journal may leave out those that ended since.
+    Redriven(Redriven),
+    /// As in [`Fact::Redrive`].
+    Redrive(Redrive),
+    /// As in [`Fact::LettersClosed`]; a redriven event closes its letter as well.
+    LettersClosed(LettersClosed),
 }
 
 /// The four counters of an event, and its age.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use evenkeel_model::{Created, Position, Shard, Timestamp, Verdict};
 
-use crate::{Fact, Mark};
+use crate::{Bring, Fact, Letter, Mark, RedriveCommand};
 
 /// An event that was read, without its payload.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,6 +76,15 @@ pub enum Input {
         /// What is gone, in words.
         why: String,
     },
+    /// Letters that an [`Action::Bring`] asked for.
+    Brought {
+        /// What was found, in the order that was asked for.
+        letters: Vec<Letter>,
+        /// True when the selection has no more.
+        over: bool,
+        /// What went wrong, in words: then it is asked again later.
+        problem: Option<String>,
+    },
     /// That round is durable.
     Committed {
         /// Its number.
@@ -112,6 +121,17 @@ pub enum Command {
     /// As [`Command::Skip`], for the event at this place, if it is the first of its lane: parked
     /// or not, with a key or without.
     SkipAt(Position),
+    /// Something about the redrive of dead letters.
+    Redrive(RedriveCommand),
+    /// These dead letters are dropped: they are no longer offered, and no redrive takes them.
+    DropLetters {
+        /// Where they lie.
+        letters: Shard,
+        /// Their offsets.
+        offsets: Vec<u64>,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// What the core asks for.
@@ -125,6 +145,8 @@ pub enum Action {
     Wake(Timestamp),
     /// Tell the operator.
     Alarm(Alarm),
+    /// Read these dead letters, then say [`Input::Brought`]. At most one is outstanding.
+    Bring(Bring),
 }
 
 /// One attempt to be made.
@@ -134,7 +156,7 @@ pub struct Dispatch {
     pub attempt: AttemptId,
     /// The event.
     pub at: Position,
-    /// The event's identity in this subscription.
+    /// The key that the call carries: the event's identity in this subscription.
     pub mark: Mark,
     /// Its number among those that count, from 1.
     pub number: u32,
@@ -142,6 +164,8 @@ pub struct Dispatch {
     pub delivery: u32,
     /// When it is given up.
     pub timeout: Duration,
+    /// Where its dead letter lies, when it was redriven: the record itself may be gone.
+    pub letter: Option<Position>,
 }
 
 /// What one dispatch round decided: one atomic set.

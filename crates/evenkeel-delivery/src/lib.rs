@@ -12,6 +12,7 @@ pub mod ports;
 mod policy;
 mod input;
 mod fact;
+mod redrive;
 mod retry;
 mod fingerprint;
 mod random;
@@ -24,5 +25,6 @@ pub use fact::{
 pub use fingerprint::fingerprint;
 pub use input::{Action, Alarm, Arrival, AttemptId, Command, Dispatch, Input, Round, Screen};
 pub use policy::{BreakerPolicy, Concurrency, DeadBudget, Effects, Exhausted, Order, Parking, Policy, RetrySchedule};
+pub use redrive::{Bring, Letter, LettersClosed, Redrive, RedriveCommand, RedrivePlan, RedriveState, Redriven};
 pub use retry::RetryExplained;
-pub use subscription::{BreakerState, BreakerView, LaneView, Subscription, View};
+pub use subscription::{BreakerState, BreakerView, LaneView, RedrivesView, Subscription, View};

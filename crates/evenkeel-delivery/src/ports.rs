@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use evenkeel_model::{Event, Position, Record, Shard, Timestamp, Verdict};
 
-use crate::{Arrival, AttemptId, Mark, Remembered, Round};
+use crate::{Arrival, AttemptId, Bring, Mark, Remembered, Round};
 
 /// A future behind a pointer, so that ports are object-safe.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -58,7 +58,8 @@ pub trait Source: Send + Sync + 'static {
     /// Events from `from` on, durable ones only; none when there are none yet. Offsets that hold
     /// no event (gaps) are skipped; the second value is the offset to go on from.
     fn fetch(&self, shard: &Shard, from: u64, max: usize) -> BoxFuture<'_, Result<Fetched, PortError>>;
-    /// One event again; `None` when retention took it.
+    /// One event again, by its own place or by that of its dead letter (then the arrival's place is
+    /// still the event's own); `None` when nothing is left of it.
     fn get(&self, at: &Position) -> BoxFuture<'_, Result<Option<Arc<Delivered>>, PortError>>;
     /// Completes when there may be more to fetch, or more partitions, than when it was called last.
     fn changed(&self) -> BoxFuture<'_, News>;
@@ -143,6 +144,16 @@ pub struct Commit {
     pub dead: Vec<Arc<Delivered>>,
 }
 
+/// Dead letters that were found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Letters {
+    /// The places of letter and event, in the order of the events' places; of an event that died
+    /// several times only the newest letter.
+    pub found: Vec<(Position, Position)>,
+    /// True when the selection has no more.
+    pub over: bool,
+}
+
 /// What delivery remembers. `commit` is one atomic fact: outcomes, progress, returned events,
 /// dead letters and state together, durable when it completes.
 pub trait Journal: Send + Sync + 'static {
@@ -150,4 +161,9 @@ pub trait Journal: Send + Sync + 'static {
     fn load(&self) -> BoxFuture<'_, Result<Vec<Remembered>, PortError>>;
     /// Commits a round. An error means that its outcome is unknown: dispatch stops.
     fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<(), PortError>>;
+    /// The dead letters that a redrive takes next. A journal that keeps none refuses.
+    fn letters(&self, wanted: Bring) -> BoxFuture<'_, Result<Letters, PortError>> {
+        let _ = wanted;
+        Box::pin(std::future::ready(Err(PortError("this journal keeps no dead letters".to_owned()))))
+    }
 }

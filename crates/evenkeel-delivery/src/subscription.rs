@@ -28,6 +28,8 @@ mod limiter;
 mod age;
 mod timers;
 mod commands;
+mod redrives;
+mod reopening;
 mod restore;
 mod view;
 
@@ -37,6 +39,7 @@ use evenkeel_model::{Position, Shard, Timestamp};
 
 use crate::random::Random;
 use crate::{Action, Alarm, Input, Pending, Policy, Remembered};
+pub use redrives::RedrivesView;
 pub use view::{BreakerState, BreakerView, LaneView, View};
 
 use age::AgeClock;
@@ -48,6 +51,7 @@ use inbox::{ByMark, Inbox};
 use lanes::{LaneId, Lanes};
 use limiter::Limiter;
 use offsets::Offsets;
+use redrives::Redrives;
 use rounds::Rounds;
 use timers::{Timer, Timers};
 
@@ -91,6 +95,7 @@ pub struct Subscription {
     marks: ByMark<Slot>,
     offsets: Offsets,
     rounds: Rounds,
+    redrives: Redrives,
     timers: Timers,
     wake_at: Option<Timestamp>,
     paused: Option<String>,
@@ -133,6 +138,7 @@ impl Subscription {
             marks: ByMark::default(),
             offsets: Offsets::default(),
             rounds: Rounds::default(),
+            redrives: Redrives::default(),
             timers: Timers::default(),
             wake_at: None,
             paused: None,
@@ -173,12 +179,14 @@ impl Subscription {
                 self.finished(now, Returned { attempt, emitted, handler_version, took }, verdict);
             }
             Input::Gone { attempt, why } => self.gone(now, attempt, &why),
+            Input::Brought { letters, over, problem } => self.brought(now, letters, over, problem),
             Input::Committed { round } => self.committed(now, round),
             Input::Timer => self.wake_at = None,
             Input::Command(command) => self.command(now, command),
         }
         self.fire(now);
         self.hand_out(now, actions);
+        self.redrive_on(now, actions);
         self.commit_gathered(actions);
         self.watch_parking();
         actions.extend(self.alarms.drain(..).map(Action::Alarm));
@@ -205,6 +213,8 @@ impl Subscription {
                 Timer::Retry(slot) => self.make_ready(slot),
                 Timer::Overdue(slot) => self.expect_overdue(now, slot),
                 Timer::Booking(seq) => self.booking_due(now, seq),
+                // It only wakes: the job goes on by itself.
+                Timer::Redrive => {}
             }
         }
     }

@@ -2,8 +2,8 @@
 //!
 //! One [`LedgerRecord`] holds what one dispatch round found out about one partition of one
 //! subscription. Invariants: `sequence` counts the records of a (subscription, topic, partition)
-//! from 0 without a gap; each offset has at most one [`Ended`] over all records; the entries
-//! stand in the order in which they happened. `docs/format.md` has the bytes.
+//! from 0 without a gap; each offset has at most one [`Ended`] over all records, and one more after
+//! each [`Redriven`]; the entries stand in the order in which they happened. `docs/format.md` has the bytes.
 
 mod bytes;
 
@@ -39,6 +39,9 @@ pub enum LedgerEntry {
     Attempt(AttemptFailed),
     /// The event's age passed an objective's threshold before it had an outcome.
     Overdue(Overdue),
+    /// A dead event was taken up again: what it ended as before counts no longer, and another
+    /// outcome follows.
+    Redriven(Redriven),
 }
 
 /// How an event ended.
@@ -110,4 +113,17 @@ pub struct Overdue {
     pub at: Timestamp,
     /// The threshold that it passed, in microseconds.
     pub threshold_us: u64,
+}
+
+/// A dead event was redriven.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redriven {
+    /// The event's offset.
+    pub offset: u64,
+    /// When it was taken up again.
+    pub at: Timestamp,
+    /// The offset of its dead letter.
+    pub letter: u64,
+    /// The redrive that took it up.
+    pub job: String,
 }

@@ -13,6 +13,7 @@ mod subscriptions;
 mod changing;
 pub(crate) mod apply;
 mod dead;
+mod redrives;
 mod parked;
 pub(crate) mod audit;
 mod slos;
@@ -57,7 +58,13 @@ pub(crate) fn routes(node: Arc<Wired>) -> Router {
         .route("/v1/subscriptions/{name}/resume", post(changing::resume))
         .route("/v1/subscriptions/{name}/drain", post(changing::drain))
         .route("/v1/subscriptions/{name}/dead", get(dead::list))
+        .route("/v1/subscriptions/{name}/dead/groups", get(dead::groups))
         .route("/v1/subscriptions/{name}/dead/{offset}", get(dead::show))
+        .route("/v1/subscriptions/{name}/dead/drop", post(redrives::drop_letters))
+        .route("/v1/subscriptions/{name}/redrives", get(redrives::list).post(redrives::start))
+        .route("/v1/subscriptions/{name}/redrives/{id}", get(redrives::show).delete(redrives::cancel))
+        .route("/v1/subscriptions/{name}/redrives/{id}/pause", post(redrives::pause))
+        .route("/v1/subscriptions/{name}/redrives/{id}/resume", post(redrives::resume))
         .route("/v1/subscriptions/{name}/parked", get(parked::list))
         .route("/v1/subscriptions/{name}/parked/release", post(parked::release))
         .route("/v1/subscriptions/{name}/parked/skip", post(parked::skip))

@@ -61,7 +61,7 @@ enum Verb {
     Topics(topics::Args),
     /// List subscriptions, show one; create, delete, pause, resume, drain
     Subscriptions(subscriptions::Args),
-    /// List or show dead letters
+    /// Dead letters: list, show, group, export, redrive, drop
     Dead(dead::Args),
     /// List parked keys; release or skip them
     Parked(parked::Args),

@@ -8,6 +8,8 @@ mod binary;
 mod publishing;
 #[path = "node/bad_events.rs"]
 mod bad_events;
+#[path = "node/redrives.rs"]
+mod redrives;
 #[path = "node/bad_handlers.rs"]
 mod bad_handlers;
 #[path = "node/restart.rs"]

@@ -3,13 +3,19 @@
 //! Reads only; what is to be done with them is a redrive's business. A record of that topic that
 //! carries no dead-letter headers (somebody else put it there) is shown with empty ones.
 
+mod filter;
+mod groups;
+
 use bytes::Bytes;
 use evenkeel_cloudevents::kafka::{Read, from_record};
 use evenkeel_delivery::ports::PortError;
 use evenkeel_log::Log;
-use evenkeel_model::{Event, Position, Record, Shard, Timestamp, names};
+use evenkeel_model::{Event, Position, Record, Shard, Stored, Timestamp, names};
 
 use crate::pages::{Pages, unreadable};
+
+pub use filter::{CONDITIONS, Filter, FilterError};
+pub use groups::{Group, Groups, KEYS_MAX};
 
 /// One dead letter.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,38 +67,75 @@ pub struct DeadPage {
     pub next: Option<u64>,
 }
 
-/// The dead letters of a subscription from offset `from` on, at most `limit`.
-pub fn list(log: &Log, subscription: &str, from: u64, limit: usize) -> Result<DeadPage, PortError> {
+/// The dead letters of a subscription that `filter` means, from offset `from` on, at most `limit`.
+pub fn list(log: &Log, subscription: &str, filter: &Filter, from: u64, limit: usize) -> Result<DeadPage, PortError> {
+    let mut found = DeadPage::default();
+    each(log, subscription, from, |letter| {
+        if found.items.len() == limit {
+            found.next = Some(letter.at.offset);
+            return false;
+        }
+        if filter.matches(&letter) {
+            found.items.push(letter);
+        }
+        true
+    })?;
+    Ok(found)
+}
+
+/// Shows each dead letter of a subscription from offset `from` on, up to the end that it has now,
+/// until `see` says that it has seen enough.
+pub fn each(
+    log: &Log,
+    subscription: &str,
+    from: u64,
+    mut see: impl FnMut(DeadLetter) -> bool,
+) -> Result<(), PortError> {
     let shard = shard_of(subscription);
     if log.topic(&shard.topic).is_none() {
-        return Ok(DeadPage::default());
+        return Ok(());
     }
     let ends = log.ends(&shard).map_err(|e| unreadable(&shard, &e))?;
     let mut pages = Pages::new(log, shard, from.max(ends.start), ends.high_watermark);
-    let mut found = DeadPage::default();
     loop {
         let page = pages.next()?;
         if page.is_empty() {
-            return Ok(found);
+            return Ok(());
         }
         for stored in page {
-            if found.items.len() == limit {
-                found.next = Some(stored.at.offset);
-                return Ok(found);
+            if !see(read(stored.at, stored.appended, stored.record)) {
+                return Ok(());
             }
-            found.items.push(read(stored.at, stored.appended, stored.record));
         }
     }
+}
+
+/// The letters below `until` that a redrive of `filter` means: the places of their events, in order,
+/// each with the offset of its newest letter.
+pub fn select(log: &Log, subscription: &str, filter: &Filter, until: u64) -> Result<Vec<(Position, u64)>, PortError> {
+    let mut found: Vec<(Position, u64)> = Vec::new();
+    each(log, subscription, 0, |letter| {
+        if letter.at.offset >= until {
+            return false;
+        }
+        if letter.subscription == subscription && filter.matches(&letter) {
+            found.extend(letter.origin.map(|origin| (origin, letter.at.offset)));
+        }
+        true
+    })?;
+    found.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1)));
+    found.dedup_by(|later, first| later.0 == first.0);
+    Ok(found)
 }
 
 /// The dead letter of a subscription at an offset of its dead-letter topic.
 pub fn show(log: &Log, subscription: &str, offset: u64) -> Result<Option<DeadLetter>, PortError> {
-    let page = list(log, subscription, offset, 1)?;
+    let page = list(log, subscription, &Filter::default(), offset, 1)?;
     Ok(page.items.into_iter().find(|d| d.at.offset == offset))
 }
 
 /// Where the dead letters of a subscription lie.
-pub(crate) fn shard_of(subscription: &str) -> Shard {
+pub fn shard_of(subscription: &str) -> Shard {
     Shard::new(format!("{subscription}{}", names::DEAD_SUFFIX), 0)
 }
 
@@ -102,6 +145,18 @@ pub(crate) fn position(text: &str) -> Option<Position> {
     let offset = parts.next()?.parse().ok()?;
     let partition = parts.next()?.parse().ok()?;
     Some(Position { shard: Shard::new(parts.next()?, partition), offset })
+}
+
+/// The record of a dead letter as it was before it died, at its own place; `None` when the letter
+/// does not say where that was, or the record was gone already.
+pub(crate) fn original(letter: Stored) -> Option<Stored> {
+    let Stored { appended, mut record, .. } = letter;
+    let at = position(std::str::from_utf8(record.header(names::dead::ORIGIN)?).ok()?)?;
+    if record.header(names::dead::RECORD_GONE).is_some() {
+        return None;
+    }
+    record.headers.retain(|h| !h.name.starts_with(names::dead::PREFIX));
+    Some(Stored { at, appended, record })
 }
 
 fn read(at: Position, appended: Timestamp, record: Record) -> DeadLetter {
@@ -131,3 +186,6 @@ fn read(at: Position, appended: Timestamp, record: Record) -> DeadLetter {
         record,
     }
 }
+
+#[cfg(test)]
+mod tests;

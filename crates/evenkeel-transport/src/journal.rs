@@ -11,6 +11,7 @@
 
 mod dead_letter;
 mod envelope;
+mod letters;
 mod recall;
 mod round;
 
@@ -19,8 +20,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use evenkeel_delivery::ports::{BoxFuture, Commit, Journal, PortError};
-use evenkeel_delivery::{Fact, Remembered, decode_journal};
+use evenkeel_delivery::ports::{BoxFuture, Commit, Journal, Letters, PortError};
+use evenkeel_delivery::{Bring, Fact, Remembered, decode_journal};
 use evenkeel_log::{AppendError, Log, Set, TopicSettings};
 use evenkeel_model::{Clock, Shard, names, partition_for_key};
 use tokio::sync::Mutex;
@@ -63,6 +64,7 @@ pub struct EmbeddedJournal {
     /// The number of the next ledger record of each partition; `None` until loaded, and after a
     /// commit whose outcome is not known.
     sequences: Mutex<Option<Sequences>>,
+    selections: letters::Selections,
 }
 
 type Sequences = HashMap<Shard, u64>;
@@ -85,7 +87,13 @@ impl EmbeddedJournal {
         for created in creating {
             created.wait().map_err(|e| PortError(e.to_string()))?;
         }
-        Ok(EmbeddedJournal { log, clock, settings, sequences: Mutex::new(None) })
+        Ok(EmbeddedJournal {
+            log,
+            clock,
+            settings,
+            sequences: Mutex::new(None),
+            selections: letters::Selections::default(),
+        })
     }
 
     fn shard(&self) -> Result<Shard, PortError> {
@@ -190,6 +198,10 @@ impl Journal for EmbeddedJournal {
             *sequences = Some(next);
             Ok(())
         })
+    }
+
+    fn letters(&self, wanted: Bring) -> BoxFuture<'_, Result<Letters, PortError>> {
+        Box::pin(self.selections.next(&self.log, &self.settings.subscription, wanted))
     }
 }
 

@@ -23,8 +23,8 @@ use evenkeel_delivery::{Arrival, Screen};
 use evenkeel_log::{Log, ReadError, ReadLimit};
 use evenkeel_model::{Event, Position, Shard, Stored, Timestamp};
 
-use crate::mark;
 use crate::pages::unreadable;
+use crate::{dead, mark};
 use passed::Passed;
 
 /// One fetch reads at most so many bytes (and at least one record).
@@ -186,6 +186,14 @@ impl EmbeddedSource {
         Shard { topic: self.settings.topic.clone(), partition }
     }
 
+    /// The record as it was, if this is a dead letter of this subscription's.
+    fn original(&self, stored: Stored) -> Option<Stored> {
+        if stored.at.shard != dead::shard_of(&self.settings.subscription) {
+            return Some(stored);
+        }
+        dead::original(stored)
+    }
+
     /// What has changed since this was asked last.
     fn news(&self, version: u64) -> Option<News> {
         let mut noticed = self.noticed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -230,7 +238,9 @@ impl Source for EmbeddedSource {
 
     fn get(&self, at: &Position) -> BoxFuture<'_, Result<Option<Arc<Delivered>>, PortError>> {
         let found = match self.log.read(&at.shard, at.offset, ReadLimit { records: 1, bytes: FETCH_BYTES }) {
-            Ok(records) => Ok(records.into_iter().next().filter(|r| r.at.offset == at.offset)),
+            Ok(records) => {
+                Ok(records.into_iter().next().filter(|r| r.at.offset == at.offset).and_then(|r| self.original(r)))
+            }
             Err(ReadError::BelowStart { .. } | ReadError::Beyond { .. }) => Ok(None),
             Err(e) => Err(unreadable(&at.shard, &e)),
         };

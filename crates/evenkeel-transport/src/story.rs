@@ -66,8 +66,21 @@ pub struct StorySubscription {
     pub handler_version: Arc<str>,
     /// Why it ended, where it ended badly.
     pub reason: Option<String>,
+    /// When it was redriven, and by which job.
+    pub redriven: Vec<StoryRedrive>,
     /// Every attempt that came back, in order; the last one is that of the outcome.
     pub attempts: Vec<StoryAttempt>,
+}
+
+/// A dead event was taken up again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoryRedrive {
+    /// When.
+    pub at: Timestamp,
+    /// By which redrive.
+    pub job: String,
+    /// How many attempts came back before.
+    pub attempts_before: usize,
 }
 
 /// One attempt.

@@ -5,7 +5,7 @@
 //! gaps. Invariants: a record counts once, by its sequence; an event that was overdue for a
 //! latency objective is bad at that time and not counted for it again when it ends.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -80,6 +80,8 @@ struct Partition {
     next_sequence: Option<u64>,
     /// Unfinished events and the largest threshold that they passed, in microseconds.
     overdue: HashMap<u64, u64>,
+    /// Events that died, were counted, and are open again.
+    redriven: HashSet<u64>,
 }
 
 impl Watch {
@@ -121,6 +123,9 @@ impl Watch {
         let shard = Shard { topic: Arc::clone(&record.topic), partition: record.partition };
         for entry in &record.entries {
             match entry {
+                LedgerEntry::Redriven(redriven) => drop(partition.redriven.insert(redriven.offset)),
+                // It was counted when it died.
+                LedgerEntry::Ended(ended) if partition.redriven.remove(&ended.offset) => {}
                 LedgerEntry::Ended(ended) => {
                     let overdue_for = partition.settle(ended);
                     watched.indicators.ended(&record.topic, ended);

@@ -18,6 +18,7 @@ mod attempt;
 mod batch;
 mod gathering;
 mod committing;
+mod redriving;
 mod draining;
 mod timer;
 mod retention;

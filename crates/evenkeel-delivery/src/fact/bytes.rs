@@ -7,6 +7,8 @@
 //! Invariants: version 1; outcomes stand first, by partition, delta-coded (3 to 5 bytes and the
 //! mark for each); no length is believed before it was compared with the bytes that are there.
 
+mod redrive;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +25,7 @@ const PROGRESS: u8 = 2;
 const BREAKER: u8 = 3;
 const PAUSED: u8 = 4;
 const OVERDUE: u8 = 5;
+const REDRIVE: u8 = 8;
 
 /// A journal record that cannot be read: of another version, or damaged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,7 +93,7 @@ struct Shards<'a> {
 impl<'a> Shards<'a> {
     fn of(facts: &'a [Fact]) -> Shards<'a> {
         let mut shards = Shards { order: Vec::new(), index: HashMap::new() };
-        for shard in facts.iter().filter_map(shard_of) {
+        for shard in facts.iter().flat_map(shards_of).flatten() {
             let next = shards.order.len();
             if *shards.index.entry(shard).or_insert(next) == next {
                 shards.order.push(shard);
@@ -112,11 +115,14 @@ impl<'a> Shards<'a> {
     }
 }
 
-fn shard_of(fact: &Fact) -> Option<&Shard> {
+fn shards_of(fact: &Fact) -> [Option<&Shard>; 2] {
     match fact {
-        Fact::Ended { shard, .. } | Fact::Overdue { shard, .. } | Fact::Progress { shard, .. } => Some(shard),
-        Fact::Pending(pending) => Some(&pending.at.shard),
-        Fact::Attempt { .. } | Fact::Breaker(_) | Fact::Paused(_) => None,
+        Fact::Ended { shard, .. } | Fact::Overdue { shard, .. } | Fact::Progress { shard, .. } => [Some(shard), None],
+        Fact::Pending(pending) => [Some(&pending.at.shard), None],
+        Fact::Redriven(redriven) => [Some(&redriven.at.shard), Some(&redriven.letter.shard)],
+        Fact::Redrive(job) => [Some(&job.plan.letters), job.after.as_ref().map(|at| &at.shard)],
+        Fact::LettersClosed(closed) => [Some(&closed.letters), None],
+        Fact::Attempt { .. } | Fact::Breaker(_) | Fact::Paused(_) => [None, None],
     }
 }
 
@@ -231,6 +237,18 @@ fn put_rest(out: &mut BytesMut, fact: &Fact, shards: &Shards<'_>) {
             out.put_u8(PAUSED);
             put_optional_text(out, why.as_deref());
         }
+        Fact::Redriven(redriven) => {
+            out.put_u8(REDRIVE);
+            redrive::put_redriven(out, redriven, shards);
+        }
+        Fact::Redrive(job) => {
+            out.put_u8(REDRIVE);
+            redrive::put_job(out, job, shards);
+        }
+        Fact::LettersClosed(closed) => {
+            out.put_u8(REDRIVE);
+            redrive::put_closed(out, closed, shards);
+        }
     }
 }
 
@@ -261,6 +279,7 @@ fn get_rest(from: &mut &[u8], shards: &[Shard], what: &mut &'static str) -> Opti
             *what = "pause";
             Some(Remembered::Paused(get_optional_text(from)?))
         }
+        REDRIVE => redrive::get(from, shards, what),
         _ => {
             *what = "unknown entry";
             None

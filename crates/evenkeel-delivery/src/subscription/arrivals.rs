@@ -81,7 +81,7 @@ impl Subscription {
         }
     }
 
-    fn open(&mut self, arrival: Arrival, shard: usize, lane: LaneId, state: State) -> Slot {
+    pub(super) fn open(&mut self, arrival: Arrival, shard: usize, lane: LaneId, state: State) -> Slot {
         self.serial += 1;
         let overdue = match self.restored_overdue.is_empty() {
             true => None,
@@ -115,6 +115,7 @@ impl Subscription {
             overdue: overdue.is_some(),
             twins: Vec::new(),
             skip: false,
+            redriven: None,
         })
     }
 
@@ -146,7 +147,7 @@ impl Subscription {
         };
         self.restored.remove(&arrival.at);
         let fact = Fact::Ended { shard: arrival.at.shard.clone(), mark: None, entry };
-        let end = End { shard, offset: arrival.at.offset, head: None, acked: None, records: 0 };
+        let end = End { shard, offset: arrival.at.offset, head: None, acked: None, records: 0, redriven: None };
         self.rounds.say_end(fact, end);
     }
 

@@ -106,6 +106,11 @@ impl Subscription {
         let message = again.message.clone();
         self.note_failure(now, slot, again.class, again.status, message);
         let over_age = self.aged(slot) >= self.policy.retry.age;
+        if let Some(redriven) = &self.events[slot].redriven
+            && (spends(again.class) || again.class == FailureClass::Unreachable)
+        {
+            self.redrives.failed(&redriven.job, &redriven.at);
+        }
         let event = &mut self.events[slot];
         event.failed_seq = self.seq;
         event.not_before = again.not_before.unwrap_or(Timestamp::EPOCH);

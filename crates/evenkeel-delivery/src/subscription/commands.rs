@@ -26,6 +26,8 @@ impl Subscription {
                     self.skip(now, slot);
                 }
             }
+            Command::Redrive(command) => self.redrive(now, command),
+            Command::DropLetters { letters, offsets, reason } => self.drop_letters(&letters, offsets, &reason),
             Command::SkipAt(at) => {
                 let found = self.events.find(&at);
                 if let Some(slot) = found.filter(|slot| self.is_head(*slot)) {

@@ -107,7 +107,8 @@ impl Subscription {
         let event = &self.events[slot];
         let by_operator = ending.failure.as_ref().is_some_and(|f| f.reason == "operator");
         let handled = matches!(ending.outcome, Outcome::Completed | Outcome::Dropped | Outcome::Dead);
-        if event.counters.deliveries == 0 || by_operator || !handled {
+        // A redrive has a stop of its own, and must not stop what is new.
+        if event.counters.deliveries == 0 || by_operator || !handled || event.redriven.is_some() {
             return;
         }
         let version = event.last_version.as_ref().unwrap_or(&self.policy.handler_version).clone();

@@ -18,7 +18,7 @@ const LOOK_AHEAD: usize = 64;
 
 impl Subscription {
     pub(super) fn hand_out(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
-        if self.draining || self.paused.is_some() {
+        if self.draining || self.paused.is_some() || self.redrives.are_missing() {
             return;
         }
         while self.flights.len() < self.limiter.limit() as usize {
@@ -97,10 +97,11 @@ impl Subscription {
         actions.push(Action::Dispatch(Dispatch {
             attempt,
             at: event.at.clone(),
-            mark: event.mark,
+            mark: event.redriven.as_ref().map_or(event.mark, |r| r.key(event.mark)),
             number: tried.saturating_add(1).min(attempts_max),
             delivery: event.counters.deliveries,
             timeout: self.policy.timeout,
+            letter: event.redriven.as_ref().map(|r| r.letter.clone()),
         }));
     }
 

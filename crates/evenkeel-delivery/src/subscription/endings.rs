@@ -35,6 +35,9 @@ impl Subscription {
         self.held.remove(&slot);
         self.leave_ready(slot);
         self.count_death(now, slot, &ending);
+        if self.events[slot].redriven.is_some() {
+            self.redrives.ended(&self.events[slot].at);
+        }
         let event = &mut self.events[slot];
         event.state = State::Ending;
         let mark = event.mark;
@@ -84,7 +87,8 @@ impl Subscription {
             failure: ending.failure,
         };
         let records = u64::from(entry.emitted) + u64::from(entry.outcome == Outcome::Dead);
-        let end = End { shard: event.shard, offset: entry.offset, head, acked: ending.acked, records };
+        let redriven = event.redriven.as_ref().map(|r| (r.job.clone(), entry.outcome));
+        let end = End { shard: event.shard, offset: entry.offset, head, acked: ending.acked, records, redriven };
         let fact = Fact::Ended { shard: event.at.shard.clone(), mark, entry };
         self.rounds.say_end(fact, end);
     }

@@ -12,7 +12,7 @@ use evenkeel_model::{Created, FailureInfo, Position, Timestamp};
 
 use super::booking::Unbooked;
 use super::lanes::LaneId;
-use crate::{Counters, Mark, PendingWhy};
+use crate::{Counters, Mark, PendingWhy, Redriven};
 
 /// An event's place in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,6 +58,8 @@ pub(super) struct Open {
     pub(super) twins: Vec<Slot>,
     /// An operator skipped it while it was at the handler.
     pub(super) skip: bool,
+    /// It was dead, and is open again.
+    pub(super) redriven: Option<Box<Redriven>>,
 }
 
 /// What an event does.

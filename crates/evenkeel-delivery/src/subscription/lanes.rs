@@ -51,6 +51,11 @@ impl Lane {
         self.parked
     }
 
+    /// Those behind the first, in order.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = Slot> {
+        self.behind.iter().copied()
+    }
+
     fn size(&self) -> usize {
         usize::from(self.head.is_some()) + self.behind()
     }
@@ -121,6 +126,22 @@ impl Lanes {
         lane.behind.push_back(slot);
         self.grown(id);
         false
+    }
+
+    /// Puts an event behind the first, at that place among those that wait; at the end without one.
+    pub(super) fn insert(&mut self, id: LaneId, place: Option<usize>, slot: Slot) {
+        let behind = &mut self[id].behind;
+        behind.insert(place.unwrap_or(behind.len()), slot);
+        self.grown(id);
+    }
+
+    /// Puts an event before the first.
+    pub(super) fn lead(&mut self, id: LaneId, slot: Slot) {
+        let lane = &mut self[id];
+        if let Some(first) = lane.head.replace(slot) {
+            lane.behind.push_front(first);
+            self.grown(id);
+        }
     }
 
     pub(super) fn push_twin(&mut self, id: LaneId) {

@@ -2,7 +2,8 @@
 //!
 //! Outcomes become floors, ranges above them, and inbox marks; the state of events without an
 //! outcome is kept by position until they arrive again. Provisional attempts were not journaled
-//! as attempts: they come back as deferrals.
+//! as attempts: they come back as deferrals. Events that were redriven and have no outcome yet are
+//! read again, and nothing is handed out before they are back.
 
 use std::collections::HashMap;
 
@@ -23,6 +24,8 @@ impl Subscription {
                     {
                         self.inbox.remember(mark, when);
                     }
+                    self.redrives.restore_end(&at);
+                    self.restored.remove(&at);
                     done.push(at);
                 }
                 Remembered::Pending(pending) => self.take_back_pending(pending),
@@ -37,14 +40,22 @@ impl Subscription {
                 }
                 Remembered::Breaker(mark) => self.breakers.restore(&mark),
                 Remembered::Paused(why) => self.paused = why,
+                Remembered::Redriven(redriven) => {
+                    self.restored.remove(&redriven.at);
+                    self.redrives.restore(Remembered::Redriven(redriven));
+                }
+                Remembered::Redrive(_) | Remembered::LettersClosed(_) => self.redrives.restore(one),
             }
         }
         done.sort_unstable();
+        let redrives = &self.redrives;
         let ended = |at: &Position| {
-            floors.get(&at.shard).is_some_and(|floor| at.offset < *floor) || done.binary_search(at).is_ok()
+            !redrives.is_open(at)
+                && (floors.get(&at.shard).is_some_and(|floor| at.offset < *floor) || done.binary_search(at).is_ok())
         };
         self.restored.retain(|at, _| !ended(at));
         self.restored_overdue.retain(|at, _| !ended(at));
+        self.redrives.restored();
         self.offsets.restore(&floors, done);
     }
 

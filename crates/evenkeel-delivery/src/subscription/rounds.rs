@@ -6,8 +6,9 @@
 //! move on when their round is committed, never before.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
-use evenkeel_model::Timestamp;
+use evenkeel_model::{Outcome, Position, Timestamp};
 
 use super::Subscription;
 use super::events::{Slot, State};
@@ -40,6 +41,8 @@ pub(super) struct End {
     pub(super) acked: Option<AttemptId>,
     /// How many records go along.
     pub(super) records: u64,
+    /// The redrive that it belongs to, and its outcome.
+    pub(super) redriven: Option<(Arc<str>, Outcome)>,
 }
 
 #[derive(Debug)]
@@ -47,6 +50,8 @@ struct Outstanding {
     heads: Vec<Slot>,
     others: usize,
     floors: Vec<(usize, u64)>,
+    /// Events that are open again.
+    reopened: Vec<Position>,
 }
 
 impl Rounds {
@@ -84,15 +89,20 @@ impl Rounds {
 impl Subscription {
     /// Sends what was gathered, unless a round is outstanding.
     pub(super) fn commit_gathered(&mut self, actions: &mut Vec<Action>) {
-        if self.rounds.outstanding.is_some() || self.rounds.gathered.is_empty() {
+        let nothing = self.rounds.gathered.is_empty() && !self.redrives.has_news();
+        if self.rounds.outstanding.is_some() || nothing {
             return;
         }
         let portion = self.rounds.portion();
         let mut facts = Vec::with_capacity(portion + 4);
         let (mut acked, mut heads, mut others, mut touched) = (Vec::new(), Vec::new(), 0, Vec::new());
+        let mut reopened = Vec::new();
         for (fact, end) in self.rounds.gathered.drain(..portion) {
             if let Some(end) = end {
                 self.offsets.end(end.shard, end.offset);
+                if let Some((job, outcome)) = &end.redriven {
+                    self.redrives.counted(job, *outcome);
+                }
                 if touched.last() != Some(&end.shard) {
                     touched.push(end.shard);
                 }
@@ -103,11 +113,13 @@ impl Subscription {
                     others += 1;
                 }
             }
+            self.redrives.said(&fact, &mut reopened);
             facts.push(fact);
         }
+        facts.extend(self.redrives.news());
         let floors = self.say_floors(touched, &mut facts);
         self.rounds.number += 1;
-        self.rounds.outstanding = Some(Outstanding { heads, others, floors });
+        self.rounds.outstanding = Some(Outstanding { heads, others, floors, reopened });
         actions.push(Action::Commit(Round { number: self.rounds.number, facts, acked }));
     }
 
@@ -137,6 +149,9 @@ impl Subscription {
             if let Some(next) = self.lanes.advance(event.lane) {
                 self.come_first(now, next);
             }
+        }
+        for (redriven, arrival) in self.redrives.durable(outstanding.reopened) {
+            self.reopen(now, redriven, arrival);
         }
     }
 

@@ -9,6 +9,7 @@ mod parking;
 mod commands;
 mod deaths;
 mod restarts;
+mod redrives;
 mod overdue;
 mod rounds;
 mod simulation;

@@ -17,6 +17,8 @@ pub(super) enum Timer {
     Overdue(Slot),
     /// The failed attempt that is known by this number has waited for the breaker's window.
     Booking(u64),
+    /// A redrive may take up more.
+    Redrive,
 }
 
 #[derive(Debug, Default)]

@@ -128,7 +128,7 @@ impl Subscription {
         event.counters.aged + since
     }
 
-    fn stop_ageing(&mut self, slot: Slot) {
+    pub(super) fn stop_ageing(&mut self, slot: Slot) {
         self.events[slot].counters.aged = self.aged(slot);
         self.events[slot].ages_from = None;
     }

@@ -12,7 +12,7 @@
 //! texts:  count, then each text behind its length
 //! labels: count, then each as three indexes into texts: type, source, handler version
 //! entries: count, then each:
-//!   flags   bits 0-1 kind (0 ended, 1 attempt, 2 overdue)
+//!   flags   bits 0-1 kind (0 ended, 1 attempt, 2 overdue, 3 redriven)
 //!           bit 2 the offset is the one before plus 1     bit 3 the label is the one before
 //!           bit 4 overdue   bit 5 creation time not believed   bit 6 emitted follows   bit 7 details follow
 //!   label index (ended, unless bit 3) | offset delta, zig-zag (unless bit 2)
@@ -20,6 +20,7 @@
 //!   ended:   created_to_ended_us | handler_us | emitted (bit 6) | details (bit 7)
 //!   attempt: delivery | took_us | class | status+1 or 0 | fingerprint, message (texts) | next_at-at (bit 6)
 //!   overdue: threshold_us
+//!   redriven: letter | job (text)
 //! details: outcome | attempts deliveries deferrals crashes | 0, or 1 and the failure:
 //!   class | status+1 or 0 | fingerprint, message, reason (texts) | first and last failure, zig-zag from at
 //! ```
@@ -47,6 +48,7 @@ const KIND_MASK: u8 = 0b11;
 const KIND_ENDED: u8 = 0;
 const KIND_ATTEMPT: u8 = 1;
 const KIND_OVERDUE: u8 = 2;
+const KIND_REDRIVEN: u8 = 3;
 const NEXT_OFFSET: u8 = 1 << 2;
 const SAME_LABEL: u8 = 1 << 3;
 const OVERDUE: u8 = 1 << 4;

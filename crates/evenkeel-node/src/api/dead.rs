@@ -1,48 +1,136 @@
-//! Dead letters of a subscription.
+//! Dead letters of a subscription: list, show, group. What is to be done with them stands in `redrives`.
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use evenkeel_cloudevents::json;
-use evenkeel_transport::dead::{DeadLetter, list as read, show as read_one};
-use serde::Deserialize;
+use evenkeel_transport::dead::{self, CONDITIONS, DeadLetter, Filter, FilterError, Group, Groups};
 use serde_json::{Value, json};
 
-use super::{Node, Problem};
+use super::{Node, Problem, redrives};
 use crate::error::{Error, codes};
 use crate::forms::{key, time};
-use crate::wiring::{blocking, failed};
+use crate::wiring::{Wired, blocking, failed};
+
+/// Letters that are dealt with: from, and behind the last, in order.
+type Closed = Vec<(u64, u64)>;
 
 /// At most so many in one answer.
 const LIMIT_MAX: usize = 1_000;
 
-#[derive(Deserialize)]
-pub(super) struct Asked {
-    from: Option<u64>,
-    limit: Option<usize>,
+/// The query of a list: where to begin, how many, and the conditions of a filter.
+#[derive(Default)]
+struct Asked {
+    from: u64,
+    limit: usize,
+    whole: bool,
+    /// Letters that are not dealt with, and those that are.
+    open: bool,
+    closed: bool,
+    filter: Filter,
+}
+
+impl Asked {
+    fn of(pairs: &[(String, String)]) -> Result<Asked, Problem> {
+        let mut asked = Asked { limit: LIMIT_MAX, open: true, ..Asked::default() };
+        for (name, value) in pairs {
+            let number = || Problem::parameter(name, value, "must be a whole number");
+            match name.as_str() {
+                "from" => asked.from = value.parse().map_err(|_| number())?,
+                "limit" => asked.limit = value.parse::<usize>().map_err(|_| number())?.clamp(1, LIMIT_MAX),
+                "state" => {
+                    (asked.open, asked.closed) = match value.as_str() {
+                        "open" => (true, false),
+                        "closed" => (false, true),
+                        "all" => (true, true),
+                        _ => return Err(Problem::parameter(name, value, "must be open, closed or all")),
+                    }
+                }
+                "events" => {
+                    let either = || Problem::parameter(name, value, "must be true or false");
+                    asked.whole = value.parse().map_err(|_| either())?;
+                }
+                _ => asked.filter.set(name, value).map_err(|e| unusable(&e))?,
+            }
+        }
+        Ok(asked)
+    }
+
+    fn means(&self, letter: &DeadLetter, closed: &Closed) -> bool {
+        let state = if redrives::is_closed(closed, letter.at.offset) { self.closed } else { self.open };
+        state && self.filter.matches(letter)
+    }
+}
+
+/// A condition that cannot be used, with the nearest one that can.
+pub(super) fn unusable(e: &FilterError) -> Problem {
+    let rule = match crate::config::nearest(&e.field, CONDITIONS) {
+        Some(near) if near != e.field => format!("{} (did you mean `{near}`?)", e.rule),
+        _ => e.rule.clone(),
+    };
+    Problem::parameter(&e.field, &e.value, &rule)
 }
 
 /// `GET /v1/subscriptions/{name}/dead`.
 pub(super) async fn list(
     State(node): Node,
     Path(name): Path<String>,
-    Query(asked): Query<Asked>,
+    Query(pairs): Query<Vec<(String, String)>>,
 ) -> Result<Json<Value>, Problem> {
-    node.wire(&name).ok_or_else(|| Problem::unknown_subscription(&node, &name))?;
+    let (asked, closed) = asked(&node, &name, &pairs).await?;
     let log = node.log.clone();
-    let (from, limit) = (asked.from.unwrap_or(0), asked.limit.unwrap_or(LIMIT_MAX).clamp(1, LIMIT_MAX));
-    let page = blocking(move || read(&log, &name, from, limit)).await?.map_err(|e| failed(&e))?;
-    let items: Vec<Value> = page.items.iter().map(|letter| form(letter, false)).collect();
-    Ok(Json(json!({ "items": items, "next": page.next })))
+    let read = blocking(move || {
+        let (mut items, mut next) = (Vec::new(), None);
+        dead::each(&log, &name, asked.from, |letter| {
+            if items.len() == asked.limit {
+                next = Some(letter.at.offset);
+            } else if asked.means(&letter, &closed) {
+                items.push(form(&letter, &closed, asked.whole));
+            }
+            next.is_none()
+        })
+        .map(|()| json!({ "items": items, "next": next }))
+    });
+    Ok(Json(read.await?.map_err(|e| failed(&e))?))
+}
+
+/// `GET /v1/subscriptions/{name}/dead/groups`.
+pub(super) async fn groups(
+    State(node): Node,
+    Path(name): Path<String>,
+    Query(pairs): Query<Vec<(String, String)>>,
+) -> Result<Json<Value>, Problem> {
+    let (asked, closed) = asked(&node, &name, &pairs).await?;
+    let log = node.log.clone();
+    let groups = blocking(move || {
+        let mut groups = Groups::default();
+        dead::each(&log, &name, asked.from, |letter| {
+            if asked.means(&letter, &closed) {
+                groups.add(&letter);
+            }
+            true
+        })
+        .map(|()| groups.finish())
+    });
+    let groups = groups.await?.map_err(|e| failed(&e))?;
+    let letters: u64 = groups.iter().map(|g| g.count).sum();
+    Ok(Json(json!({ "groups": groups.iter().map(group).collect::<Vec<_>>(), "letters": letters })))
+}
+
+/// What is asked for, and which letters are dealt with.
+async fn asked(node: &Wired, name: &str, pairs: &[(String, String)]) -> Result<(Asked, Closed), Problem> {
+    let wire = node.wire(name).ok_or_else(|| Problem::unknown_subscription(node, name))?;
+    Ok((Asked::of(pairs)?, redrives::seen(wire).await.closed))
 }
 
 /// `GET /v1/subscriptions/{name}/dead/{offset}`.
 pub(super) async fn show(State(node): Node, Path((name, offset)): Path<(String, u64)>) -> Result<Json<Value>, Problem> {
-    node.wire(&name).ok_or_else(|| Problem::unknown_subscription(&node, &name))?;
+    let wire = node.wire(&name).ok_or_else(|| Problem::unknown_subscription(&node, &name))?;
+    let closed = redrives::seen(wire).await.closed;
     let log = node.log.clone();
     let asked = name.clone();
-    let letter = blocking(move || read_one(&log, &asked, offset)).await?.map_err(|e| failed(&e))?;
+    let letter = blocking(move || dead::show(&log, &asked, offset)).await?.map_err(|e| failed(&e))?;
     match letter {
-        Some(letter) => Ok(Json(form(&letter, true))),
+        Some(letter) => Ok(Json(form(&letter, &closed, true))),
         None => {
             let said = format!("subscription `{name}` has no dead letter {offset}");
             Err(Problem::new(404, Error::new(codes::UNKNOWN_EVENT, said)))
@@ -50,13 +138,14 @@ pub(super) async fn show(State(node): Node, Path((name, offset)): Path<(String, 
     }
 }
 
-fn form(letter: &DeadLetter, whole: bool) -> Value {
+fn form(letter: &DeadLetter, closed: &Closed, whole: bool) -> Value {
+    let state = if redrives::is_closed(closed, letter.at.offset) { "closed" } else { "open" };
     let mut form = json!({
         "source": letter.source, "id": letter.id, "type": letter.kind, "key": key(letter.key.as_ref()),
         "topic": letter.origin.as_ref().map(|at| at.shard.topic.to_string()),
         "partition": letter.origin.as_ref().map(|at| at.shard.partition),
         "offset": letter.origin.as_ref().map(|at| at.offset),
-        "dead_offset": letter.at.offset, "died_at": time(letter.appended),
+        "dead_offset": letter.at.offset, "state": state, "died_at": time(letter.appended),
         "reason": letter.reason, "class": letter.class, "fingerprint": letter.fingerprint,
         "message": letter.message, "attempts": letter.attempts,
         "first_failed_at": letter.first_failed_at, "last_failed_at": letter.last_failed_at,
@@ -66,4 +155,13 @@ fn form(letter: &DeadLetter, whole: bool) -> Value {
         form["event"] = letter.event.as_ref().map_or(Value::Null, json::encode);
     }
     form
+}
+
+pub(super) fn group(group: &Group) -> Value {
+    json!({
+        "fingerprint": group.fingerprint, "reason": group.reason, "class": group.class, "message": group.message,
+        "count": group.count, "keys": group.keys,
+        "first_died_at": time(group.first_died_at), "last_died_at": time(group.last_died_at),
+        "handler_versions": group.versions, "types": group.types, "sample": group.sample,
+    })
 }

@@ -155,6 +155,7 @@ fn subscription(of: &StorySubscription) -> Value {
         "deliveries": of.deliveries,
         "handler_version": &*of.handler_version,
         "reason": of.reason,
+        "redriven": of.redriven.iter().map(|r| json!({ "at": time(r.at), "job": r.job })).collect::<Vec<_>>(),
         "attempts": of.attempts.iter().map(attempt).collect::<Vec<_>>(),
     })
 }

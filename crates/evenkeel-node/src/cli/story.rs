@@ -52,6 +52,9 @@ fn told(story: &Value) -> String {
             at(&one, "/attempts_counted"),
             at(&one, "/deliveries")
         ));
+        for redriven in list(&one, "redriven") {
+            lines.push(format!("  {}  redriven by {}", at(&redriven, "/at"), at(&redriven, "/job")));
+        }
         for attempt in list(&one, "attempts") {
             lines.push(format!(
                 "  {}  delivery {}: {} in {} ms, status {} {}",

@@ -35,6 +35,12 @@ pub const UNKNOWN_PARTITION: &str = "unknown-partition";
 pub const UNKNOWN_SUBSCRIPTION: &str = "unknown-subscription";
 /// There is no such event.
 pub const UNKNOWN_EVENT: &str = "unknown-event";
+/// There is no such redrive.
+pub const UNKNOWN_REDRIVE: &str = "unknown-redrive";
+/// Another redrive of the subscription is not over.
+pub const REDRIVE_UNDER_WAY: &str = "redrive-under-way";
+/// The redrive is over.
+pub const REDRIVE_OVER: &str = "redrive-over";
 /// There is no such path or method.
 pub const UNKNOWN_PATH: &str = "unknown-path";
 /// What came is not a CloudEvent.
@@ -97,6 +103,9 @@ const ALL: &[&str] = &[
     UNKNOWN_PARTITION,
     UNKNOWN_SUBSCRIPTION,
     UNKNOWN_EVENT,
+    UNKNOWN_REDRIVE,
+    REDRIVE_UNDER_WAY,
+    REDRIVE_OVER,
     UNKNOWN_PATH,
     INVALID_EVENT,
     INVALID_PARAMETER,

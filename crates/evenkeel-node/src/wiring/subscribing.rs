@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use evenkeel::runtime::{self, SubscriptionSpec};
-use evenkeel_delivery::ports::{BoxFuture, Commit, Journal, PortError, Source};
-use evenkeel_delivery::{Fact, Policy, Remembered, Round};
+use evenkeel_delivery::ports::{BoxFuture, Commit, Journal, Letters, PortError, Source};
+use evenkeel_delivery::{Bring, Fact, Policy, Remembered, Round};
 use evenkeel_log::Log;
 use evenkeel_model::{Clock, Shard, names};
 use evenkeel_transport::{
@@ -161,5 +161,9 @@ impl Journal for Recalled {
 
     fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<(), PortError>> {
         self.journal.commit(commit)
+    }
+
+    fn letters(&self, wanted: Bring) -> BoxFuture<'_, Result<Letters, PortError>> {
+        self.journal.letters(wanted)
     }
 }

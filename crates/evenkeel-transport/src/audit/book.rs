@@ -39,8 +39,8 @@ pub(super) struct Book {
     /// By offset less `began`: the outcome, and when among all it ended.
     pub(super) outcomes: Vec<Option<Outcome>>,
     pub(super) ranks: Vec<u32>,
-    /// Dead outcomes whose dead letter was not found yet.
-    pub(super) dead: HashSet<u64>,
+    /// Of each offset that died, how many of its dead letters were not found yet.
+    pub(super) dead: HashMap<u64, u32>,
     /// Returned events that the ledger names and that were not found yet.
     pub(super) emitted: HashMap<u64, i64>,
     /// Offsets that wait behind one that waits durably.
@@ -58,6 +58,9 @@ pub(super) struct Journaled {
     pub(super) seals: Vec<(u64, u64)>,
     /// Offsets that wait.
     pub(super) waiting: HashSet<u64>,
+    /// How often an offset was redriven, and the offsets of which that was the last that happened.
+    pub(super) redriven: HashMap<u64, u32>,
+    pub(super) open_again: HashSet<u64>,
 }
 
 /// What does not add up: the first ones in words, the rest as a number.
@@ -150,7 +153,7 @@ impl Book {
             ended: 0,
             outcomes: Vec::new(),
             ranks: Vec::new(),
-            dead: HashSet::new(),
+            dead: HashMap::new(),
             emitted: HashMap::new(),
             behind: HashSet::new(),
         }
@@ -188,7 +191,8 @@ impl Book {
             }
         }
         self.compare_with_journal(problems);
-        for offset in sorted(&self.dead) {
+        let missing: BTreeMap<_, _> = self.dead.iter().filter(|(_, missing)| **missing > 0).collect();
+        for offset in missing.into_keys().copied() {
             problems.add(format!("{} ended as dead, and its dead letter is missing", self.place(offset)));
         }
         let emitted: BTreeMap<_, _> = self.emitted.iter().filter(|(_, missing)| **missing != 0).collect();
@@ -206,7 +210,8 @@ impl Book {
         live: Option<&HashMap<Position, bool>>,
         problems: &mut Problems,
     ) -> &'s mut u64 {
-        if offset < self.journal.below {
+        let open_again = self.journal.open_again.contains(&offset);
+        if offset < self.journal.below && !open_again {
             let place = self.place(offset);
             problems.add(format!("{place} is lost: it has no outcome, and progress stands at {}", self.journal.below));
         }
@@ -214,6 +219,8 @@ impl Book {
         match here {
             Some(true) => &mut sums.parked,
             _ if self.journal.waiting.contains(&offset) || self.behind.contains(&offset) => &mut sums.parked,
+            // Progress passed it when it died: it was read.
+            None if open_again => &mut sums.in_flight,
             Some(false) => &mut sums.in_flight,
             None => &mut sums.unread,
         }
@@ -225,6 +232,13 @@ impl Book {
             problems.add(format!(
                 "{}/{}: the journal sealed {sealed} ledger records, and the ledger has {}",
                 shard.topic, shard.partition, self.ledger_records
+            ));
+        }
+        let left = self.journal.redriven.values().sum::<u32>();
+        if left > 0 {
+            problems.add(format!(
+                "{}/{}: the journal names {left} redriven events that the ledger does not",
+                shard.topic, shard.partition
             ));
         }
         let done = self.journal.done.len();
@@ -248,10 +262,4 @@ fn sum_of(sums: &mut SubscriptionAudit, outcome: Outcome) -> &mut u64 {
         Outcome::Expired => &mut sums.expired,
         Outcome::NotAnEvent => &mut sums.not_an_event,
     }
-}
-
-fn sorted(offsets: &HashSet<u64>) -> Vec<u64> {
-    let mut sorted: Vec<u64> = offsets.iter().copied().collect();
-    sorted.sort_unstable();
-    sorted
 }

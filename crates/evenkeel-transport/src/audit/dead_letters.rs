@@ -1,7 +1,8 @@
-//! Each dead outcome has its one dead letter, and each dead letter its outcome.
+//! Each dead outcome has its one dead letter, and each dead letter its outcome: an event that was
+//! redriven and died again has two of both.
 
 use evenkeel_delivery::ports::PortError;
-use evenkeel_model::{Outcome, Stored, names};
+use evenkeel_model::{Stored, names};
 
 use super::Cut;
 use super::book::Books;
@@ -13,19 +14,19 @@ pub(super) fn read(cut: &Cut<'_>, all: &mut [Books<'_>]) -> Result<(), PortError
     for books in all {
         let shard = dead::shard_of(&books.audited.name);
         let ends = cut.ends(&shard);
-        if ends.start > 0 {
-            // Retention took dead letters: those that are left still need their outcomes.
-            books.partitions.iter_mut().for_each(|book| book.dead.clear());
-        }
         Pages::new(cut.log, shard, ends.start, ends.high_watermark).each(|stored| {
-            enter(books, stored, ends.start > 0);
+            enter(books, stored);
             Ok(())
         })?;
+        if ends.start > 0 {
+            // Retention took dead letters: only those that are left need their outcomes.
+            books.partitions.iter_mut().for_each(|book| book.dead.clear());
+        }
     }
     Ok(())
 }
 
-fn enter(books: &mut Books<'_>, stored: &Stored, incomplete: bool) {
+fn enter(books: &mut Books<'_>, stored: &Stored) {
     let text = |name: &str| stored.record.header(name).and_then(|v| std::str::from_utf8(v).ok());
     let (Some(origin), Some(subscription)) = (text(names::dead::ORIGIN), text(names::dead::SUBSCRIPTION)) else {
         return;
@@ -45,11 +46,10 @@ fn enter(books: &mut Books<'_>, stored: &Stored, incomplete: bool) {
         books.problems.add(format!("dead letter {offset} comes from a topic that is not read"));
         return;
     };
-    let is_dead = book.index(origin.offset).is_some_and(|i| book.outcomes[i] == Some(Outcome::Dead));
     let place = book.place(origin.offset);
-    if !is_dead {
-        problems.add(format!("dead letter {offset}: {place} did not end as dead"));
-    } else if !book.dead.remove(&origin.offset) && !incomplete {
-        problems.add(format!("dead letter {offset}: {place} has another one"));
+    match book.dead.get_mut(&origin.offset) {
+        None => problems.add(format!("dead letter {offset}: {place} did not end as dead")),
+        Some(0) => problems.add(format!("dead letter {offset}: {place} has another one")),
+        Some(missing) => *missing -= 1,
     }
 }

@@ -62,6 +62,7 @@ fn remember(books: &mut Books<'_>, fact: Remembered) {
         Remembered::Done { at, .. } => {
             if let Some((book, _)) = books.book(&at.shard) {
                 book.journal.waiting.remove(&at.offset);
+                book.journal.open_again.remove(&at.offset);
                 book.journal.done.push(at.offset);
             }
         }
@@ -75,7 +76,18 @@ fn remember(books: &mut Books<'_>, fact: Remembered) {
                 progress(book, problems, below);
             }
         }
-        Remembered::Overdue { .. } | Remembered::Breaker(_) | Remembered::Paused(_) => {}
+        Remembered::Redriven(redriven) => {
+            if let Some((book, _)) = books.book(&redriven.at.shard) {
+                book.journal.waiting.remove(&redriven.at.offset);
+                book.journal.open_again.insert(redriven.at.offset);
+                *book.journal.redriven.entry(redriven.at.offset).or_default() += 1;
+            }
+        }
+        Remembered::Overdue { .. }
+        | Remembered::Breaker(_)
+        | Remembered::Paused(_)
+        | Remembered::Redrive(_)
+        | Remembered::LettersClosed(_) => {}
     }
 }
 

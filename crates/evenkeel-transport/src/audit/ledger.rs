@@ -1,11 +1,11 @@
 //! What the ledger says, held against the journal record by record and outcome by outcome.
 
 use evenkeel_delivery::ports::PortError;
-use evenkeel_model::ledger::{self, Ended, LedgerEntry, LedgerRecord};
+use evenkeel_model::ledger::{self, Ended, LedgerEntry, LedgerRecord, Redriven};
 use evenkeel_model::{Outcome, Stored, names};
 
 use super::Cut;
-use super::book::{Book, Books, Problems};
+use super::book::{Book, Books, NOT_ENDED, Problems};
 use crate::journal::hash;
 use crate::pages::Pages;
 
@@ -68,8 +68,10 @@ fn enter_record(book: &mut Book, problems: &mut Problems, record: &LedgerRecord,
     }
     book.ledger_records += 1;
     for entry in &record.entries {
-        if let LedgerEntry::Ended(ended) = entry {
-            enter_outcome(book, problems, ended);
+        match entry {
+            LedgerEntry::Ended(ended) => enter_outcome(book, problems, ended),
+            LedgerEntry::Redriven(redriven) => take_up(book, problems, redriven),
+            LedgerEntry::Attempt(_) | LedgerEntry::Overdue(_) => {}
         }
     }
 }
@@ -96,11 +98,31 @@ fn enter_outcome(book: &mut Book, problems: &mut Problems, ended: &Ended) {
         return;
     }
     book.outcomes[index] = Some(ended.outcome);
-    book.ranks[index] = u32::try_from(rank).unwrap_or(u32::MAX - 1);
+    if book.ranks[index] == NOT_ENDED {
+        // Its order is that of its first end: what followed was not held up by the dead.
+        book.ranks[index] = u32::try_from(rank).unwrap_or(u32::MAX - 1);
+    }
     if ended.outcome == Outcome::Dead {
-        book.dead.insert(offset);
+        *book.dead.entry(offset).or_default() += 1;
     }
     if ended.emitted > 0 {
         *book.emitted.entry(offset).or_default() += i64::from(ended.emitted);
+    }
+}
+
+/// A dead event is open again, if the journal says so too: its last outcome will count.
+fn take_up(book: &mut Book, problems: &mut Problems, redriven: &Redriven) {
+    let place = book.place(redriven.offset);
+    match book.journal.redriven.get_mut(&redriven.offset).filter(|left| **left > 0) {
+        Some(left) => *left -= 1,
+        None => problems.add(format!("{place} was redriven by the ledger, and not by the journal")),
+    }
+    let Some(index) = book.index(redriven.offset) else { return };
+    match book.outcomes[index].take() {
+        Some(Outcome::Dead) => {}
+        other => {
+            let ended = other.map_or("had no outcome", Outcome::name);
+            problems.add(format!("{place} was redriven, and was not dead but {ended}"));
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use evenkeel_delivery::{BreakerMark, Fact, Mark, Pending, Remembered};
+use evenkeel_delivery::{BreakerMark, Fact, LettersClosed, Mark, Pending, Redrive, Redriven, Remembered};
 use evenkeel_model::{Position, Shard, Timestamp};
 
 /// The state of a subscription, as far as a journal keeps it.
@@ -19,6 +19,10 @@ pub(super) struct State {
     pub(super) progress: BTreeMap<Shard, u64>,
     pub(super) breakers: BTreeMap<Arc<str>, BreakerMark>,
     pub(super) paused: Option<String>,
+    pub(super) redriven: BTreeMap<Position, Redriven>,
+    pub(super) jobs: BTreeMap<Arc<str>, Redrive>,
+    /// Letters that are dealt with, one by one.
+    pub(super) closed: BTreeSet<Position>,
 }
 
 impl State {
@@ -39,6 +43,7 @@ impl State {
             Remembered::Done { at, mark, when } => {
                 self.waiting.remove(&at);
                 self.overdue.remove(&at);
+                self.redriven.remove(&at);
                 self.inbox.extend(mark.map(|mark| (mark, when)));
                 self.done.insert(at);
             }
@@ -47,6 +52,16 @@ impl State {
             Remembered::Progress { shard, below } => drop(self.progress.insert(shard, below)),
             Remembered::Breaker(mark) => drop(self.breakers.insert(mark.dependency.clone(), mark)),
             Remembered::Paused(why) => self.paused = why,
+            Remembered::Redriven(redriven) => {
+                self.closed.insert(redriven.letter.clone());
+                self.waiting.remove(&redriven.at);
+                self.overdue.remove(&redriven.at);
+                drop(self.redriven.insert(redriven.at.clone(), redriven));
+            }
+            Remembered::Redrive(job) => drop(self.jobs.insert(job.plan.id.clone(), job)),
+            Remembered::LettersClosed(LettersClosed { letters, from, until, .. }) => {
+                self.closed.extend((from..until).map(|offset| Position { shard: letters.clone(), offset }));
+            }
         }
     }
 }
@@ -65,5 +80,8 @@ fn remembered(fact: &Fact) -> Option<Remembered> {
         Fact::Progress { shard, below } => Remembered::Progress { shard, below },
         Fact::Breaker(mark) => Remembered::Breaker(mark),
         Fact::Paused(why) => Remembered::Paused(why),
+        Fact::Redriven(redriven) => Remembered::Redriven(redriven),
+        Fact::Redrive(job) => Remembered::Redrive(job),
+        Fact::LettersClosed(closed) => Remembered::LettersClosed(closed),
     })
 }

@@ -6,11 +6,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use evenkeel_delivery::{BreakerMark, Remembered};
+use evenkeel_delivery::{BreakerMark, LettersClosed, Redrive, Redriven, Remembered};
 use evenkeel_model::{Position, Shard, Timestamp};
 
 /// Outcomes are thinned out when there are twice as many as after the last time, and this many.
 const THIN_AT_LEAST: usize = 100_000;
+/// How many redrives are remembered, the newest.
+const JOBS_KEPT: usize = 20;
 
 /// What is remembered so far.
 pub(super) struct Recall {
@@ -22,6 +24,9 @@ pub(super) struct Recall {
     progress: BTreeMap<Shard, u64>,
     breakers: BTreeMap<Arc<str>, BreakerMark>,
     paused: Option<Option<String>>,
+    redriven: BTreeMap<Position, Redriven>,
+    jobs: Vec<Redrive>,
+    closed: BTreeMap<(Shard, u64), LettersClosed>,
 }
 
 impl Recall {
@@ -36,6 +41,9 @@ impl Recall {
             progress: BTreeMap::new(),
             breakers: BTreeMap::new(),
             paused: None,
+            redriven: BTreeMap::new(),
+            jobs: Vec::new(),
+            closed: BTreeMap::new(),
         }
     }
 
@@ -46,6 +54,7 @@ impl Recall {
                 Remembered::Done { ref at, .. } => {
                     self.waiting.remove(at);
                     self.overdue.remove(at);
+                    self.redriven.remove(at);
                     self.done.push(fact);
                 }
                 Remembered::Pending(ref pending) => drop(self.waiting.insert(pending.at.clone(), fact)),
@@ -56,6 +65,13 @@ impl Recall {
                 }
                 Remembered::Breaker(mark) => drop(self.breakers.insert(mark.dependency.clone(), mark)),
                 Remembered::Paused(why) => self.paused = Some(why),
+                Remembered::Redriven(redriven) => self.take_up(redriven),
+                Remembered::Redrive(job) => {
+                    self.jobs.retain(|known| known.plan.id != job.plan.id);
+                    self.jobs.push(job);
+                    self.jobs.drain(..self.jobs.len().saturating_sub(JOBS_KEPT));
+                }
+                Remembered::LettersClosed(closed) => self.close(closed),
             }
         }
         if self.done.len() >= self.thin_at {
@@ -72,7 +88,29 @@ impl Recall {
         all.extend(self.progress.into_iter().map(|(shard, below)| Remembered::Progress { shard, below }));
         all.extend(self.breakers.into_values().map(Remembered::Breaker));
         all.extend(self.paused.map(Remembered::Paused));
+        all.extend(self.closed.into_values().map(Remembered::LettersClosed));
+        all.extend(self.redriven.into_values().map(Remembered::Redriven));
+        all.extend(self.jobs.into_iter().map(Remembered::Redrive));
         all
+    }
+
+    /// What was said of the event before it died is over; its letter is dealt with.
+    fn take_up(&mut self, redriven: Redriven) {
+        self.waiting.remove(&redriven.at);
+        self.overdue.remove(&redriven.at);
+        let Position { shard, offset } = redriven.letter.clone();
+        self.close(LettersClosed { letters: shard, from: offset, until: offset + 1, reason: None });
+        self.redriven.insert(redriven.at.clone(), redriven);
+    }
+
+    /// Joins what is closed to the range before it, so that a long redrive is one range.
+    fn close(&mut self, closed: LettersClosed) {
+        let name = (closed.letters.clone(), closed.from);
+        let before = self.closed.range_mut(..=name.clone()).next_back().map(|(_, before)| before);
+        match before.filter(|b| b.letters == closed.letters && b.until >= closed.from && b.reason == closed.reason) {
+            Some(before) => before.until = before.until.max(closed.until),
+            None => drop(self.closed.insert(name, closed)),
+        }
     }
 
     /// Drops outcomes below the progress whose identity needs no remembering.

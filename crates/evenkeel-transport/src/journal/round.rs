@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use evenkeel_cloudevents::kafka::{Read, from_record, to_record};
 use evenkeel_delivery::ports::{Commit, Delivered, PortError};
-use evenkeel_delivery::{Fact, encode_journal};
+use evenkeel_delivery::{Fact, Redriven, encode_journal};
 use evenkeel_log::{Append, Log, ReadLimit, Set};
 use evenkeel_model::ledger::{self, Ended, LedgerEntry, LedgerRecord};
 use evenkeel_model::{AttributeValue, Event, Outcome, Position, Record, Shard, Timestamp, names, partition_for_key};
@@ -105,7 +105,13 @@ impl<'a> Books<'a> {
             Fact::Ended { shard, entry, .. } => (shard, LedgerEntry::Ended(self.end(shard, entry)?)),
             Fact::Attempt { shard, entry } => (shard, LedgerEntry::Attempt(entry.clone())),
             Fact::Overdue { shard, entry } => (shard, LedgerEntry::Overdue(*entry)),
-            Fact::Pending(_) | Fact::Progress { .. } | Fact::Breaker(_) | Fact::Paused(_) => return Ok(()),
+            Fact::Redriven(redriven) => (&redriven.at.shard, LedgerEntry::Redriven(taken_up(redriven))),
+            Fact::Pending(_)
+            | Fact::Progress { .. }
+            | Fact::Breaker(_)
+            | Fact::Paused(_)
+            | Fact::Redrive(_)
+            | Fact::LettersClosed(_) => return Ok(()),
         };
         match self.ledger.iter_mut().find(|(s, _)| s == shard) {
             Some((_, entries)) => entries.push(entry),
@@ -184,6 +190,11 @@ impl<'a> Books<'a> {
         let (round, shard) = (self.round, &at.shard);
         PortError(format!("round {round} of `{name}`: {}/{} offset {} {what}", shard.topic, shard.partition, at.offset))
     }
+}
+
+fn taken_up(redriven: &Redriven) -> ledger::Redriven {
+    let Redriven { at, letter, job, when, .. } = redriven;
+    ledger::Redriven { offset: at.offset, at: *when, letter: letter.offset, job: job.to_string() }
 }
 
 /// The value of the header that a returned event carries: `subscription;topic;partition;offset`.

@@ -98,7 +98,7 @@ async fn a_dead_letter_carries_the_event_and_its_history() {
     let mut commit = round(1, vec![ended(&orders(), 2, Outcome::Dead, 0)]);
     commit.dead = vec![event.clone()];
     journal.commit(commit).await.unwrap();
-    let page = dead::list(&bench.log, "payment", 0, 10).unwrap();
+    let page = dead::list(&bench.log, "payment", &dead::Filter::default(), 0, 10).unwrap();
     let letter = &page.items[0];
     assert_eq!((page.items.len(), page.next), (1, None));
     assert_eq!(
@@ -113,7 +113,7 @@ async fn a_dead_letter_carries_the_event_and_its_history() {
     assert_eq!(letter.event.as_ref().unwrap().data, event.event.data);
     assert_eq!(dead::show(&bench.log, "payment", 0).unwrap().as_ref(), Some(letter));
     assert_eq!(dead::show(&bench.log, "payment", 1).unwrap(), None);
-    assert_eq!(dead::list(&bench.log, "nobody", 0, 10).unwrap().items, []);
+    assert_eq!(dead::list(&bench.log, "nobody", &dead::Filter::default(), 0, 10).unwrap().items, []);
 }
 
 #[tokio::test]
@@ -125,9 +125,9 @@ async fn dead_letters_are_listed_in_pages() {
         commit.dead = vec![delivered(&bench, offset).await];
         journal.commit(commit).await.unwrap();
     }
-    let first = dead::list(&bench.log, "payment", 0, 2).unwrap();
+    let first = dead::list(&bench.log, "payment", &dead::Filter::default(), 0, 2).unwrap();
     assert_eq!((first.items.len(), first.next), (2, Some(2)));
-    let rest = dead::list(&bench.log, "payment", 2, 3).unwrap();
+    let rest = dead::list(&bench.log, "payment", &dead::Filter::default(), 2, 3).unwrap();
     assert_eq!((rest.items[0].at.offset, rest.items.len(), rest.next), (2, 3, None));
 }
 
@@ -145,7 +145,7 @@ async fn an_event_that_dies_twice_tells_of_its_last_death() {
     let mut commit = round(1, vec![ended(&letters, 0, Outcome::Dead, 0)]);
     commit.dead = vec![again];
     journal.commit(commit).await.unwrap();
-    let letter = dead::list(&bench.log, "comp", 0, 1).unwrap().items.remove(0);
+    let letter = dead::list(&bench.log, "comp", &dead::Filter::default(), 0, 1).unwrap().items.remove(0);
     assert_eq!((letter.subscription.as_str(), letter.origin), ("comp", Some(at(&letters, 0))));
     let names: Vec<_> = letter.record.headers.iter().filter(|h| h.name.starts_with("evk-dlq-")).collect();
     assert_eq!(names.iter().filter(|h| h.name == names::dead::ORIGIN).count(), 1);

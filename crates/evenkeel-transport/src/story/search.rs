@@ -7,10 +7,10 @@ use std::time::Duration;
 use evenkeel_cloudevents::kafka::{Read, from_record};
 use evenkeel_delivery::ports::PortError;
 use evenkeel_log::{Ends, Log};
-use evenkeel_model::ledger::{self, AttemptFailed, Ended, LedgerEntry, LedgerRecord};
+use evenkeel_model::ledger::{self, AttemptFailed, Ended, LedgerEntry, LedgerRecord, Redriven};
 use evenkeel_model::{Event, Outcome, Position, Record, Shard, Stored, Timestamp, names};
 
-use super::{Story, StoryAttempt, StoryCaused, StoryRecord, StorySubscription};
+use super::{Story, StoryAttempt, StoryCaused, StoryRecord, StoryRedrive, StorySubscription};
 use crate::journal::CausedBy;
 use crate::pages::Pages;
 
@@ -111,6 +111,7 @@ fn offset_of(entry: &LedgerEntry) -> u64 {
         LedgerEntry::Ended(e) => e.offset,
         LedgerEntry::Attempt(e) => e.offset,
         LedgerEntry::Overdue(e) => e.offset,
+        LedgerEntry::Redriven(e) => e.offset,
     }
 }
 
@@ -129,6 +130,7 @@ fn tell(story: &mut Story, record: &LedgerRecord, at: Position, entry: &LedgerEn
             deliveries: 0,
             handler_version: "".into(),
             reason: None,
+            redriven: Vec::new(),
             attempts: Vec::new(),
         });
         story.subscriptions.len() - 1
@@ -138,8 +140,15 @@ fn tell(story: &mut Story, record: &LedgerRecord, at: Position, entry: &LedgerEn
         LedgerEntry::Overdue(overdue) => told.overdue_at = Some(overdue.at),
         LedgerEntry::Attempt(attempt) => told.attempts.push(failed(attempt)),
         LedgerEntry::Ended(ended) => tell_end(told, ended),
+        LedgerEntry::Redriven(redriven) => tell_redrive(told, redriven),
     }
     told.deliveries = told.deliveries.max(told.attempts.iter().map(|a| a.delivery).max().unwrap_or(0));
+}
+
+fn tell_redrive(told: &mut StorySubscription, redriven: &Redriven) {
+    (told.outcome, told.ended_at, told.reason) = (None, None, None);
+    let (at, job, attempts_before) = (redriven.at, redriven.job.clone(), told.attempts.len());
+    told.redriven.push(StoryRedrive { at, job, attempts_before });
 }
 
 fn failed(attempt: &AttemptFailed) -> StoryAttempt {
@@ -163,7 +172,8 @@ fn tell_end(told: &mut StorySubscription, ended: &Ended) {
     told.handler_version = ended.handler_version.clone();
     told.reason = ended.failure.as_ref().map(|f| f.reason.clone());
     // An operator may have ended it between attempts: then the last one is told already.
-    let told_already = told.attempts.iter().any(|a| a.delivery == ended.deliveries);
+    let since = told.redriven.last().map_or(0, |r| r.attempts_before);
+    let told_already = told.attempts[since..].iter().any(|a| a.delivery == ended.deliveries);
     if ended.deliveries > 0 && !told_already {
         told.attempts.push(last_attempt(ended));
     }

@@ -38,7 +38,7 @@ pub(super) async fn run(ground: Arc<Ground>, dispatch: Dispatch, payload: Option
     let started = ground.clock.now();
     let read = match payload {
         Some(delivered) => Ok(delivered),
-        None => ground.read(&dispatch.at).await,
+        None => ground.read(&dispatch.at, dispatch.letter.as_ref()).await,
     };
     let (came, alarm) = match read {
         Ok(delivered) => (Came::Answered(ground.ask(ground.call(&dispatch, delivered)).await), None),
@@ -49,10 +49,10 @@ pub(super) async fn run(ground: Arc<Ground>, dispatch: Dispatch, payload: Option
 }
 
 impl Ground {
-    /// The event again, or what comes of it that it cannot be read.
-    pub(super) async fn read(&self, at: &Position) -> Result<Arc<Delivered>, (Came, Alarm)> {
+    /// The event again (by its letter, when it was redriven), or what comes of it that it cannot be read.
+    pub(super) async fn read(&self, at: &Position, letter: Option<&Position>) -> Result<Arc<Delivered>, (Came, Alarm)> {
         let place = format!("{}/{} at {}", at.shard.topic, at.shard.partition, at.offset);
-        match self.source.get(at).await {
+        match self.source.get(letter.unwrap_or(at)).await {
             Ok(Some(delivered)) => Ok(delivered),
             Ok(None) => {
                 let why = format!("retention took {place} before it could be handled");

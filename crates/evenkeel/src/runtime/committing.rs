@@ -13,25 +13,37 @@ use evenkeel_model::{Event, Outcome, Position};
 use super::happening::Committed;
 use super::payloads::Payloads;
 
+/// Where the dead letters of redriven events lie, until those end again.
+pub(super) type Letters = HashMap<Position, Position>;
+
 /// What attempts returned, until the round that ends their cause is committed.
 pub(super) type Emitted = HashMap<AttemptId, Vec<Event>>;
 
 pub(super) struct Prepared {
     round: Round,
     emitted: Vec<(Position, AttemptId, Vec<Event>)>,
-    dead: Vec<(Position, Option<Arc<Delivered>>)>,
+    dead: Vec<Dead>,
+}
+
+/// An event that dies: its bytes if they are at hand, and where else to look for them.
+struct Dead {
+    at: Position,
+    payload: Option<Arc<Delivered>>,
+    letter: Option<Position>,
 }
 
 /// Gathers what goes with the round, and lets go of the bytes that nobody needs after it: those
 /// of events that ended, and those of events that wait durably for a later try.
-pub(super) fn prepare(round: Round, payloads: &mut Payloads, emitted: &mut Emitted) -> Prepared {
+pub(super) fn prepare(round: Round, payloads: &mut Payloads, emitted: &mut Emitted, letters: &mut Letters) -> Prepared {
     let mut dead = Vec::new();
     for fact in &round.facts {
         match fact {
             Fact::Ended { shard, entry, .. } => {
                 let payload = payloads.remove(shard, entry.offset);
+                let at = Position { shard: shard.clone(), offset: entry.offset };
+                let letter = if letters.is_empty() { None } else { letters.remove(&at) };
                 if entry.outcome == Outcome::Dead {
-                    dead.push((Position { shard: shard.clone(), offset: entry.offset }, payload));
+                    dead.push(Dead { at, payload, letter });
                 }
             }
             Fact::Pending(pending) => {
@@ -60,15 +72,15 @@ pub(super) async fn commit(prepared: Prepared, source: Arc<dyn Source>, journal:
 }
 
 async fn read_dead(
-    dead: Vec<(Position, Option<Arc<Delivered>>)>,
+    dead: Vec<Dead>,
     source: &dyn Source,
     alarms: &mut Vec<Alarm>,
 ) -> Result<Vec<Arc<Delivered>>, PortError> {
     let mut records = Vec::with_capacity(dead.len());
-    for (at, payload) in dead {
+    for Dead { at, payload, letter } in dead {
         let found = match payload {
             Some(payload) => Some(payload),
-            None => source.get(&at).await?,
+            None => source.get(letter.as_ref().unwrap_or(&at)).await?,
         };
         match found {
             Some(record) => records.push(record),

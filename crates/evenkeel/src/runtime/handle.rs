@@ -6,7 +6,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use evenkeel_delivery::{Alarm, Command, View};
+use evenkeel_delivery::{Alarm, Command, RedrivePlan, RedrivesView, View};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 
@@ -57,6 +57,21 @@ impl SubscriptionHandle {
     pub async fn view(&self) -> Option<View> {
         let (tell, told) = oneshot::channel();
         self.control.send(Control::View(tell)).ok()?;
+        told.await.ok()
+    }
+
+    /// Starts a redrive. Refused while another one is not over, with that one's name; `None` once the
+    /// subscription has ended.
+    pub async fn redrive(&self, plan: RedrivePlan) -> Option<Result<(), Arc<str>>> {
+        let (tell, told) = oneshot::channel();
+        self.control.send(Control::Redrive { plan, told: tell }).ok()?;
+        told.await.ok()
+    }
+
+    /// Its redrives, and which letters are dealt with; `None` once it has ended.
+    pub async fn redrives(&self) -> Option<RedrivesView> {
+        let (tell, told) = oneshot::channel();
+        self.control.send(Control::Redrives(tell)).ok()?;
         told.await.ok()
     }
 

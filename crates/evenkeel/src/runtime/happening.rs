@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_delivery::ports::{Answer, Delivered, News, PortError};
-use evenkeel_delivery::{Alarm, AttemptId, Command, View};
+use evenkeel_delivery::{Alarm, AttemptId, Command, Letter, RedrivePlan, RedrivesView, View};
 use evenkeel_model::Shard;
 use tokio::sync::oneshot;
 
@@ -18,6 +18,8 @@ pub(super) enum Happening {
     Fetched(Fetched),
     /// A commit came back.
     Committed(Committed),
+    /// Dead letters came back.
+    Brought(Brought),
     /// The time that the core asked for has come.
     Timer,
     /// What was gathered for a call has waited long enough.
@@ -42,6 +44,10 @@ pub(super) enum Happening {
 pub(super) enum Control {
     /// An operator's wish.
     Command(Command),
+    /// Redrive these, unless another redrive is not over: then the answer is that one's name.
+    Redrive { plan: RedrivePlan, told: oneshot::Sender<Result<(), Arc<str>>> },
+    /// What of its redrives?
+    Redrives(oneshot::Sender<RedrivesView>),
     /// What does it look like?
     View(oneshot::Sender<View>),
     /// Stop, and lose nothing.
@@ -85,6 +91,13 @@ pub(super) struct Batch {
     pub(super) events: Vec<Arc<Delivered>>,
     /// The offset to go on from.
     pub(super) next: u64,
+}
+
+/// How letters came back.
+pub(super) struct Brought {
+    pub(super) letters: Vec<(Letter, Option<Arc<Delivered>>)>,
+    pub(super) over: bool,
+    pub(super) problem: Option<String>,
 }
 
 /// How a commit came back.

@@ -19,7 +19,7 @@ use tokio::task::{JoinError, JoinSet};
 
 use super::SubscriptionSpec;
 use super::attempt::Ground;
-use super::committing::Emitted;
+use super::committing::{Emitted, Letters};
 use super::draining::{self, Draining};
 use super::gathering::Gathering;
 use super::handle::Reins;
@@ -43,6 +43,7 @@ pub(super) struct Owner {
     changed: Pin<Box<dyn Future<Output = News> + Send>>,
     payloads: Payloads,
     emitted: Emitted,
+    letters: Letters,
     attempts: JoinSet<Back>,
     /// Events that were handed out and did not come back.
     out: usize,
@@ -85,6 +86,7 @@ impl Owner {
             read_after: Duration::ZERO,
             changed: Box::pin(std::future::pending()),
             emitted: HashMap::new(),
+            letters: HashMap::new(),
             attempts: JoinSet::new(),
             out: 0,
             gathering,

@@ -71,6 +71,9 @@ pub(super) struct World {
     commit: Option<(Timestamp, Round)>,
     journal: Vec<Bytes>,
     wake: Option<Timestamp>,
+    /// The events of the dead letters, by offset.
+    letters: Vec<Position>,
+    bringing: Option<(Timestamp, Bring)>,
     at_handler: HashMap<(Arc<str>, Bytes), Position>,
     ended: HashMap<Position, Outcome>,
 }
@@ -144,6 +147,8 @@ impl World {
             commit: None,
             journal: Vec::new(),
             wake: None,
+            letters: Vec::new(),
+            bringing: None,
             at_handler: HashMap::new(),
             ended: HashMap::new(),
         };
@@ -214,6 +219,7 @@ impl World {
                 self.planned.first_key_value().map(|(k, _)| k.0),
                 self.flights.first_key_value().map(|(k, _)| k.0),
                 self.commit.as_ref().map(|c| c.0),
+                self.bringing.as_ref().map(|b| b.0),
                 self.wake,
             ];
             let Some(next) = times.into_iter().flatten().min().filter(|t| *t <= until) else { break };
@@ -243,6 +249,8 @@ impl World {
             if let Some((_, round)) = self.commit.take() {
                 self.durable(round);
             }
+        } else if let Some((_, bring)) = self.bringing.take_if(|b| b.0 <= at) {
+            self.bring(bring);
         } else if let Some(flight) = self.flights.first_entry().filter(|f| f.key().0 <= at) {
             let ((_, attempt), (at, verdict, took)) = flight.remove_entry();
             self.at_handler.retain(|_, p| *p != at);
@@ -264,6 +272,12 @@ impl World {
                 let at = Position { shard: shard.clone(), offset: entry.offset };
                 let before = self.ended.insert(at.clone(), entry.outcome);
                 assert_eq!(before, None, "{at:?} has two outcomes");
+                if entry.outcome == Outcome::Dead {
+                    self.letters.push(at);
+                }
+            }
+            if let Fact::Redriven(redriven) = fact {
+                self.open_again(redriven);
             }
         }
         self.facts.extend(round.facts.iter().cloned());
@@ -302,6 +316,10 @@ impl World {
                 }
                 Action::Wake(at) => self.wake = Some(at),
                 Action::Alarm(alarm) => self.alarms.push(alarm),
+                Action::Bring(bring) => {
+                    assert!(self.bringing.is_none(), "letters are asked for twice");
+                    self.bringing = Some((self.now + ms(1), bring));
+                }
             }
         }
     }
@@ -325,6 +343,72 @@ impl World {
         self.flights.insert((self.now + took, dispatch.attempt), (dispatch.at, verdict, took));
     }
 
+    /// A dead event counts as one without an outcome again, before all that follow it.
+    fn open_again(&mut self, redriven: &Redriven) {
+        assert_eq!(self.ended.remove(&redriven.at), Some(Outcome::Dead), "{redriven:?} was not dead");
+        assert_eq!(self.letters[usize::try_from(redriven.letter.offset).unwrap()], redriven.at);
+        let key = self.arrival(&redriven.at).key;
+        let lane = self.lanes.entry(key.unwrap_or_default()).or_default();
+        lane.push_back(redriven.at.clone());
+        lane.make_contiguous().sort();
+    }
+
+    fn arrival(&self, at: &Position) -> Arrival {
+        self.log[&at.shard][usize::try_from(at.offset).unwrap()].clone()
+    }
+
+    /// Letters whose events' ids contain the selection.
+    fn bring(&mut self, bring: Bring) {
+        let shard = Shard::new("dead", 0);
+        let letter = |offset: usize, at: &Position| Letter {
+            at: Position { shard: shard.clone(), offset: offset as u64 },
+            origin: at.clone(),
+            arrival: Some(self.arrival(at)),
+        };
+        let (letters, over) = match bring {
+            Bring::Again(places) => {
+                (places.iter().map(|(l, at)| letter(usize::try_from(l.offset).unwrap(), at)).collect(), false)
+            }
+            Bring::Next { selection, until, after, max, .. } => {
+                let all = self.letters.iter().enumerate().take(usize::try_from(until).unwrap());
+                let meant = all.filter(|(_, at)| self.ids[*at].contains(&*selection) && Some(*at) > after.as_ref());
+                let mut found: Vec<Letter> = meant.map(|(offset, at)| letter(offset, at)).collect();
+                found.sort_by(|a, b| (&a.origin, b.at.offset).cmp(&(&b.origin, a.at.offset)));
+                found.dedup_by(|b, a| a.origin == b.origin);
+                let over = found.len() <= max;
+                found.truncate(max);
+                (found, over)
+            }
+        };
+        self.tell(Input::Brought { letters, over, problem: None });
+    }
+
+    /// A redrive of all letters there are whose events' ids contain this.
+    pub(super) fn redrive(&mut self, selection: &str, plan: impl FnOnce(&mut RedrivePlan)) {
+        let mut wanted = RedrivePlan {
+            id: Arc::from(format!("r{}", self.sub.redrives().jobs.len())),
+            selection: Arc::from(selection),
+            letters: Shard::new("dead", 0),
+            until: self.letters.len() as u64,
+            selected: self.letters.len() as u64,
+            reason: "mended".to_owned(),
+            canary: 0,
+            every: Duration::ZERO,
+            at_once: 64,
+            stop_permille: 200,
+            stop_min: 10,
+            new_key: false,
+            started_at: self.now,
+        };
+        plan(&mut wanted);
+        self.command(Command::Redrive(RedriveCommand::Start(wanted)));
+        self.run(Duration::ZERO);
+    }
+
+    pub(super) fn job(&self) -> Redrive {
+        self.sub.redrives().jobs.last().expect("a redrive").clone()
+    }
+
     /// Every earlier event of the key has its durable outcome, duplicates apart.
     fn check_lane(&mut self, at: &Position, key: &Bytes) {
         let World { lanes, ended, marks, log, .. } = self;
@@ -342,6 +426,7 @@ impl World {
         self.flights.clear();
         self.at_handler.clear();
         self.commit = None;
+        self.bringing = None;
         self.wake = None;
         self.sub = Subscription::new(self.policy.clone(), self.lives);
         let remembered = self.journal.iter().flat_map(|r| decode_journal(r).expect("own bytes")).collect();

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use bytes::Buf;
 
 use super::{
-    DETAILS, DecodeError, KIND_ATTEMPT, KIND_ENDED, KIND_MASK, KIND_OVERDUE, MORE, NEXT_OFFSET, NOT_BELIEVED, OVERDUE,
-    SAME_LABEL, TEXT_MAX, VERSION,
+    DETAILS, DecodeError, KIND_ATTEMPT, KIND_ENDED, KIND_MASK, KIND_OVERDUE, KIND_REDRIVEN, MORE, NEXT_OFFSET,
+    NOT_BELIEVED, OVERDUE, SAME_LABEL, TEXT_MAX, VERSION,
 };
-use crate::ledger::{AttemptFailed, Ended, LedgerEntry, LedgerRecord, Overdue};
+use crate::ledger::{AttemptFailed, Ended, LedgerEntry, LedgerRecord, Overdue, Redriven};
 use crate::varint::{get_i64, get_text, get_u64};
 use crate::{FailureClass, FailureInfo, Outcome, Timestamp};
 
@@ -81,6 +81,7 @@ impl<'a> Reader<'a> {
             KIND_ENDED => self.ended(flags).map(LedgerEntry::Ended),
             KIND_ATTEMPT => self.attempt(flags).map(LedgerEntry::Attempt),
             KIND_OVERDUE => self.overdue(flags).map(LedgerEntry::Overdue),
+            KIND_REDRIVEN => self.redriven(flags).map(LedgerEntry::Redriven),
             _ => Err(DecodeError("an entry of an unknown kind")),
         }
     }
@@ -159,6 +160,11 @@ impl<'a> Reader<'a> {
     fn overdue(&mut self, flags: u8) -> Result<Overdue, DecodeError> {
         let (offset, at) = self.place(flags)?;
         Ok(Overdue { offset, at, threshold_us: self.u64()? })
+    }
+
+    fn redriven(&mut self, flags: u8) -> Result<Redriven, DecodeError> {
+        let (offset, at) = self.place(flags)?;
+        Ok(Redriven { offset, at, letter: self.u64()?, job: self.copied_text()? })
     }
 
     fn label(&mut self, flags: u8) -> Result<[Arc<str>; 3], DecodeError> {

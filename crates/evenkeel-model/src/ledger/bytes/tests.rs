@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{decode, encode};
-use crate::ledger::{AttemptFailed, Ended, LedgerEntry, LedgerRecord, Overdue};
+use crate::ledger::{AttemptFailed, Ended, LedgerEntry, LedgerRecord, Overdue, Redriven};
 use crate::{FailureClass, FailureInfo, Outcome, Timestamp};
 
 /// splitmix64: enough for tests, and the same everywhere.
@@ -102,7 +102,7 @@ fn any_ended(dice: &mut Dice) -> Ended {
 }
 
 fn any_entry(dice: &mut Dice) -> LedgerEntry {
-    match dice.below(3) {
+    match dice.below(4) {
         0 => LedgerEntry::Ended(any_ended(dice)),
         1 => LedgerEntry::Attempt(AttemptFailed {
             offset: dice.wide(),
@@ -114,6 +114,12 @@ fn any_entry(dice: &mut Dice) -> LedgerEntry {
             fingerprint: dice.text(),
             message: dice.text(),
             next_at: (dice.below(2) == 0).then(|| dice.time()),
+        }),
+        2 => LedgerEntry::Redriven(Redriven {
+            offset: dice.wide(),
+            at: dice.time(),
+            letter: dice.wide(),
+            job: dice.text(),
         }),
         _ => LedgerEntry::Overdue(Overdue { offset: dice.wide(), at: dice.time(), threshold_us: dice.wide() }),
     }

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use bytes::{BufMut, Bytes};
 
 use super::{
-    DETAILS, KIND_ATTEMPT, KIND_ENDED, KIND_OVERDUE, MORE, NEXT_OFFSET, NOT_BELIEVED, OVERDUE, SAME_LABEL, VERSION,
+    DETAILS, KIND_ATTEMPT, KIND_ENDED, KIND_OVERDUE, KIND_REDRIVEN, MORE, NEXT_OFFSET, NOT_BELIEVED, OVERDUE,
+    SAME_LABEL, VERSION,
 };
-use crate::ledger::{AttemptFailed, Ended, LedgerEntry, LedgerRecord, Overdue};
+use crate::ledger::{AttemptFailed, Ended, LedgerEntry, LedgerRecord, Overdue, Redriven};
 use crate::varint::{put_i64, put_text, put_u64};
 use crate::{FailureInfo, Outcome, Timestamp};
 
@@ -82,6 +83,7 @@ impl<'a> Writer<'a> {
             LedgerEntry::Ended(ended) => self.ended(ended),
             LedgerEntry::Attempt(attempt) => self.attempt(attempt),
             LedgerEntry::Overdue(overdue) => self.overdue(overdue),
+            LedgerEntry::Redriven(redriven) => self.redriven(redriven),
         }
     }
 
@@ -147,6 +149,13 @@ impl<'a> Writer<'a> {
     fn overdue(&mut self, overdue: &Overdue) {
         self.place(KIND_OVERDUE, None, overdue.offset, overdue.at);
         put_u64(&mut self.body, overdue.threshold_us);
+    }
+
+    fn redriven(&mut self, redriven: &'a Redriven) {
+        self.place(KIND_REDRIVEN, None, redriven.offset, redriven.at);
+        put_u64(&mut self.body, redriven.letter);
+        let job = self.texts.index(&redriven.job);
+        put_u64(&mut self.body, job);
     }
 
     /// What every entry begins with.

@@ -6,7 +6,7 @@ use evenkeel_cloudevents::time::parse_rfc3339;
 use evenkeel_delivery::{BreakerState, View};
 use evenkeel_model::Outcome;
 use evenkeel_transport::audit::Audit;
-use evenkeel_transport::dead::list;
+use evenkeel_transport::dead::{Filter, list};
 use std::time::Duration;
 
 use crate::config::subscribed;
@@ -86,7 +86,7 @@ fn lane(view: &evenkeel_delivery::LaneView) -> status::Lane {
 
 async fn dead_groups(node: &Wired, name: &str) -> Vec<status::DeadGroup> {
     let (log, name) = (node.log.clone(), name.to_owned());
-    let page = blocking(move || list(&log, &name, 0, DEAD_READ_MAX)).await;
+    let page = blocking(move || list(&log, &name, &Filter::default(), 0, DEAD_READ_MAX)).await;
     let letters = page.ok().and_then(Result::ok).map(|p| p.items).unwrap_or_default();
     let mut groups: BTreeMap<String, status::DeadGroup> = BTreeMap::new();
     for letter in letters {

@@ -3,14 +3,14 @@
 use std::task::Poll;
 use std::time::Duration;
 
-use evenkeel_delivery::{Action, Dispatch, Round};
+use evenkeel_delivery::{Action, Bring, Dispatch, Round};
 
 use super::Owner;
 use crate::runtime::attempt;
 use crate::runtime::batch;
 use crate::runtime::committing;
 use crate::runtime::happening::{Back, Happening};
-use crate::runtime::reading;
+use crate::runtime::{reading, redriving};
 
 impl Owner {
     /// Does what the core asked for since the last time.
@@ -25,6 +25,7 @@ impl Owner {
                 Action::Commit(round) => self.commit(round),
                 Action::Wake(at) => self.timer.want(at),
                 Action::Alarm(alarm) => self.reins.alarm(alarm),
+                Action::Bring(wanted) => self.bring(wanted),
             }
         }
         self.send_off();
@@ -74,6 +75,9 @@ impl Owner {
     }
 
     fn dispatch(&mut self, dispatch: Dispatch) {
+        if let Some(letter) = dispatch.letter.clone() {
+            self.letters.insert(dispatch.at.clone(), letter);
+        }
         self.out += 1;
         if !self.gathering.is_needless() {
             return self.gathering.push(self.clock.now(), dispatch);
@@ -102,8 +106,13 @@ impl Owner {
         }
     }
 
+    fn bring(&mut self, wanted: Bring) {
+        let (source, journal) = (self.source.clone(), self.journal.clone());
+        self.work.spawn(async move { Happening::Brought(redriving::bring(wanted, source, journal).await) });
+    }
+
     fn commit(&mut self, round: Round) {
-        let prepared = committing::prepare(round, &mut self.payloads, &mut self.emitted);
+        let prepared = committing::prepare(round, &mut self.payloads, &mut self.emitted, &mut self.letters);
         let (source, journal) = (self.source.clone(), self.journal.clone());
         self.committing = true;
         self.work.spawn(async move { Happening::Committed(committing::commit(prepared, source, journal).await) });

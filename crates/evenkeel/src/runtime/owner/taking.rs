@@ -1,15 +1,17 @@
 //! What each happening means: it is noted, and the core is told.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_delivery::ports::{Answer, News, PortError};
-use evenkeel_delivery::{Alarm, Command, Effects, Input};
+use evenkeel_delivery::{Alarm, Command, Effects, Input, RedriveCommand, RedrivePlan};
 use evenkeel_model::{Shard, Timestamp, Verdict};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::Owner;
 use crate::runtime::draining::{Draining, Phase};
-use crate::runtime::happening::{Back, Came, Committed, Control, Fetched, Finished, Happening};
+use crate::runtime::happening::{Back, Brought, Came, Committed, Control, Fetched, Finished, Happening};
 
 /// Attempts whose end is taken in at once, before the other happenings get their turn.
 const FINISHED_MAX: usize = 512;
@@ -24,6 +26,7 @@ impl Owner {
             Happening::Finished(first) => self.take_finished(now, first),
             Happening::Fetched(fetched) => self.take_fetched(now, fetched),
             Happening::Committed(committed) => self.take_committed(now, committed),
+            Happening::Brought(brought) => self.take_brought(now, brought),
             Happening::Timer => self.step(now, Input::Timer),
             Happening::SettlingDue => self.source.settle(&self.core.floors()),
             Happening::Changed(news) => self.take_news(news),
@@ -157,9 +160,35 @@ impl Owner {
         }
     }
 
+    fn take_brought(&mut self, now: Timestamp, brought: Brought) {
+        let Brought { letters, over, problem } = brought;
+        let mut told = Vec::with_capacity(letters.len());
+        for (letter, delivered) in letters {
+            // The core may pass a letter over: then its bytes make room like those of any old event.
+            if let Some(delivered) = delivered {
+                self.payloads.insert(delivered);
+            }
+            told.push(letter);
+        }
+        self.step(now, Input::Brought { letters: told, over, problem });
+    }
+
+    fn take_redrive(&mut self, now: Timestamp, plan: RedrivePlan, told: oneshot::Sender<Result<(), Arc<str>>>) {
+        let busy = self.core.redrives().jobs.pop().filter(|_| self.core.is_redriving());
+        let answer = busy.map_or(Ok(()), |job| Err(job.plan.id));
+        if answer.is_ok() {
+            self.step(now, Input::Command(Command::Redrive(RedriveCommand::Start(plan))));
+        }
+        let _ = told.send(answer);
+    }
+
     fn take_control(&mut self, now: Timestamp, control: Control) {
         match control {
             Control::Command(command) => self.step(now, Input::Command(command)),
+            Control::Redrive { plan, told } => self.take_redrive(now, plan, told),
+            Control::Redrives(tell) => {
+                let _ = tell.send(self.core.redrives());
+            }
             Control::View(tell) => {
                 let _ = tell.send(self.core.view(now));
             }
