@@ -174,7 +174,7 @@ pub struct LettersClosed {
 pub enum RedriveCommand {
     /// Begin one; without effect while another one is not over.
     Start(RedrivePlan),
-    /// Take up no more for now; what was taken up goes on.
+    /// Take up no more until it is resumed; what was taken up goes on.
     Pause,
     /// Go on, with a fresh look at failures.
     Resume,

@@ -45,7 +45,15 @@ pub struct Group {
 #[derive(Default)]
 pub struct Groups {
     index: HashMap<(String, String), usize>,
-    all: Vec<(Group, HashSet<u64>, BTreeSet<String>, BTreeSet<String>)>,
+    all: Vec<Growing>,
+}
+
+/// A group, with what is counted once.
+struct Growing {
+    group: Group,
+    keys: HashSet<u64>,
+    versions: BTreeSet<String>,
+    types: BTreeSet<String>,
 }
 
 impl Groups {
@@ -55,9 +63,9 @@ impl Groups {
         let next = self.all.len();
         let index = *self.index.entry(name).or_insert(next);
         if index == next {
-            self.all.push((begin(letter), HashSet::new(), BTreeSet::new(), BTreeSet::new()));
+            self.all.push(begin(letter));
         }
-        let (group, keys, versions, types) = &mut self.all[index];
+        let Growing { group, keys, versions, types } = &mut self.all[index];
         group.count += 1;
         group.last_died_at = letter.appended;
         group.message.clone_from(&letter.message);
@@ -76,11 +84,11 @@ impl Groups {
 
     /// The groups, the largest first.
     pub fn finish(self) -> Vec<Group> {
-        let finished = self.all.into_iter().map(|(group, keys, versions, types)| Group {
-            keys: keys.len(),
-            versions: versions.into_iter().collect(),
-            types: types.into_iter().collect(),
-            ..group
+        let finished = self.all.into_iter().map(|growing| Group {
+            keys: growing.keys.len(),
+            versions: growing.versions.into_iter().collect(),
+            types: growing.types.into_iter().collect(),
+            ..growing.group
         });
         let mut groups: Vec<Group> = finished.collect();
         groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.first_died_at.cmp(&b.first_died_at)));
@@ -88,8 +96,8 @@ impl Groups {
     }
 }
 
-fn begin(letter: &DeadLetter) -> Group {
-    Group {
+fn begin(letter: &DeadLetter) -> Growing {
+    let group = Group {
         fingerprint: letter.fingerprint.clone(),
         reason: letter.reason.clone(),
         class: letter.class.clone(),
@@ -101,5 +109,6 @@ fn begin(letter: &DeadLetter) -> Group {
         versions: Vec::new(),
         types: Vec::new(),
         sample: letter.at.offset,
-    }
+    };
+    Growing { group, keys: HashSet::new(), versions: BTreeSet::new(), types: BTreeSet::new() }
 }

@@ -1,6 +1,7 @@
 use super::*;
-use evenkeel_model::Outcome;
+use crate::{Counters, LettersClosed, Pending, PendingWhy, Redrive, RedrivePlan, RedriveState, Redriven};
 use evenkeel_model::ledger::{Ended, Overdue};
+use evenkeel_model::{FailureClass, FailureInfo, Outcome};
 
 fn ended(shard: &Shard, offset: u64, mark: Option<Mark>, at: i64) -> Fact {
     let entry = Ended {
@@ -45,6 +46,52 @@ fn pending(shard: &Shard, why: PendingWhy, key: Option<&'static [u8]>, failed: b
     }
 }
 
+fn redriven() -> Redriven {
+    Redriven {
+        at: Position { shard: Shard::new("orders", 7), offset: 3 },
+        letter: Position { shard: Shard::new("s.dead", 0), offset: 12 },
+        job: Arc::from("r1"),
+        new_key: true,
+        when: Timestamp::from_micros(-3),
+    }
+}
+
+fn job() -> Redrive {
+    let plan = RedrivePlan {
+        id: Arc::from("r1"),
+        selection: Arc::from("reason=rejected"),
+        letters: Shard::new("s.dead", 0),
+        until: 99,
+        selected: 40,
+        reason: "geheilt ü".into(),
+        canary: 3,
+        every: Duration::from_millis(20),
+        at_once: 64,
+        stop_permille: 200,
+        stop_min: 20,
+        new_key: true,
+        started_at: Timestamp::from_micros(5),
+    };
+    let after = Some(Position { shard: Shard::new("orders", 9), offset: 1 });
+    Redrive {
+        after,
+        taken: 7,
+        completed: 3,
+        dead: 2,
+        otherwise: 1,
+        skipped: 4,
+        ended_at: Some(Timestamp::from_micros(8)),
+        state: RedriveState::Stopped,
+        why: "w".into(),
+        proven: true,
+        ..Redrive::new(plan)
+    }
+}
+
+fn closed_letters() -> LettersClosed {
+    LettersClosed { letters: Shard::new("s.dead", 0), from: 3, until: 9, reason: Some("test".into()) }
+}
+
 fn sample() -> (Vec<Fact>, Vec<Remembered>) {
     let (a, b) = (Shard::new("orders", 0), Shard::new("orders", 7));
     let mark = Mark([9; 16]);
@@ -71,6 +118,9 @@ fn sample() -> (Vec<Fact>, Vec<Remembered>) {
         Fact::Breaker(closed.clone()),
         Fact::Paused(Some("why".into())),
         Fact::Paused(None),
+        Fact::Redriven(redriven()),
+        Fact::Redrive(job()),
+        Fact::LettersClosed(closed_letters()),
     ];
     let done = |shard: &Shard, offset, mark, when| Remembered::Done {
         at: Position { shard: shard.clone(), offset },
@@ -89,6 +139,9 @@ fn sample() -> (Vec<Fact>, Vec<Remembered>) {
         Remembered::Breaker(closed),
         Remembered::Paused(Some("why".into())),
         Remembered::Paused(None),
+        Remembered::Redriven(redriven()),
+        Remembered::Redrive(job()),
+        Remembered::LettersClosed(closed_letters()),
     ];
     (facts, back)
 }

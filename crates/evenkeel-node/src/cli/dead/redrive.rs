@@ -26,7 +26,7 @@ enum What {
     },
     /// One redrive: how far it is, or what came of it
     Show(One),
-    /// Take up no more for now
+    /// Take up no more until it is resumed
     Pause(One),
     /// Go on, with a fresh look at failures
     Resume(One),

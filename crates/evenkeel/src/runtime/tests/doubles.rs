@@ -150,6 +150,9 @@ fn remembered(fact: Fact) -> Option<Remembered> {
         Fact::Progress { shard, below } => Remembered::Progress { shard, below },
         Fact::Breaker(mark) => Remembered::Breaker(mark),
         Fact::Paused(why) => Remembered::Paused(why),
+        Fact::Redriven(redriven) => Remembered::Redriven(redriven),
+        Fact::Redrive(job) => Remembered::Redrive(job),
+        Fact::LettersClosed(closed) => Remembered::LettersClosed(closed),
         Fact::Attempt { .. } | Fact::Overdue { .. } => return None,
     })
 }
