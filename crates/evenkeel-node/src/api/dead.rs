@@ -119,13 +119,13 @@ pub(super) async fn groups(
 /// What is asked for, and which letters are dealt with.
 async fn asked(node: &Wired, name: &str, pairs: &[(String, String)]) -> Result<(Asked, Closed), Problem> {
     let wire = node.wire(name).ok_or_else(|| Problem::unknown_subscription(node, name))?;
-    Ok((Asked::of(pairs)?, redrives::seen(wire).await.closed))
+    Ok((Asked::of(pairs)?, redrives::seen(&wire).await.closed))
 }
 
 /// `GET /v1/subscriptions/{name}/dead/{offset}`.
 pub(super) async fn show(State(node): Node, Path((name, offset)): Path<(String, u64)>) -> Result<Json<Value>, Problem> {
     let wire = node.wire(&name).ok_or_else(|| Problem::unknown_subscription(&node, &name))?;
-    let closed = redrives::seen(wire).await.closed;
+    let closed = redrives::seen(&wire).await.closed;
     let log = node.log.clone();
     let asked = name.clone();
     let letter = blocking(move || dead::show(&log, &asked, offset)).await?.map_err(|e| failed(&e))?;

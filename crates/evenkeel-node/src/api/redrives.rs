@@ -73,14 +73,14 @@ impl Default for Stop {
 
 /// `GET …/redrives`.
 pub(super) async fn list(State(node): Node, Path(name): Path<String>) -> Result<Json<Value>, Problem> {
-    let view = seen(wire(&node, &name)?).await;
+    let view = seen(&wire(&node, &name)?).await;
     let jobs: Vec<Value> = (0..view.jobs.len()).map(|nth| form(&view, nth)).collect();
     Ok(Json(json!({ "redrives": jobs })))
 }
 
 /// `GET …/redrives/{id}`.
 pub(super) async fn show(State(node): Node, Path((name, id)): Path<(String, String)>) -> Result<Json<Value>, Problem> {
-    one(&seen(wire(&node, &name)?).await, &name, &id).map(Json)
+    one(&seen(&wire(&node, &name)?).await, &name, &id).map(Json)
 }
 
 /// `POST …/redrives`.
@@ -91,7 +91,7 @@ pub(super) async fn start(
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let wire = wire(&node, &name)?;
     let asked: Asked = body(request).await?;
-    let (plan, planned) = plan(&node, wire, &asked).await?;
+    let (plan, planned) = plan(&node, &wire, &asked).await?;
     if asked.dry_run {
         return Ok((StatusCode::OK, Json(planned)));
     }
@@ -101,7 +101,7 @@ pub(super) async fn start(
         Some(Err(other)) => return Err(under_way(&name, &other)),
         None => return Err(Problem::from(Error::new(codes::NOT_READY, format!("subscription `{name}` has ended")))),
     }
-    let view = durable(wire).await?;
+    let view = durable(&wire).await?;
     Ok((StatusCode::ACCEPTED, Json(one(&view, &name, &id)?)))
 }
 
@@ -126,7 +126,7 @@ async fn command(
     command: RedriveCommand,
 ) -> Result<Json<Value>, Problem> {
     let wire = wire(&node, &name)?;
-    let view = seen(wire).await;
+    let view = seen(&wire).await;
     one(&view, &name, &id)?;
     let job = view.jobs.last().filter(|job| *job.plan.id == *id && !job.state.is_over());
     if job.is_none() {
@@ -134,7 +134,7 @@ async fn command(
         return Err(Problem::new(409, Error::new(codes::REDRIVE_OVER, said).hint("start another one")));
     }
     wire.handle.command(Command::Redrive(command));
-    one(&durable(wire).await?, &name, &id).map(Json)
+    one(&durable(&wire).await?, &name, &id).map(Json)
 }
 
 /// `POST …/dead/drop`.
@@ -159,7 +159,7 @@ pub(super) async fn drop_letters(
     if asked.filter.is_empty() && asked.offsets.is_none() && !asked.all {
         return Err(Problem::parameter("filter", "{}", "must choose letters; `\"all\": true` means every one"));
     }
-    let (filter, closed) = (filter(&asked.filter)?, seen(wire).await.closed);
+    let (filter, closed) = (filter(&asked.filter)?, seen(&wire).await.closed);
     let (log, wanted, asks) = (node.log.clone(), asked.offsets, name.clone());
     let offsets = blocking(move || {
         let mut offsets = Vec::new();
@@ -174,11 +174,11 @@ pub(super) async fn drop_letters(
     let offsets = offsets.await?.map_err(|e| failed(&e))?;
     let dropped = offsets.len();
     wire.handle.command(Command::DropLetters { letters: dead::shard_of(&name), offsets, reason: asked.reason.clone() });
-    durable(wire).await?;
+    durable(&wire).await?;
     Ok(Json(json!({ "dropped": dropped, "reason": asked.reason, "more": dropped == DROPPED_MAX })))
 }
 
-fn wire<'n>(node: &'n Wired, name: &str) -> Result<&'n Wire, Problem> {
+fn wire(node: &Wired, name: &str) -> Result<Wire, Problem> {
     node.wire(name).ok_or_else(|| Problem::unknown_subscription(node, name))
 }
 
