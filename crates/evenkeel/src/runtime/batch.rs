@@ -21,7 +21,7 @@ pub(super) async fn run(ground: Arc<Ground>, parts: Vec<Part>) -> Vec<Finished> 
     for (dispatch, payload) in parts {
         let read = match payload {
             Some(delivered) => Ok(delivered),
-            None => ground.read(&dispatch.at).await,
+            None => ground.read(&dispatch.at, dispatch.letter.as_ref()).await,
         };
         match read {
             Ok(delivered) => {
