@@ -69,7 +69,15 @@ mod tests {
     fn dispatch(n: u64) -> Dispatch {
         let at = Position { shard: Shard::new("orders", 0), offset: n };
         let mark = Mark([0; 16]);
-        Dispatch { attempt: AttemptId(n), at, mark, number: 1, delivery: 1, timeout: Duration::from_secs(5) }
+        Dispatch {
+            attempt: AttemptId(n),
+            at,
+            mark,
+            number: 1,
+            delivery: 1,
+            timeout: Duration::from_secs(5),
+            letter: None,
+        }
     }
 
     fn at(ms: u64) -> Timestamp {
