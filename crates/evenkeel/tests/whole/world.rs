@@ -271,7 +271,7 @@ impl World {
             let notes = self.shops[n].notes.lock().unwrap();
             assert!(notes.wrong.is_empty(), "seed {seed}: {}: {:#?}", books.name, notes.wrong);
             assert!(notes.keys.values().all(|keys| keys.len() == 1), "seed {seed}: one effect, two keys");
-            let letters = dead::list(&log, &books.name, 0, 100_000).unwrap().items;
+            let letters = dead::list(&log, &books.name, &dead::Filter::default(), 0, 100_000).unwrap().items;
             assert_eq!(letters.len() as u64, books.dead, "seed {seed}");
             for letter in letters {
                 let at_fault = ["poison", "reject"].iter().any(|kind| letter.id.starts_with(kind));
