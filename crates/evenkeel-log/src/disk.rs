@@ -45,6 +45,12 @@ pub trait Disk: Send + Sync + 'static {
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
     /// Makes the names in a folder durable.
     fn sync_folder(&self, folder: &str) -> io::Result<()>;
+    /// Makes all that was written to these files durable; as many at once as helps.
+    fn flush_files(&self, files: &[&dyn File]) -> io::Result<()> {
+        files.iter().try_for_each(|file| file.flush())
+    }
+    /// Has this thread, whose work nobody waits for, give way to others.
+    fn work_behind(&self) {}
     /// 64 bits that nobody can guess.
     fn entropy(&self) -> u64;
 }

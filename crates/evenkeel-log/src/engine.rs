@@ -46,6 +46,8 @@ pub(crate) struct Shared {
     pub(crate) flusher: Mutex<Flusher>,
     pub(crate) write_back: Mutex<WriteBack>,
     pub(crate) bell: Bell,
+    /// Wakes whoever makes the next write-ahead file.
+    pub(crate) file_bell: Bell,
     /// Wakes whoever writes back.
     pub(crate) write_bell: Bell,
     pub(crate) state: RwLock<State>,
@@ -82,6 +84,7 @@ impl Shared {
         }
         self.news.end();
         self.bell.ring(|wanted| wanted.flush = true);
+        self.file_bell.ring(|wanted| wanted.prepare = true);
         self.write_bell.ring(|wanted| wanted.flush = true);
         why
     }
@@ -185,15 +188,25 @@ pub(crate) fn flush_loop(shared: &Arc<Shared>) {
         if wanted.close || shared.stopped().is_some() {
             return;
         }
-        if wanted.prepare {
-            // The writer makes the file itself when it needs it, and then reports what is wrong.
-            let _ = shared.files.prepare();
-        }
         if wanted.flush {
             let condemned = !shared.state().condemned.is_empty();
             let done = shared.flush().and_then(|()| if condemned { shared.flush() } else { Ok(()) });
             patience = done.is_err().then_some(FULL_PAUSE);
         }
+    }
+}
+
+/// The thread that makes the next write-ahead file, apart from the flusher: a checkpoint may take longer
+/// than the present file lasts.
+pub(crate) fn file_loop(shared: &Arc<Shared>) {
+    let _fuse = Fuse(shared.clone());
+    loop {
+        let wanted = shared.file_bell.wait(None);
+        if wanted.close || shared.stopped().is_some() {
+            return;
+        }
+        // The writer makes the file itself when it needs it, and then reports what is wrong.
+        let _ = shared.files.prepare();
     }
 }
 

@@ -20,7 +20,7 @@ use crate::disk::{Disk, File};
 use crate::engine::Shared;
 use crate::machine::Snapshot;
 use crate::safeguard::{Guards, Safeguard};
-use crate::segment::append::Site;
+use crate::segment::append::{Dirty, Site};
 use crate::segment::{Segment, index_path, log_path};
 use crate::state::{Condemned, Gone, Place, State};
 use crate::stats::Stats;
@@ -207,8 +207,12 @@ impl Moment {
 fn make_durable(site: Site<'_>, written: &Written) -> io::Result<()> {
     let files = || written.parts.iter().flat_map(|part| &part.files);
     files().try_for_each(|file| file.start())?;
-    files().try_for_each(|file| file.flush(site))?;
     let guards = site.options.guards();
+    if guards.on(Safeguard::SegmentFlush) {
+        let files: Vec<&dyn File> = files().map(Dirty::file).collect();
+        site.disk.flush_files(&files)?;
+        files.iter().for_each(|_| site.stats.flushed());
+    }
     for folder in written.parts.iter().filter_map(|part| part.folder.as_ref()) {
         if guards.on(Safeguard::SegmentFolderSync) {
             site.disk.sync_folder(folder)?;

@@ -123,6 +123,7 @@ impl Log {
             flusher: Mutex::new(Flusher::new(slots, times)),
             write_back: Mutex::new(write_back),
             bell: Bell::default(),
+            file_bell: Bell::default(),
             write_bell: Bell::default(),
             state: RwLock::new(state),
             stopped: OnceLock::new(),
@@ -282,10 +283,18 @@ impl Handle {
             let (shared, pen) = (self.shared.clone(), self.pen.clone());
             self.spawn("evenkeel-wal", move || pen::write_loop(&shared, &pen, number == 0))?;
         }
-        let shared = self.shared.clone();
-        self.spawn("evenkeel-flush", move || engine::flush_loop(&shared))?;
-        let shared = self.shared.clone();
-        self.spawn("evenkeel-segment", move || engine::write_back_loop(&shared))
+        let behind: [(&str, fn(&Arc<Shared>)); 3] = [
+            ("evenkeel-files", engine::file_loop),
+            ("evenkeel-flush", engine::flush_loop),
+            ("evenkeel-segment", engine::write_back_loop),
+        ];
+        behind.into_iter().try_for_each(|(name, work)| {
+            let shared = self.shared.clone();
+            self.spawn(name, move || {
+                shared.disk.work_behind();
+                work(&shared);
+            })
+        })
     }
 
     fn spawn(&self, name: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
@@ -329,6 +338,7 @@ impl Handle {
         let Some(lock) = held(&self.lock).take() else { return };
         self.shared.handover.close("it was closed", false);
         self.shared.bell.ring(|wanted| wanted.close = true);
+        self.shared.file_bell.ring(|wanted| wanted.close = true);
         self.shared.write_bell.ring(|wanted| wanted.close = true);
         if threads.iter().any(|t| t.thread().id() == thread::current().id()) {
             // A waker dropped the last handle on one of our own threads, which cannot wait for

@@ -52,6 +52,11 @@ impl Dirty {
         if start < end { self.log.start_write_back(start, end - start) } else { Ok(()) }
     }
 
+    /// What is to be flushed.
+    pub(crate) fn file(&self) -> &dyn File {
+        &*self.log
+    }
+
     /// Makes it durable.
     pub(crate) fn flush(&self, site: Site<'_>) -> io::Result<()> {
         if site.options.guards().on(Safeguard::SegmentFlush) {

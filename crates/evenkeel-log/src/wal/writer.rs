@@ -110,11 +110,11 @@ impl Writer {
         if self.shared.state().unwritten() >= self.shared.options.write_back_bytes {
             self.shared.write_bell.ring(|wanted| wanted.write = true);
         }
-        if wants.next_file || wants.checkpoint {
-            self.shared.bell.ring(|wanted| {
-                wanted.prepare |= wants.next_file;
-                wanted.flush |= wants.checkpoint;
-            });
+        if wants.next_file {
+            self.shared.file_bell.ring(|wanted| wanted.prepare = true);
+        }
+        if wants.checkpoint {
+            self.shared.bell.ring(|wanted| wanted.flush = true);
         }
     }
 
