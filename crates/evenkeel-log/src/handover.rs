@@ -62,6 +62,8 @@ struct Pending<J> {
     /// Turns that are taken, and how many may be.
     turns: usize,
     depth: usize,
+    /// Jobs that were put where the next turn finds them.
+    joined: usize,
     /// Threads that wait to be told, and how many were.
     asleep: usize,
     told: usize,
@@ -84,6 +86,7 @@ impl<J: Load> Handover<J> {
             closed: None,
             turns: 0,
             depth: 1,
+            joined: 0,
             asleep: 0,
             told: 0,
             nudged: false,
@@ -149,16 +152,40 @@ impl<J: Load> Handover<J> {
 
     /// How many jobs wait.
     pub(crate) fn waiting(&self) -> usize {
-        self.held().jobs.len()
+        self.held().waiting()
     }
 
     /// Moves jobs of `bytes` in all, or one that is larger, to `into`.
     pub(crate) fn take(&self, bytes: usize, into: &mut VecDeque<J>) {
         let mut pending = self.held();
+        pending.joined = 0;
         pending.jobs.take(bytes, into);
         let woken = pending.served(self.bytes_max);
         drop(pending);
         woken.into_iter().for_each(Waker::wake);
+    }
+
+    /// A job, and all that wait before it, for whoever can put them where the next turn finds them:
+    /// only while no turn is free, so that there is a next one. Gives it back when it had better wait
+    /// for its own turn, here. Who calls this keeps others from [`Handover::take`] until it is done.
+    pub(crate) fn join(&self, bytes: usize, job: J, into: &mut VecDeque<J>) -> Result<(), J> {
+        let mut pending = self.held();
+        let sits = pending.seats.iter().any(|row| !row.is_empty());
+        let fits = pending.jobs.can_take_all(bytes.saturating_sub(job.bytes()));
+        if pending.closed.is_some() || pending.turns < pending.depth || sits || !fits {
+            return Err(job);
+        }
+        pending.jobs.take(bytes, into);
+        into.push_back(job);
+        pending.joined += into.len();
+        Ok(())
+    }
+
+    /// Of `coming` jobs that were to join, these wait here after all.
+    pub(crate) fn unjoin(&self, coming: usize, jobs: VecDeque<J>) {
+        let mut pending = self.held();
+        pending.joined = pending.joined.saturating_sub(jobs.len().min(coming));
+        pending.jobs.put_back(jobs);
     }
 
     /// Jobs that were taken and not used are the next ones again.
@@ -207,7 +234,7 @@ impl<J: Load> Handover<J> {
             pending = woken;
             pending.asleep -= 1;
             pending.told = pending.told.saturating_sub(1);
-            if timed_out && pending.turns == 0 && pending.jobs.len() == 0 && pending.closed.is_none() {
+            if timed_out && pending.turns == 0 && pending.waiting() == 0 && pending.closed.is_none() {
                 return Turn::Idle;
             }
         }
@@ -294,14 +321,18 @@ impl<J: Load> Pending<J> {
         woken
     }
 
+    fn waiting(&self) -> usize {
+        self.jobs.len() + self.joined
+    }
+
     fn turn(&mut self) -> bool {
-        let free = self.turns < self.depth && self.jobs.len() > 0;
+        let free = self.turns < self.depth && self.waiting() > 0;
         self.turns += usize::from(free);
         free
     }
 
     fn tell_one(&mut self) -> bool {
-        let wanted = self.turns < self.depth && self.jobs.len() > 0 && self.asleep > self.told;
+        let wanted = self.turns < self.depth && self.waiting() > 0 && self.asleep > self.told;
         self.told += usize::from(wanted);
         wanted
     }

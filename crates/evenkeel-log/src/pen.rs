@@ -89,6 +89,15 @@ impl Pen {
         }
     }
 
+    /// Puts a job into the group that gathers while another is written, if there is one; else gives it
+    /// back, to wait.
+    pub(crate) fn join(&self, job: Job) -> Result<(), Job> {
+        let guard = Abandon(self);
+        let joined = self.writer.join(job);
+        std::mem::forget(guard);
+        joined
+    }
+
     /// One turn, which the caller has taken: one group at most, and its answers.
     pub(crate) fn turn(&self) {
         let guard = Abandon(self);

@@ -113,6 +113,7 @@ struct Errand {
 
 impl<T> Submitted<T> {
     fn new(pen: &Arc<Pen>, job: Job, ticket: Ticket<T>) -> Submitted<T> {
+        let Err(job) = pen.join(job) else { return Submitted { ticket, errand: None } };
         let job = match pen.handover().offer(job) {
             Ok(()) if pen.is_busy() => {
                 pen.handover().tell();

@@ -73,17 +73,21 @@ impl Load for Parcel {
 
 struct Rig {
     handover: Handover<Parcel>,
+    /// What joined the next turn.
+    gathering: Mutex<VecDeque<Parcel>>,
 }
 
 impl Rig {
     fn new(bytes_max: usize) -> Arc<Rig> {
-        Arc::new(Rig { handover: Handover::new(bytes_max) })
+        Arc::new(Rig { handover: Handover::new(bytes_max), gathering: Mutex::default() })
     }
 
     /// What whoever has a turn does.
     fn turn(&self) {
-        let mut jobs = VecDeque::new();
+        let mut gathering = self.gathering.lock().expect("no panic");
+        let mut jobs = std::mem::take(&mut *gathering);
         self.handover.take(1 << 20, &mut jobs);
+        drop(gathering);
         for job in jobs {
             job.written.ring();
         }
@@ -100,6 +104,26 @@ impl Rig {
             self.turn();
         } else {
             self.handover.tell();
+        }
+        written.wait(1);
+    }
+
+    /// An appender that joins the next turn if there is one to come, or writes itself, or tells.
+    fn join(&self, fits: bool) {
+        let written = Arc::new(Bell::default());
+        let parcel = Parcel { bytes: 10, written: written.clone() };
+        let mut gathering = self.gathering.lock().expect("no panic");
+        let mut jobs = VecDeque::new();
+        let joined = self.handover.join(1 << 20, parcel, &mut jobs);
+        if joined.is_ok() && fits {
+            gathering.append(&mut jobs);
+        } else if joined.is_ok() {
+            self.handover.unjoin(jobs.len(), jobs);
+        }
+        drop(gathering);
+        if let Err(parcel) = joined {
+            assert!(self.handover.offer(parcel).is_ok());
+            if self.handover.try_turn() { self.turn() } else { self.handover.tell() }
         }
         written.wait(1);
     }
@@ -158,6 +182,32 @@ fn every_job_is_written_with_two_turns_at_a_time() {
 #[test]
 fn every_job_is_written_by_the_sleeping_thread_when_appenders_only_tell() {
     appenders_and_a_thread(1, false);
+}
+
+/// One appender writes itself or tells; one joins whatever turn is to come; a thread of the log.
+fn one_that_joins(fits: bool) {
+    model(move || {
+        let rig = Rig::new(1 << 20);
+        let server = Rig::server(&rig);
+        let appender = thread::spawn({
+            let rig = rig.clone();
+            move || rig.append(true)
+        });
+        rig.join(fits);
+        appender.join().expect("the appender ends");
+        assert!(rig.handover.close("closed", false).is_empty());
+        server.join().expect("the thread ends");
+    });
+}
+
+#[test]
+fn a_job_that_joins_the_next_turn_is_written() {
+    one_that_joins(true);
+}
+
+#[test]
+fn a_job_that_finds_no_room_there_is_written() {
+    one_that_joins(false);
 }
 
 #[test]

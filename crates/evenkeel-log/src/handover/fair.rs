@@ -46,6 +46,11 @@ impl<J: Load> Fair<J> {
         self.arrived.push_back(job);
     }
 
+    /// True when all of them are no more than `bytes`, and none had to be sorted.
+    pub(super) fn can_take_all(&self, bytes: usize) -> bool {
+        self.sorted == 0 && self.bytes <= bytes
+    }
+
     /// Jobs of `bytes` in all, or one that is larger.
     pub(super) fn take(&mut self, bytes: usize, into: &mut VecDeque<J>) {
         if self.sorted == 0 && self.bytes <= bytes {

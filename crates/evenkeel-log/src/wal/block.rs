@@ -31,6 +31,13 @@ impl Aligned {
     }
 
     pub(crate) fn put(&mut self, bytes: &[u8]) {
+        let length = self.memory.len() - self.start;
+        if self.memory.len() + bytes.len() + ALIGN > self.memory.capacity() {
+            // Elsewhere it may begin at another place, and there is no growing without a copy.
+            let old = std::mem::replace(self, Aligned { memory: Vec::new(), start: 0 });
+            self.clear(2 * (length + bytes.len()));
+            self.memory.extend_from_slice(old.bytes());
+        }
         self.memory.extend_from_slice(bytes);
     }
 

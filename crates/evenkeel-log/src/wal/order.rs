@@ -1,9 +1,12 @@
 //! The order of the log: one at a time, jobs become a group with offsets, room in a file, and a
 //! place in the chain.
 //!
+//! A group gathers: appenders put their own sets into it while the one before is in the air (their
+//! processor has them at hand), and whoever has the next turn completes it.
+//!
 //! Invariants: the next group's place, number and predecessor are known when the one before has
 //! been ordered, whether it is on the medium or not; files change, and seals are written, only
-//! while nothing is in the air.
+//! while nothing is in the air and nothing gathers; what gathers has room where the log is.
 
 use std::collections::VecDeque;
 use std::io;
@@ -18,7 +21,7 @@ use super::flight::{Flight, Launch};
 use super::group::Group;
 use super::header::{GROUP_BYTES, GroupHeader, Kind};
 use super::limits::{Limits, OnTheWay};
-use super::writer::Reply;
+use super::writer::{GATHER_BYTES, Reply};
 use super::{BLOCK, FIRST_GROUP, Position, is_full, padded};
 use crate::AppendError;
 use crate::engine::Shared;
@@ -43,6 +46,18 @@ pub(super) struct Order {
     full_until: Option<Timestamp>,
     /// Bytes that were ordered since the flusher was asked last.
     unflushed: u64,
+    /// The next group, while it gathers.
+    open: Option<Gathering>,
+}
+
+/// A group that is not complete.
+pub(super) struct Gathering {
+    group: Group,
+    buffer: Aligned,
+    /// Of its payload.
+    bytes: usize,
+    /// Sets that it took.
+    sets: usize,
 }
 
 /// A group could not be given room.
@@ -72,38 +87,29 @@ impl Order {
             sealed: None,
             full_until: None,
             unflushed,
+            open: None,
         }
     }
 
-    /// Makes the first of these jobs a group, as many as fit. What cannot be is refused.
+    /// Completes the group that gathered, or makes a new one, with the first of these jobs, as many as
+    /// fit. What cannot be is refused.
     pub(super) fn launch(
         &mut self,
         jobs: &mut VecDeque<Job>,
         flight: &Flight,
         replies: &mut Vec<Reply>,
     ) -> Option<Launch> {
-        self.make_room_for_first(jobs, flight, replies);
-        if jobs.is_empty() {
-            return None;
+        if self.open.is_none() {
+            self.make_room_for_first(jobs, flight, replies);
         }
-        self.last_at = self.last_at.max(self.shared.clock.now());
-        let max = self.shared.options.group_bytes_max;
-        let mut buffer = flight.buffer();
-        buffer.clear(usize::try_from(group_bytes(max.min(jobs.iter().map(|j| j.bytes).sum()))).unwrap_or(0));
-        buffer.put(&[0; GROUP_BYTES]);
-        let mut group = Group::new(self.last_at, self.position.lsn);
-        let mut bytes = 0;
-        while let Some(job) = jobs.front() {
-            let more = bytes + job.takes(&self.machine);
-            let fits = self.position.at + group_bytes(more) <= self.limit(job.own);
-            if bytes > 0 && (more > max || !fits) {
+        while let Some(job) = jobs.pop_front() {
+            if let Err(job) = self.gather(job, flight) {
+                jobs.push_front(job);
                 break;
             }
-            bytes = more;
-            let Some(job) = jobs.pop_front() else { break };
-            let mut limits = Limits { shared: &self.shared, on_the_way: &mut self.on_the_way };
-            group.take(&mut self.machine, &mut limits, &mut buffer, job);
         }
+        let Gathering { mut group, mut buffer, .. } = self.open.take()?;
+        group.broken = group.broken.or_else(|| self.shared.stopped());
         let (file, at) = (self.file.file.clone(), self.position.at);
         if group.entries > 0
             && let Err(e) = self.chain(Kind::Data, group.entries, &mut buffer, flight.durable())
@@ -112,6 +118,59 @@ impl Order {
         }
         let (end, last_at) = (self.position, self.last_at);
         Some(Launch { number: flight.launch(), file, at, buffer, group, end, last_at })
+    }
+
+    /// Takes a job into the next group, if it fits there; else gives it back.
+    fn gather(&mut self, job: Job, flight: &Flight) -> Result<(), Job> {
+        let bytes = self.open.as_ref().map_or(0, |open| open.bytes);
+        let more = bytes + job.takes(&self.machine);
+        let fits = self.position.at + group_bytes(more) <= self.limit(job.own);
+        if !fits || (bytes > 0 && more > self.shared.options.group_bytes_max) {
+            return Err(job);
+        }
+        if self.open.is_none() {
+            self.open = Some(self.begin(group_bytes(more), flight));
+        }
+        let Some(open) = &mut self.open else { return Err(job) };
+        let mut limits = Limits { shared: &self.shared, on_the_way: &mut self.on_the_way };
+        open.group.take(&mut self.machine, &mut limits, &mut open.buffer, job);
+        (open.bytes, open.sets) = (more, open.sets + 1);
+        Ok(())
+    }
+
+    fn begin(&mut self, bytes: u64, flight: &Flight) -> Gathering {
+        self.last_at = self.last_at.max(self.shared.clock.now());
+        let mut buffer = flight.buffer();
+        buffer.clear(usize::try_from(bytes).unwrap_or(0));
+        buffer.put(&[0; GROUP_BYTES]);
+        Gathering { group: Group::new(self.last_at, self.position.lsn), buffer, bytes: 0, sets: 0 }
+    }
+
+    /// Takes jobs into the next group ahead of time, while another is in the air, as long as that needs
+    /// no waiting. Those that do not fit stay in `jobs`.
+    pub(super) fn gather_ahead(&mut self, jobs: &mut VecDeque<Job>, flight: &Flight) {
+        let behind = self.shared.state().unwritten() >= self.shared.options.unwritten_bytes_max;
+        if behind || self.shared.stopped().is_some() {
+            return;
+        }
+        while let Some(job) = jobs.pop_front() {
+            let alone = self.open.is_none() && job.bytes > GATHER_BYTES;
+            let taken = if alone { Err(job) } else { self.gather(job, flight) };
+            if let Err(job) = taken {
+                jobs.push_front(job);
+                return;
+            }
+        }
+    }
+
+    /// What gathers: bytes, and sets.
+    pub(super) fn gathered(&self) -> (usize, usize) {
+        self.open.as_ref().map_or((0, 0), |open| (open.bytes, open.sets))
+    }
+
+    /// Gives away what gathers: its promises, dropped unkept, say that the log has stopped.
+    pub(super) fn give_up(&mut self) -> Option<Gathering> {
+        self.open.take()
     }
 
     /// Refuses jobs until there is one that has room.
@@ -203,7 +262,8 @@ impl Order {
     /// something is in the air. At the end of a file that is the turn to the next one.
     pub(super) fn seal(&mut self, flight: &Flight) {
         let generation = self.shared.state().generation;
-        if self.is_sealed(generation) || !flight.is_empty() || self.shared.stopped().is_some() {
+        let busy = self.open.is_some() || !flight.is_empty();
+        if self.is_sealed(generation) || busy || self.shared.stopped().is_some() {
             return;
         }
         if self.shared.options.guards().on(Safeguard::Sealing) {

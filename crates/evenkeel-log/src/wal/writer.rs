@@ -5,7 +5,7 @@
 //! ([`crate::handover`]); after a write that failed nothing is acknowledged any more.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 use super::Position;
 use super::files::WalFile;
@@ -19,7 +19,10 @@ use crate::ticket::held;
 
 /// What goes into one group while more is waiting: larger ones are hardly faster, and keep those
 /// behind them waiting.
-const GATHER_BYTES: usize = 1 << 20;
+pub(super) const GATHER_BYTES: usize = 1 << 20;
+
+/// How often an appender tries to order its set itself, before it leaves that to the others.
+const ORDER_SPINS: usize = 64;
 
 /// The one writer, for whoever has a turn.
 pub(crate) struct Writer {
@@ -81,14 +84,43 @@ impl Writer {
         let was_sealed = order.has_sealed();
         let mut jobs = VecDeque::new();
         let limit = GATHER_BYTES.min(self.shared.options.group_bytes_max);
-        self.shared.handover.take(limit, &mut jobs);
-        let sets = jobs.len();
+        let (bytes, sets) = order.gathered();
+        self.shared.handover.take(limit.saturating_sub(bytes), &mut jobs);
+        let sets = sets + jobs.len();
         let mut replies = Vec::new();
         let launch = order.launch(&mut jobs, &self.flight, &mut replies);
         let sets = sets - jobs.len();
         self.shared.handover.put_back(jobs);
         let wants = Wants { next_file: order.wants_next_file(), checkpoint: order.wants_checkpoint() };
         Begun { launch, replies, sets, unsealed: was_sealed && !order.has_sealed(), wants }
+    }
+
+    /// Puts a job into the group that gathers while another is in the air, and all that wait before
+    /// it; gives it back where it had better wait.
+    pub(crate) fn join(&self, job: Job) -> Result<(), Job> {
+        let Some(mut order) = self.order_soon() else { return Err(job) };
+        let limit = GATHER_BYTES.min(self.shared.options.group_bytes_max);
+        let (bytes, _) = order.gathered();
+        let mut jobs = VecDeque::new();
+        self.shared.handover.join(limit.saturating_sub(bytes), job, &mut jobs)?;
+        let coming = jobs.len();
+        order.gather_ahead(&mut jobs, &self.flight);
+        if !jobs.is_empty() {
+            self.shared.handover.unjoin(coming, jobs);
+        }
+        Ok(())
+    }
+
+    /// The right to order, unless whoever has it holds it for longer than it takes to order a few sets.
+    fn order_soon(&self) -> Option<MutexGuard<'_, Order>> {
+        for _ in 0..ORDER_SPINS {
+            match self.order.try_lock() {
+                Ok(order) => return Some(order),
+                Err(TryLockError::Poisoned(_)) => return None,
+                Err(TryLockError::WouldBlock) => std::hint::spin_loop(),
+            }
+        }
+        None
     }
 
     /// Takes a group that was written, or was not, out of the air.
@@ -100,9 +132,12 @@ impl Writer {
         landing
     }
 
-    /// A turn ended in a panic: what is in the air is given up.
+    /// A turn ended in a panic: what is in the air, and what gathers, is given up.
     pub(crate) fn give_up(&self, why: &str) {
         self.flight.give_up(why);
+        let gathering = held(&self.order).give_up();
+        // Whoever it wakes may append.
+        drop(gathering);
     }
 
     /// Lets the flusher know when there is enough for it to do.
