@@ -283,17 +283,17 @@ impl Handle {
             let (shared, pen) = (self.shared.clone(), self.pen.clone());
             self.spawn("evenkeel-wal", move || pen::write_loop(&shared, &pen, number == 0))?;
         }
-        let behind: [(&str, fn(&Arc<Shared>)); 3] = [
-            ("evenkeel-files", engine::file_loop),
-            ("evenkeel-flush", engine::flush_loop),
-            ("evenkeel-segment", engine::write_back_loop),
-        ];
-        behind.into_iter().try_for_each(|(name, work)| {
-            let shared = self.shared.clone();
-            self.spawn(name, move || {
-                shared.disk.work_behind();
-                work(&shared);
-            })
+        self.behind("evenkeel-files", engine::file_loop)?;
+        self.behind("evenkeel-flush", engine::flush_loop)?;
+        self.behind("evenkeel-segment", engine::write_back_loop)
+    }
+
+    /// Starts a thread whose work nobody waits for.
+    fn behind(&self, name: &str, work: fn(&Arc<Shared>)) -> std::io::Result<()> {
+        let shared = self.shared.clone();
+        self.spawn(name, move || {
+            shared.disk.work_behind();
+            work(&shared);
         })
     }
 
