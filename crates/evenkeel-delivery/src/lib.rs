@@ -27,4 +27,6 @@ pub use input::{Action, Alarm, Arrival, AttemptId, Command, Dispatch, Input, Rou
 pub use policy::{BreakerPolicy, Concurrency, DeadBudget, Effects, Exhausted, Order, Parking, Policy, RetrySchedule};
 pub use redrive::{Bring, Letter, LettersClosed, Redrive, RedriveCommand, RedrivePlan, RedriveState, Redriven};
 pub use retry::RetryExplained;
-pub use subscription::{BreakerState, BreakerView, LaneView, RedrivesView, Subscription, View};
+pub use subscription::{
+    BreakerState, BreakerView, LaneView, RedrivesView, Subscription, View, Why, WhyAsked, WhyEvent, WhyState,
+};

@@ -32,6 +32,7 @@ mod redrives;
 mod reopening;
 mod restore;
 mod view;
+mod why;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -41,6 +42,7 @@ use crate::random::Random;
 use crate::{Action, Alarm, Input, Pending, Policy, Remembered};
 pub use redrives::RedrivesView;
 pub use view::{BreakerState, BreakerView, LaneView, View};
+pub use why::{Why, WhyAsked, WhyEvent, WhyState};
 
 use age::AgeClock;
 use attempts::{Flights, Returned};

@@ -14,6 +14,7 @@ mod changing;
 pub(crate) mod apply;
 mod dead;
 mod redrives;
+mod why;
 mod parked;
 pub(crate) mod audit;
 mod slos;
@@ -68,6 +69,8 @@ pub(crate) fn routes(node: Arc<Wired>) -> Router {
         .route("/v1/subscriptions/{name}/parked", get(parked::list))
         .route("/v1/subscriptions/{name}/parked/release", post(parked::release))
         .route("/v1/subscriptions/{name}/parked/skip", post(parked::skip))
+        .route("/v1/subscriptions/{name}/why", get(why::one))
+        .route("/v1/why", get(why::all))
         .route("/v1/audit", get(audit::show))
         .route("/v1/slos", get(slos::list))
         .route("/v1/alerts", get(alerts::list))

@@ -16,6 +16,7 @@ mod subscriptions;
 mod dead;
 mod parked;
 mod story;
+mod why;
 mod audit;
 mod doctor;
 mod log;
@@ -65,6 +66,8 @@ enum Verb {
     Dead(dead::Args),
     /// List parked keys; release or skip them
     Parked(parked::Args),
+    /// What holds an event or a key up, what waits behind it, what comes next
+    Why(why::Args),
     /// Everything that happened to one event
     Story(story::Args),
     /// Prove from the log that nothing was lost and nothing done twice
@@ -120,6 +123,7 @@ async fn verb(verb: Verb) -> ExitCode {
         Verb::Subscriptions(args) => subscriptions::run(args).await,
         Verb::Dead(args) => dead::run(args).await,
         Verb::Parked(args) => parked::run(args).await,
+        Verb::Why(args) => why::run(args).await,
         Verb::Story(args) => story::run(args).await,
         Verb::Audit(args) => audit::run(args).await,
         Verb::Doctor(args) => doctor::run(&args),

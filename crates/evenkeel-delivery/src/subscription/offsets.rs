@@ -109,6 +109,11 @@ impl Offsets {
         self.all[index].said
     }
 
+    /// True when nothing at this place was read yet.
+    pub(super) fn is_unread(&self, at: &Position) -> bool {
+        self.find(&at.shard).is_some_and(|index| at.offset >= self.all[index].next)
+    }
+
     pub(super) fn floors(&self) -> impl Iterator<Item = (Shard, u64)> {
         self.all.iter().map(|p| (p.shard.clone(), p.committed))
     }

@@ -10,6 +10,7 @@ mod commands;
 mod deaths;
 mod restarts;
 mod redrives;
+mod why;
 mod overdue;
 mod rounds;
 mod simulation;

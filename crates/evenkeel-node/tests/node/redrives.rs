@@ -139,3 +139,33 @@ async fn a_wish_that_cannot_be_granted_says_which_field_and_why() {
     let unknown = node.client.json("GET", "/v1/subscriptions/s/dead?colour=red", None).await.unwrap_err();
     assert_eq!(unknown.code, "invalid-parameter");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn why_tells_what_holds_a_key_up_and_what_waits_behind_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let refusing = Handler::start(|call: &Seen| if call.header("ce-id") == "a" { 500 } else { 200 }).await;
+    let yaml = format!(
+        "topics: {{ orders: {{ partitions: 1 }} }}
+subscriptions:
+  s: {{ topic: orders, handler: {{ http: {{ url: \"{}\" }} }}, retry: {{ initial: 1h, max: 1h, age: 7d }} }}
+",
+        refusing.url
+    );
+    let node = start(folder.path(), &yaml).await;
+    for id in ["a", "b", "c"] {
+        let event = json!({ "specversion": "1.0", "id": id, "source": "/s", "type": "T", "partitionkey": "k" });
+        node.publish("orders", event).await;
+    }
+    let key = until("the key is parked", || async {
+        let why = node.get("/v1/why?key=k").await;
+        (why["subscriptions"][0]["first"]["state"] == "waiting").then_some(why)
+    });
+    let of = key.await["subscriptions"][0].clone();
+    assert_eq!((&of["name"], &of["behind"], &of["first"]["offset"]), (&json!("s"), &json!(2), &json!(0)), "{of}");
+    assert!(of["says"][0].as_str().unwrap().starts_with("orders/0@0 waits for its next try at "), "{of}");
+    let event = node.get("/v1/subscriptions/s/why?id=c").await["subscriptions"][0].clone();
+    assert_eq!((&event["ahead"], &event["event"]["state"]), (&json!(2), &json!("queued")), "{event}");
+    assert_eq!(node.get("/v1/why?what=nobody").await["subscriptions"], json!([]));
+    let empty = node.client.json("GET", "/v1/why", None).await.unwrap_err();
+    assert_eq!(empty.code, "invalid-parameter");
+}

@@ -6,7 +6,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use evenkeel_delivery::{Alarm, Command, RedrivePlan, RedrivesView, View};
+use evenkeel_delivery::{Alarm, Command, RedrivePlan, RedrivesView, View, Why, WhyAsked};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 
@@ -72,6 +72,13 @@ impl SubscriptionHandle {
     pub async fn redrives(&self) -> Option<RedrivesView> {
         let (tell, told) = oneshot::channel();
         self.control.send(Control::Redrives(tell)).ok()?;
+        told.await.ok()
+    }
+
+    /// What holds an event or a key up; `None` once the subscription has ended.
+    pub async fn why(&self, asked: WhyAsked) -> Option<Why> {
+        let (tell, told) = oneshot::channel();
+        self.control.send(Control::Why { asked, told: tell }).ok()?;
         told.await.ok()
     }
 

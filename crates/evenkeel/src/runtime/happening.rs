@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_delivery::ports::{Answer, Delivered, News, PortError};
-use evenkeel_delivery::{Alarm, AttemptId, Command, Letter, RedrivePlan, RedrivesView, View};
+use evenkeel_delivery::{Alarm, AttemptId, Command, Letter, RedrivePlan, RedrivesView, View, Why, WhyAsked};
 use evenkeel_model::Shard;
 use tokio::sync::oneshot;
 
@@ -48,6 +48,8 @@ pub(super) enum Control {
     Redrive { plan: RedrivePlan, told: oneshot::Sender<Result<(), Arc<str>>> },
     /// What of its redrives?
     Redrives(oneshot::Sender<RedrivesView>),
+    /// What holds this up?
+    Why { asked: WhyAsked, told: oneshot::Sender<Why> },
     /// What does it look like?
     View(oneshot::Sender<View>),
     /// Stop, and lose nothing.

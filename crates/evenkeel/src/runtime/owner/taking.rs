@@ -189,6 +189,9 @@ impl Owner {
             Control::Redrives(tell) => {
                 let _ = tell.send(self.core.redrives());
             }
+            Control::Why { asked, told } => {
+                let _ = told.send(self.core.why(now, &asked));
+            }
             Control::View(tell) => {
                 let _ = tell.send(self.core.view(now));
             }
