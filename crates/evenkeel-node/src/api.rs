@@ -62,6 +62,7 @@ pub(crate) fn routes(node: Arc<Wired>) -> Router {
         .route("/v1/subscriptions/{name}/dead/groups", get(dead::groups))
         .route("/v1/subscriptions/{name}/dead/{offset}", get(dead::show))
         .route("/v1/subscriptions/{name}/dead/drop", post(redrives::drop_letters))
+        .route("/v1/subscriptions/{name}/rewind", post(redrives::rewind))
         .route("/v1/subscriptions/{name}/redrives", get(redrives::list).post(redrives::start))
         .route("/v1/subscriptions/{name}/redrives/{id}", get(redrives::show).delete(redrives::cancel))
         .route("/v1/subscriptions/{name}/redrives/{id}/pause", post(redrives::pause))

@@ -113,7 +113,7 @@ impl Subscription {
         }
         let version = event.last_version.as_ref().unwrap_or(&self.policy.handler_version).clone();
         if let Some(why) = self.deaths.note(now, &version, ending.outcome == Outcome::Dead) {
-            let hint = "the subscription is paused; `resume` it when the handler is mended";
+            let hint = "the subscription is paused; when the handler is mended, `dead rewind` redrives what this version killed and resumes, and `resume` alone goes on";
             self.alarm("dead_letter_budget", format!("{why}; {hint}"));
             self.pause(why);
         }

@@ -3,6 +3,8 @@
 //! Who takes up how many events when is decided by the core; here a wish becomes its plan, and its
 //! state becomes JSON.
 
+mod rewind;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +15,8 @@ use evenkeel_delivery::{Command, Redrive, RedriveCommand, RedrivePlan, RedrivesV
 use evenkeel_transport::dead::{self, Filter, Groups};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+
+pub(super) use rewind::rewind;
 
 use super::dead::{group, unusable};
 use super::{Node, Problem, limits};
@@ -95,14 +99,18 @@ pub(super) async fn start(
     if asked.dry_run {
         return Ok((StatusCode::OK, Json(planned)));
     }
+    Ok((StatusCode::ACCEPTED, Json(begin(&wire, &name, plan).await?)))
+}
+
+/// Starts it; answers when that is durable.
+async fn begin(wire: &Wire, name: &str, plan: RedrivePlan) -> Result<Value, Problem> {
     let id = plan.id.clone();
     match wire.handle.redrive(plan).await {
         Some(Ok(())) => {}
-        Some(Err(other)) => return Err(under_way(&name, &other)),
+        Some(Err(other)) => return Err(under_way(name, &other)),
         None => return Err(Problem::from(Error::new(codes::NOT_READY, format!("subscription `{name}` has ended")))),
     }
-    let view = durable(&wire).await?;
-    Ok((StatusCode::ACCEPTED, Json(one(&view, &name, &id)?)))
+    one(&durable(wire).await?, name, &id)
 }
 
 /// `POST …/redrives/{id}/pause`.

@@ -66,6 +66,8 @@ enum What {
     },
     /// Take dead events up again, as a job; with --dry-run, say what it would do
     Redrive(redrive::Start),
+    /// Back to the first event that a handler version failed: redrives what it killed, and resumes
+    Rewind(redrive::Rewind),
     /// Such jobs: list, show, pause, resume, cancel
     Redrives(redrive::Args),
     /// Drop dead letters: they are not offered again
@@ -93,6 +95,7 @@ pub(super) async fn run(args: Args) -> Result<(), Error> {
             print(node.output, &answer, grouped);
         }
         What::Redrive(start) => redrive::begin(start).await?,
+        What::Rewind(rewind) => redrive::rewind(rewind).await?,
         What::Redrives(args) => redrive::run(args).await?,
         What::Drop(drop) => redrive::drop_letters(drop).await?,
         What::Export { subscription, conditions, node } => {

@@ -169,3 +169,31 @@ subscriptions:
     let empty = node.client.json("GET", "/v1/why", None).await.unwrap_err();
     assert_eq!(empty.code, "invalid-parameter");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_bad_deploy_rewind_takes_up_what_that_version_killed_and_resumes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mended, handler) = handler().await;
+    let yaml = format!(
+        "topics: {{ orders: {{ partitions: 2 }} }}
+subscriptions:
+  s: {{ topic: orders, handler: {{ http: {{ url: \"{}\" }}, version: v2 }}, dead_letter_budget: {{ run: 10 }} }}
+",
+        handler.url
+    );
+    let node = start(folder.path(), &yaml).await;
+    for n in 0..DEAD {
+        let event = json!({ "specversion": "1.0", "id": format!("x{n}"), "source": "/s", "type": "T" });
+        node.publish("orders", event).await;
+    }
+    until("it pauses", || async { (node.get("/v1/subscriptions/s").await["state"] == "paused").then_some(()) }).await;
+    let rewind = |body: Value| node.client.json("POST", "/v1/subscriptions/s/rewind", Some(body));
+    assert_eq!(rewind(json!({ "handler_version": "v9" })).await.unwrap_err().code, "unknown-event");
+    assert_eq!(rewind(json!({ "pace": 1 })).await.unwrap_err().code, "invalid-parameter");
+    mended.store(true, Ordering::SeqCst);
+    let started = rewind(json!({ "canary": 1 })).await.unwrap();
+    assert_eq!((&started["handler_version"], &started["filter"]), (&json!("v2"), &json!("version=v2")), "{started}");
+    until("all is done", || async { (node.audited("s").await["completed"] == DEAD).then_some(()) }).await;
+    assert_eq!(node.get("/v1/audit").await["ok"], true);
+    assert_eq!(node.get("/v1/subscriptions/s").await["state"], "running");
+}

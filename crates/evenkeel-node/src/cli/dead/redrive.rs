@@ -79,6 +79,29 @@ pub(super) struct Start {
 }
 
 #[derive(Debug, clap::Args)]
+pub(super) struct Rewind {
+    /// The subscription
+    subscription: String,
+    /// The version that failed; that of the newest open letter without it
+    #[arg(long, value_name = "VERSION")]
+    handler_version: Option<String>,
+    /// Only say what would be done
+    #[arg(long)]
+    dry_run: bool,
+    /// Why, for the record
+    #[arg(long, default_value = "")]
+    because: String,
+    /// So many events go first; the others follow when these do not fail
+    #[arg(long, default_value_t = 10)]
+    canary: u32,
+    /// At most so fast, such as 50/s
+    #[arg(long)]
+    rate: Option<String>,
+    #[command(flatten)]
+    node: Where,
+}
+
+#[derive(Debug, clap::Args)]
 pub(super) struct Drop {
     /// The subscription
     subscription: String,
@@ -142,6 +165,18 @@ pub(super) async fn begin(start: Start) -> Result<(), Error> {
     });
     let answer = start.node.post(&path(&start.subscription, ""), Some(body)).await?;
     print(start.node.output, &answer, if start.dry_run { planned } else { told });
+    Ok(())
+}
+
+/// Rewinds.
+pub(super) async fn rewind(rewind: Rewind) -> Result<(), Error> {
+    let body = json!({
+        "handler_version": rewind.handler_version, "dry_run": rewind.dry_run, "reason": rewind.because,
+        "canary": rewind.canary, "rate": rewind.rate,
+    });
+    let path = format!("/v1/subscriptions/{}/rewind", escaped(&rewind.subscription));
+    let answer = rewind.node.post(&path, Some(body)).await?;
+    print(rewind.node.output, &answer, if rewind.dry_run { planned } else { told });
     Ok(())
 }
 
