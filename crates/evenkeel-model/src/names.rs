@@ -42,6 +42,8 @@ pub const WEBHOOK_ID: &str = "webhook-id";
 pub const WEBHOOK_TIMESTAMP: &str = "webhook-timestamp";
 /// `v1,` and the base64 of the HMAC-SHA256; several, behind spaces, while a secret is rotated.
 pub const WEBHOOK_SIGNATURE: &str = "webhook-signature";
+/// Where a handler that answers 202 says later what came of it.
+pub const CALLBACK: &str = "evenkeel-callback";
 /// The subscription that calls.
 pub const SUBSCRIPTION: &str = "evenkeel-subscription";
 /// What a handler says beyond its status.

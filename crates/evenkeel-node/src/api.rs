@@ -16,6 +16,7 @@ mod dead;
 mod redrives;
 mod why;
 mod parked;
+mod callbacks;
 pub(crate) mod audit;
 mod slos;
 mod alerts;
@@ -72,6 +73,7 @@ pub(crate) fn routes(node: Arc<Wired>) -> Router {
         .route("/v1/subscriptions/{name}/parked/skip", post(parked::skip))
         .route("/v1/subscriptions/{name}/why", get(why::one))
         .route("/v1/why", get(why::all))
+        .route("/v1/callbacks/{token}", post(callbacks::answer))
         .route("/v1/audit", get(audit::show))
         .route("/v1/slos", get(slos::list))
         .route("/v1/alerts", get(alerts::list))

@@ -20,7 +20,7 @@ use evenkeel_model::names;
 
 use crate::config::plan::SubscriptionPlan;
 use crate::error::{Error, codes};
-use crate::wiring::{Prepared, Wire, Wired, prepare};
+use crate::wiring::{Calling, Prepared, Wire, Wired, prepare};
 
 pub(crate) use apply::{How, apply};
 pub(crate) use difference::{Change, Kind, What};
@@ -44,7 +44,8 @@ async fn begin(node: &Wired, plan: SubscriptionPlan) -> Result<(), Error> {
 
 /// A subscription that could start: where it begins is durable.
 async fn ready(node: &Wired, plan: SubscriptionPlan) -> Result<Prepared, Error> {
-    prepare(plan, &node.log, &node.clock, Arc::new(node.plan().reach.clone()), node.sabotage).await
+    let calling = Calling { reach: Arc::new(node.plan().reach.clone()), callbacks: node.callbacks.clone() };
+    prepare(plan, &node.log, &node.clock, &calling, node.sabotage).await
 }
 
 /// Drains the one that runs, and starts the other in its place; when that fails, the first goes on.

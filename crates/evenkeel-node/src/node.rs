@@ -15,6 +15,7 @@ use std::time::Duration;
 use evenkeel::runtime::{self, RetentionTask};
 use evenkeel_log::{Disk, Log, OpenError, Options, RealDisk};
 use evenkeel_model::{Clock, SystemClock};
+use evenkeel_transport::Callbacks;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -22,7 +23,7 @@ use tokio::task::JoinHandle;
 use crate::config::Plan;
 use crate::error::{Error, codes};
 use crate::sabotage::Sabotage;
-use crate::wiring::{self, Wired};
+use crate::wiring::{self, Calling, Wired};
 use crate::{api, changing, doctor, responding, watching};
 
 /// How long a drain waits for what is at the handlers.
@@ -79,8 +80,10 @@ impl Node {
         })?;
         let http = listener.local_addr().map_err(|e| wiring::failed(&e))?;
         let is_damaged = !log.damage().is_empty();
+        let own_url = plan.callback.clone().unwrap_or_else(|| format!("http://{http}"));
+        let calling = Calling { reach: Arc::new(plan.reach.clone()), callbacks: Arc::new(Callbacks::new(own_url)) };
         let base = match is_damaged {
-            false => wiring::base(&plan, log, &clock, sabotage).await?,
+            false => wiring::base(&plan, log, &clock, &calling, sabotage).await?,
             true => wiring::reading_only(&plan, log, &clock),
         };
         let (stop, stopping) = watch::channel(false);
@@ -121,6 +124,7 @@ impl Node {
             sabotage,
             http,
             proofs: api::Proofs::default(),
+            callbacks: calling.callbacks,
             changing: tokio::sync::Mutex::default(),
         });
         let serving = tokio::spawn(serving::serve(listener, api::routes(wired.clone()), headers_bytes_max, stopping));

@@ -17,10 +17,10 @@ use evenkeel_delivery::{Command, View};
 use evenkeel_log::Log;
 use evenkeel_model::{Clock, Timestamp, names};
 use evenkeel_transport::audit::{Audit, Audited, audit};
-use evenkeel_transport::{HttpHandler, Ingress};
+use evenkeel_transport::{Callbacks, HttpHandler, Ingress};
 
 pub(crate) use registry::{Registered, around, written_by as registered};
-pub(crate) use subscribing::{Prepared, prepare, with_own};
+pub(crate) use subscribing::{Calling, Prepared, prepare, with_own};
 pub(crate) use topics::all as all_topics;
 pub(crate) use topics::{auto_create, begin_at, create, delete, owed_by_nobody, reshape};
 pub(crate) use wires::Wires;
@@ -47,6 +47,8 @@ pub(crate) struct Wired {
     pub(crate) sabotage: Option<Sabotage>,
     pub(crate) http: SocketAddr,
     pub(crate) proofs: Proofs,
+    /// Where later answers of handlers come in.
+    pub(crate) callbacks: Arc<Callbacks>,
     /// Held by whoever changes what runs: changes come one at a time.
     pub(crate) changing: tokio::sync::Mutex<()>,
 }
@@ -78,6 +80,7 @@ pub(crate) async fn base(
     plan: &Plan,
     log: Log,
     clock: &Arc<dyn Clock>,
+    calling: &Calling,
     sabotage: Option<Sabotage>,
 ) -> Result<Base, Error> {
     let declared = subscribing::with_own(plan);
@@ -87,10 +90,9 @@ pub(crate) async fn base(
         let (log, clock, window) = (log.clone(), clock.clone(), plan.publish_dedup);
         blocking(move || Ingress::open(log, clock, window)).await?.map_err(|e| failed(&e))?
     };
-    let reach = Arc::new(plan.reach.clone());
     let mut ready = Vec::with_capacity(declared.len() + made.len());
     for plan in declared.into_iter().chain(made) {
-        ready.push(subscribing::prepare(plan, &log, clock, reach.clone(), sabotage).await?);
+        ready.push(subscribing::prepare(plan, &log, clock, calling, sabotage).await?);
     }
     let wires = Wires::new(ready.into_iter().map(|prepared| prepared.start(clock)).collect());
     Ok(Base { log, ingress, wires })

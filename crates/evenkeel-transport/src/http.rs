@@ -19,7 +19,11 @@ mod health;
 mod request;
 mod batch;
 mod sign;
+mod tls;
+mod handshake;
 mod exchange;
+mod callbacks;
+mod pending;
 mod answer;
 mod retry_after;
 mod status;
@@ -32,26 +36,31 @@ use bytes::Bytes;
 use evenkeel_delivery::ports::{Answer, Batching, BoxFuture, Call, Handler, PortError};
 use evenkeel_model::Clock;
 use http_body_util::Full;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 pub use batch::Batch;
+pub use callbacks::Callbacks;
 pub use endpoints::{Ejection, EndpointView};
+pub use handshake::Handshake;
 pub use health::Health;
 pub use reach::{Reach, literal};
 pub use request::Format;
 pub use sign::Signing;
 pub use status::Accepted;
+pub use tls::{Roots, Version};
 
 use batch::Suspects;
 use endpoints::Endpoints;
+use handshake::Grants;
 use resolve::Resolver;
 
 /// How a handler behind one URL or several is called.
 #[derive(Clone, Debug)]
 pub struct HttpSettings {
-    /// Where to POST: `http://host:port/path`; several are endpoints of the same handler.
+    /// Where to POST: `http://host:port/path` or `https://…`; several are endpoints of the same handler.
     pub urls: Vec<String>,
     /// The subscription's name, told in the header `evenkeel-subscription`.
     pub subscription: Arc<str>,
@@ -78,6 +87,14 @@ pub struct HttpSettings {
     pub ejection: Ejection,
     /// How endpoints are asked whether they are well; not at all by default.
     pub health: Option<Health>,
+    /// Which certificates are trusted.
+    pub roots: Roots,
+    /// Which HTTP is spoken.
+    pub version: Version,
+    /// Where callbacks come in, for a 202 that is pending.
+    pub callbacks: Option<Arc<Callbacks>>,
+    /// How endpoints are asked before they are sent events; not at all by default.
+    pub handshake: Option<Handshake>,
 }
 
 impl HttpSettings {
@@ -96,21 +113,29 @@ impl HttpSettings {
             signing: Signing::default(),
             ejection: Ejection::default(),
             health: None,
+            roots: Roots::System,
+            version: Version::Auto,
+            callbacks: None,
+            handshake: None,
         }
     }
 }
 
-/// Hands events to a service over HTTP/1.1, as CloudEvents.
+/// Hands events to a service over HTTP, as CloudEvents.
 pub struct HttpHandler {
     outlet: Arc<Outlet>,
 }
+
+/// A connection of HTTP/2 that does not answer a ping is given up, so that no call waits on a dead one.
+const PING_EVERY: Duration = Duration::from_secs(10);
 
 /// What every call of one handler shares.
 struct Outlet {
     settings: HttpSettings,
     endpoints: Mutex<Endpoints>,
     suspects: Suspects,
-    client: Client<HttpConnector<Resolver>, Full<Bytes>>,
+    grants: Grants,
+    client: Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -129,16 +154,11 @@ impl HttpHandler {
         if targets.is_empty() {
             return Err(PortError("the handler has no url".to_owned()));
         }
-        let mut connector = HttpConnector::new_with_resolver(Resolver { reach: settings.reach.clone() });
-        connector.set_nodelay(true);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(settings.idle)
-            .pool_timer(TokioTimer::new())
-            .build(connector);
+        let client = client(&settings).map_err(PortError)?;
+        let grants = Grants::new(targets.len());
         let endpoints = Mutex::new(Endpoints::new(targets, settings.ejection));
-        Ok(HttpHandler {
-            outlet: Arc::new(Outlet { settings, endpoints, suspects: Suspects::default(), client, clock }),
-        })
+        let outlet = Outlet { settings, endpoints, suspects: Suspects::default(), grants, client, clock };
+        Ok(HttpHandler { outlet: Arc::new(outlet) })
     }
 
     /// Asks the endpoints whether they are well, until this handler is gone; to be spawned beside
@@ -154,13 +174,40 @@ impl HttpHandler {
     }
 }
 
+/// Connections to whoever may be called, by TLS where the URL says so.
+fn client(settings: &HttpSettings) -> Result<Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>, String> {
+    let mut connector = HttpConnector::new_with_resolver(Resolver { reach: settings.reach.clone() });
+    connector.set_nodelay(true);
+    connector.enforce_http(false);
+    let is_secure = settings.urls.iter().any(|url| url.starts_with("https:"));
+    let builder =
+        HttpsConnectorBuilder::new().with_tls_config(tls::config(&settings.roots, is_secure)?).https_or_http();
+    let connector = match settings.version {
+        Version::Auto => builder.enable_all_versions().wrap_connector(connector),
+        Version::Http1 => builder.enable_http1().wrap_connector(connector),
+        Version::Http2 => builder.enable_http2().wrap_connector(connector),
+    };
+    Ok(Client::builder(TokioExecutor::new())
+        .pool_idle_timeout(settings.idle)
+        .pool_timer(TokioTimer::new())
+        .timer(TokioTimer::new())
+        .http2_only(settings.version == Version::Http2)
+        .http2_adaptive_window(true)
+        .http2_keep_alive_interval(PING_EVERY)
+        .build(connector))
+}
+
 impl Handler for HttpHandler {
     fn handle(&self, call: Call) -> BoxFuture<'static, Answer> {
         let outlet = self.outlet.clone();
         Box::pin(async move {
-            match outlet.settings.batch {
-                None => exchange::run(&outlet, &call).await,
-                Some(batch) => batch::run(&outlet, batch, vec![call]).await.pop().unwrap_or_else(batch::broke),
+            let settings = &outlet.settings;
+            match (settings.batch, settings.accepted, &settings.callbacks) {
+                (None, Accepted::Pending { within }, Some(callbacks)) => {
+                    pending::run(&outlet, &call, callbacks, within).await
+                }
+                (None, ..) => exchange::run(&outlet, &call).await,
+                (Some(batch), ..) => batch::run(&outlet, batch, vec![call]).await.pop().unwrap_or_else(batch::broke),
             }
         })
     }

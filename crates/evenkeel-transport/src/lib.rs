@@ -23,7 +23,7 @@ mod bench;
 use evenkeel_delivery::Mark;
 use evenkeel_model::EventId;
 
-pub use http::{Accepted, Batch, HttpHandler, HttpSettings, Reach};
+pub use http::{Accepted, Batch, Callbacks, HttpHandler, HttpSettings, Reach};
 pub use ingress::{Ingress, PublishError, Published};
 pub use journal::{EmbeddedJournal, JOURNAL_PARTITIONS, JournalSettings};
 pub use source::{EmbeddedSource, From, SourceSettings};

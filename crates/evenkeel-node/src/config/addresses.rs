@@ -40,7 +40,17 @@ fn not_loopback(key: &str, text: &str) -> Error {
     .hint("listen on 127.0.0.1 or [::1], and put an authenticating proxy in front")
 }
 
-/// A URL that is called with events or alerts: plain HTTP, no credentials, within reach. A name is
+/// A URL that a playbook calls: as [`callee`], without TLS, which its steps do not speak yet.
+pub(crate) fn plain_callee(key: &str, text: &str, reach: &Reach) -> Result<String, Error> {
+    let url = callee(key, text, reach)?;
+    if url.starts_with("https:") {
+        let why = format!("`{key}`: `{url}` asks for TLS, which steps of playbooks do not speak yet");
+        return Err(Error::new(codes::CONFIG_URL, why).hint("call a local proxy by http://"));
+    }
+    Ok(url)
+}
+
+/// A URL that is called with events or alerts: HTTP or HTTPS, no credentials, within reach. A name is
 /// judged by what it resolves to, when it is called.
 pub(crate) fn callee(key: &str, text: &str, reach: &Reach) -> Result<String, Error> {
     let wrong = |why: &str| {
@@ -49,8 +59,7 @@ pub(crate) fn callee(key: &str, text: &str, reach: &Reach) -> Result<String, Err
     };
     let uri: http::Uri = text.parse().map_err(|_| wrong("is not a URL"))?;
     match uri.scheme_str() {
-        Some("http") => {}
-        Some("https") => return Err(wrong("asks for TLS, which this version does not speak")),
+        Some("http" | "https") => {}
         Some(_) => return Err(wrong("is not an http URL")),
         None => return Err(wrong("has no scheme")),
     }
@@ -100,12 +109,13 @@ mod tests {
     fn a_handler_url_is_plain_http_without_credentials_and_no_metadata_service() {
         let all = Reach::default();
         assert!(callee("u", "http://payments.internal:9002/events", &all).is_ok());
+        assert!(callee("u", "https://payments.internal/events", &all).is_ok());
+        assert!(super::plain_callee("u", "https://a/", &all).unwrap_err().message.contains("TLS"));
         let ours = Reach::new(&["10.0.0.0/8".to_owned()]).unwrap();
         assert!(callee("u", "http://10.1.2.3/", &ours).is_ok());
         let error = callee("u", "http://11.1.2.3/", &ours).unwrap_err();
         assert!(error.message.contains("handlers.allow"), "{}", error.message);
         for text in [
-            "https://a/",
             "ftp://a/",
             "a:80/x",
             "/events",

@@ -32,7 +32,7 @@ pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Plan, Error> {
             Ok((Arc::from(n), breaker(&at, d.unwrap_or_default().breaker.unwrap_or_default())?))
         })
         .collect::<Result<Vec<(Arc<str>, BreakerPolicy)>, Error>>()?;
-    let allow = raw.handlers.unwrap_or_default().allow;
+    let raw::Handlers { allow, callback } = raw.handlers.unwrap_or_default();
     let reach = Reach::new(&allow).map_err(|why| value("handlers.allow", why))?;
     let mut plan = Plan {
         data: folder.join(raw.data.as_deref().unwrap_or("evenkeel-data")),
@@ -50,6 +50,7 @@ pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Plan, Error> {
         webhooks: webhooks(raw.alerts.unwrap_or_default(), &reach)?,
         playbooks_from: None,
         playbooks: Vec::new(),
+        callback: callback.map(|url| own_url("handlers.callback", &url)).transpose()?,
         reach,
         allow,
     };
@@ -67,6 +68,16 @@ pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Plan, Error> {
         None => {}
     }
     Ok(plan)
+}
+
+/// A URL without a path: others put theirs behind it.
+fn own_url(key: &str, text: &str) -> Result<String, Error> {
+    let url = addresses::callee(key, text, &Reach::default())?;
+    let url = url.trim_end_matches('/');
+    if url.matches('/').count() > 2 || url.contains('?') {
+        return Err(value(key, format!("`{text}` has a path")).hint("write it like `http://10.0.0.5:8080`"));
+    }
+    Ok(url.to_owned())
 }
 
 fn logging(raw: raw::Logging) -> Result<Logging, Error> {

@@ -62,7 +62,7 @@ pub(crate) fn config(plan: &Plan) -> raw::Config {
             None if plan.playbooks.is_empty() => None,
             None => Some(raw::Playbooks::Inline(plan.playbooks.iter().map(|p| p.written.clone()).collect())),
         },
-        handlers: Some(raw::Handlers { allow: plan.allow.clone() }),
+        handlers: Some(raw::Handlers { allow: plan.allow.clone(), callback: plan.callback.clone() }),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The plan in words: what each subscription will do, and what is not so yet.
 
 pub(super) mod topic;
+mod push;
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -8,7 +9,6 @@ use std::time::Duration;
 use evenkeel_delivery::{Effects, Exhausted, Order, RetrySchedule};
 
 use super::plan::{Plan, SubscriptionPlan};
-use super::push;
 use super::units::show_duration;
 
 /// What the plan means, in lines of plain English.
@@ -93,7 +93,7 @@ pub(crate) fn subscribed(plan: &SubscriptionPlan) -> String {
         ),
         "While the handler cannot be reached, or its breaker is open, events wait and lose no attempts.".to_owned(),
     ];
-    lines.extend(push::explained(&plan.push, policy));
+    lines.extend(push::sentences(&plan.push, policy));
     for (name, breaker) in &policy.depends_on {
         lines.push(format!(
             "It stops calling while `{name}` is down: after {} failures in a row, or {:.0} % of at least {} calls in {}; it then probes every {}.",

@@ -56,6 +56,8 @@ pub struct Plan {
     pub reach: Reach,
     /// `handlers.allow`, as it was written.
     pub allow: Vec<String>,
+    /// The node's own URL, as handlers reach it; `None`: the address that HTTP is served on.
+    pub callback: Option<String>,
 }
 
 /// Logging.

@@ -173,7 +173,11 @@ fn action(at: &str, raw: raw::Action, plan: &Plan) -> Result<StepAction, Error> 
                 serde_json::Value::String(text) => text,
                 other => other.to_string(),
             });
-            Ok(StepAction::Call { method, url: addresses::callee(&format!("{at}.call.url"), &url, &plan.reach)?, body })
+            Ok(StepAction::Call {
+                method,
+                url: addresses::plain_callee(&format!("{at}.call.url"), &url, &plan.reach)?,
+                body,
+            })
         }
         raw::Action::Pause(name) => {
             Ok(StepAction::Pause { subscription: subscription(&format!("{at}.pause"), &name, plan)? })

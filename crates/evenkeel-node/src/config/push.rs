@@ -5,8 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use evenkeel_delivery::{Order, Policy};
-use evenkeel_transport::http::{Batch, Ejection, Format, Health, Signing};
+use evenkeel_transport::http::{Accepted, Batch, Ejection, Format, Handshake, Health, Roots, Signing, Version};
 
 use super::checked::{choice, duration, or, parse, positive, value};
 use super::plan::Plan;
@@ -14,6 +13,9 @@ use super::raw::push as raw;
 use super::units::{show_duration, show_size};
 use super::{addresses, units};
 use crate::error::Error;
+
+/// Of an answer so much is read, unless told otherwise.
+const ANSWER_BYTES_MAX: usize = 1 << 20;
 
 /// How a handler is called.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +32,25 @@ pub struct Push {
     pub ejection: Ejection,
     /// How endpoints are asked whether they are well.
     pub health: Option<Health>,
+    /// What a 202 means.
+    pub accepted: Accepted,
+    /// Which HTTP is spoken.
+    pub version: Version,
+    /// The root certificates that TLS trusts; `None`: the system's.
+    pub roots: Option<FileAt>,
+    /// How endpoints are asked before they are sent events.
+    pub handshake: Option<Handshake>,
+    /// The largest answer that is read, in bytes.
+    pub answer_bytes_max: usize,
+}
+
+/// A file that the configuration names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileAt {
+    /// As it was written.
+    pub written: String,
+    /// Where it is.
+    pub path: PathBuf,
 }
 
 /// Where a secret stands.
@@ -38,12 +59,7 @@ pub enum SecretFrom {
     /// In this variable of the environment.
     Env(String),
     /// In this file.
-    File {
-        /// As it was written.
-        written: String,
-        /// Where it is.
-        path: PathBuf,
-    },
+    File(FileAt),
 }
 
 impl Push {
@@ -56,6 +72,11 @@ impl Push {
             secrets: Vec::new(),
             ejection: Ejection::default(),
             health: None,
+            accepted: Accepted::Ack,
+            version: Version::Auto,
+            roots: None,
+            handshake: None,
+            answer_bytes_max: ANSWER_BYTES_MAX,
         }
     }
 
@@ -74,11 +95,19 @@ impl Push {
                     value(&key, format!("the environment has no variable `{name}`"))
                         .hint(format!("set it: {name}=whsec_$(openssl rand -base64 32)"))
                 })?,
-                SecretFrom::File { path, .. } => std::fs::read_to_string(path)
+                SecretFrom::File(FileAt { path, .. }) => std::fs::read_to_string(path)
                     .map_err(|e| value(&key, format!("cannot read `{}`: {e}", path.display())))?,
             });
         }
         Signing::new(&secrets).map_err(|why| value(&format!("subscriptions.{subscription}.handler.http.sign"), why))
+    }
+
+    /// Whom TLS trusts, read now.
+    pub fn trusted(&self, subscription: &str) -> Result<Roots, Error> {
+        let Some(FileAt { path, .. }) = &self.roots else { return Ok(Roots::System) };
+        let key = format!("subscriptions.{subscription}.handler.http.tls.roots");
+        let pem = std::fs::read(path).map_err(|e| value(&key, format!("cannot read `{}`: {e}", path.display())))?;
+        Roots::only(&pem).map_err(|why| value(&key, format!("`{}`: {why}", path.display())))
     }
 }
 
@@ -95,6 +124,7 @@ pub(super) fn read(at: &str, raw: raw::HttpHandler, plan: &Plan, folder: &Path) 
             return Err(value(&key("urls"), "stands beside `url`; write all endpoints there, or one as `url`"));
         }
     };
+    let batched = raw.batch.is_some();
     let urls = written
         .into_iter()
         .map(|(key, url)| addresses::callee(&key, &url, &plan.reach))
@@ -113,6 +143,16 @@ pub(super) fn read(at: &str, raw: raw::HttpHandler, plan: &Plan, folder: &Path) 
         secrets: secrets(&key("sign"), raw.sign, folder)?,
         ejection: ejection(&key("ejection"), &raw.ejection.unwrap_or_default())?,
         health: raw.health.map(|raw| health(&key("health"), &raw)).transpose()?,
+        accepted: accepted(at, &raw.accepted, &raw.pending, batched)?,
+        version: match or(&raw.version, "auto") {
+            "auto" => Version::Auto,
+            "1" => Version::Http1,
+            "2" => Version::Http2,
+            other => return Err(choice(&key("version"), other, &["auto", "1", "2"])),
+        },
+        roots: raw.tls.and_then(|tls| tls.roots).map(|written| file_at(written, folder)),
+        handshake: raw.handshake.map(|raw| handshake(&key("handshake"), raw)).transpose()?,
+        answer_bytes_max: answer(&key("answer"), &raw.answer)?,
     })
 }
 
@@ -137,7 +177,7 @@ fn batch(at: &str, raw: &raw::Batch) -> Result<Batch, Error> {
 fn secrets(at: &str, raw: Vec<raw::Secret>, folder: &Path) -> Result<Vec<SecretFrom>, Error> {
     let one = |(i, secret): (usize, raw::Secret)| match (secret.env, secret.file) {
         (Some(name), None) => Ok(SecretFrom::Env(name)),
-        (None, Some(written)) => Ok(SecretFrom::File { path: folder.join(&written), written }),
+        (None, Some(written)) => Ok(SecretFrom::File(file_at(written, folder))),
         _ => Err(value(&format!("{at}[{i}]"), "names no place, or two")
             .hint("write `{ env: PAYMENT_SECRET }` or `{ file: ./payment.secret }`")),
     };
@@ -159,6 +199,48 @@ fn ejection(at: &str, raw: &raw::Ejection) -> Result<Ejection, Error> {
     })
 }
 
+fn accepted(at: &str, text: &Option<String>, pending: &Option<String>, batched: bool) -> Result<Accepted, Error> {
+    let key = format!("{at}.pending");
+    match (or(text, "ack"), pending) {
+        ("pending", _) if batched => Err(value(
+            &format!("{at}.accepted"),
+            "`pending` and `batch` do not go together: a callback speaks for one event",
+        )),
+        ("pending", pending) => {
+            let within = positive(&key, duration(&key, pending, Duration::from_secs(3600))?)?;
+            Ok(Accepted::Pending { within })
+        }
+        (_, Some(_)) => Err(value(&key, "means something with `accepted: pending` only")),
+        ("ack", None) => Ok(Accepted::Ack),
+        ("fail", None) => Ok(Accepted::Failed),
+        (other, None) => Err(choice(&format!("{at}.accepted"), other, &["ack", "fail", "pending"])),
+    }
+}
+
+fn handshake(at: &str, raw: raw::Handshake) -> Result<Handshake, Error> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+    let origin = raw.origin.filter(|name| !name.is_empty() && name.chars().all(legal));
+    let origin = origin.ok_or_else(|| {
+        value(&format!("{at}.origin"), "is no name of a host").hint("write who sends, like `events.shop.example`")
+    })?;
+    if raw.rate == Some(0) {
+        return Err(value(&format!("{at}.rate"), "must be 1 or more: requests a minute"));
+    }
+    Ok(Handshake { origin, rate: raw.rate })
+}
+
+fn answer(at: &str, text: &Option<String>) -> Result<usize, Error> {
+    let bytes = text.as_ref().map_or(Ok(ANSWER_BYTES_MAX as u64), |t| parse(at, t, units::size))?;
+    match usize::try_from(bytes) {
+        Ok(bytes @ 1024..=0x400_0000) => Ok(bytes),
+        _ => Err(value(at, format!("{} is not between 1KiB and 64MiB", show_size(bytes)))),
+    }
+}
+
+fn file_at(written: String, folder: &Path) -> FileAt {
+    FileAt { path: folder.join(&written), written }
+}
+
 fn health(at: &str, raw: &raw::Health) -> Result<Health, Error> {
     let key = |name: &str| format!("{at}.{name}");
     let path = raw.path.as_deref().filter(|path| path.starts_with('/')).and_then(|path| path.parse().ok());
@@ -175,7 +257,7 @@ pub(super) fn written(push: &Push, timeout: Duration) -> raw::HttpHandler {
     let one = push.urls.len() == 1;
     let secret = |from: &SecretFrom| match from {
         SecretFrom::Env(name) => raw::Secret { env: Some(name.clone()), file: None },
-        SecretFrom::File { written, .. } => raw::Secret { env: None, file: Some(written.clone()) },
+        SecretFrom::File(FileAt { written, .. }) => raw::Secret { env: None, file: Some(written.clone()) },
     };
     raw::HttpHandler {
         url: push.urls.first().filter(|_| one).cloned(),
@@ -205,71 +287,31 @@ pub(super) fn written(push: &Push, timeout: Duration) -> raw::HttpHandler {
             every: Some(show_duration(health.every)),
             timeout: Some(show_duration(health.timeout)),
         }),
-    }
-}
-
-/// What is out of the ordinary, a sentence each.
-pub(super) fn explained(push: &Push, policy: &Policy) -> Vec<String> {
-    let mut lines = Vec::new();
-    if push.urls.len() > 1 {
-        let Ejection { failures, open, open_max, slow_start } = push.ejection;
-        lines.push(format!(
-            "Its {} endpoints are called in turn, the least busy first. One that fails {failures} times in a row is left out for {}, twice as long each time up to {}, and gets its share back within {}; when all are out, all are called. A call that finds no connection goes to the next.",
-            push.urls.len(),
-            show_duration(open),
-            show_duration(open_max),
-            show_duration(slow_start),
-        ));
-    }
-    lines.extend(push.health.as_ref().map(|health| {
-        format!(
-            "Each endpoint is asked at `{}` every {}; after two answers that are no 2xx within {} it is left out until one is.",
-            health.path,
-            show_duration(health.every),
-            show_duration(health.timeout),
-        )
-    }));
-    lines.extend(push.batch.map(|batch| batched(batch, policy)));
-    if !push.secrets.is_empty() {
-        let place = |from: &SecretFrom| match from {
-            SecretFrom::Env(name) => format!("the variable `{name}`"),
-            SecretFrom::File { written, .. } => format!("the file `{written}`"),
-        };
-        let places = push.secrets.iter().map(place).collect::<Vec<_>>().join(" and ");
-        let covers = match (push.format, push.batch) {
-            (Format::Binary, None) => {
-                "the data, but not the attributes, which are headers; `format: structured` covers both"
+        accepted: Some(
+            match push.accepted {
+                Accepted::Ack => "ack",
+                Accepted::Failed => "fail",
+                Accepted::Pending { .. } => "pending",
             }
-            _ => "the whole event",
-        };
-        lines.push(format!(
-            "Each request is signed with the secret of {places} (Standard Webhooks); the signature covers {covers}."
-        ));
+            .to_owned(),
+        ),
+        pending: match push.accepted {
+            Accepted::Pending { within } => Some(show_duration(within)),
+            _ => None,
+        },
+        version: Some(
+            match push.version {
+                Version::Auto => "auto",
+                Version::Http1 => "1",
+                Version::Http2 => "2",
+            }
+            .to_owned(),
+        ),
+        tls: push.roots.as_ref().map(|file| raw::Tls { roots: Some(file.written.clone()) }),
+        handshake: push
+            .handshake
+            .as_ref()
+            .map(|asked| raw::Handshake { origin: Some(asked.origin.clone()), rate: asked.rate }),
+        answer: Some(show_size(push.answer_bytes_max as u64)),
     }
-    lines
-}
-
-fn batched(batch: Batch, policy: &Policy) -> String {
-    let waits = match batch.linger {
-        Duration::ZERO => "none waits for others".to_owned(),
-        linger => format!("none waits longer than {} for others", show_duration(linger)),
-    };
-    let most = policy.concurrency.max;
-    let full = most / u32::try_from(batch.max).unwrap_or(u32::MAX);
-    let at_once = match full {
-        0 => format!("`concurrency.max: {most}` counts events, so a request never holds more than {most}"),
-        n => format!("`concurrency.max: {most}` counts events, so at most {n} full requests are under way"),
-    };
-    let lanes = match policy.order {
-        Order::Key => " Events of one key never go together.",
-        Order::Partition => {
-            " Events of one partition never go together, so a request holds one event a partition at most."
-        }
-        Order::None => "",
-    };
-    format!(
-        "Up to {} events ({} of data) go in one request, and {waits}; {at_once}.{lanes} When a request fails as a whole, its events go again one by one, and only that counts.",
-        batch.max,
-        show_size(batch.bytes_max as u64),
-    )
 }

@@ -50,6 +50,9 @@ pub struct Config {
 pub struct Handlers {
     /// Which addresses may be called: ranges like `10.0.0.0/8`, hosts like `*.internal`.
     pub allow: Vec<String>,
+    /// The node's own URL, as handlers reach it with callbacks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub callback: Option<String>,
 }
 
 /// An address.

@@ -89,7 +89,7 @@ fn a_wrong_value_is_refused_with_its_path() {
         ("factor: 4", "factor: 0.5", "subscriptions.payment.retry.factor"),
         ("attempts: 8", "attempts: many", "subscriptions.payment.retry.attempts"),
         ("127.0.0.1:0 ", "0.0.0.0:80 ", "http.listen"),
-        ("http://127.0.0.1:9002", "https://127.0.0.1:9002", "subscriptions.payment.handler.http.url"),
+        ("http://127.0.0.1:9002", "ftp://127.0.0.1:9002", "subscriptions.payment.handler.http.url"),
         ("topic: orders", "topic: ordres", "subscriptions.payment.topic"),
         ("[ payment-provider ]", "[ payment-provder ]", "subscriptions.payment.depends_on"),
         ("topic: payment.dead", "topic: compensation.dead", "subscriptions.compensation.topic"),
@@ -154,6 +154,11 @@ subscriptions:
         sign: [ { env: EVENKEEL_TEST_NO_SUCH_VARIABLE }, { file: ./old.secret } ]
         ejection: { failures: 3, open: 5s, max: 1m, slow_start: 10s }
         health: { path: /healthz, every: 5s }
+        accepted: fail
+        version: "2"
+        tls: { roots: ./ca.pem }
+        handshake: { origin: events.shop.example, rate: 600 }
+        answer: 4MiB
     concurrency: { min: 1, max: 200 }
 "#;
 
@@ -170,11 +175,19 @@ fn how_a_handler_is_called_is_read_written_back_and_said_in_words() {
         "`concurrency.max: 200` counts events, so at most 4 full requests are under way",
         "the secret of the variable `EVENKEEL_TEST_NO_SUCH_VARIABLE` and the file `./old.secret`",
         "the signature covers the whole event",
+        "asked first whether it takes events of `events.shop.example`",
+        "TLS trusts the certificates in `./ca.pem`, and no others",
     ] {
         assert!(said.contains(words), "{words} in {said}");
     }
     let refused = plan.subscriptions[0].push.signing("payment").unwrap_err();
     assert!(refused.message.contains("subscriptions.payment.handler.http.sign[0]"), "{refused}");
+    let refused = plan.subscriptions[0].push.trusted("payment").unwrap_err();
+    assert!(refused.message.contains("subscriptions.payment.handler.http.tls.roots"), "{refused}");
+    let pending = PUSHED.replace("accepted: fail", "accepted: pending").replace("batch: {", "# {");
+    let plan = read(&pending).unwrap();
+    assert_eq!(effective(&read(&effective(&plan)).unwrap()), effective(&plan));
+    assert!(explain(&plan).contains("it is waited 1h for a callback"));
 }
 
 #[test]
@@ -193,6 +206,13 @@ fn settings_of_a_handler_that_mean_nothing_are_refused_with_their_path() {
         ("failures: 3", "failures: 0", "handler.http.ejection.failures"),
         ("path: /healthz", "path: healthz", "handler.http.health.path"),
         ("every: 5s", "every: 0s", "handler.http.health.every"),
+        ("accepted: fail", "accepted: pending", "handler.http.accepted"),
+        ("accepted: fail", "accepted: maybe", "handler.http.accepted"),
+        ("accepted: fail", "pending: 5m", "handler.http.pending"),
+        ("version: \"2\"", "version: \"3\"", "handler.http.version"),
+        ("origin: events.shop.example", "origin: \"http://a\"", "handler.http.handshake.origin"),
+        ("rate: 600", "rate: 0", "handler.http.handshake.rate"),
+        ("answer: 4MiB", "answer: 4GiB", "handler.http.answer"),
     ] {
         let error = read(&PUSHED.replacen(from, to, 1)).unwrap_err();
         assert!(error.message.contains(path), "{to}: {error}");

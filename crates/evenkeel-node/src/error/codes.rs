@@ -41,6 +41,8 @@ pub const UNKNOWN_REDRIVE: &str = "unknown-redrive";
 pub const REDRIVE_UNDER_WAY: &str = "redrive-under-way";
 /// The redrive is over.
 pub const REDRIVE_OVER: &str = "redrive-over";
+/// Nobody waits for that callback.
+pub const UNKNOWN_CALLBACK: &str = "unknown-callback";
 /// There is no such path or method.
 pub const UNKNOWN_PATH: &str = "unknown-path";
 /// What came is not a CloudEvent.
@@ -106,6 +108,7 @@ const ALL: &[&str] = &[
     UNKNOWN_REDRIVE,
     REDRIVE_UNDER_WAY,
     REDRIVE_OVER,
+    UNKNOWN_CALLBACK,
     UNKNOWN_PATH,
     INVALID_EVENT,
     INVALID_PARAMETER,

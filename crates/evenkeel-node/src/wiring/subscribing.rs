@@ -8,7 +8,8 @@ use evenkeel_delivery::{Bring, Fact, Policy, Remembered, Round};
 use evenkeel_log::Log;
 use evenkeel_model::{Clock, Shard, names};
 use evenkeel_transport::{
-    EmbeddedJournal, EmbeddedSource, From as Begins, HttpHandler, HttpSettings, JournalSettings, Reach, SourceSettings,
+    Callbacks, EmbeddedJournal, EmbeddedSource, From as Begins, HttpHandler, HttpSettings, JournalSettings, Reach,
+    SourceSettings,
 };
 
 use super::{Wire, failed};
@@ -31,6 +32,14 @@ pub(crate) fn with_own(plan: &Plan) -> Vec<SubscriptionPlan> {
         held_bytes_max: 0,
     });
     plan.subscriptions.iter().cloned().chain(receivers).collect()
+}
+
+/// What the calls of all subscriptions have in common.
+pub(crate) struct Calling {
+    /// Which addresses may be called.
+    pub(crate) reach: Arc<Reach>,
+    /// Where later answers come in.
+    pub(crate) callbacks: Arc<Callbacks>,
 }
 
 /// A subscription that has all it needs, and has not begun.
@@ -58,7 +67,7 @@ pub(crate) async fn prepare(
     plan: SubscriptionPlan,
     log: &Log,
     clock: &Arc<dyn Clock>,
-    reach: Arc<Reach>,
+    calling: &Calling,
     how: Option<Sabotage>,
 ) -> Result<Prepared, Error> {
     let settings = JournalSettings {
@@ -76,7 +85,7 @@ pub(crate) async fn prepare(
     let source = EmbeddedSource::open(log.clone(), settings).map_err(|e| failed(&e))?;
     let journal = begin(journal, &source).await.map_err(|e| failed(&e))?;
     let http = {
-        let settings = http_settings(&plan, reach)?;
+        let settings = http_settings(&plan, calling)?;
         Arc::new(HttpHandler::new(settings, clock.clone()).map_err(|e| failed(&e))?)
     };
     let own = plan.name.starts_with(names::OWN_PREFIX);
@@ -94,11 +103,17 @@ pub(crate) async fn prepare(
 }
 
 /// How the handler is called; its secrets are read here.
-fn http_settings(plan: &SubscriptionPlan, reach: Arc<Reach>) -> Result<HttpSettings, Error> {
+fn http_settings(plan: &SubscriptionPlan, calling: &Calling) -> Result<HttpSettings, Error> {
     let push = &plan.push;
     Ok(HttpSettings {
         urls: push.urls.clone(),
-        reach,
+        reach: calling.reach.clone(),
+        callbacks: Some(calling.callbacks.clone()),
+        accepted: push.accepted,
+        version: push.version,
+        roots: push.trusted(&plan.name)?,
+        handshake: push.handshake.clone(),
+        answer_bytes_max: push.answer_bytes_max,
         format: push.format,
         batch: push.batch,
         signing: push.signing(&plan.name)?,

@@ -17,7 +17,7 @@ use hyper_util::client::legacy::connect::capture_connection;
 use tokio::time::{Instant, timeout_at};
 
 use super::endpoints::Said;
-use super::{Outlet, answer, request};
+use super::{Outlet, answer, handshake, request};
 
 /// Of an answer that is no success only so much is read, for the failure's message.
 const EXCERPT_BYTES: usize = 4096;
@@ -53,6 +53,7 @@ pub(super) async fn post(
             Ok((head, _)) if head.status.is_server_error() => Said::Fails,
             Ok((head, _)) if head.status.is_success() => Said::Works,
             Ok(_) => Said::Nothing,
+            Err(failure) if failure.class == FailureClass::Deferred => Said::Nothing,
             Err(_) => Said::Fails,
         };
         tried.push(place.returned(said));
@@ -96,6 +97,7 @@ async fn exchange(
     deadline: Instant,
     timeout: Duration,
 ) -> Result<(response::Parts, Bytes), Failure> {
+    handshake::pass(outlet, at, deadline).await?;
     let response = send(outlet, at, headers, body, deadline, timeout).await?;
     let (head, body) = response.into_parts();
     if head.status.is_success() || answer::says_ack(&head) {
@@ -207,7 +209,7 @@ fn answered(message: String) -> Failure {
     Failure { unanswered: false, ..lost(FailureClass::Failed, message) }
 }
 
-fn shown(d: Duration) -> String {
+pub(super) fn shown(d: Duration) -> String {
     if d.subsec_millis() == 0 { format!("{} s", d.as_secs()) } else { format!("{} ms", d.as_millis()) }
 }
 

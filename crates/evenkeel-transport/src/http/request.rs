@@ -18,11 +18,10 @@ use super::{HttpSettings, Reach, literal};
 pub(super) fn target(url: &str, reach: &Reach) -> Result<Uri, String> {
     let uri: Uri = url.parse().map_err(|e| format!("handler url `{url}` cannot be read: {e}"))?;
     match uri.scheme_str() {
-        Some("http") => {}
-        Some("https") => {
-            return Err(format!("handler url `{url}`: TLS is not spoken yet; use http:// to a local proxy"));
+        Some("http" | "https") => {}
+        Some(other) => {
+            return Err(format!("handler url `{url}`: scheme `{other}` is unknown; use http:// or https://"));
         }
-        Some(other) => return Err(format!("handler url `{url}`: scheme `{other}` is unknown; use http://")),
         None => return Err(format!("handler url `{url}` has no scheme; write http://{url}")),
     }
     let authority = uri.authority().map(|a| a.as_str()).unwrap_or_default();

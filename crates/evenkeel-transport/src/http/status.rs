@@ -1,5 +1,7 @@
 //! What a status means, when the answer says nothing more: the table of docs/semantics.md.
 
+use std::time::Duration;
+
 use evenkeel_model::FailureClass;
 
 /// What a 202 means.
@@ -10,6 +12,11 @@ pub enum Accepted {
     Ack,
     /// Failed: from this service only an answer after the work is done counts.
     Failed,
+    /// Not yet: a callback says what came of it, within this time.
+    Pending {
+        /// How long it is waited for.
+        within: Duration,
+    },
 }
 
 /// What a status says of an attempt.
@@ -22,7 +29,7 @@ pub(super) enum Meaning {
 /// The table.
 pub(super) fn meaning(status: u16, accepted: Accepted) -> Meaning {
     match status {
-        202 if accepted == Accepted::Failed => Meaning::Failure(FailureClass::Failed),
+        202 if accepted != Accepted::Ack => Meaning::Failure(FailureClass::Failed),
         200..=299 => Meaning::Done,
         429 | 503 => Meaning::Failure(FailureClass::Overload),
         400 | 413 | 415 | 422 => Meaning::Failure(FailureClass::Rejected),

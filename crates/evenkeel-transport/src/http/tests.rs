@@ -3,6 +3,8 @@
 mod server;
 mod batch;
 mod endpoints;
+mod pending;
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -354,7 +356,6 @@ async fn an_endless_body_is_cut_off() {
 #[tokio::test]
 async fn a_url_that_cannot_be_called_is_refused_with_what_is_wrong() {
     for (url, why) in [
-        ("https://bank/", "TLS is not spoken yet"),
         ("ftp://bank/", "scheme `ftp` is unknown"),
         ("/events", "has no scheme"),
         ("http://user:secret@bank/", "credentials"),

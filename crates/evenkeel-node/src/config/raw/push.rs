@@ -27,6 +27,40 @@ pub struct HttpHandler {
     /// How endpoints are asked whether they are well.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub health: Option<Health>,
+    /// What a 202 means: `ack`, `fail` or `pending`.
+    pub accepted: Option<String>,
+    /// How long a callback is waited for, with `accepted: pending`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pending: Option<String>,
+    /// `auto`, `1` or `2`.
+    pub version: Option<String>,
+    /// Whom TLS trusts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
+    /// How endpoints are asked before they are sent events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handshake: Option<Handshake>,
+    /// The largest answer that is read.
+    pub answer: Option<String>,
+}
+
+/// Whom TLS trusts.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tls {
+    /// A file of root certificates, in PEM: these, and no others.
+    pub roots: Option<String>,
+}
+
+/// How endpoints are asked before they are sent events.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Handshake {
+    /// Who asks: the name of a host.
+    pub origin: Option<String>,
+    /// How many requests a minute are wished for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<u32>,
 }
 
 /// How endpoints are asked whether they are well.
