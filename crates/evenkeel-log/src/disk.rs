@@ -59,6 +59,10 @@ pub trait Disk: Send + Sync + 'static {
 pub trait File: Send + Sync {
     /// Reads exactly `into.len()` bytes; `UnexpectedEof` when the file is shorter.
     fn read_at(&self, into: &mut [u8], at: u64) -> io::Result<()>;
+    /// Says that this range will be read soon, so that the device may begin; nothing more is meant.
+    fn will_read(&self, at: u64, length: u64) {
+        let _ = (at, length);
+    }
     /// Writes; durable only after [`File::flush`].
     fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()>;
     /// Writes these one behind the other, as [`File::write_at`] does.

@@ -109,27 +109,38 @@ struct Replay<'a> {
     /// Where; `None` keeps everything in memory and changes nothing.
     site: Option<Site<'a>>,
     write_back: WriteBack,
-    /// The rest of the log was found whole.
-    checked: bool,
+    /// The rest of the log was found whole, up to here.
+    checked: Option<Position>,
 }
 
 impl Replay<'_> {
     fn new(site: Option<Site<'_>>) -> Replay<'_> {
-        Replay { site, write_back: WriteBack::default(), checked: false }
+        Replay { site, write_back: WriteBack::default(), checked: None }
     }
 
     /// Lets go of memory if there is too much in it; before the first time `is_whole` is asked.
-    fn relieve(&mut self, state: &mut State, is_whole: impl Fn() -> Result<bool, OpenError>) -> Result<(), OpenError> {
+    fn relieve(
+        &mut self,
+        state: &mut State,
+        is_whole: impl Fn() -> Result<Option<Position>, OpenError>,
+    ) -> Result<(), OpenError> {
         let Some(site) = self.site.filter(|site| state.unwritten() > site.options.unwritten_bytes_max) else {
             return Ok(());
         };
-        if !self.checked && !is_whole()? {
+        if self.checked.is_none() {
+            self.checked = is_whole()?;
+        }
+        if self.checked.is_none() {
             self.site = None;
             return Ok(());
         }
-        self.checked = true;
         let done = self.write_back.turn(site, &mut Access::Own(state), Demand::Usual);
-        let begun = self.write_back.beginnings().iter().try_for_each(Dirty::start);
+        // The device has enough to read; what it should begin with is told to it when the log is open,
+        // unless that would keep many files open.
+        let begun = match self.write_back.many_beginnings() {
+            true => self.write_back.beginnings().iter().try_for_each(Dirty::start),
+            false => Ok(()),
+        };
         match done.and(begun) {
             Err(e) if is_full(&e) => {
                 // Memory has to do, as it does for appends until the disk has room again.

@@ -31,6 +31,9 @@ const WORTH: usize = 256 << 10;
 const CHUNK_BYTES: usize = 1 << 20;
 const CHUNK_BATCHES: usize = 1024;
 
+/// So much that the device should begin with may wait for it to be told.
+const BEGINNINGS: usize = 256;
+
 /// So many partitions are noted in the state at once.
 const NOTES: usize = 64;
 
@@ -202,6 +205,11 @@ impl WriteBack {
     /// may take as long as the device is busy.
     pub(crate) fn beginnings(&mut self) -> Vec<Dirty> {
         std::mem::take(&mut self.beginnings)
+    }
+
+    /// True when what the device should begin with keeps many files open.
+    pub(crate) fn many_beginnings(&self) -> bool {
+        self.beginnings.len() > BEGINNINGS
     }
 
     /// Gives away what must be flushed before a checkpoint may count what was written, and which

@@ -67,6 +67,10 @@ impl File for ReadOnlyFile {
         self.0.read_at(into, at)
     }
 
+    fn will_read(&self, at: u64, length: u64) {
+        self.0.will_read(at, length);
+    }
+
     fn write_at(&self, _: &[u8], _: u64) -> io::Result<()> {
         refused()
     }

@@ -188,6 +188,13 @@ impl File for RealFile {
         self.file.read_exact_at(into, at)
     }
 
+    #[cfg(target_os = "linux")]
+    fn will_read(&self, at: u64, length: u64) {
+        // A hint: nothing is lost when the system does not take it.
+        let length = std::num::NonZeroU64::new(length);
+        let _ = rustix::fs::fadvise(&self.file, at, length, rustix::fs::Advice::WillNeed);
+    }
+
     fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
         self.file.write_all_at(bytes, at)
     }

@@ -10,7 +10,6 @@ mod tests;
 
 use std::io;
 
-use super::chain::CHUNK;
 use super::doing;
 use crate::OpenError;
 use crate::disk::is_of_medium;
@@ -18,6 +17,9 @@ use crate::safeguard::{Guards, Safeguard};
 use crate::wal::files::WalFile;
 use crate::wal::header::{GROUP_BYTES, GroupHeader, VERSION};
 use crate::wal::{BLOCK, padded, path};
+
+/// How much is read at once.
+const CHUNK: u64 = 1 << 20;
 
 /// A block that says it begins a group.
 struct Claim {

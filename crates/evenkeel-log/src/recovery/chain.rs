@@ -9,8 +9,9 @@ use crate::wal::header::{GROUP_BYTES, GroupHeader, VERSION};
 use crate::wal::{BLOCK, padded, path};
 use crate::{DamageKind, OpenError};
 
-/// How much is read at once.
-pub(crate) const CHUNK: u64 = 1 << 20;
+/// How much is read at once: a few of the largest groups that are usual, since one that reaches beyond
+/// it is read again.
+const CHUNK: u64 = 4 << 20;
 
 /// A write-ahead file and the piece of it that was read last.
 pub(crate) struct Reader {
@@ -49,8 +50,11 @@ impl Reader {
         Ok(Some((header, version, self.bytes(at, length)?)))
     }
 
-    fn read(&self, at: u64, count: u64) -> Result<Vec<u8>, OpenError> {
-        let mut chunk = vec![0; usize::try_from(count).unwrap_or(0)];
+    fn read(&mut self, at: u64, count: u64) -> Result<Vec<u8>, OpenError> {
+        // The piece before is used again when nobody holds a group of it.
+        let before = std::mem::take(&mut self.chunk).try_into_mut();
+        let mut chunk = before.map(Vec::from).unwrap_or_default();
+        chunk.resize(usize::try_from(count).unwrap_or(0), 0);
         let read = self.file.file.read_at(&mut chunk, at);
         read.map_err(unreadable(DamageKind::WriteAhead, &path(self.file.header.number), Some(at)))?;
         Ok(chunk)

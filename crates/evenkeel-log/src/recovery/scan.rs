@@ -59,10 +59,11 @@ pub(super) fn run(
             return Ok(Some(what));
         }
         state.last_at = state.last_at.max(Timestamp::from_micros(header.at_us));
-        replay.relieve(state, || is_whole(disk, guards, checkpoint))?;
+        replay.relieve(state, || whole(disk, guards, checkpoint))?;
         Ok(None)
     })?;
-    let later = chain.look_behind()?;
+    // What is behind the end was looked at when it was found whole.
+    let later = if replay.checked == Some(chain.position) { Vec::new() } else { chain.look_behind()? };
     let vouching = chain.vouching(&later).map(|by| vouched(chain.position, by));
     let Chain { position, bytes, reader, named, .. } = chain;
     let file = reader.map(|r| r.file);
@@ -77,13 +78,14 @@ pub(super) fn run(
     Ok(End { file, position, bytes })
 }
 
-/// True when the groups behind the checkpoint show no damage. Applies none.
-fn is_whole(disk: &dyn Disk, guards: Guards, checkpoint: &Checkpoint) -> Result<bool, OpenError> {
+/// Where the log ends, when the groups behind the checkpoint show no damage. Applies none.
+fn whole(disk: &dyn Disk, guards: Guards, checkpoint: &Checkpoint) -> Result<Option<Position>, OpenError> {
     let mut chain = Chain::from(disk, guards, checkpoint);
     let broken = chain.follow(|_, _| Ok(None))?;
     let later = chain.look_behind()?;
     let outdated = guards.on(Safeguard::Generation) && chain.named.generation > checkpoint.generation;
-    Ok(broken.is_none() && chain.vouching(&later).is_none() && !outdated)
+    let whole = broken.is_none() && chain.vouching(&later).is_none() && !outdated;
+    Ok(whole.then_some(chain.position))
 }
 
 fn vouched(end: Position, by: &Later) -> Damage {
@@ -187,6 +189,10 @@ impl<'a> Chain<'a> {
         self.reader = None;
         match or_damage(open_file(self.disk, self.guards, self.position.file))? {
             Ok(file) => {
+                file.file.will_read(self.position.at, file.header.size - self.position.at.min(file.header.size));
+                if let Ok(next) = self.disk.open(&path(self.position.file + 1), false) {
+                    next.will_read(0, file.header.size);
+                }
                 self.reader = Some(Reader::new(file, self.guards));
                 Ok(None)
             }
