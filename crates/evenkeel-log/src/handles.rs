@@ -10,7 +10,7 @@ use crate::segment::{Segment, index_path, log_path};
 use crate::state::{Gone, Place};
 use crate::ticket::held;
 
-/// How many segments are kept open.
+/// How many segments are kept open; fewer where the process may open few files.
 const OPEN_MAX: usize = 64;
 
 /// A segment's partition, base and revision.
@@ -41,7 +41,8 @@ impl Handles {
         let files = Arc::new(Files { log, index });
         let mut open = held(&self.0);
         open.push_back((key, files.clone()));
-        if open.len() > OPEN_MAX {
+        // A segment takes two; a quarter of the process's files at most.
+        while open.len() > OPEN_MAX.min(disk.files_max() / 8).max(1) {
             open.pop_front();
         }
         Ok(files)

@@ -155,6 +155,11 @@ impl<J: Load> Handover<J> {
         self.held().waiting()
     }
 
+    /// Their bytes.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        self.held().jobs.bytes()
+    }
+
     /// Moves jobs of `bytes` in all, or one that is larger, to `into`.
     pub(crate) fn take(&self, bytes: usize, into: &mut VecDeque<J>) {
         let mut pending = self.held();

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use evenkeel_model::Timestamp;
 
+use crate::Cleaned;
 use crate::times::Timing;
 
 /// What happened since the log was opened.
@@ -16,6 +17,9 @@ pub(crate) struct Stats {
     pub(crate) writes: Timing,
     /// Checkpoints, with the segments that they flushed.
     pub(crate) checkpoints: Timing,
+    compacted: AtomicU64,
+    freed: AtomicU64,
+    passes: AtomicU64,
     /// When the newest checkpoint was made, in microseconds since 1970; 0 when there was none.
     checkpoint_at: AtomicI64,
 }
@@ -33,6 +37,18 @@ impl Stats {
     pub(crate) fn checkpointed(&self, began: Timestamp, at: Timestamp) {
         self.checkpoints.took(u64::try_from(at.since(began).as_micros()).unwrap_or(u64::MAX));
         self.checkpoint_at.store(at.micros(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn cleaned(&self, cleaned: &Cleaned) {
+        self.compacted.fetch_add(cleaned.moved, Ordering::Relaxed);
+        self.freed.fetch_add(cleaned.freed, Ordering::Relaxed);
+        self.passes.fetch_add(cleaned.passes, Ordering::Relaxed);
+    }
+
+    /// Bytes that compaction read and wrote, bytes that it freed, passes that it ended.
+    pub(crate) fn compaction(&self) -> (u64, u64, u64) {
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        (get(&self.compacted), get(&self.freed), get(&self.passes))
     }
 
     /// When the newest checkpoint was made.

@@ -115,13 +115,21 @@ impl WriteBack {
             }
             Demand::Before(lsn) => (state.look(|state| state.waiting(0)), lsn),
         };
-        let done = self.pass(site, state, places, before);
+        // A segment takes two; half of the process's files are for others.
+        let most = site.options.open_segments_max.min(site.disk.files_max() / 4).max(1);
+        let done = self.pass(site, state, places, (before, most));
         state.change(|state| state.evict(site.options.tail_bytes));
-        done.and_then(|()| self.close_unused(site))
+        done
     }
 
-    /// Writes these partitions.
-    fn pass(&mut self, site: Site<'_>, state: &mut Access<'_>, places: Vec<Place>, before: u64) -> io::Result<()> {
+    /// Writes these partitions, with so many of them open at most.
+    fn pass(
+        &mut self,
+        site: Site<'_>,
+        state: &mut Access<'_>,
+        places: Vec<Place>,
+        (before, most): (u64, usize),
+    ) -> io::Result<()> {
         let mut notes = Vec::new();
         let mut done = Ok(());
         for place in places {
@@ -129,6 +137,10 @@ impl WriteBack {
             notes.extend(self.note(place));
             if done.is_err() {
                 self.give_up(place);
+                break;
+            }
+            done = self.close_unused(site, most);
+            if done.is_err() {
                 break;
             }
             if notes.len() >= NOTES {
@@ -184,9 +196,7 @@ impl WriteBack {
 
     /// Keeps no more files open than may be: flushes and closes those that were not used for the
     /// longest time. (A file that is closed before it is flushed could take an error with it.)
-    fn close_unused(&mut self, site: Site<'_>) -> io::Result<()> {
-        // A segment takes two; half of the process's files are for others.
-        let most = site.options.open_segments_max.min(site.disk.files_max() / 4).max(1);
+    fn close_unused(&mut self, site: Site<'_>, most: usize) -> io::Result<()> {
         let Some(many) = self.appenders.len().checked_sub(most + 1) else { return Ok(()) };
         let mut by_use: Vec<_> = self.appenders.iter().map(|(place, used)| (used.turn, *place)).collect();
         by_use.sort_unstable();

@@ -60,6 +60,7 @@ pub(crate) fn clean(shared: &Shared, budget: u64) -> Cleaned {
         }
     }
     cleaned.more = cleaner.pass.is_some();
+    shared.stats.cleaned(&cleaned);
     if cleaned.segments > 0 {
         shared.bell.ring(|wanted| wanted.flush = true);
     }

@@ -79,6 +79,11 @@ impl SimDisk {
         held(&self.world).used()
     }
 
+    /// How many files a process may have open; `None` is no limit.
+    pub fn set_files_max(&self, files: Option<usize>) {
+        held(&self.world).files_max = files;
+    }
+
     /// Makes the next operation of that kind fail, once, after `skip` others of it went well.
     pub fn inject(&self, fault: Fault, skip: u64) {
         held(&self.world).faults.push((fault, skip));
@@ -155,6 +160,7 @@ impl Disk for SimDisk {
     fn open(&self, path: &str, create: bool) -> io::Result<Box<dyn File>> {
         let mut world = self.alive()?;
         let inode = world.open(path, create)?;
+        world.files += 1;
         Ok(Box::new(SimFile { disk: self.clone(), inode, boot: world.boot }))
     }
 
@@ -177,6 +183,10 @@ impl Disk for SimDisk {
     fn free(&self) -> io::Result<Option<u64>> {
         let world = self.alive()?;
         Ok(world.capacity.map(|capacity| capacity.saturating_sub(world.used())))
+    }
+
+    fn files_max(&self) -> usize {
+        held(&self.world).files_max.unwrap_or(usize::MAX)
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {

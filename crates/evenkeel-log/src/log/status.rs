@@ -28,6 +28,14 @@ pub struct LogStatus {
     pub transactions: usize,
     /// Sets that wait to be written.
     pub waiting: usize,
+    /// Their bytes.
+    pub waiting_bytes: usize,
+    /// Bytes that compaction read and wrote since it was opened.
+    pub compacted_bytes: u64,
+    /// Bytes that segments got smaller by for it.
+    pub compaction_freed_bytes: u64,
+    /// Passes of compaction over a partition that came to their end.
+    pub compaction_passes: u64,
     /// Durable writes of groups since it was opened, and how long they took.
     pub writes: Times,
     /// Checkpoints since it was opened, and how long they took.
@@ -47,6 +55,7 @@ impl Log {
         let unwritten_bytes = state.unwritten() as u64;
         let (producers, transactions) = (state.machine.known_producers(), state.machine.transactions().count());
         drop(state);
+        let (compacted_bytes, compaction_freed_bytes, compaction_passes) = shared.stats.compaction();
         let wal_bytes = shared.files.live_bytes();
         LogStatus {
             stopped: shared.stopped(),
@@ -59,6 +68,10 @@ impl Log {
             producers,
             transactions,
             waiting: shared.handover.waiting(),
+            waiting_bytes: shared.handover.waiting_bytes(),
+            compacted_bytes,
+            compaction_freed_bytes,
+            compaction_passes,
             writes: shared.stats.writes.read(),
             checkpoints: shared.stats.checkpoints.read(),
             checkpoint_at: shared.stats.checkpoint_at(),

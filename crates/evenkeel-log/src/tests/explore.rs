@@ -12,7 +12,7 @@ use super::{Rig, poll, sessions};
 use crate::sim::Fault;
 use crate::ticket::held;
 use crate::write_back::Demand;
-use crate::{Append, AppendError, Appending, Data, Retention, Safeguard, Set, TopicSettings};
+use crate::{Append, AppendError, Appending, Data, Log, Retention, Safeguard, Set, TopicSettings};
 
 /// Numbers for a history.
 pub(super) struct Dice(pub(super) u64);
@@ -37,7 +37,7 @@ fn history(seed: u64, without: Option<Safeguard>) -> Result<Rig, String> {
         if dice.roll(2) == 0 {
             rig.disk.fail_in(dice.roll(30));
         }
-        start(&mut rig, &mut model, &mut dice)?;
+        start(&mut rig, &mut dice, |log| model.check(log))?;
         rig.disk.fail_in(dice.roll(120));
         let mut acts = 0;
         while !rig.disk.is_off() && acts < 150 {
@@ -46,12 +46,16 @@ fn history(seed: u64, without: Option<Safeguard>) -> Result<Rig, String> {
         }
         crash(&mut rig, &mut dice);
     }
-    start(&mut rig, &mut model, &mut dice)?;
+    start(&mut rig, &mut dice, |log| model.check(log))?;
     Ok(rig)
 }
 
-/// Opens, however often the power fails meanwhile, and checks.
-fn start(rig: &mut Rig, model: &mut Model, dice: &mut Dice) -> Result<(), String> {
+/// Opens, however often the power fails meanwhile, and then checks.
+pub(super) fn start(
+    rig: &mut Rig,
+    dice: &mut Dice,
+    mut check: impl FnMut(&Log) -> Result<(), String>,
+) -> Result<(), String> {
     loop {
         match rig.open() {
             Ok(()) => {}
@@ -61,7 +65,7 @@ fn start(rig: &mut Rig, model: &mut Model, dice: &mut Dice) -> Result<(), String
             }
             Err(e) => return Err(format!("it does not open: {e}")),
         }
-        let checked = model.check(rig.log());
+        let checked = check(rig.log());
         if !rig.disk.is_off() {
             return checked;
         }
@@ -69,7 +73,8 @@ fn start(rig: &mut Rig, model: &mut Model, dice: &mut Dice) -> Result<(), String
     }
 }
 
-fn crash(rig: &mut Rig, dice: &mut Dice) {
+/// The process dies, or the power fails; the disk has room again.
+pub(super) fn crash(rig: &mut Rig, dice: &mut Dice) {
     if let Some(log) = rig.log.take() {
         log.crash();
     }

@@ -7,6 +7,7 @@ use evenkeel_model::Shard;
 
 use super::{Rig, poll};
 use crate::sim::Fault;
+use crate::write_back::Demand;
 use crate::{AppendError, Log, OpenError, ReadLimit, Set, TopicError, TopicSettings};
 
 fn set(rig: &Rig, topic: &str, bytes: usize) -> Set {
@@ -195,4 +196,23 @@ fn a_log_whose_write_ahead_files_are_used_up_flushes_by_itself_and_goes_on() {
     }
     assert!(rig.log().status().wal_bytes <= rig.options.wal_bytes_max + rig.options.wal_file_bytes);
     assert!(rig.log().status().segment_bytes > 1 << 20);
+}
+
+#[test]
+fn a_process_that_may_open_few_files_writes_many_partitions() {
+    let mut rig = Rig::new(14, None);
+    rig.options.open_segments_max = 1000;
+    rig.disk.set_files_max(Some(40));
+    rig.open().expect("it opens");
+    rig.create("t", 60);
+    for round in 0..3 {
+        for partition in 0..60 {
+            rig.append(partition, &format!("{round}")).expect("appended");
+        }
+        rig.log().write_back(Demand::Before(u64::MAX)).expect("no more files are open than may be");
+    }
+    rig.log().flush().expect("flushed");
+    rig.kill();
+    rig.open().expect("it opens again");
+    assert!((0..60).all(|partition| rig.values(partition).is_ok_and(|values| values == ["0", "1", "2"])));
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use evenkeel_model::{Clock, Record, Shard};
 
-use super::explore::{Dice, seeds, wanted_seeds};
+use super::explore::{Dice, crash, seeds, start, wanted_seeds};
 use super::{Rig, poll, text};
 use crate::sim::Fault;
 use crate::write_back::Demand;
@@ -66,7 +66,7 @@ fn explore(seed: u64, without: Option<Safeguard>) -> Result<(), String> {
         if dice.roll(2) == 0 {
             rig.disk.fail_in(dice.roll(30));
         }
-        start(&mut rig, &mut table, &mut dice)?;
+        start(&mut rig, &mut dice, |log| table.check(log))?;
         rig.disk.fail_in(dice.roll(400));
         let mut acts = 0;
         while !rig.disk.is_off() && rig.log().status().stopped.is_none() && acts < 250 {
@@ -75,34 +75,8 @@ fn explore(seed: u64, without: Option<Safeguard>) -> Result<(), String> {
         }
         crash(&mut rig, &mut dice);
     }
-    start(&mut rig, &mut table, &mut dice)?;
+    start(&mut rig, &mut dice, |log| table.check(log))?;
     nothing_is_left_over(&mut rig)
-}
-
-fn start(rig: &mut Rig, table: &mut Table, dice: &mut Dice) -> Result<(), String> {
-    loop {
-        match rig.open() {
-            Ok(()) => {}
-            Err(_) if rig.disk.is_off() => {
-                crash(rig, dice);
-                continue;
-            }
-            Err(e) => return Err(format!("it does not open: {e}")),
-        }
-        let checked = table.check(rig.log());
-        if !rig.disk.is_off() {
-            return checked;
-        }
-        crash(rig, dice);
-    }
-}
-
-fn crash(rig: &mut Rig, dice: &mut Dice) {
-    if let Some(log) = rig.log.take() {
-        log.crash();
-    }
-    rig.disk.set_capacity(None);
-    if dice.roll(3) == 0 { rig.disk.kill() } else { rig.disk.cut_power() }
 }
 
 fn act(rig: &Rig, table: &mut Table, dice: &mut Dice) -> Result<(), String> {

@@ -70,6 +70,7 @@ async fn status(node: &Wired) -> Status {
         log: status::Log {
             stopped: log.stopped,
             damage: node.log.damage().iter().map(damaged).collect(),
+            warnings: node.log.warnings().iter().map(ToString::to_string).collect(),
             wal_bytes: log.wal_bytes,
             wal_bytes_max: Some(node.wal_bytes_max),
             behind_bytes: Some(log.unwritten_bytes),

@@ -16,6 +16,7 @@ pub(super) struct Seen {
     pub(super) status: LogStatus,
     pub(super) wal_bytes_max: u64,
     pub(super) damaged: usize,
+    pub(super) warnings: usize,
     /// What the disk has left, where that is known.
     pub(super) disk_free: Option<u64>,
     /// Bytes of each topic, and how many of its partitions are near their limit.
@@ -31,7 +32,8 @@ pub(super) fn look(log: &Log, now: Timestamp, wal_bytes_max: u64, disk_free: Opt
     for near in log.nearly_full() {
         topics.entry(near.shard.topic).or_default().1 += 1;
     }
-    Seen { now, status: log.status(), wal_bytes_max, damaged: log.damage().len(), disk_free, topics }
+    let (damaged, warnings) = (log.damage().len(), log.warnings().len());
+    Seen { now, status: log.status(), wal_bytes_max, damaged, warnings, disk_free, topics }
 }
 
 /// Adds the log's counters and sizes.
@@ -46,6 +48,11 @@ pub(super) fn add(text: &mut Text, seen: &Seen) {
     text.one(&names::LOG_PRODUCERS, &[], log.producers as f64);
     text.one(&names::LOG_TRANSACTIONS, &[], log.transactions as f64);
     text.one(&names::LOG_WAITING, &[], log.waiting as f64);
+    text.one(&names::LOG_WAITING_BYTES, &[], log.waiting_bytes as f64);
+    text.one(&names::LOG_COMPACTED, &[], log.compacted_bytes as f64);
+    text.one(&names::LOG_COMPACTION_FREED, &[], log.compaction_freed_bytes as f64);
+    text.one(&names::LOG_COMPACTION_PASSES, &[], log.compaction_passes as f64);
+    text.one(&names::LOG_WARNINGS, &[], seen.warnings as f64);
     text.times(&names::LOG_WRITE, &log.writes);
     text.times(&names::LOG_CHECKPOINT, &log.checkpoints);
     if let Some(at) = log.checkpoint_at {

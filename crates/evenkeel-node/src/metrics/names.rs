@@ -74,6 +74,20 @@ pub const LOG_PRODUCERS: Metric =
 pub const LOG_TRANSACTIONS: Metric = gauge("evenkeel_log_open_transactions", "Transactions that are open.");
 /// Sets that wait.
 pub const LOG_WAITING: Metric = gauge("evenkeel_log_waiting_sets", "Sets that wait to be written.");
+/// Their bytes.
+pub const LOG_WAITING_BYTES: Metric = gauge("evenkeel_log_waiting_bytes", "Bytes of sets that wait to be written.");
+/// Compaction's work.
+pub const LOG_COMPACTED: Metric =
+    counter("evenkeel_log_compacted_bytes_total", "Bytes that compaction read and wrote since the start.");
+/// Compaction's gain.
+pub const LOG_COMPACTION_FREED: Metric =
+    counter("evenkeel_log_compaction_freed_bytes_total", "Bytes that segments got smaller by since the start.");
+/// Compaction's passes.
+pub const LOG_COMPACTION_PASSES: Metric =
+    counter("evenkeel_log_compaction_passes_total", "Passes of compaction over a partition since the start.");
+/// Doubts of the medium.
+pub const LOG_WARNINGS: Metric =
+    gauge("evenkeel_log_warnings", "Reasons to doubt that what is written is on the medium; doctor names them.");
 /// What the write-ahead log may grow to.
 pub const LOG_WAL_MAX: Metric =
     gauge("evenkeel_log_wal_bytes_max", "What the write-ahead files may grow to before appends wait.");

@@ -1,5 +1,5 @@
 //! What an operator must hear of the log, said once when it begins and once when it ends: it has
-//! stopped, a partition comes near its limit, the disk gets full.
+//! stopped, a partition comes near its limit, the disk gets full, or is too quick to be one.
 //!
 //! [`Said::news`] decides, purely; a task looks and tells. It changes nothing.
 
@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use evenkeel_log::Log;
+use evenkeel_log::{Log, Warning};
 use evenkeel_model::Shard;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
@@ -28,6 +28,8 @@ struct Seen {
     stopped: Option<String>,
     near: Vec<Near>,
     free: Option<u64>,
+    /// Why what is written may not be on the medium.
+    doubt: Option<String>,
 }
 
 /// A partition near its limit.
@@ -54,6 +56,7 @@ struct Said {
     stopped: bool,
     near: BTreeMap<Shard, bool>,
     scarce: bool,
+    doubted: bool,
 }
 
 /// Tells until the node goes down.
@@ -81,7 +84,10 @@ fn look(log: &Log, data: &std::path::Path) -> Seen {
         let owed = log.owed(&fill.shard).into_iter().min_by_key(|(_, floor)| *floor).map(|(holder, _)| holder);
         Near { shard: fill.shard, bytes: fill.bytes, max: fill.max, owed }
     });
-    Seen { stopped: log.status().stopped, near: near.collect(), free: doctor::free_bytes(data) }
+    // What the file system is was said when the node began.
+    let doubt = log.warnings().into_iter().find(|w| matches!(w, Warning::TooQuick { .. }));
+    let (free, doubt) = (doctor::free_bytes(data), doubt.map(|w| w.to_string()));
+    Seen { stopped: log.status().stopped, near: near.collect(), free, doubt }
 }
 
 impl Said {
@@ -95,6 +101,10 @@ impl Said {
                     "find out what the device said (`evenkeel doctor --data {data}`), then start the node again"
                 ),
             });
+        }
+        if let Some(text) = seen.doubt.filter(|_| !std::mem::replace(&mut self.doubted, true)) {
+            let fix = format!("see what lies under the folder (`evenkeel doctor --data {data}`)");
+            news.push(News { level: Level::Warning, text, fix });
         }
         news.extend(self.near(&seen.near));
         news.extend(seen.free.and_then(|free| self.room(free)));
@@ -192,6 +202,14 @@ mod tests {
         let news = said.news(stopped.clone(), "/data");
         assert!(news[0].level == Level::Bad && news[0].fix.contains("evenkeel doctor --data /data"), "{news:?}");
         assert_eq!(said.news(stopped, "/data"), []);
+    }
+
+    #[test]
+    fn a_disk_that_is_too_quick_to_be_one_is_told_once() {
+        let mut said = Said::default();
+        let quick = |us: u32| Seen { doubt: Some(format!("durable writes take {us} µs")), ..Seen::default() };
+        assert_eq!(said.news(quick(2), "d")[0].text, "durable writes take 2 µs");
+        assert_eq!(levels(&mut said, quick(3)), [], "the mean moves, the doubt is the same");
     }
 
     #[test]

@@ -12,6 +12,15 @@ pub(super) struct SimFile {
     pub(super) boot: u64,
 }
 
+impl Drop for SimFile {
+    fn drop(&mut self) {
+        let mut world = held(&self.disk.world);
+        if world.boot == self.boot {
+            world.files = world.files.saturating_sub(1);
+        }
+    }
+}
+
 impl File for SimFile {
     fn read_at(&self, into: &mut [u8], at: u64) -> io::Result<()> {
         held(&self.disk.world).read(self.boot, self.inode, into, at)

@@ -36,6 +36,9 @@ pub(super) struct World {
     pub(super) capacity: Option<u64>,
     pub(super) writable: bool,
     pub(super) faults: Vec<(Fault, u64)>,
+    /// How many files a process may have open, and how many it has.
+    pub(super) files_max: Option<usize>,
+    pub(super) files: usize,
     pub(super) flushes: u64,
     pub(super) changes: u64,
     inodes: Vec<Inode>,
@@ -44,8 +47,9 @@ pub(super) struct World {
     names_pending: Vec<NameChange>,
 }
 
-/// Input/output error.
+/// Input/output error; too many open files.
 const EIO: i32 = 5;
+const EMFILE: i32 = 24;
 
 fn failed(what: &str) -> io::Error {
     io::Error::other(what.to_owned())
@@ -67,6 +71,8 @@ impl World {
             capacity: None,
             writable: true,
             faults: Vec::new(),
+            files_max: None,
+            files: 0,
             flushes: 0,
             changes: 0,
             inodes: Vec::new(),
@@ -80,6 +86,7 @@ impl World {
         self.boot += 1;
         self.off = false;
         self.locked = false;
+        self.files = 0;
         self.fail_in = None;
         self.faults.clear();
     }
@@ -153,6 +160,9 @@ impl World {
     pub(super) fn open(&mut self, path: &str, create: bool) -> io::Result<usize> {
         if self.off {
             return Err(failed("the power is off"));
+        }
+        if self.files_max.is_some_and(|max| self.files >= max) {
+            return Err(io::Error::from_raw_os_error(EMFILE));
         }
         match self.names.get(path) {
             Some(Name::File(inode)) => return Ok(*inode),
