@@ -80,7 +80,6 @@ async fn status(node: &Wired) -> Status {
             checkpoint_at: log.checkpoint_at,
             groups: log.groups,
             flushes: log.flushes,
-            ..status::Log::default()
         },
     }
 }
