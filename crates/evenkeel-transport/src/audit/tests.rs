@@ -1,6 +1,7 @@
 //! A shop's day, audited: it adds up; and a copy of it in which one thing was changed does not.
 
 mod day;
+mod redriven;
 
 use std::collections::BTreeMap;
 
