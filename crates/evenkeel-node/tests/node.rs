@@ -12,6 +12,8 @@ mod bad_events;
 mod redrives;
 #[path = "node/bad_handlers.rs"]
 mod bad_handlers;
+#[path = "node/handlers.rs"]
+mod handlers;
 #[path = "node/restart.rs"]
 mod restart;
 #[path = "node/disk.rs"]
