@@ -160,6 +160,21 @@ pub struct BreakerMark {
     pub dependency: Arc<str>,
     /// Open, and until when the next probe waits; `None`: closed.
     pub open_until: Option<Timestamp>,
-    /// Since when it has been open.
+    /// Since when it has been open, or closed.
     pub since: Timestamp,
+    /// Times in a row that it opened without having closed in between.
+    pub steps: u32,
+    /// An operator's word, where one stands.
+    pub forced: Option<Forced>,
+}
+
+/// An operator's word that a breaker obeys until it is taken back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forced {
+    /// Open, or closed.
+    pub open: bool,
+    /// Why, for the record.
+    pub reason: String,
+    /// Since when.
+    pub at: Timestamp,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use evenkeel_model::{Created, Position, Shard, Timestamp, Verdict};
 
-use crate::{Bring, Fact, Letter, Mark, RedriveCommand};
+use crate::{Bring, DependencyNews, DependencyReport, Fact, Force, Letter, Mark, RedriveCommand};
 
 /// An event that was read, without its payload.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +21,10 @@ pub struct Arrival {
     pub created: Created,
     /// After this it is not worth handling: the extension `expirytime`.
     pub expires: Option<Timestamp>,
+    /// The size of its payload.
+    pub bytes: u32,
+    /// 0 to 9, 9 being the most urgent: the extension `priority`.
+    pub priority: u8,
     /// The CloudEvents `type`.
     pub kind: Arc<str>,
     /// The CloudEvents `source`.
@@ -92,6 +96,13 @@ pub enum Input {
     },
     /// The time that a `Wake` named has come (or earlier: a wake-up for nothing is harmless).
     Timer,
+    /// A shared dependency: how it stands, or leave to probe.
+    Dependency {
+        /// Which.
+        name: Arc<str>,
+        /// What is told.
+        news: DependencyNews,
+    },
     /// An operator's wish.
     Command(Command),
 }
@@ -106,6 +117,13 @@ pub enum Command {
     },
     /// Dispatch again; an event that paused the subscription gets fresh attempts.
     Resume,
+    /// A breaker of this subscription's own (`handler`) opens, closes, or decides itself again.
+    Breaker {
+        /// Which.
+        dependency: String,
+        /// What it is to do.
+        force: Force,
+    },
     /// Stop dispatching for good: the node is going down. Nothing is journaled for it.
     Drain,
     /// A parked key gets fresh attempts now. `None`: all of them.
@@ -143,6 +161,13 @@ pub enum Action {
     Commit(Round),
     /// Say [`Input::Timer`] at this time; a later `Wake` replaces an earlier one.
     Wake(Timestamp),
+    /// Tell a shared dependency.
+    Dependency {
+        /// Which.
+        name: Arc<str>,
+        /// What.
+        report: DependencyReport,
+    },
     /// Tell the operator.
     Alarm(Alarm),
     /// Read these dead letters, then say [`Input::Brought`]. At most one is outstanding.

@@ -16,15 +16,21 @@ mod redrive;
 mod retry;
 mod fingerprint;
 mod random;
+mod breaker;
+mod dependency;
 mod subscription;
 
+pub use dependency::{Dependency, DependencyNews, DependencyReport, DependencyState, Force, Member, Standing};
 pub use fact::{
-    BreakerMark, Counters, Fact, JournalUnreadable, Mark, Pending, PendingWhy, Remembered, decode_journal,
+    BreakerMark, Counters, Fact, Forced, JournalUnreadable, Mark, Pending, PendingWhy, Remembered, decode_journal,
     encode_journal,
 };
 pub use fingerprint::fingerprint;
 pub use input::{Action, Alarm, Arrival, AttemptId, Command, Dispatch, Input, Round, Screen};
-pub use policy::{BreakerPolicy, Concurrency, DeadBudget, Effects, Exhausted, Order, Parking, Policy, RetrySchedule};
+pub use policy::{
+    BreakerPolicy, Concurrency, DeadBudget, Effects, Exhausted, Order, Parking, Policy, Rate, RetryBudget,
+    RetrySchedule,
+};
 pub use redrive::{Bring, Letter, LettersClosed, Redrive, RedriveCommand, RedrivePlan, RedriveState, Redriven};
 pub use retry::RetryExplained;
 pub use subscription::{

@@ -69,8 +69,27 @@ pub struct BreakerPolicy {
     pub failure_ratio: f64,
     /// Opens after this many failures in a row, over at least two events.
     pub consecutive: u32,
-    /// How long it stays open before a probe.
+    /// How long it stays open before the first probe.
     pub open: Duration,
+    /// Each probe that fails doubles the open time, up to this (and up to a fifth is drawn on top);
+    /// `None`: up to four times `open`.
+    pub open_max: Option<Duration>,
+    /// A call that takes this long is a slow one, though it succeeds; `None`: none is.
+    pub slow_call: Option<Duration>,
+    /// Opens at this share of slow calls.
+    pub slow_ratio: f64,
+}
+
+impl BreakerPolicy {
+    /// How long it stays open after `failed` probes in a row have failed, jitter apart.
+    pub fn open_time(&self, failed: u32) -> Duration {
+        self.open.saturating_mul(1 << failed.min(20)).min(self.longest_open())
+    }
+
+    /// What the open time grows to.
+    pub fn longest_open(&self) -> Duration {
+        self.open_max.unwrap_or(self.open.saturating_mul(4)).max(self.open)
+    }
 }
 
 impl Default for BreakerPolicy {
@@ -81,6 +100,9 @@ impl Default for BreakerPolicy {
             failure_ratio: 0.5,
             consecutive: 10,
             open: Duration::from_secs(30),
+            open_max: None,
+            slow_call: None,
+            slow_ratio: 0.8,
         }
     }
 }
@@ -92,11 +114,37 @@ pub struct Concurrency {
     pub min: u32,
     /// It never rises above this.
     pub max: u32,
+    /// Their bytes together; one event is always let through, however big.
+    pub bytes: u64,
 }
 
 impl Default for Concurrency {
     fn default() -> Concurrency {
-        Concurrency { min: 1, max: 64 }
+        Concurrency { min: 1, max: 64, bytes: 64 << 20 }
+    }
+}
+
+/// How many at once, and how many per second.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rate {
+    /// Events per second, in the long run.
+    pub per_second: f64,
+    /// How many may go out at once after a pause.
+    pub burst: u32,
+}
+
+/// How many retries may go out beside first tries. Retries beyond it wait and spend nothing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RetryBudget {
+    /// So many retries for each first try.
+    pub share: f64,
+    /// And so many per second besides.
+    pub min_per_second: f64,
+}
+
+impl Default for RetryBudget {
+    fn default() -> RetryBudget {
+        RetryBudget { share: 0.2, min_per_second: 10.0 }
     }
 }
 
@@ -160,6 +208,10 @@ pub struct Policy {
     pub when_exhausted: Exhausted,
     /// How many at once.
     pub concurrency: Concurrency,
+    /// How many per second; `None`: as many as the handler takes.
+    pub rate: Option<Rate>,
+    /// How many of them retries.
+    pub retry_budget: RetryBudget,
     /// The breaker of the implicit dependency `handler`.
     pub handler_breaker: BreakerPolicy,
     /// The dependencies that an unnamed 5xx accuses, each with its breaker.
@@ -188,6 +240,8 @@ impl Default for Policy {
             timeout: Duration::from_secs(5),
             when_exhausted: Exhausted::default(),
             concurrency: Concurrency::default(),
+            rate: None,
+            retry_budget: RetryBudget::default(),
             handler_breaker: BreakerPolicy::default(),
             depends_on: Vec::new(),
             dead_budget: DeadBudget::default(),

@@ -22,9 +22,11 @@ mod deaths;
 mod rounds;
 mod offsets;
 mod inbox;
-mod breaker;
+mod accused;
 mod breakers;
+mod shared;
 mod limiter;
+mod budget;
 mod age;
 mod timers;
 mod commands;
@@ -35,11 +37,12 @@ mod view;
 mod why;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use evenkeel_model::{Position, Shard, Timestamp};
 
 use crate::random::Random;
-use crate::{Action, Alarm, Input, Pending, Policy, Remembered};
+use crate::{Action, Alarm, BreakerMark, BreakerPolicy, Input, Pending, Policy, Remembered};
 pub use redrives::RedrivesView;
 pub use view::{BreakerState, BreakerView, LaneView, View};
 pub use why::{Why, WhyAsked, WhyEvent, WhyState};
@@ -47,8 +50,9 @@ pub use why::{Why, WhyAsked, WhyEvent, WhyState};
 use age::AgeClock;
 use attempts::{Flights, Returned};
 use breakers::Breakers;
+use budget::{Budget, Purse};
 use deaths::Deaths;
-use events::{Events, Slot};
+use events::{Events, Slot, Turn};
 use inbox::{ByMark, Inbox};
 use lanes::{LaneId, Lanes};
 use limiter::Limiter;
@@ -74,8 +78,8 @@ pub struct Subscription {
     attempt: u64,
     events: Events,
     lanes: Lanes,
-    /// Who may be handed out: by rank (probes of this outage last), then oldest first.
-    ready: BTreeSet<(u32, u64, Slot)>,
+    /// Who may be handed out.
+    ready: BTreeSet<Turn>,
     /// True when what was handed out last had been handed out before.
     retried_last: bool,
     flights: Flights,
@@ -83,6 +87,10 @@ pub struct Subscription {
     probed: Vec<LaneId>,
     breakers: Breakers,
     limiter: Limiter,
+    /// Bytes of what is at the handler.
+    flying_bytes: u64,
+    rate: Option<Purse>,
+    budget: Budget,
     deaths: Deaths,
     /// Failed attempts that are not booked, by when they failed.
     unbooked: BTreeMap<u64, Slot>,
@@ -130,6 +138,9 @@ impl Subscription {
             probed: Vec::new(),
             breakers: Breakers::new(&policy),
             limiter: Limiter::new(policy.concurrency),
+            flying_bytes: 0,
+            rate: policy.rate.map(Purse::of),
+            budget: Budget::new(policy.retry_budget),
             deaths: Deaths::new(policy.dead_budget),
             unbooked: BTreeMap::new(),
             last_success: 0,
@@ -152,6 +163,18 @@ impl Subscription {
             restored_overdue: HashMap::new(),
             policy,
         }
+    }
+
+    /// From now on its dependencies are shared with others: said before anything else. What
+    /// becomes of calls is reported by [`Action::Dependency`], and how they stand is told by
+    /// [`Input::Dependency`]. Without it their breakers are this subscription's own.
+    pub fn share_dependencies(&mut self) {
+        self.breakers.share();
+    }
+
+    /// The shared dependencies, each with its policy and what the journal remembered of it.
+    pub fn shared_dependencies(&self) -> Vec<(Arc<str>, BreakerPolicy, BreakerMark)> {
+        self.breakers.shared()
     }
 
     /// Takes back what the journal remembers, before the first step.
@@ -184,11 +207,15 @@ impl Subscription {
             Input::Brought { letters, over, problem } => self.brought(now, letters, over, problem),
             Input::Committed { round } => self.committed(now, round),
             Input::Timer => self.wake_at = None,
+            Input::Dependency { name, news } => self.dependency_told(now, &name, news),
             Input::Command(command) => self.command(now, command),
         }
         self.fire(now);
+        self.pay_out(now);
         self.hand_out(now, actions);
         self.redrive_on(now, actions);
+        self.give_back_leave(now);
+        actions.extend(self.breakers.take_reports().map(|(name, report)| Action::Dependency { name, report }));
         self.commit_gathered(actions);
         self.watch_parking();
         actions.extend(self.alarms.drain(..).map(Action::Alarm));
@@ -224,9 +251,12 @@ impl Subscription {
     /// Asks to be woken, unless an earlier wake-up is on its way.
     fn wake(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
         let mut next = self.timers.next();
-        if !self.ready.is_empty() && self.paused.is_none() && !self.draining {
-            let gates = [Some(self.limiter.hold_until()), self.breakers.opens_at()];
-            let gate = gates.into_iter().flatten().filter(|at| *at > now).min();
+        if self.paused.is_none() && !self.draining {
+            let gates = match self.ready.is_empty() {
+                true => [None, None, None],
+                false => [Some(self.limiter.hold_until()), self.breakers.opens_at(), self.rate_opens_at()],
+            };
+            let gate = gates.into_iter().chain([self.budget.next_at()]).flatten().filter(|at| *at > now).min();
             next = [next, gate].into_iter().flatten().min();
         }
         if let Some(next) = next

@@ -15,6 +15,8 @@ pub enum Verdict {
         after: Option<Duration>,
         /// What the handler said of it.
         message: String,
+        /// The dependency whose fault it is, where the handler named one.
+        dependency: Option<String>,
     },
     /// Not now: no attempt is spent.
     Defer {

@@ -17,6 +17,7 @@ mod redrives;
 mod why;
 mod parked;
 mod callbacks;
+mod dependencies;
 pub(crate) mod audit;
 mod slos;
 mod alerts;
@@ -74,6 +75,10 @@ pub(crate) fn routes(node: Arc<Wired>) -> Router {
         .route("/v1/subscriptions/{name}/why", get(why::one))
         .route("/v1/why", get(why::all))
         .route("/v1/callbacks/{token}", post(callbacks::answer))
+        .route("/v1/subscriptions/{name}/breaker", post(dependencies::force_handler))
+        .route("/v1/dependencies", get(dependencies::list))
+        .route("/v1/dependencies/{name}", get(dependencies::show))
+        .route("/v1/dependencies/{name}/breaker", post(dependencies::force))
         .route("/v1/audit", get(audit::show))
         .route("/v1/slos", get(slos::list))
         .route("/v1/alerts", get(alerts::list))

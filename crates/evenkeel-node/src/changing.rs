@@ -38,7 +38,7 @@ pub(crate) fn is_declared(node: &Wired, name: &str) -> bool {
 /// Starts a subscription; the list has it from here on.
 async fn begin(node: &Wired, plan: SubscriptionPlan) -> Result<(), Error> {
     let prepared = ready(node, plan).await?;
-    node.wires.put(prepared.start(&node.clock));
+    node.wires.put(prepared.start(&node.clock, &node.dependencies));
     Ok(())
 }
 

@@ -15,6 +15,7 @@ mod topics;
 mod subscriptions;
 mod dead;
 mod parked;
+mod dependencies;
 mod story;
 mod why;
 mod audit;
@@ -68,6 +69,8 @@ enum Verb {
     Parked(parked::Args),
     /// What holds an event or a key up, what waits behind it, what comes next
     Why(why::Args),
+    /// List dependencies and their breakers; open, close, or leave one to itself
+    Dependencies(dependencies::Args),
     /// Everything that happened to one event
     Story(story::Args),
     /// Prove from the log that nothing was lost and nothing done twice
@@ -124,6 +127,7 @@ async fn verb(verb: Verb) -> ExitCode {
         Verb::Dead(args) => dead::run(args).await,
         Verb::Parked(args) => parked::run(args).await,
         Verb::Why(args) => why::run(args).await,
+        Verb::Dependencies(args) => dependencies::run(args).await,
         Verb::Story(args) => story::run(args).await,
         Verb::Audit(args) => audit::run(args).await,
         Verb::Doctor(args) => doctor::run(&args),

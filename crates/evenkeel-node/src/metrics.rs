@@ -91,11 +91,18 @@ fn live(text: &mut Text, views: &[(String, View)]) {
         text.one(&names::PARKED, &labels, view.parked as f64);
         text.one(&names::PARKED_KEYS, &labels, view.parked_keys as f64);
         text.one(&names::CONCURRENCY, &labels, f64::from(view.concurrency));
+        text.one(&names::IN_FLIGHT_BYTES, &labels, view.in_flight_bytes as f64);
+        text.one(&names::UNPAID_RETRIES, &labels, view.unpaid_retries as f64);
         text.one(&names::PAUSED, &labels, f64::from(u8::from(view.paused.is_some())));
         for breaker in &view.breakers {
             let labels = [labels[0], (names::DEPENDENCY, &*breaker.dependency)];
             let open = f64::from(u8::from(breaker.state != BreakerState::Closed));
             text.one(&names::BREAKER_OPEN, &labels, open);
+            let forced = breaker.forced.as_ref().map_or(0.0, |f| if f.open { 1.0 } else { -1.0 });
+            text.one(&names::BREAKER_FORCED, &labels, forced);
+            if let Some(at) = breaker.next_probe {
+                text.one(&names::BREAKER_PROBE, &labels, at.micros() as f64 / 1e6);
+            }
         }
     }
 }

@@ -119,6 +119,7 @@ impl Node {
             wal_bytes_max,
             ingress: base.ingress,
             wires: base.wires,
+            dependencies: base.dependencies,
             watching,
             responding,
             sabotage,

@@ -12,7 +12,7 @@ mod wires;
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use evenkeel::runtime::SubscriptionHandle;
+use evenkeel::runtime::{Dependencies, SubscriptionHandle};
 use evenkeel_delivery::{Command, View};
 use evenkeel_log::Log;
 use evenkeel_model::{Clock, Timestamp, names};
@@ -42,6 +42,8 @@ pub(crate) struct Wired {
     pub(crate) wal_bytes_max: u64,
     pub(crate) ingress: Arc<Ingress>,
     pub(crate) wires: Wires,
+    /// What the subscriptions share.
+    pub(crate) dependencies: Dependencies,
     pub(crate) watching: Watching,
     pub(crate) responding: Responding,
     pub(crate) sabotage: Option<Sabotage>,
@@ -73,6 +75,8 @@ pub(crate) struct Base {
     pub(crate) log: Log,
     pub(crate) ingress: Arc<Ingress>,
     pub(crate) wires: Wires,
+    /// What the subscriptions share.
+    pub(crate) dependencies: Dependencies,
 }
 
 /// Wires what needs no watching. Must be called in a tokio runtime.
@@ -94,14 +98,15 @@ pub(crate) async fn base(
     for plan in declared.into_iter().chain(made) {
         ready.push(subscribing::prepare(plan, &log, clock, calling, sabotage).await?);
     }
-    let wires = Wires::new(ready.into_iter().map(|prepared| prepared.start(clock)).collect());
-    Ok(Base { log, ingress, wires })
+    let dependencies = Dependencies::default();
+    let wires = ready.into_iter().map(|prepared| prepared.start(clock, &dependencies)).collect();
+    Ok(Base { log, ingress, wires: Wires::new(wires), dependencies })
 }
 
 /// What there is without writing anything: no topic is made, no subscription runs.
 pub(crate) fn reading_only(plan: &Plan, log: Log, clock: &Arc<dyn Clock>) -> Base {
     let ingress = Ingress::empty(log.clone(), clock.clone(), plan.publish_dedup);
-    Base { log, ingress, wires: Wires::default() }
+    Base { log, ingress, wires: Wires::default(), dependencies: Dependencies::default() }
 }
 
 impl Wired {

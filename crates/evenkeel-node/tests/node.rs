@@ -30,5 +30,7 @@ mod command;
 mod topics;
 #[path = "node/changing.rs"]
 mod changing;
+#[path = "node/dependencies.rs"]
+mod dependencies;
 #[path = "node/damaged.rs"]
 mod damaged;

@@ -169,6 +169,8 @@ impl EmbeddedSource {
             mark: mark(&self.settings.uid, &event.id),
             created,
             expires: event.extension("expirytime").as_deref().and_then(parse_rfc3339),
+            bytes: record.value.as_ref().map_or(0, |value| u32::try_from(value.len()).unwrap_or(u32::MAX)),
+            priority: event.extension("priority").map_or(PRIORITY, |text| priority(&text)),
             kind: name(&event.kind),
             source: name(&event.id.source),
             screen,
@@ -208,6 +210,19 @@ impl EmbeddedSource {
             before if before < partitions => Some(News::Shards),
             _ => grown.then_some(News::More),
         }
+    }
+}
+
+/// The priority of an event that names none, or none that is known.
+const PRIORITY: u8 = 4;
+
+/// 0 to 9, or a name.
+fn priority(text: &str) -> u8 {
+    match text.trim() {
+        "low" => 1,
+        "high" => 7,
+        "critical" => 9,
+        other => other.parse().ok().filter(|n| *n <= 9).unwrap_or(PRIORITY),
     }
 }
 

@@ -16,7 +16,7 @@ use evenkeel_model::{Clock, SystemClock, names};
 use evenkeel_transport::{EmbeddedJournal, EmbeddedSource, From, Ingress, JournalSettings, SourceSettings};
 use serde::de::DeserializeOwned;
 
-use crate::runtime::{self, SubscriptionHandle, SubscriptionSpec};
+use crate::runtime::{self, Dependencies, SubscriptionHandle, SubscriptionSpec};
 use crate::{Context, Done, Evenkeel, HandlerError, StartError, Subscribe};
 
 /// What is to run; made by [`Evenkeel::builder`].
@@ -177,11 +177,13 @@ impl Builder {
             journals.push(journal(&log, subscribe, &self.clock)?);
         }
         let mut running = Vec::new();
+        let dependencies = Dependencies::default();
         for (number, (mut subscribe, journal)) in (0_u64..).zip(self.subscriptions.into_iter().zip(journals)) {
             let is_new = new.contains(&*subscribe.topic);
             let audited = crate::evenkeel::audited(&subscribe);
             let spec = wire(&log, &mut subscribe, journal, is_new, &self.clock).await?;
-            let handle = runtime::start(spec, self.clock.clone(), self.seed.wrapping_add(number));
+            let seed = self.seed.wrapping_add(number);
+            let handle = runtime::start_sharing(spec, self.clock.clone(), seed, dependencies.clone());
             running.push((handle, audited));
         }
         begun(&running.iter().map(|(handle, _)| handle.clone()).collect::<Vec<_>>()).await?;

@@ -25,12 +25,19 @@ pub struct HandlerError(Verdict);
 impl HandlerError {
     /// It failed: try again, by the schedule of the subscription.
     pub fn retry(message: impl Into<String>) -> HandlerError {
-        HandlerError(Verdict::Retry { after: None, message: message.into() })
+        HandlerError(Verdict::Retry { after: None, message: message.into(), dependency: None })
     }
 
     /// It failed: try again, but not earlier than in `after`.
     pub fn retry_after(after: Duration, message: impl Into<String>) -> HandlerError {
-        HandlerError(Verdict::Retry { after: Some(after), message: message.into() })
+        HandlerError(Verdict::Retry { after: Some(after), message: message.into(), dependency: None })
+    }
+
+    /// It failed because of that dependency: try again, and let its breaker count it. A breaker that several
+    /// subscriptions share counts only such failures.
+    pub fn retry_blaming(dependency: impl Into<String>, message: impl Into<String>) -> HandlerError {
+        let dependency = Some(dependency.into());
+        HandlerError(Verdict::Retry { after: None, message: message.into(), dependency })
     }
 
     /// It never will succeed: dead-letter the event now.

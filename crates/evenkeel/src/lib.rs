@@ -49,10 +49,12 @@ mod handler;
 mod context;
 mod handler_error;
 mod evenkeel;
+mod breaker;
 mod start_error;
 pub mod runtime;
 pub mod testing;
 
+pub use breaker::{Breaker, Refused};
 pub use builder::Builder;
 pub use context::Context;
 pub use evenkeel::Evenkeel;

@@ -20,6 +20,7 @@ mod gathering;
 mod committing;
 mod redriving;
 mod draining;
+mod dependencies;
 mod timer;
 mod retention;
 mod fence;
@@ -33,6 +34,7 @@ use evenkeel_delivery::Policy;
 use evenkeel_delivery::ports::{Handler, Journal, Source};
 use evenkeel_model::Clock;
 
+pub use dependencies::{Dependencies, DependencyView};
 pub use fence::new_fence;
 pub use handle::{Drained, SubscriptionHandle};
 pub use retention::{RetentionTask, retain};
@@ -61,7 +63,21 @@ pub struct SubscriptionSpec {
 /// # Panics
 /// When it is called outside a tokio runtime.
 pub fn start(spec: SubscriptionSpec, clock: Arc<dyn Clock>, seed: u64) -> SubscriptionHandle {
+    start_sharing(spec, clock, seed, Dependencies::default())
+}
+
+/// As [`start`], with dependencies that it shares with other subscriptions: what one of them finds
+/// out shuts the gate of all that name it.
+///
+/// # Panics
+/// When it is called outside a tokio runtime.
+pub fn start_sharing(
+    spec: SubscriptionSpec,
+    clock: Arc<dyn Clock>,
+    seed: u64,
+    dependencies: Dependencies,
+) -> SubscriptionHandle {
     let (handle, reins) = handle::pair(spec.name.clone());
-    let task = tokio::spawn(owner::Owner::new(spec, clock, seed, reins).run());
+    let task = tokio::spawn(owner::Owner::new(spec, clock, seed, reins).run(dependencies));
     handle.with_task(task.abort_handle())
 }

@@ -121,7 +121,7 @@ async fn stopped(evenkeel: &Evenkeel) {
 async fn start(disk: &SimDisk, world: &Arc<Mutex<World>>) -> Evenkeel {
     let world = world.clone();
     let handle = move |context: Context, order: u64| handle(world.clone(), context, order);
-    let policy = Policy { concurrency: Concurrency { min: 1, max: 4 }, ..Policy::default() };
+    let policy = Policy { concurrency: Concurrency { max: 4, ..Concurrency::default() }, ..Policy::default() };
     Evenkeel::builder()
         .disk(Arc::new(disk.clone()))
         .topic("orders", 3)

@@ -1,7 +1,7 @@
 //! Journal records: whatever the bytes are, reading ends, and says so the same way twice.
 #![no_main]
 
-use evenkeel_delivery::{BreakerMark, Counters, Fact, Mark, Pending, PendingWhy, decode_journal, encode_journal};
+use evenkeel_delivery::{BreakerMark, Counters, Fact, Forced, Mark, Pending, PendingWhy, decode_journal, encode_journal};
 use evenkeel_fuzz::{Tally, seed};
 use evenkeel_model::ledger::{Ended, Overdue};
 use evenkeel_model::{Outcome, Position, Shard, Timestamp};
@@ -45,7 +45,14 @@ fn sample() -> Vec<Fact> {
         Fact::Overdue { shard: shard.clone(), entry: Overdue { offset: 20, at, threshold_us: 5 } },
         Fact::Pending(pending),
         Fact::Progress { shard, below: 19 },
-        Fact::Breaker(BreakerMark { dependency: "bank".into(), open_until: Some(at), since: at }),
+        Fact::Breaker(BreakerMark { dependency: "bank".into(), open_until: Some(at), since: at, steps: 0, forced: None }),
+        Fact::Breaker(BreakerMark {
+            dependency: "bank".into(),
+            open_until: Some(at),
+            since: at,
+            steps: 3,
+            forced: Some(Forced { open: true, reason: "by hand".into(), at }),
+        }),
         Fact::Paused(Some("by hand".to_owned())),
     ]
 }

@@ -7,6 +7,7 @@
 //! Invariants: version 1; outcomes stand first, by partition, delta-coded (3 to 5 bytes and the
 //! mark for each); no length is believed before it was compared with the bytes that are there.
 
+mod breaker;
 mod pending;
 mod redrive;
 
@@ -18,12 +19,11 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use evenkeel_model::varint::{get_i64, get_text, get_u64, put_i64, put_text, put_u64};
 use evenkeel_model::{Position, Shard, Timestamp};
 
-use super::{BreakerMark, Fact, Mark, Remembered};
+use super::{Fact, Mark, Remembered};
 
 const VERSION: u8 = 1;
 const PENDING: u8 = 1;
 const PROGRESS: u8 = 2;
-const BREAKER: u8 = 3;
 const PAUSED: u8 = 4;
 const OVERDUE: u8 = 5;
 const REDRIVE: u8 = 8;
@@ -225,15 +225,7 @@ fn put_rest(out: &mut BytesMut, fact: &Fact, shards: &Shards<'_>) {
             shards.put_index(out, shard);
             put_u64(out, *below);
         }
-        Fact::Breaker(mark) => {
-            out.put_u8(BREAKER);
-            put_text(out, &mark.dependency);
-            put_i64(out, mark.since.micros());
-            out.put_u8(u8::from(mark.open_until.is_some()));
-            if let Some(until) = mark.open_until {
-                put_i64(out, until.micros());
-            }
-        }
+        Fact::Breaker(mark) => breaker::put(out, mark),
         Fact::Paused(why) => {
             out.put_u8(PAUSED);
             put_optional_text(out, why.as_deref());
@@ -269,12 +261,9 @@ fn get_rest(from: &mut &[u8], shards: &[Shard], what: &mut &'static str) -> Opti
             *what = "progress";
             Some(Remembered::Progress { shard: get_shard(from, shards)?, below: get_u64(from)? })
         }
-        BREAKER => {
+        tag @ (breaker::PLAIN | breaker::FULL) => {
             *what = "breaker";
-            let dependency = Arc::from(get_text(from)?);
-            let since = Timestamp::from_micros(get_i64(from)?);
-            let open_until = if get_flag(from)? { Some(Timestamp::from_micros(get_i64(from)?)) } else { None };
-            Some(Remembered::Breaker(BreakerMark { dependency, open_until, since }))
+            Some(Remembered::Breaker(breaker::get(from, tag == breaker::FULL)?))
         }
         PAUSED => {
             *what = "pause";

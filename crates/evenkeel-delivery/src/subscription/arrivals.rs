@@ -11,6 +11,7 @@ use evenkeel_model::ledger::Ended;
 use evenkeel_model::{FailureClass, FailureInfo, Outcome, Shard, Timestamp};
 
 use super::Subscription;
+use super::dispatch::URGENT;
 use super::endings::micros;
 use super::events::{Open, Slot, State};
 use super::lanes::LaneId;
@@ -94,6 +95,8 @@ impl Subscription {
             mark: arrival.mark,
             created: arrival.created,
             expires: arrival.expires,
+            bytes: arrival.bytes,
+            priority: arrival.priority.min(URGENT),
             kind: arrival.kind,
             source: arrival.source,
             shard,

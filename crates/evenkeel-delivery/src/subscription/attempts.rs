@@ -11,7 +11,7 @@ use evenkeel_model::{FailureClass, FailureInfo, Outcome, Timestamp, Verdict};
 
 use super::Subscription;
 use super::booking::Unbooked;
-use super::breakers::Accused;
+use super::breakers::{Accused, Whose};
 use super::endings::{Ending, bounded, micros};
 use super::events::Slot;
 use super::verdicts::{Again, Meaning, meaning, put_off, spends};
@@ -40,9 +40,7 @@ pub(super) struct Returned {
 
 impl Subscription {
     pub(super) fn finished(&mut self, now: Timestamp, returned: Returned, verdict: Verdict) {
-        let Some(flight) = self.flights.remove(&returned.attempt) else { return };
-        self.seq += 1;
-        self.breakers.returned(flight.admitted);
+        let Some(flight) = self.land(returned.attempt) else { return };
         let event = &mut self.events[flight.slot];
         event.last_took_us = micros(returned.took);
         if returned.handler_version.is_some() {
@@ -60,12 +58,22 @@ impl Subscription {
         }
     }
 
-    /// There was nothing to hand over: the event expires, and nobody is accused.
-    pub(super) fn gone(&mut self, now: Timestamp, attempt: AttemptId, why: &str) {
-        let Some(flight) = self.flights.remove(&attempt) else { return };
+    /// An attempt is at the handler no more.
+    fn land(&mut self, attempt: AttemptId) -> Option<Flight> {
+        let flight = self.flights.remove(&attempt)?;
         self.seq += 1;
         self.breakers.returned(flight.admitted);
-        self.events[flight.slot].counters.deferrals += 1;
+        self.flying_bytes -= u64::from(self.events[flight.slot].bytes);
+        Some(flight)
+    }
+
+    /// There was nothing to hand over: the event expires, and nobody is accused.
+    pub(super) fn gone(&mut self, now: Timestamp, attempt: AttemptId, why: &str) {
+        let Some(flight) = self.land(attempt) else { return };
+        let event = &mut self.events[flight.slot];
+        event.counters.deferrals += 1;
+        let whose = Whose { serial: event.serial, at: &event.at };
+        self.breakers.failed(now, flight.admitted, Accused::NOBODY, whose);
         let failure = Some(expired(now, why.to_owned()));
         self.end(now, flight.slot, Ending { outcome: Outcome::Expired, failure, emitted: 0, acked: None });
     }
@@ -92,9 +100,12 @@ impl Subscription {
             ending.failure = Some(FailureInfo { reason, ..failure });
         }
         self.end(now, slot, ending);
-        self.limiter.succeeded();
-        let closed = self.breakers.succeeded(now, flight.admitted);
+        self.limiter.succeeded(returned.took, self.flights.len() + 1);
+        let event = &self.events[slot];
+        let whose = Whose { serial: event.serial, at: &event.at };
+        let (closed, opens) = self.breakers.succeeded(now, flight.admitted, returned.took, whose);
         self.say_breakers(closed);
+        self.open_breakers(now, opens);
         if outcome != Outcome::Dead {
             self.witness(now, flight.dispatched);
             self.last_success = self.seq;
@@ -152,17 +163,13 @@ impl Subscription {
     }
 
     fn accuse(&mut self, now: Timestamp, flight: Flight, again: &Again) {
-        let serial = self.events[flight.slot].serial;
-        let mut opened = self.breakers.failed(now, flight.admitted, again.accused, serial);
+        let event = &self.events[flight.slot];
+        let whose = Whose { serial: event.serial, at: &event.at };
+        let mut opened = self.breakers.failed(now, flight.admitted, again.accused, whose);
         if again.opens != Accused::NOBODY {
             opened = again.opens;
         }
-        if opened == Accused::NOBODY {
-            return;
-        }
-        let marks = self.breakers.open(now, opened, &mut self.random);
-        self.say_breakers(marks);
-        self.defer_accusers(now, opened);
+        self.open_breakers(now, opened);
     }
 
     fn warn(&mut self, now: Timestamp, again: &Again) {

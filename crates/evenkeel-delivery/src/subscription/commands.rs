@@ -16,6 +16,10 @@ impl Subscription {
             Command::Pause { reason } => self.pause(reason),
             Command::Resume => self.resume(now),
             Command::Drain => self.draining = true,
+            Command::Breaker { dependency, force } => {
+                let mark = self.breakers.force(now, &dependency, &force);
+                self.say_breakers(mark.into_iter().collect());
+            }
             Command::Release { key } => {
                 for slot in self.parked_heads(key.as_ref()) {
                     self.release(now, slot);
@@ -71,6 +75,7 @@ impl Subscription {
         self.drop_unbooked(slot);
         self.stop_waiting(slot);
         self.leave_ready(slot);
+        self.leave_unpaid(slot);
         self.held.remove(&slot);
         self.undecided.remove(&slot);
         let event = &mut self.events[slot];

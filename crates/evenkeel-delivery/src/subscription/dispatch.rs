@@ -2,19 +2,24 @@
 //!
 //! Invariants: nothing is handed out while paused, draining, held by a shed (probes apart), or behind
 //! an open breaker; a probe is an event of a lane that was no probe of this outage yet, as long as there
-//! is one; until the breaker closes only such lanes widen it.
+//! is one; until the breaker closes only such lanes widen it; the bytes at the handler and the rate
+//! stay within their bounds, for probes too.
 
 use evenkeel_model::{Outcome, Timestamp};
 
 use super::Subscription;
 use super::attempts::{Flight, expired};
-use super::breakers::Gate;
+use super::breakers::{Accused, Gate};
+use super::budget::Purse;
 use super::endings::Ending;
 use super::events::{Slot, State};
-use crate::{Action, AttemptId, BreakerMark, Dispatch, Fact};
+use super::shared::Changed;
+use crate::{Action, AttemptId, BreakerMark, DependencyNews, Dispatch, Fact};
 
 /// How many retries are passed over, at most, to find an event that is new.
 const LOOK_AHEAD: usize = 64;
+/// The highest priority.
+pub(super) const URGENT: u8 = 9;
 
 impl Subscription {
     pub(super) fn hand_out(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
@@ -24,8 +29,12 @@ impl Subscription {
         while self.flights.len() < self.limiter.limit() as usize {
             self.expire_first(now);
             let first = self.ready.first().copied();
+            if first.is_some() && !self.rate_allows(now) {
+                return;
+            }
             match (self.breakers.gate(now), first) {
-                (Gate::Shut, _) | (Gate::Free | Gate::Probe, None) => return,
+                (Gate::Shut, _) | (Gate::Free | Gate::Probe | Gate::Ask, None) => return,
+                (Gate::Ask, Some((rank, ..))) => return self.breakers.ask(now, rank > 0),
                 // A breaker that is not closed paces its probes itself.
                 (Gate::Free, _) if self.limiter.hold_until() > now => return,
                 (Gate::Widen, None | Some((1.., ..))) => {
@@ -35,13 +44,33 @@ impl Subscription {
                     }
                     self.say_breakers(closed);
                 }
-                (Gate::Free, Some((_, _, first))) => {
+                (Gate::Free, Some((.., first))) => {
                     let slot = self.in_turn(first);
-                    self.hand_out_one(now, slot, Gate::Free, actions);
+                    if !self.has_room_for(slot) {
+                        return;
+                    }
+                    if self.paid_for(now, slot) {
+                        self.hand_out_one(now, slot, Gate::Free, actions);
+                    }
                 }
-                (gate, Some((_, _, slot))) => self.hand_out_one(now, slot, gate, actions),
+                (_, Some((.., slot))) if !self.has_room_for(slot) => return,
+                (gate, Some((.., slot))) => self.hand_out_one(now, slot, gate, actions),
             }
         }
+    }
+
+    fn rate_allows(&mut self, now: Timestamp) -> bool {
+        self.rate.as_mut().is_none_or(|rate| rate.has_one(now))
+    }
+
+    pub(super) fn rate_opens_at(&self) -> Option<Timestamp> {
+        self.rate.as_ref().and_then(Purse::next_at)
+    }
+
+    /// True when its bytes fit beside those at the handler; alone, every event fits.
+    fn has_room_for(&self, slot: Slot) -> bool {
+        let bytes = self.flying_bytes.saturating_add(u64::from(self.events[slot].bytes));
+        self.flights.is_empty() || bytes <= self.policy.concurrency.bytes
     }
 
     /// Oldest first, but after a retry an event that is new goes before the next retry: it is
@@ -50,7 +79,7 @@ impl Subscription {
         let is_new = |slot: &Slot| self.events[*slot].counters.deliveries == 0;
         let mut slot = first;
         if self.retried_last && !is_new(&first) {
-            let next = self.ready.iter().take(LOOK_AHEAD).map(|(_, _, slot)| *slot);
+            let next = self.ready.iter().take(LOOK_AHEAD).map(|(.., slot)| *slot);
             slot = next.into_iter().find(is_new).unwrap_or(first);
         }
         self.retried_last = !is_new(&slot);
@@ -59,7 +88,7 @@ impl Subscription {
 
     /// What is no longer worth handling is no probe and no witness either.
     fn expire_first(&mut self, now: Timestamp) {
-        while let Some((_, _, slot)) = self.ready.first().copied().filter(|(_, _, slot)| self.has_expired(now, *slot)) {
+        while let Some((.., slot)) = self.ready.first().copied().filter(|(.., slot)| self.has_expired(now, *slot)) {
             self.expire(now, slot);
         }
     }
@@ -88,6 +117,10 @@ impl Subscription {
         let attempt = AttemptId(self.attempt);
         let admitted = self.breakers.admit();
         self.flights.insert(attempt, Flight { slot, dispatched: self.seq, admitted });
+        self.flying_bytes += u64::from(self.events[slot].bytes);
+        if let Some(rate) = &mut self.rate {
+            rate.take(now);
+        }
         let (reading, attempts_max) = (self.age.reading(), self.attempts_max());
         let event = &mut self.events[slot];
         event.ages_from.get_or_insert(reading);
@@ -105,13 +138,45 @@ impl Subscription {
         }));
     }
 
+    /// A shared dependency is told of.
+    pub(super) fn dependency_told(&mut self, now: Timestamp, name: &str, news: DependencyNews) {
+        match self.breakers.told(name, news) {
+            (Changed::No, _) => {}
+            (Changed::Opened(mark), which) => {
+                self.say_breakers(vec![mark]);
+                self.defer_accusers(now, which);
+            }
+            (Changed::Closed(mark), _) => self.say_breakers(vec![mark]),
+        }
+    }
+
+    /// What was given leave to probe and does not go out now is given back.
+    pub(super) fn give_back_leave(&mut self, now: Timestamp) {
+        if self.draining || self.paused.is_some() || self.ready.is_empty() {
+            self.breakers.give_back_all();
+        } else {
+            self.breakers.give_back(now);
+        }
+    }
+
+    /// Opens breakers, on the record; what accused them was the outage.
+    pub(super) fn open_breakers(&mut self, now: Timestamp, which: Accused) {
+        if which == Accused::NOBODY {
+            return;
+        }
+        let marks = self.breakers.open(now, which, &mut self.random);
+        self.say_breakers(marks);
+        self.defer_accusers(now, which);
+    }
+
     /// Breakers changed: on the record, and told.
     pub(super) fn say_breakers(&mut self, marks: Vec<BreakerMark>) {
         for mark in marks {
             let dependency = &mark.dependency;
+            let by = mark.forced.as_ref().map_or_else(String::new, |f| format!(" by an operator: {}", f.reason));
             match mark.open_until {
-                Some(_) => self.alarm("breaker_open", format!("the breaker of `{dependency}` opened")),
-                None => self.alarm("breaker_closed", format!("the breaker of `{dependency}` closed")),
+                Some(_) => self.alarm("breaker_open", format!("the breaker of `{dependency}` opened{by}")),
+                None => self.alarm("breaker_closed", format!("the breaker of `{dependency}` closed{by}")),
             }
             self.rounds.say(Fact::Breaker(mark));
         }

@@ -34,6 +34,7 @@ impl Subscription {
         self.undecided.remove(&slot);
         self.held.remove(&slot);
         self.leave_ready(slot);
+        self.leave_unpaid(slot);
         self.count_death(now, slot, &ending);
         if self.events[slot].redriven.is_some() {
             self.redrives.ended(&self.events[slot].at);

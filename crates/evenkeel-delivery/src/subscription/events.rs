@@ -27,6 +27,8 @@ pub(super) struct Open {
     pub(super) mark: Mark,
     pub(super) created: Created,
     pub(super) expires: Option<Timestamp>,
+    pub(super) bytes: u32,
+    pub(super) priority: u8,
     pub(super) kind: Arc<str>,
     pub(super) source: Arc<str>,
     /// The number of its partition among the offsets.
@@ -62,6 +64,15 @@ pub(super) struct Open {
     pub(super) redriven: Option<Box<Redriven>>,
 }
 
+/// Where a ready event stands: by rank (probes of this outage last), urgency, then age.
+pub(super) type Turn = (u32, u8, u64, Slot);
+
+impl Open {
+    pub(super) fn turn(&self, rank: u32, slot: Slot) -> Turn {
+        (rank, u8::MAX - self.priority, self.serial, slot)
+    }
+}
+
 /// What an event does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
@@ -71,6 +82,8 @@ pub(super) enum State {
     Ready { rank: u32 },
     /// First in its lane, until `next_at`.
     Waiting,
+    /// First in its lane, until the retry budget can pay for its next try.
+    Unpaid,
     /// First in its lane, until an operator acts.
     Held,
     /// At the handler.

@@ -1,8 +1,13 @@
-//! How many events may be at the handler at once: falls by factors when it sheds, rises by steps.
+//! How many events may be at the handler at once: found out by how long it takes, and lowered when
+//! it sheds.
 //!
-//! `busy`, 429 and 503 lower the limit to 70 %; each success raises it by the inverse of the
-//! limit, so that a whole round of successes adds one. When the limit is at its minimum and the
-//! handler still sheds, dispatch holds for a moment that grows (`hold_until`).
+//! It begins low and doubles, until answers take longer than half again what they take with little to
+//! do (the gradient, in `gradient`), or until the handler sheds; from then on a whole round of good
+//! answers adds one. Answers that take too long lower it by a tenth; `busy`, 429 and 503 to 70 %. When
+//! it is at its minimum and the handler still sheds, dispatch holds for a moment that grows
+//! (`hold_until`). Only what fills at least half of the limit says anything of it.
+
+mod gradient;
 
 use std::time::Duration;
 
@@ -10,15 +15,21 @@ use evenkeel_model::Timestamp;
 
 use crate::Concurrency;
 use crate::random::Random;
+use gradient::{Gradient, Slope};
 
 const HOLD_FIRST: Duration = Duration::from_millis(50);
 const HOLD_MAX: Duration = Duration::from_secs(5);
+/// Where it begins, within its bounds.
+const FIRST: f64 = 16.0;
 
 #[derive(Debug)]
 pub(super) struct Limiter {
     min: f64,
     max: f64,
     limit: f64,
+    /// It doubles, since nothing spoke against that yet.
+    unchecked: bool,
+    gradient: Gradient,
     /// Sheds since the last success, while at the minimum.
     shed: u32,
     hold_until: Timestamp,
@@ -28,20 +39,43 @@ impl Limiter {
     pub(super) fn new(concurrency: Concurrency) -> Limiter {
         let min = f64::from(concurrency.min.max(1));
         let max = f64::from(concurrency.max).max(min);
-        Limiter { min, max, limit: max, shed: 0, hold_until: Timestamp::EPOCH }
+        Limiter {
+            min,
+            max,
+            limit: FIRST.clamp(min, max),
+            unchecked: true,
+            gradient: Gradient::default(),
+            shed: 0,
+            hold_until: Timestamp::EPOCH,
+        }
     }
 
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 ≤ limit ≤ a u32")]
     pub(super) fn limit(&self) -> u32 {
-        self.limit as u32
+        if self.gradient.is_measuring() { (self.limit / 2.0).max(self.min) as u32 } else { self.limit as u32 }
     }
 
-    pub(super) fn succeeded(&mut self) {
-        self.limit = (self.limit + 1.0 / self.limit).min(self.max);
+    /// It answered, after `took`, while `at_handler` events were there, this one included.
+    pub(super) fn succeeded(&mut self, took: Duration, at_handler: usize) {
         self.shed = 0;
+        if at_handler.saturating_mul(2) < self.limit() as usize {
+            return;
+        }
+        match self.gradient.sample(took, self.limit()) {
+            Slope::Steep => {
+                self.unchecked = false;
+                self.limit = (self.limit * 0.9).max(self.min);
+            }
+            Slope::Gentle => {
+                let step = if self.unchecked { 1.0 } else { 1.0 / self.limit };
+                self.limit = (self.limit + step).min(self.max);
+            }
+            Slope::Unknown => {}
+        }
     }
 
     pub(super) fn overloaded(&mut self, now: Timestamp, random: &mut Random) {
+        self.unchecked = false;
         self.limit = (self.limit * 0.7).max(self.min);
         if self.limit <= self.min {
             let bound = HOLD_FIRST.saturating_mul(1 << self.shed.min(10)).min(HOLD_MAX);
@@ -56,23 +90,4 @@ impl Limiter {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_limit_falls_fast_rises_slowly_and_stays_within_its_bounds() {
-        let mut limiter = Limiter::new(Concurrency { min: 2, max: 64 });
-        let mut random = Random::new(1);
-        assert_eq!(limiter.limit(), 64);
-        limiter.overloaded(Timestamp::EPOCH, &mut random);
-        assert_eq!(limiter.limit(), 44);
-        assert_eq!(limiter.hold_until(), Timestamp::EPOCH, "it still has room to fall");
-        (0..50).for_each(|_| limiter.overloaded(Timestamp::EPOCH, &mut random));
-        assert_eq!(limiter.limit(), 2);
-        assert!(limiter.hold_until() > Timestamp::EPOCH, "at the minimum it holds");
-        limiter.succeeded();
-        assert_eq!(limiter.limit(), 2);
-        (0..10_000).for_each(|_| limiter.succeeded());
-        assert_eq!(limiter.limit(), 64);
-    }
-}
+mod tests;

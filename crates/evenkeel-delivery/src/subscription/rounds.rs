@@ -170,12 +170,12 @@ impl Subscription {
     pub(super) fn make_ready(&mut self, slot: Slot) {
         let rank = self.lanes[self.events[slot].lane].probes;
         self.events[slot].state = State::Ready { rank };
-        self.ready.insert((rank, self.events[slot].serial, slot));
+        self.ready.insert(self.events[slot].turn(rank, slot));
     }
 
     pub(super) fn leave_ready(&mut self, slot: Slot) {
         if let State::Ready { rank } = self.events[slot].state {
-            self.ready.remove(&(rank, self.events[slot].serial, slot));
+            self.ready.remove(&self.events[slot].turn(rank, slot));
         }
     }
 }

@@ -3,6 +3,8 @@
 mod world;
 mod order;
 mod outages;
+mod sharing;
+mod overload;
 mod poison;
 mod duplicates;
 mod parking;

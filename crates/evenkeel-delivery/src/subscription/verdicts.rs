@@ -39,9 +39,9 @@ pub(super) fn meaning(verdict: Verdict, now: Timestamp, breakers: &Breakers) -> 
             ends(Outcome::Dead, failure.status, failure.message)
         }
         Verdict::Failed(failure) => Meaning::Again(failed(failure, now, breakers)),
-        Verdict::Retry { after, message } => Meaning::Again(Again {
+        Verdict::Retry { after, message, dependency } => Meaning::Again(Again {
             not_before: after.map(|d| now + d),
-            accused: breakers.unnamed(),
+            accused: dependency.map_or_else(|| breakers.unnamed(), |name| breakers.named(&name)),
             ..again(FailureClass::Failed, message)
         }),
         Verdict::Defer { until } => Meaning::Again(Again {

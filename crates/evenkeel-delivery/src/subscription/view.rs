@@ -9,7 +9,7 @@ use evenkeel_model::{Position, Timestamp};
 use super::Subscription;
 use super::events::State;
 use super::lanes::Lane;
-use crate::PendingWhy;
+use crate::{Forced, PendingWhy};
 
 /// How many parked lanes a view shows.
 const LANES_SHOWN: usize = 20;
@@ -27,6 +27,10 @@ pub struct View {
     pub queued: usize,
     /// The present limit of concurrency.
     pub concurrency: u32,
+    /// Bytes at the handler.
+    pub in_flight_bytes: u64,
+    /// Retries that wait for the retry budget.
+    pub unpaid_retries: usize,
     /// Why it is paused.
     pub paused: Option<String>,
     /// Its breakers, `handler` first.
@@ -51,6 +55,12 @@ pub struct BreakerView {
     pub since: Timestamp,
     /// When the next probe goes out, while it is open.
     pub next_probe: Option<Timestamp>,
+    /// Times in a row that it opened without having closed in between.
+    pub steps: u32,
+    /// An operator's word, where one stands.
+    pub forced: Option<Forced>,
+    /// How many subscriptions share it, this one included.
+    pub sharers: u32,
 }
 
 /// The state of a breaker.
@@ -90,6 +100,8 @@ impl Subscription {
         let mut view = View {
             parked_keys: self.lanes.parked_keys(),
             concurrency: self.limiter.limit(),
+            in_flight_bytes: self.flying_bytes,
+            unpaid_retries: self.budget.waiting(),
             paused: self.paused.clone(),
             breakers: self.breakers.view(),
             lanes: self.lanes.parked().filter_map(|lane| self.lane_view(lane)).take(LANES_SHOWN).collect(),

@@ -168,6 +168,7 @@ impl Subscription {
     fn hold(&mut self, now: Timestamp, slot: Slot) {
         self.stop_waiting(slot);
         self.leave_ready(slot);
+        self.leave_unpaid(slot);
         self.drop_unbooked(slot);
         self.undecided.remove(&slot);
         self.stop_ageing(slot);

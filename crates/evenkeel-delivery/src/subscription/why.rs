@@ -142,7 +142,7 @@ impl Subscription {
         let state = match event.state {
             State::Queued => WhyState::Queued,
             State::Ready { .. } => WhyState::Ready,
-            State::Waiting => WhyState::Waiting(event.why),
+            State::Waiting | State::Unpaid => WhyState::Waiting(event.why),
             State::Held => WhyState::Held,
             State::Flying => WhyState::AtHandler,
             State::Ending => WhyState::Ending,

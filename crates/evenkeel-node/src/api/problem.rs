@@ -45,6 +45,10 @@ impl Problem {
         unknown("topic", codes::UNKNOWN_TOPIC, name, users.collect())
     }
 
+    pub(crate) fn unknown_dependency(name: &str, known: Vec<&str>) -> Problem {
+        unknown("dependency", codes::UNKNOWN_DEPENDENCY, name, known)
+    }
+
     pub(crate) fn unknown_subscription(node: &Wired, name: &str) -> Problem {
         if let Some(damaged) = node.damaged() {
             return damaged.into();

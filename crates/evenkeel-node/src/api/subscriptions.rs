@@ -2,12 +2,13 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use evenkeel_delivery::{BreakerState, BreakerView, Command, View};
+use evenkeel_delivery::{Command, View};
 use evenkeel_model::{Outcome, Shard};
 use evenkeel_transport::http::EndpointView;
 use evenkeel_watch::SubscriptionSnapshot;
 use serde_json::{Value, json};
 
+use super::dependencies::breaker;
 use super::{Node, Problem};
 use crate::changing;
 use crate::config;
@@ -64,7 +65,8 @@ async fn form(node: &Wired, wire: &Wire, seen: &[SubscriptionSnapshot]) -> Value
         "effects_topic": plan.effects_topic.as_deref(),
         "state": state, "why": stopped.or(view.paused.clone()),
         "in_flight": view.in_flight, "queued": view.queued, "parked": view.parked, "parked_keys": view.parked_keys,
-        "concurrency": view.concurrency, "oldest": view.oldest.map(time),
+        "concurrency": view.concurrency, "in_flight_bytes": view.in_flight_bytes,
+        "unpaid_retries": view.unpaid_retries, "oldest": view.oldest.map(time),
         "endpoints": wire.http.endpoints().iter().map(endpoint).collect::<Vec<_>>(),
         "breakers": view.breakers.iter().map(breaker).collect::<Vec<_>>(),
     });
@@ -87,18 +89,6 @@ async fn form(node: &Wired, wire: &Wire, seen: &[SubscriptionSnapshot]) -> Value
 
 fn endpoint(view: &EndpointView) -> Value {
     json!({ "url": view.url, "state": view.state, "in_flight": view.in_flight, "until": view.until.map(time) })
-}
-
-fn breaker(view: &BreakerView) -> Value {
-    let state = match view.state {
-        BreakerState::Closed => "closed",
-        BreakerState::Open => "open",
-        BreakerState::HalfOpen => "half_open",
-    };
-    json!({
-        "dependency": &*view.dependency, "state": state, "since": time(view.since),
-        "next_probe": view.next_probe.map(time),
-    })
 }
 
 /// What lies in the topic and was not read yet. Only the audit knows it of a subscription that

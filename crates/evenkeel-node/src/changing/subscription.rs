@@ -31,7 +31,7 @@ pub(crate) async fn put(node: &Wired, name: &str, written: Value) -> Result<Put,
         // Where it begins is durable before the subscription is.
         let prepared = ready(node, wanted).await?;
         registered.keep(&node.log, name, now).await?;
-        node.wires.put(prepared.start(&node.clock));
+        node.wires.put(prepared.start(&node.clock, &node.dependencies));
         return Ok(Put::Made);
     };
     unmoved(&running.plan, &wanted)?;

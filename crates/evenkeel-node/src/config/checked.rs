@@ -4,6 +4,8 @@ pub(super) mod topic;
 pub(super) mod subscription;
 mod begin;
 mod filter;
+mod breaker;
+mod gate;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -29,7 +31,7 @@ pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Plan, Error> {
         .into_iter()
         .map(|(n, d)| {
             let at = format!("dependencies.{n}.breaker");
-            Ok((Arc::from(n), breaker(&at, d.unwrap_or_default().breaker.unwrap_or_default())?))
+            Ok((Arc::from(n), breaker::read(&at, d.unwrap_or_default().breaker.unwrap_or_default())?))
         })
         .collect::<Result<Vec<(Arc<str>, BreakerPolicy)>, Error>>()?;
     let raw::Handlers { allow, callback } = raw.handlers.unwrap_or_default();
@@ -139,25 +141,6 @@ fn webhooks(raw: raw::Alerts, reach: &Reach) -> Result<Vec<Webhook>, Error> {
         }
     }
     Ok(seen.into_iter().map(|(name, url)| Webhook { name, url }).collect())
-}
-
-pub(super) fn breaker(at: &str, raw: raw::Breaker) -> Result<BreakerPolicy, Error> {
-    let default = BreakerPolicy::default();
-    let failure_ratio = raw.failure_ratio.unwrap_or(default.failure_ratio);
-    if !(failure_ratio > 0.0 && failure_ratio <= 1.0) {
-        return Err(value(&format!("{at}.failure_ratio"), format!("{failure_ratio} is not above 0 and at most 1")));
-    }
-    let consecutive = raw.consecutive.unwrap_or(default.consecutive);
-    if consecutive < 2 {
-        return Err(value(&format!("{at}.consecutive"), "must be 2 or more: one failure is no outage"));
-    }
-    Ok(BreakerPolicy {
-        window: positive(&format!("{at}.window"), duration(&format!("{at}.window"), &raw.window, default.window)?)?,
-        min_calls: raw.min_calls.unwrap_or(default.min_calls).max(1),
-        failure_ratio,
-        consecutive,
-        open: positive(&format!("{at}.open"), duration(&format!("{at}.open"), &raw.open, default.open)?)?,
-    })
 }
 
 pub(super) fn or<'a>(text: &'a Option<String>, default: &'a str) -> &'a str {

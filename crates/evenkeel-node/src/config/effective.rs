@@ -9,7 +9,7 @@ use evenkeel_log::{AtLimit, Cleanup, TopicSettings};
 use serde_json::Value;
 
 use super::plan::{From, LogFormat, Plan, SubscriptionPlan};
-use super::units::{show_duration, show_size};
+use super::units::{show_duration, show_rate, show_size};
 use super::{push, raw};
 
 /// The YAML of a plan.
@@ -128,13 +128,23 @@ pub(crate) fn subscription(plan: &SubscriptionPlan) -> raw::Subscription {
             mode: Some(effects(policy.effects).to_owned()),
             topic: plan.effects_topic.as_ref().map(ToString::to_string),
         }),
-        concurrency: Some(raw::Concurrency { min: Some(policy.concurrency.min), max: Some(policy.concurrency.max) }),
+        concurrency: Some(raw::Concurrency {
+            min: Some(policy.concurrency.min),
+            max: Some(policy.concurrency.max),
+            bytes: Some(show_size(policy.concurrency.bytes)),
+        }),
         inbox: Some(show_duration(policy.inbox)),
         dead_letter_budget: Some(raw::DeadLetterBudget {
             run: Some(policy.dead_budget.run),
             share: Some(policy.dead_budget.share),
             min: Some(policy.dead_budget.min),
             window: Some(show_duration(policy.dead_budget.window)),
+        }),
+        rate: policy.rate.map(|rate| show_rate(rate.per_second)),
+        burst: policy.rate.map(|rate| rate.burst),
+        retry_budget: Some(raw::RetryBudget {
+            share: Some(policy.retry_budget.share),
+            min: Some(show_rate(policy.retry_budget.min_per_second)),
         }),
         parking: Some(raw::Parking {
             keys: u32::try_from(policy.parking.keys).ok(),
@@ -151,6 +161,9 @@ fn breaker(policy: &BreakerPolicy) -> raw::Breaker {
         failure_ratio: Some(policy.failure_ratio),
         consecutive: Some(policy.consecutive),
         open: Some(show_duration(policy.open)),
+        open_max: Some(show_duration(policy.longest_open())),
+        slow_call: policy.slow_call.map(show_duration),
+        slow_ratio: policy.slow_call.map(|_| policy.slow_ratio),
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(super) mod topic;
 mod push;
+mod gate;
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -26,6 +27,9 @@ pub fn explain(plan: &Plan) -> String {
         show_duration(plan.publish_dedup)
     );
     let _ = writeln!(text, "{}", reached(&plan.allow));
+    for name in gate::shared(plan) {
+        let _ = writeln!(text, "{name}");
+    }
     for declared in &plan.topics {
         let _ = writeln!(text, "\n{}", topic::kept(declared));
     }
@@ -91,19 +95,9 @@ pub(crate) fn subscribed(plan: &SubscriptionPlan) -> String {
             policy.dead_budget.min,
             show_duration(policy.dead_budget.window),
         ),
-        "While the handler cannot be reached, or its breaker is open, events wait and lose no attempts.".to_owned(),
     ];
     lines.extend(push::sentences(&plan.push, policy));
-    for (name, breaker) in &policy.depends_on {
-        lines.push(format!(
-            "It stops calling while `{name}` is down: after {} failures in a row, or {:.0} % of at least {} calls in {}; it then probes every {}.",
-            breaker.consecutive,
-            breaker.failure_ratio * 100.0,
-            breaker.min_calls,
-            show_duration(breaker.window),
-            show_duration(breaker.open),
-        ));
-    }
+    lines.extend(gate::lines(policy));
     lines.push(match (policy.effects, &plan.effects_topic) {
         (Effects::Log, Some(topic)) => {
             format!("Events that it returns are stored in `{topic}` together with the outcome, or not at all.")
@@ -151,7 +145,7 @@ fn expected(retry: &RetrySchedule) -> Duration {
     longest(retry) / 2
 }
 
-fn rounded(duration: Duration) -> String {
+pub(super) fn rounded(duration: Duration) -> String {
     let s = duration.as_secs();
     match s {
         0 => show_duration(Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(0))),

@@ -187,6 +187,14 @@ pub struct Subscription {
     pub dead_letter_budget: Option<DeadLetterBudget>,
     /// Limits of parking.
     pub parking: Option<Parking>,
+    /// How many events per second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<String>,
+    /// How many at once after a pause.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub burst: Option<u32>,
+    /// How many of them retries.
+    pub retry_budget: Option<RetryBudget>,
 }
 
 /// Who handles events.
@@ -237,6 +245,18 @@ pub struct Concurrency {
     pub min: Option<u32>,
     /// Never more.
     pub max: Option<u32>,
+    /// Bytes at the handler together.
+    pub bytes: Option<String>,
+}
+
+/// How many retries may go out beside first tries.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetryBudget {
+    /// So many for each first try.
+    pub share: Option<f64>,
+    /// And so many per second besides.
+    pub min: Option<String>,
 }
 
 /// How many dead letters one handler version may make before the subscription is paused.
@@ -287,6 +307,15 @@ pub struct Breaker {
     pub consecutive: Option<u32>,
     /// How long it stays open before a probe.
     pub open: Option<String>,
+    /// What that grows to while probes fail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub open_max: Option<String>,
+    /// A call that takes this long is a slow one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slow_call: Option<String>,
+    /// Opens at this share of slow calls.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slow_ratio: Option<f64>,
 }
 
 /// Where alerts go.

@@ -92,6 +92,14 @@ pub fn rate(text: &str) -> Result<f64, String> {
     if number.is_finite() && number > 0.0 { Ok(number / seconds) } else { Err(wrong()) }
 }
 
+/// The text of a rate in events per second, in the unit that reads best.
+pub fn show_rate(per_second: f64) -> String {
+    let units = [("s", 1.0), ("m", 60.0), ("h", 3_600.0), ("d", 86_400.0)];
+    let whole = |seconds: &f64| (per_second * seconds).fract().abs() < 1e-9 && per_second * seconds >= 1.0;
+    let (unit, seconds) = units.into_iter().find(|(_, seconds)| whole(seconds)).unwrap_or(("s", 1.0));
+    format!("{}/{unit}", per_second * seconds)
+}
+
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
@@ -134,5 +142,9 @@ mod tests {
         assert_eq!(show_size(65_536), "64KiB");
         assert_eq!(show_size(65_537), "65537B");
         assert!((rate("120/m").unwrap() - 2.0).abs() < 1e-9);
+        for text in ["100/s", "7/m", "0.5/s"] {
+            let read = rate(text).unwrap();
+            assert!((rate(&super::show_rate(read)).unwrap() - read).abs() < 1e-9, "{text}");
+        }
     }
 }

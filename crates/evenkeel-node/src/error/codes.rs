@@ -33,6 +33,8 @@ pub const UNKNOWN_TOPIC: &str = "unknown-topic";
 pub const UNKNOWN_PARTITION: &str = "unknown-partition";
 /// There is no such subscription.
 pub const UNKNOWN_SUBSCRIPTION: &str = "unknown-subscription";
+/// There is no such dependency.
+pub const UNKNOWN_DEPENDENCY: &str = "unknown-dependency";
 /// There is no such event.
 pub const UNKNOWN_EVENT: &str = "unknown-event";
 /// There is no such redrive.
@@ -104,6 +106,7 @@ const ALL: &[&str] = &[
     UNKNOWN_TOPIC,
     UNKNOWN_PARTITION,
     UNKNOWN_SUBSCRIPTION,
+    UNKNOWN_DEPENDENCY,
     UNKNOWN_EVENT,
     UNKNOWN_REDRIVE,
     REDRIVE_UNDER_WAY,

@@ -151,7 +151,20 @@ pub const PARKED: Metric = gauge("evenkeel_parked_events", "Events that wait dur
 pub const PARKED_KEYS: Metric = gauge("evenkeel_parked_keys", "Keys that are parked.");
 /// Concurrency.
 pub const CONCURRENCY: Metric = gauge("evenkeel_concurrency_limit", "How many events may be at the handler now.");
+/// Bytes at the handler.
+pub const IN_FLIGHT_BYTES: Metric = gauge("evenkeel_in_flight_bytes", "Bytes of the events at the handler.");
+/// Retries that wait.
+pub const UNPAID_RETRIES: Metric =
+    gauge("evenkeel_unpaid_retries", "Retries that wait for the retry budget, and spend nothing meanwhile.");
 /// Paused.
 pub const PAUSED: Metric = gauge("evenkeel_subscription_paused", "1 when the subscription is paused.");
 /// Breaker.
 pub const BREAKER_OPEN: Metric = gauge("evenkeel_breaker_open", "1 when the dependency's breaker is not closed.");
+/// A breaker's next probe.
+pub const BREAKER_PROBE: Metric =
+    gauge("evenkeel_breaker_next_probe_timestamp_seconds", "When an open breaker lets the next event probe.");
+/// An operator's word on a breaker.
+pub const BREAKER_FORCED: Metric = gauge(
+    "evenkeel_breaker_forced",
+    "1 when an operator holds the dependency's breaker open, -1 when closed, 0 when it decides itself.",
+);

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use evenkeel::runtime::{self, SubscriptionSpec};
+use evenkeel::runtime::{self, Dependencies, SubscriptionSpec};
 use evenkeel_delivery::ports::{BoxFuture, Commit, Journal, Letters, PortError, Source};
 use evenkeel_delivery::{Bring, Fact, Policy, Remembered, Round};
 use evenkeel_log::Log;
@@ -50,11 +50,12 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    pub(crate) fn start(self, clock: &Arc<dyn Clock>) -> Wire {
+    pub(crate) fn start(self, clock: &Arc<dyn Clock>, dependencies: &Dependencies) -> Wire {
         let seed = u64::from_le_bytes(
             evenkeel_delivery::Mark::of(&self.plan.uid, "seed", "").0[..8].try_into().unwrap_or_default(),
         );
-        let handle = runtime::start(self.spec, clock.clone(), seed ^ clock.now().micros().unsigned_abs());
+        let seed = seed ^ clock.now().micros().unsigned_abs();
+        let handle = runtime::start_sharing(self.spec, clock.clone(), seed, dependencies.clone());
         if let Some(watch) = self.http.watch_health() {
             tokio::spawn(watch);
         }

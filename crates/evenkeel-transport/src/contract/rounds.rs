@@ -112,7 +112,7 @@ pub(crate) fn progress(shard: &Shard, below: u64) -> Fact {
 
 pub(crate) fn breaker(open: bool) -> Fact {
     let open_until = open.then(|| NOW + Duration::from_secs(30));
-    Fact::Breaker(BreakerMark { dependency: Arc::from("handler"), open_until, since: NOW })
+    Fact::Breaker(BreakerMark { dependency: Arc::from("handler"), open_until, since: NOW, steps: 0, forced: None })
 }
 
 fn failure(reason: &str) -> FailureInfo {

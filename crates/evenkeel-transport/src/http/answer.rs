@@ -59,9 +59,9 @@ fn said(head: &response::Parts, body: &[u8], now: Timestamp) -> Option<Verdict> 
     };
     let wish = retry_after_of(&head.headers, now);
     Some(match parsed {
-        Ok(Verdict::Retry { after, message }) => {
+        Ok(Verdict::Retry { after, message, dependency }) => {
             let message = if message.is_empty() { described(head, body) } else { bounded(message) };
-            Verdict::Retry { after: after.or(wish), message }
+            Verdict::Retry { after: after.or(wish), message, dependency }
         }
         Ok(Verdict::Busy { after }) => Verdict::Busy { after: after.or(wish) },
         Ok(other) => filled(other),
@@ -76,10 +76,12 @@ fn said(head: &response::Parts, body: &[u8], now: Timestamp) -> Option<Verdict> 
 /// A verdict whose words are bounded, and are there where they are needed.
 pub(super) fn filled(verdict: Verdict) -> Verdict {
     match verdict {
-        Verdict::Retry { after, message } if message.is_empty() => {
-            Verdict::Retry { after, message: "the handler said retry".to_owned() }
+        Verdict::Retry { after, message, dependency } if message.is_empty() => {
+            Verdict::Retry { after, message: "the handler said retry".to_owned(), dependency }
         }
-        Verdict::Retry { after, message } => Verdict::Retry { after, message: bounded(message) },
+        Verdict::Retry { after, message, dependency } => {
+            Verdict::Retry { after, message: bounded(message), dependency }
+        }
         Verdict::Reject { reason } => Verdict::Reject { reason: bounded(reason) },
         Verdict::Drop { reason } => Verdict::Drop { reason: bounded(reason) },
         other => other,

@@ -37,6 +37,8 @@ pub(super) fn call(event: Event) -> Call {
         mark: Mark([0xab; 16]),
         created: Created { at: Timestamp::EPOCH, believed: true },
         expires: None,
+        bytes: 0,
+        priority: 4,
         kind: "OrderCreated".into(),
         source: "/shop".into(),
         screen: Screen::Wanted,
@@ -183,7 +185,7 @@ async fn the_verdict_header_says_more_than_the_status() {
     let said = |status, verdict| answer(http(status, &[("evenkeel-verdict", verdict), ("retry-after", "9")], "why"));
     assert_eq!(
         said("200 OK", "retry; after=30s").await.verdict,
-        Verdict::Retry { after: Some(Duration::from_secs(30)), message: "HTTP 200: why".into() }
+        Verdict::Retry { after: Some(Duration::from_secs(30)), message: "HTTP 200: why".into(), dependency: None }
     );
     assert_eq!(said("500 Oops", "busy").await.verdict, Verdict::Busy { after: Some(Duration::from_secs(9)) });
     assert_eq!(said("500 Oops", "reject; reason=\"x\"").await.verdict, Verdict::Reject { reason: "x".into() });

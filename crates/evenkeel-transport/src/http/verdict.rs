@@ -1,6 +1,6 @@
 //! The header `evenkeel-verdict`: a verdict's name, then parameters behind semicolons.
 //!
-//! `ack` · `retry; after=30s; reason="…"` · `defer; until=2026-12-01T00:00:00Z` · `busy; after=5s` ·
+//! `ack` · `retry; after=30s; reason="…"; dependency=bank` · `defer; until=2026-12-01T00:00:00Z` · `busy; after=5s` ·
 //! `reject; reason="…"` · `drop; reason="…"` · `pause; dependency=bank`. A value is a token or a
 //! quoted string with `\` before `"` and `\`. What is not in this grammar is no verdict: the
 //! caller makes a failure of it that names this header, and the message says what would be right.
@@ -19,7 +19,11 @@ pub(super) fn parse(value: &[u8]) -> Result<Verdict, String> {
     let (name, mut given) = split(text)?;
     let verdict = match name.as_str() {
         "ack" => Verdict::Ack,
-        "retry" => Verdict::Retry { after: given.delay("after")?, message: given.take("reason").unwrap_or_default() },
+        "retry" => Verdict::Retry {
+            after: given.delay("after")?,
+            message: given.take("reason").unwrap_or_default(),
+            dependency: given.take("dependency").filter(|name| !name.is_empty()),
+        },
         "busy" => Verdict::Busy { after: given.delay("after")? },
         "reject" => Verdict::Reject { reason: given.reason() },
         "drop" => Verdict::Drop { reason: given.reason() },

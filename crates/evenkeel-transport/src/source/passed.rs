@@ -69,6 +69,8 @@ impl<'a> Passed<'a> {
             mark: Mark::of("", &event.id.source, &event.id.id),
             created: Created { at: appended, believed: false },
             expires: None,
+            bytes: 0,
+            priority: 4,
             kind: Arc::from(""),
             source: Arc::from(""),
             screen,

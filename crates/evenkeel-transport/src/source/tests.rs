@@ -90,6 +90,20 @@ async fn an_events_expirytime_is_read() {
 }
 
 #[tokio::test]
+async fn an_events_size_and_priority_are_read_by_number_or_by_name() {
+    let bench = bench(0);
+    for (i, text) in ["0", "9", "low", "critical", "10", "urgent!"].into_iter().enumerate() {
+        let mut event = event(&i.to_string(), "k");
+        event.set_extension("priority", evenkeel_model::AttributeValue::String(text.to_owned()));
+        event.data = Some(vec![0; i].into());
+        bench.append("orders", 0, vec![to_record(&event, START)]);
+    }
+    let (events, _) = source(&bench, |_| {}).fetch(&orders(), 0, 10).await.unwrap();
+    let read: Vec<_> = events.iter().map(|e| (e.arrival.priority, e.arrival.bytes)).collect();
+    assert_eq!(read, [(0, 0), (9, 1), (1, 2), (9, 3), (4, 4), (4, 5)], "what is no priority counts as none");
+}
+
+#[tokio::test]
 async fn the_mark_is_that_of_the_uid_and_identity_alone() {
     let bench = bench(1);
     bench.append("orders", 0, vec![to_record(&event("0", "other key"), START)]);

@@ -134,6 +134,8 @@ struct Told {
 pub(super) struct Reins {
     pub(super) name: Arc<str>,
     pub(super) control: mpsc::UnboundedReceiver<Control>,
+    /// For those who may speak to the task without keeping it alive.
+    pub(super) sender: mpsc::WeakUnboundedSender<Control>,
     told: Arc<Told>,
 }
 
@@ -171,6 +173,7 @@ pub(super) fn pair(name: Arc<str>) -> (SubscriptionHandle, Reins) {
     let (sender, control) = mpsc::unbounded_channel();
     let (alarms, _) = broadcast::channel(ALARMS_KEPT);
     let told = Arc::new(Told { stopped: OnceLock::new(), alarms, begun: watch::Sender::new(false) });
+    let weak = sender.downgrade();
     let handle = SubscriptionHandle { name: name.clone(), control: sender, told: told.clone(), task: None };
-    (handle, Reins { name, control, told })
+    (handle, Reins { name, control, sender: weak, told })
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_delivery::ports::{Answer, Delivered, News, PortError};
-use evenkeel_delivery::{Alarm, AttemptId, Command, Letter, RedrivePlan, RedrivesView, View, Why, WhyAsked};
+use evenkeel_delivery::{
+    Alarm, AttemptId, Command, DependencyNews, Letter, RedrivePlan, RedrivesView, View, Why, WhyAsked,
+};
 use evenkeel_model::Shard;
 use tokio::sync::oneshot;
 
@@ -50,6 +52,8 @@ pub(super) enum Control {
     Redrives(oneshot::Sender<RedrivesView>),
     /// What holds this up?
     Why { asked: WhyAsked, told: oneshot::Sender<Why> },
+    /// A shared dependency is told of.
+    Dependency(Arc<str>, DependencyNews),
     /// What does it look like?
     View(oneshot::Sender<View>),
     /// Stop, and lose nothing.

@@ -20,6 +20,7 @@ use tokio::task::{JoinError, JoinSet};
 use super::SubscriptionSpec;
 use super::attempt::Ground;
 use super::committing::{Emitted, Letters};
+use super::dependencies::{Dependencies, Membership};
 use super::draining::{self, Draining};
 use super::gathering::Gathering;
 use super::handle::Reins;
@@ -57,6 +58,8 @@ pub(super) struct Owner {
     /// Rings when the source is to be told what is no longer owed.
     settling: Timer,
     draining: Option<Draining>,
+    /// Its parts in shared dependencies.
+    memberships: Vec<Membership>,
 }
 
 impl Owner {
@@ -93,12 +96,13 @@ impl Owner {
             work: JoinSet::new(),
             committing: false,
             draining: None,
+            memberships: Vec::new(),
         }
     }
 
     /// Lives until it is drained, or until nobody holds a handle any more.
-    pub(super) async fn run(mut self) {
-        if let Err(problem) = self.begin().await {
+    pub(super) async fn run(mut self, dependencies: Dependencies) {
+        if let Err(problem) = self.begin(&dependencies).await {
             self.stop(problem.to_string());
         }
         while !self.is_drained() {
@@ -122,11 +126,16 @@ impl Owner {
     }
 
     /// Takes back what the journal remembers, and finds where to read on.
-    async fn begin(&mut self) -> Result<(), PortError> {
+    async fn begin(&mut self, dependencies: &Dependencies) -> Result<(), PortError> {
         let remembered = self.journal.load().await?;
         let shards = self.source.shards().await?;
         let now = self.clock.now();
+        self.core.share_dependencies();
         self.core.restore(now, remembered);
+        for shared in self.core.shared_dependencies() {
+            let (name, control) = (self.reins.name.clone(), self.reins.sender.clone());
+            self.memberships.push(dependencies.join(shared, name, control, self.clock.clone()));
+        }
         let (known, new): (Vec<_>, Vec<_>) =
             shards.into_iter().partition(|(shard, _)| self.core.resume_at(shard, u64::MAX) < u64::MAX);
         // One that has begun was told of no event of a partition that came later.

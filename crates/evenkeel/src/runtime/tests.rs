@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use doubles::{Stage, ack, by, offset, until};
 
 fn failing(message: &str) -> Answer {
-    Answer { verdict: Verdict::Retry { after: None, message: message.to_owned() }, ..ack() }
+    Answer { verdict: Verdict::Retry { after: None, message: message.to_owned(), dependency: None }, ..ack() }
 }
 
 fn patient() -> Policy {

@@ -1,5 +1,7 @@
 use super::*;
-use crate::{Counters, LettersClosed, Pending, PendingWhy, Redrive, RedrivePlan, RedriveState, Redriven};
+use crate::{
+    BreakerMark, Counters, Forced, LettersClosed, Pending, PendingWhy, Redrive, RedrivePlan, RedriveState, Redriven,
+};
 use evenkeel_model::ledger::{Ended, Overdue};
 use evenkeel_model::{FailureClass, FailureInfo, Outcome};
 
@@ -101,8 +103,12 @@ fn sample() -> (Vec<Fact>, Vec<Remembered>) {
         dependency: Arc::from("handler"),
         open_until: Some(Timestamp::from_micros(9)),
         since: Timestamp::from_micros(4),
+        steps: 0,
+        forced: None,
     };
     let closed = BreakerMark { open_until: None, ..breaker.clone() };
+    let forced = Forced { open: true, reason: "maintenance".into(), at: Timestamp::from_micros(3) };
+    let forced = BreakerMark { steps: 7, forced: Some(forced), ..breaker.clone() };
     let facts = vec![
         ended(&a, 10, Some(mark), 1_000_000),
         ended(&b, 3, None, 1_000_001),
@@ -115,6 +121,7 @@ fn sample() -> (Vec<Fact>, Vec<Remembered>) {
         Fact::Pending(two.clone()),
         Fact::Progress { shard: a.clone(), below: 11 },
         Fact::Breaker(breaker.clone()),
+        Fact::Breaker(forced.clone()),
         Fact::Breaker(closed.clone()),
         Fact::Paused(Some("why".into())),
         Fact::Paused(None),
@@ -136,6 +143,7 @@ fn sample() -> (Vec<Fact>, Vec<Remembered>) {
         Remembered::Pending(two),
         Remembered::Progress { shard: a, below: 11 },
         Remembered::Breaker(breaker),
+        Remembered::Breaker(forced),
         Remembered::Breaker(closed),
         Remembered::Paused(Some("why".into())),
         Remembered::Paused(None),

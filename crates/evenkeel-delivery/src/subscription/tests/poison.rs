@@ -11,7 +11,9 @@ fn poison(answer: Verdict) -> Handle {
 
 #[test]
 fn poison_amid_healthy_traffic_is_dead_after_exactly_its_attempts() {
-    for answer in [status(500), Verdict::Retry { after: None, message: "no".into() }, status(404), timed_out()] {
+    for answer in
+        [status(500), Verdict::Retry { after: None, message: "no".into(), dependency: None }, status(404), timed_out()]
+    {
         let mut world = World::new(policy(), poison(answer.clone()));
         world.traffic(3000, ms(10), 100);
         world.publish(0, "k0", "poison");
@@ -106,8 +108,10 @@ fn many_poison_events_amid_healthy_ones_all_die_and_nobody_else() {
 #[test]
 fn a_retry_is_never_earlier_than_the_handler_wishes() {
     let answers = [retry_after(500, secs(7)), retry_after(429, secs(7)), Verdict::Busy { after: Some(secs(7)) }];
-    let wishes =
-        [Verdict::Retry { after: Some(secs(7)), message: "later".into() }, Verdict::Defer { until: start() + secs(7) }];
+    let wishes = [
+        Verdict::Retry { after: Some(secs(7)), message: "later".into(), dependency: None },
+        Verdict::Defer { until: start() + secs(7) },
+    ];
     for answer in answers.into_iter().chain(wishes) {
         let mut world = World::new(policy(), poison(answer.clone()));
         world.publish(0, "k", "poison");

@@ -29,7 +29,7 @@ fn any_policy(random: &mut Random) -> Policy {
         },
         when_exhausted: [Exhausted::Skip, Exhausted::Skip, Exhausted::ParkKey]
             [usize::try_from(pick(random, 3)).unwrap()],
-        concurrency: Concurrency { min: 1, max: u32::try_from(one_of(random, &[1, 4, 64])).unwrap() },
+        concurrency: Concurrency { max: u32::try_from(one_of(random, &[1, 4, 64])).unwrap(), ..Concurrency::default() },
         handler_breaker: BreakerPolicy {
             window: secs(5),
             open: secs(one_of(random, &[1, 4])),
@@ -75,7 +75,7 @@ fn any_handler(seed: u64, trouble: std::time::Duration) -> Handle {
             4 => Verdict::Busy { after: None },
             5 => Verdict::Defer { until: start() + a.since_start + ms(700) },
             6 => Verdict::Pause { dependency: "bank".into() },
-            7 => Verdict::Retry { after: Some(ms(300)), message: "again".into() },
+            7 => Verdict::Retry { after: Some(ms(300)), message: "again".into(), dependency: None },
             _ => status(500),
         };
         (took, verdict)

@@ -58,6 +58,9 @@ pub(super) struct World {
     pub(super) gone: Vec<String>,
     /// How long after it was appended an event expires.
     pub(super) expires_after: Option<Duration>,
+    /// The size and the priority of what is appended.
+    pub(super) bytes: u32,
+    pub(super) priority: u8,
     log: BTreeMap<Shard, Vec<Arrival>>,
     ids: HashMap<Position, String>,
     /// How many events share an identity.
@@ -76,7 +79,12 @@ pub(super) struct World {
     bringing: Option<(Timestamp, Bring)>,
     at_handler: HashMap<(Arc<str>, Bytes), Position>,
     ended: HashMap<Position, Outcome>,
+    /// The dependency that it shares with other worlds, and its number there.
+    pub(super) shared: Option<Bank>,
+    pub(super) member: Member,
 }
+
+pub(super) type Bank = std::rc::Rc<std::cell::RefCell<super::sharing::Shared>>;
 
 pub(super) fn always(verdict: Verdict) -> Handle {
     Box::new(move |_| (ms(5), verdict.clone()))
@@ -116,7 +124,12 @@ pub(super) fn retry_after(code: u16, after: Duration) -> Verdict {
 pub(super) fn policy() -> Policy {
     Policy {
         retry: RetrySchedule { attempts: 3, initial: ms(200), factor: 4.0, max: secs(10), ..RetrySchedule::default() },
-        handler_breaker: BreakerPolicy { window: secs(10), open: secs(5), ..BreakerPolicy::default() },
+        handler_breaker: BreakerPolicy {
+            window: secs(10),
+            open: secs(5),
+            open_max: Some(secs(5)),
+            ..BreakerPolicy::default()
+        },
         ..Policy::default()
     }
 }
@@ -136,6 +149,8 @@ impl World {
             lives: 1,
             gone: Vec::new(),
             expires_after: None,
+            bytes: 100,
+            priority: 4,
             log: BTreeMap::new(),
             ids: HashMap::new(),
             marks: HashMap::new(),
@@ -151,6 +166,8 @@ impl World {
             bringing: None,
             at_handler: HashMap::new(),
             ended: HashMap::new(),
+            shared: None,
+            member: Member(0),
         };
         world.begin();
         world
@@ -204,6 +221,8 @@ impl World {
             mark,
             created: Created { at: self.now, believed: true },
             expires: self.expires_after.map(|after| self.now + after),
+            bytes: self.bytes,
+            priority: self.priority,
             kind: Arc::from("OrderCreated"),
             source: Arc::from("/world"),
             screen,
@@ -300,6 +319,30 @@ impl World {
         }
     }
 
+    /// From now on its dependencies are shared with other worlds. Said before anything else.
+    pub(super) fn join(&mut self, bank: &Bank, member: u64) {
+        (self.shared, self.member) = (Some(bank.clone()), Member(member));
+        self.join_again();
+    }
+
+    fn join_again(&mut self) {
+        let Some(bank) = self.shared.clone() else { return };
+        self.sub.share_dependencies();
+        for (_, _, mark) in self.sub.shared_dependencies() {
+            bank.borrow_mut().join(self.now, self.member, &mark);
+        }
+        self.hear();
+    }
+
+    /// Takes in what the shared dependency told it.
+    pub(super) fn hear(&mut self) {
+        let Some(bank) = self.shared.clone() else { return };
+        loop {
+            let Some(news) = bank.borrow_mut().news(self.member) else { return };
+            self.tell(Input::Dependency { name: Arc::from("bank"), news });
+        }
+    }
+
     pub(super) fn command(&mut self, command: Command) {
         self.tell(Input::Command(command));
     }
@@ -319,6 +362,10 @@ impl World {
                 Action::Bring(bring) => {
                     assert!(self.bringing.is_none(), "letters are asked for twice");
                     self.bringing = Some((self.now + ms(1), bring));
+                }
+                Action::Dependency { name, report } => {
+                    let shared = self.shared.clone().expect("its breakers are its own");
+                    shared.borrow_mut().report(self.now, self.member, &name, report);
                 }
             }
         }
@@ -430,7 +477,11 @@ impl World {
         self.wake = None;
         self.sub = Subscription::new(self.policy.clone(), self.lives);
         let remembered = self.journal.iter().flat_map(|r| decode_journal(r).expect("own bytes")).collect();
+        if self.shared.is_some() {
+            self.sub.share_dependencies();
+        }
         self.sub.restore(self.now, remembered);
+        self.join_again();
         self.begin();
     }
 

@@ -5,12 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use evenkeel_delivery::{
-    BreakerPolicy, Concurrency, DeadBudget, Effects, Exhausted, Order, Parking, Policy, RetrySchedule,
-};
+use evenkeel_delivery::{BreakerPolicy, DeadBudget, Effects, Exhausted, Order, Parking, Policy, RetrySchedule};
 use evenkeel_model::names;
 
-use super::{begin, breaker, choice, duration, filter, or, parse, positive, unknown, value};
+use super::{begin, breaker, choice, duration, filter, gate, or, parse, positive, unknown, value};
 use crate::config::plan::{Plan, SubscriptionPlan};
 use crate::config::{push, raw, reading, units};
 use crate::error::Error;
@@ -92,8 +90,10 @@ fn one(
             "pause" => Exhausted::Pause,
             other => return Err(choice(&at("when_exhausted"), other, &["skip", "park_key", "pause"])),
         },
-        concurrency: concurrency(&at("concurrency"), &raw.concurrency.unwrap_or_default())?,
-        handler_breaker: breaker(&at("breaker"), raw.breaker.unwrap_or_default())?,
+        concurrency: gate::concurrency(&at("concurrency"), &raw.concurrency.unwrap_or_default())?,
+        rate: gate::rate(&at("rate"), raw.rate.as_deref(), &at("burst"), raw.burst)?,
+        retry_budget: gate::retry_budget(&at("retry_budget"), &raw.retry_budget.unwrap_or_default())?,
+        handler_breaker: breaker::read(&at("breaker"), raw.breaker.unwrap_or_default())?,
         depends_on: depends_on(&at("depends_on"), raw.depends_on, plan)?,
         dead_budget: dead_budget(&at("dead_letter_budget"), &raw.dead_letter_budget.unwrap_or_default())?,
         parking: parking_limits(&at("parking"), &parking)?,
@@ -170,15 +170,6 @@ fn retry(at: &str, raw: raw::Retry) -> Result<RetrySchedule, Error> {
         age: positive(&format!("{at}.age"), duration(&format!("{at}.age"), &raw.age, default.age)?)?,
         inline: duration(&format!("{at}.inline"), &raw.inline, default.inline)?,
     })
-}
-
-fn concurrency(at: &str, raw: &raw::Concurrency) -> Result<Concurrency, Error> {
-    let default = Concurrency::default();
-    let (min, max) = (raw.min.unwrap_or(default.min), raw.max.unwrap_or(default.max));
-    if min == 0 || max < min || max > 10_000 {
-        return Err(value(at, format!("min {min}, max {max}: it must be 1 ≤ min ≤ max ≤ 10000")));
-    }
-    Ok(Concurrency { min, max })
 }
 
 fn dead_budget(at: &str, raw: &raw::DeadLetterBudget) -> Result<DeadBudget, Error> {

@@ -12,11 +12,11 @@ fn each_verdict_of_the_grammar_is_understood() {
     for (text, verdict) in [
         ("ack", Verdict::Ack),
         (" ACK ; ", Verdict::Ack),
-        ("retry", Verdict::Retry { after: None, message: String::new() }),
-        ("retry; after=30s", Verdict::Retry { after, message: String::new() }),
+        ("retry", Verdict::Retry { after: None, message: String::new(), dependency: None }),
+        ("retry; after=30s", Verdict::Retry { after, message: String::new(), dependency: None }),
         (
             "retry;after=\"30s\";reason=\"bank; \\\"slow\\\"\"",
-            Verdict::Retry { after, message: "bank; \"slow\"".into() },
+            Verdict::Retry { after, message: "bank; \"slow\"".into(), dependency: None },
         ),
         ("busy", Verdict::Busy { after: None }),
         ("busy; after=200ms", Verdict::Busy { after: Some(Duration::from_millis(200)) }),

@@ -3,7 +3,7 @@
 use std::task::Poll;
 use std::time::Duration;
 
-use evenkeel_delivery::{Action, Bring, Dispatch, Round};
+use evenkeel_delivery::{Action, Bring, DependencyReport, Dispatch, Round};
 
 use super::Owner;
 use crate::runtime::attempt;
@@ -24,6 +24,7 @@ impl Owner {
                 Action::Dispatch(dispatch) => self.dispatch(dispatch),
                 Action::Commit(round) => self.commit(round),
                 Action::Wake(at) => self.timer.want(at),
+                Action::Dependency { name, report } => self.report(&name, report),
                 Action::Alarm(alarm) => self.reins.alarm(alarm),
                 Action::Bring(wanted) => self.bring(wanted),
             }
@@ -32,6 +33,12 @@ impl Owner {
         // Kept for its room: this runs for every happening.
         self.actions = actions;
         self.actions.clear();
+    }
+
+    fn report(&self, name: &str, report: DependencyReport) {
+        if let Some(membership) = self.memberships.iter().find(|m| &*m.name == name) {
+            membership.report(self.clock.now(), report);
+        }
     }
 
     /// Starts a read, if there is credit and somebody to ask.

@@ -192,6 +192,7 @@ impl Owner {
             Control::Why { asked, told } => {
                 let _ = told.send(self.core.why(now, &asked));
             }
+            Control::Dependency(name, news) => self.step(now, Input::Dependency { name, news }),
             Control::View(tell) => {
                 let _ = tell.send(self.core.view(now));
             }

@@ -41,7 +41,7 @@ fn all_done(calls: &[Call]) -> Vec<Answer> {
 }
 
 fn wide() -> Policy {
-    Policy { concurrency: Concurrency { min: 1, max: 256 }, ..Policy::default() }
+    Policy { concurrency: Concurrency { max: 256, ..Concurrency::default() }, ..Policy::default() }
 }
 
 #[tokio::test(start_paused = true)]

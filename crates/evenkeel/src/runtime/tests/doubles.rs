@@ -53,6 +53,8 @@ fn delivered(offset: u64, key: &str, now: Timestamp) -> Delivered {
             mark: Mark::of("uid", "/test", &id),
             created: Created { at: now, believed: true },
             expires: None,
+            bytes: 0,
+            priority: 4,
             kind: "Test".into(),
             source: "/test".into(),
             screen: Screen::Wanted,
