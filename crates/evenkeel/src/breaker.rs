@@ -241,7 +241,7 @@ mod tests {
             let _ = bank.call(fails).await;
         }
         clock.0.store(60_000, Ordering::SeqCst);
-        let never = bank.call(|| std::future::pending::<Result<u32, &str>>());
+        let never = bank.call(std::future::pending::<Result<u32, &str>>);
         let timed = tokio::time::timeout(Duration::from_millis(1), async {
             tokio::join!(never, async {
                 assert_eq!(bank.call(works).await, Err(Refused::Open { next_probe: None }), "one at a time");

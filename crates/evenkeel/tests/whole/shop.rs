@@ -77,7 +77,11 @@ fn any(chance: &mut Chance, took: Duration) -> (Duration, Outcome) {
         2 => failed(FailureClass::Overload, Some(429), false),
         3 => Verdict::Busy { after: None },
         4 => Verdict::Defer { until: super::clock::START + Duration::from_secs(chance.below(60)) },
-        5 => Verdict::Retry { after: Some(Duration::from_millis(chance.below(2_000))), message: "again".to_owned() },
+        5 => Verdict::Retry {
+            after: Some(Duration::from_millis(chance.below(2_000))),
+            message: "again".to_owned(),
+            dependency: None,
+        },
         6 => return (took, Outcome::Panics),
         7 => return (took, Outcome::Hangs),
         // Late: just within its time.

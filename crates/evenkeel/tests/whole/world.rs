@@ -51,7 +51,7 @@ fn policy(chance: &mut Chance) -> Policy {
         },
         timeout: Duration::from_secs(2),
         when_exhausted: chance.one_of(&[Exhausted::Skip, Exhausted::Skip, Exhausted::ParkKey]),
-        concurrency: Concurrency { min: 1, max: chance.one_of(&[1, 4, 64]) },
+        concurrency: Concurrency { max: chance.one_of(&[1, 4, 64]), ..Concurrency::default() },
         handler_breaker: BreakerPolicy {
             window: Duration::from_secs(5),
             open: ms(chance, &[1_000, 4_000]),

@@ -97,7 +97,11 @@ async fn each_event_gets_the_verdict_that_the_answer_gives_it_in_whatever_order(
     let (answers, _) = three(json(said)).await;
     assert_eq!(
         answers[0].verdict,
-        Verdict::Retry { after: Some(Duration::from_secs(30)), message: "the handler said retry".into() }
+        Verdict::Retry {
+            after: Some(Duration::from_secs(30)),
+            message: "the handler said retry".into(),
+            dependency: None
+        }
     );
     assert_eq!(answers[1].verdict, Verdict::Reject { reason: "no sku".into() });
     assert_eq!((&answers[2].verdict, answers[2].emitted.len()), (&Verdict::Ack, 1));
