@@ -56,7 +56,7 @@ fn path(number: u64) -> String {
 }
 
 /// The number in a file's name.
-fn number(name: &str) -> Option<u64> {
+pub(crate) fn number(name: &str) -> Option<u64> {
     name.strip_suffix(".times").filter(|digits| digits.len() == 16).and_then(|d| u64::from_str_radix(d, 16).ok())
 }
 

@@ -67,6 +67,19 @@ impl Machine {
             facts.iter().try_for_each(|fact| self.learn(fact))?;
             return Ok(facts);
         }
+        self.credit(place, head, batch, at)?;
+        Ok(Vec::new())
+    }
+
+    /// Takes a batch of a segment again, for a machine that is made anew from segments: compaction may
+    /// have left a gap before it and in it.
+    pub(crate) fn revisit(&mut self, place: Place, head: &Head, batch: &Bytes, at: Timestamp) -> Result<(), String> {
+        self.partition(place)?.go_on(head, batch);
+        if place == CONTROL { Ok(()) } else { self.credit(place, head, batch, at) }
+    }
+
+    /// Notes what a batch's producer did with it.
+    fn credit(&mut self, place: Place, head: &Head, batch: &Bytes, at: Timestamp) -> Result<(), String> {
         if let Some(producer) = head.producer {
             if head.is_control() {
                 self.decide(place, producer, head, batch, at)?;
@@ -74,7 +87,7 @@ impl Machine {
                 self.partition(place)?.open.insert(head.base, producer.id);
             }
         }
-        Ok(Vec::new())
+        Ok(())
     }
 
     /// Takes a marker.

@@ -3,7 +3,8 @@
 //! First a [`survey`], which changes nothing and gathers all damage that it meets: the newest
 //! checkpoint that can be read; its segments, which must be there ([`restore`]); the groups behind
 //! it, up to the first that does not fit ([`scan`]); whatever stands behind that place and tells of
-//! it ([`behind`], [`lost`]). Only a log without damage is then made durable and rid of what
+//! it ([`behind`], [`lost`]). Where both checkpoints are lost, what they said is put together from the
+//! rest ([`rescue`]). Only a log without damage is then made durable and rid of what
 //! nothing refers to ([`settle`]); all of that can be done again after a crash in the middle.
 //!
 //! Invariant: a log that is damaged is not changed.
@@ -15,6 +16,7 @@ pub(crate) mod behind;
 mod lost;
 pub(crate) mod slots;
 mod fresh;
+mod rescue;
 mod leftovers;
 
 use std::collections::BTreeMap;
@@ -163,7 +165,10 @@ fn read(disk: &dyn Disk, guards: Guards, memory: Memory, replay: &mut Replay<'_>
             Some(scan::run(disk, guards, newest, &mut state, replay, &mut damage)?)
         }
         None => {
-            damage.extend(fresh::check(disk, guards)?);
+            if let Some(mut lost) = fresh::check(disk, guards)? {
+                rescue::run(disk, guards, &mut state, &mut lost)?;
+                damage.push(lost);
+            }
             None
         }
     };

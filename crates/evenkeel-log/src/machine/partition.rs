@@ -2,9 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Buf;
+
 use super::aborts::{Abort, Aborts};
 use crate::batch::Head;
 use crate::{Aborted, Ends};
+
+/// Where a batch has its leader epoch.
+const LEADER_EPOCH: usize = 12;
 
 /// One partition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,6 +42,14 @@ impl Partition {
         }
         self.next = head.end();
         Ok(())
+    }
+
+    /// Goes on behind a batch that it has already, and has the leader epoch that the batch carries.
+    pub(super) fn go_on(&mut self, head: &Head, mut batch: &[u8]) {
+        self.next = self.next.max(head.end());
+        batch.advance(LEADER_EPOCH.min(batch.len()));
+        let epoch = batch.try_get_i32().ok().and_then(|epoch| u32::try_from(epoch).ok());
+        self.leader_epoch = self.leader_epoch.max(epoch.unwrap_or(0));
     }
 
     /// The transaction of `producer` that began at `first` is over, with the marker at `last`.

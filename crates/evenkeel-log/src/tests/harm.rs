@@ -13,6 +13,7 @@ use evenkeel_model::Shard;
 use super::explore::{Dice, calm_act, seeds, wanted_seeds};
 use super::mending::mend;
 use super::model::{Model, Truth};
+use super::report::open_damaged;
 use super::{Rig, sessions, text};
 use crate::safeguard::Guards;
 use crate::sim::SimDisk;
@@ -41,6 +42,7 @@ impl Stands {
 }
 
 const UNREADABLE: &str = "it cannot be read";
+const BOTH_SLOTS: &str = "both slots are lost";
 
 /// What was done to which bytes.
 #[derive(Debug)]
@@ -102,6 +104,9 @@ fn judge(
     match rig.open() {
         Ok(()) => {}
         Err(OpenError::Corrupt { damage }) => {
+            if harm.what == BOTH_SLOTS {
+                complete(rig, model, ends, harm)?;
+            }
             return match () {
                 () if harm.benign => Err(format!("it does not open: {damage:?}")),
                 () if image(&rig.disk) != before => Err("refusing to open it changed it".to_owned()),
@@ -131,6 +136,14 @@ fn judge(
         return Ok(());
     }
     goes_on(rig, model)
+}
+
+/// What is served without a slot is all that was acknowledged.
+fn complete(rig: &mut Rig, model: &Model, ends: &[(Shard, Ends)], harm: &Harm) -> Result<(), String> {
+    open_damaged(rig);
+    let missing = compare(rig, model.truth(), ends, harm)?;
+    rig.log = None;
+    missing.first().map_or(Ok(()), |(place, value)| Err(format!("{place}, {value}, is not served")))
 }
 
 /// The groups that cannot be told from what a power cut leaves: nothing intact vouches for the first
@@ -300,6 +313,18 @@ fn spoil(disk: &SimDisk, groups: &[Stands], dice: &mut Dice) -> Harm {
     Harm { path, what: UNREADABLE, bytes, benign: false }
 }
 
+/// Both checkpoints.
+fn lose_slots(disk: &SimDisk, _: &[Stands], dice: &mut Dice) -> Harm {
+    for slot in ["checkpoint.0", "checkpoint.1"] {
+        match dice.roll(3) {
+            0 => disk.lose(slot),
+            1 => disk.tamper(slot, Vec::clear),
+            _ => disk.tamper(slot, |bytes| bytes.fill(0)),
+        }
+    }
+    Harm { path: "checkpoint.0".to_owned(), what: BOTH_SLOTS, bytes: 0..0, benign: false }
+}
+
 fn below(dice: &mut Dice, bound: usize) -> usize {
     usize::try_from(dice.roll(bound as u64)).unwrap_or(0)
 }
@@ -312,6 +337,11 @@ fn a_harmed_folder_opens_with_the_truth_or_says_what_is_damaged() {
 #[test]
 fn a_folder_with_blocks_that_cannot_be_read_opens_with_the_truth_or_says_where() {
     seeds(wanted_seeds(200), |seed| harmed_by(seed, None, spoil)).unwrap_or_else(|e| panic!("{e}"));
+}
+
+#[test]
+fn a_folder_that_lost_both_slots_serves_all_that_was_acknowledged() {
+    seeds(wanted_seeds(200), |seed| harmed_by(seed, None, lose_slots)).unwrap_or_else(|e| panic!("{e}"));
 }
 
 /// Seed 914: a file was lost, and a repair that was cut short left half a file of that name.
