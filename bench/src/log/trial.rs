@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use evenkeel::{Clock, SystemClock};
-use evenkeel_log::{Log, Options, Retention, Set, TopicSettings};
+use evenkeel_log::{Log, Options, Set, TopicSettings};
 use evenkeel_model::{Record, Timestamp};
 
 use super::TrialPlan;
@@ -59,9 +59,7 @@ fn named(plan: &TrialPlan, measured: Measured) -> Named {
 
 /// Writes the whole write-ahead log once, so that every block of it has been written before.
 pub(crate) async fn turn_over(log: Log) -> Outcome<()> {
-    let mut settings = TopicSettings::partitions(1);
-    settings.retention = Retention { bytes: Some(1), ..settings.retention };
-    let lanes = Lanes::on(log.clone(), "warm", settings)?;
+    let lanes = Lanes::on(log.clone(), "warm", TopicSettings::partitions(1))?;
     let record = Record { value: Some(load::values(1 << 10)[0].clone()), ..Record::default() };
     let end = log.status().bytes + Options::default().wal_bytes_max / 4 * 5;
     while log.status().bytes < end {
@@ -69,8 +67,8 @@ pub(crate) async fn turn_over(log: Log) -> Outcome<()> {
         for appending in appends.collect::<Vec<_>>() {
             appending.await?;
         }
-        log.retain()?;
     }
+    log.delete_topic("warm")?.await?;
     Ok(())
 }
 

@@ -5,7 +5,7 @@
 //! steps by hand. The log stops once, for good, with a reason.
 
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
 use std::time::Duration;
 
 use evenkeel_model::Clock;
@@ -23,7 +23,7 @@ use crate::stats::Stats;
 use crate::ticket::{News, held};
 use crate::wal::files::Files;
 use crate::wal::is_full;
-use crate::write_back::{Access, Demand, WriteBack, flush_failed};
+use crate::write_back::{Access, Demand, Relief, WriteBack, flush_failed};
 use crate::{AppendError, Damage};
 
 /// How long the flusher waits on a full disk before it tries again.
@@ -31,6 +31,9 @@ const FULL_PAUSE: Duration = Duration::from_millis(500);
 
 /// How long the log is idle before the rest of what waits in memory is written.
 const IDLE_AFTER: Duration = Duration::from_secs(1);
+
+/// How often a writer asks for memory before it goes on without.
+const RELIEF_ROUNDS: usize = 100;
 
 /// What the log's parts share.
 pub(crate) struct Shared {
@@ -45,6 +48,7 @@ pub(crate) struct Shared {
     pub(crate) cleaner: Mutex<Cleaner>,
     pub(crate) flusher: Mutex<Flusher>,
     pub(crate) write_back: Mutex<WriteBack>,
+    pub(crate) relief: Relief,
     pub(crate) bell: Bell,
     /// Wakes whoever makes the next write-ahead file.
     pub(crate) file_bell: Bell,
@@ -113,7 +117,7 @@ impl Shared {
             return Err(io::Error::other(why));
         }
         let mut write_back = held(&self.write_back);
-        let done = write_back.turn(self.site(), &mut Access::Shared(&self.state), demand);
+        let done = write_back.turn(self.site(), &mut Access::Shared(&self.state, &self.relief), demand);
         // An appender that helps itself leaves the device, which may be busy, to the thread.
         let beginnings = if demand == Demand::Relief { Vec::new() } else { write_back.beginnings() };
         drop(write_back);
@@ -125,6 +129,24 @@ impl Shared {
             self.stop(&format!("writing segments failed: {e}"));
         }
         done
+    }
+
+    /// Returns when what segments are behind is bounded again: somebody else writes it, or the caller does.
+    pub(crate) fn relieve(&self) -> io::Result<()> {
+        let bounded = || self.state().unwritten() < self.options.unwritten_bytes_max;
+        // A round that frees nothing must not become a loop without end.
+        for _ in 0..RELIEF_ROUNDS {
+            if bounded() {
+                break;
+            }
+            let taken = matches!(self.write_back.try_lock(), Err(TryLockError::WouldBlock));
+            if taken {
+                self.relief.wait(|| bounded() || self.stopped().is_some());
+            } else {
+                self.write_back(Demand::Relief)?;
+            }
+        }
+        Ok(())
     }
 
     /// What writing files needs.

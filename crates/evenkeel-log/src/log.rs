@@ -30,6 +30,7 @@ use crate::ticket::{News, held, promise};
 use crate::wal::files::Files;
 use crate::wal::header::{ENTRY_BYTES, GROUP_BYTES};
 use crate::wal::writer::Writer;
+use crate::write_back::Relief;
 use crate::{
     Append, AppendError, Appending, BatchLimit, Batches, Beyond, Creating, Damage, Data, Disk, Ends, Isolation, Naming,
     Open, OpenError, Options, Producer, ReadError, ReadLimit, Set, Topic, TopicError, TopicSettings, Warning, batch,
@@ -122,6 +123,7 @@ impl Log {
             cleaner: Mutex::default(),
             flusher: Mutex::new(Flusher::new(slots, times)),
             write_back: Mutex::new(write_back),
+            relief: Relief::default(),
             bell: Bell::default(),
             file_bell: Bell::default(),
             write_bell: Bell::default(),

@@ -87,7 +87,7 @@ impl Default for Options {
             segment_bytes: 64 << 20,
             flush_bytes: 192 << 20,
             write_back_bytes: 4 << 20,
-            unwritten_bytes_max: 64 << 20,
+            unwritten_bytes_max: 128 << 20,
             open_segments_max: 2048,
             tail_bytes: 32 << 20,
             compaction_bytes: 32 << 20,

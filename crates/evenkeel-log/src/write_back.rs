@@ -14,7 +14,8 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Condvar, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use crate::Retention;
 use crate::calendar::Part;
@@ -23,6 +24,7 @@ use crate::segment::Segment;
 use crate::segment::append::{Appender, Dirty, Note, Site, Unflushed};
 use crate::state::{Place, State};
 use crate::tail::Held;
+use crate::ticket::held;
 
 /// How much of a partition is worth a write of its own.
 const WORTH: usize = 256 << 10;
@@ -34,13 +36,17 @@ const CHUNK_BATCHES: usize = 1024;
 /// So much that the device should begin with may wait for it to be told.
 const BEGINNINGS: usize = 256;
 
-/// So many partitions are noted in the state at once.
+/// So many partitions, or so many bytes, are noted in the state at once.
 const NOTES: usize = 64;
+const NOTED_BYTES: usize = 4 << 20;
+
+/// How long somebody waits for memory before he looks again.
+const RELIEF_PATIENCE: Duration = Duration::from_millis(10);
 
 /// What a turn is to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Demand {
-    /// The partitions that are worth it, and the largest others down to half of what may wait.
+    /// The partitions that are worth it, and the largest others down to a quarter of what may wait.
     Usual,
     /// As little as makes room for more.
     Relief,
@@ -50,8 +56,8 @@ pub(crate) enum Demand {
 
 /// Where the state is.
 pub(crate) enum Access<'a> {
-    /// Behind its lock.
-    Shared(&'a RwLock<State>),
+    /// Behind its lock; whoever waits for memory is told of each change.
+    Shared(&'a RwLock<State>, &'a Relief),
     /// With whoever recovers it.
     Own(&'a mut State),
 }
@@ -59,16 +65,42 @@ pub(crate) enum Access<'a> {
 impl Access<'_> {
     fn look<R>(&self, look: impl FnOnce(&State) -> R) -> R {
         match self {
-            Access::Shared(state) => look(&state.read().unwrap_or_else(PoisonError::into_inner)),
+            Access::Shared(state, _) => look(&state.read().unwrap_or_else(PoisonError::into_inner)),
             Access::Own(state) => look(state),
         }
     }
 
     fn change<R>(&mut self, change: impl FnOnce(&mut State) -> R) -> R {
         match self {
-            Access::Shared(state) => change(&mut state.write().unwrap_or_else(PoisonError::into_inner)),
+            Access::Shared(state, relief) => {
+                let changed = change(&mut state.write().unwrap_or_else(PoisonError::into_inner));
+                relief.tell();
+                changed
+            }
             Access::Own(state) => change(state),
         }
+    }
+}
+
+/// Where those wait for whom segments are too far behind.
+#[derive(Default)]
+pub(crate) struct Relief {
+    waiting: Mutex<()>,
+    told: Condvar,
+}
+
+impl Relief {
+    /// Waits for news, for a little while, unless `there` is already what was waited for.
+    pub(crate) fn wait(&self, there: impl Fn() -> bool) {
+        let waiting = held(&self.waiting);
+        if !there() {
+            drop(self.told.wait_timeout(waiting, RELIEF_PATIENCE));
+        }
+    }
+
+    fn tell(&self) {
+        drop(held(&self.waiting));
+        self.told.notify_all();
     }
 }
 
@@ -108,7 +140,7 @@ impl WriteBack {
     pub(crate) fn turn(&mut self, site: Site<'_>, state: &mut Access<'_>, demand: Demand) -> io::Result<()> {
         self.turns += 1;
         let (places, before) = match demand {
-            Demand::Usual => (state.look(|state| worthy(state, site.options.unwritten_bytes_max / 2)), u64::MAX),
+            Demand::Usual => (state.look(|state| worthy(state, site.options.unwritten_bytes_max / 4)), u64::MAX),
             Demand::Relief => {
                 let goal = site.options.unwritten_bytes_max.saturating_sub(site.options.write_back_bytes);
                 (state.look(|state| worthy(state, goal)), u64::MAX)
@@ -143,7 +175,7 @@ impl WriteBack {
             if done.is_err() {
                 break;
             }
-            if notes.len() >= NOTES {
+            if notes.len() >= NOTES || notes.iter().map(|note| note.weight).sum::<usize>() >= NOTED_BYTES {
                 let notes = std::mem::take(&mut notes);
                 state.change(|state| state.note_written(notes));
             }

@@ -28,7 +28,6 @@ use crate::engine::Shared;
 use crate::machine::Machine;
 use crate::queue::Job;
 use crate::safeguard::Safeguard;
-use crate::write_back::Demand;
 
 /// How long a full disk is believed to be full.
 const FULL_FOR: Duration = Duration::from_millis(250);
@@ -220,7 +219,7 @@ impl Order {
         if self.shared.state().unwritten() < self.shared.options.unwritten_bytes_max {
             return Ok(());
         }
-        match self.shared.write_back(Demand::Relief) {
+        match self.shared.relieve() {
             Ok(()) => Ok(()),
             Err(e) if is_full(&e) => Err(NoRoom::Full),
             Err(e) => Err(NoRoom::Stopped(self.shared.stop(&e.to_string()))),
