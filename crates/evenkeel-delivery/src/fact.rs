@@ -4,6 +4,7 @@
 //! bytes between the two are in `bytes`. Who stores them, and beside what, is the journal's.
 
 mod bytes;
+mod again;
 mod mark;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use evenkeel_model::ledger::{AttemptFailed, Ended, Overdue};
 use evenkeel_model::{FailureInfo, Position, Shard, Timestamp};
 
 pub use self::bytes::{JournalUnreadable, decode_journal, encode_journal};
+pub use again::encode_remembered;
 pub use mark::Mark;
 
 use crate::{LettersClosed, Redrive, Redriven};

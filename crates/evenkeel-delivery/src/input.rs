@@ -38,6 +38,9 @@ pub struct Arrival {
 pub enum Screen {
     /// For the handler.
     Wanted,
+    /// Its identity had its outcome at that time, as the journal says: the core itself does not
+    /// remember it any more ([`Input::Sealed`]). A duplicate within the inbox's window, else wanted.
+    Seen(Timestamp),
     /// The filter passes it over.
     Filtered,
     /// The record cannot be read as an event; why.
@@ -58,6 +61,13 @@ pub enum Input {
     /// were added, so that the beginning is journaled: a restart before the first outcome then
     /// begins at the same offset.
     Started(Vec<(Shard, u64)>),
+    /// The identities that ended in rounds up to this one are sealed: from now on whoever reads
+    /// looks them up and says [`Screen::Seen`], so the core need not keep them. Said only when no
+    /// event is on its way that was looked up before.
+    Sealed {
+        /// The round.
+        round: u64,
+    },
     /// Events were read, in the order of their offsets within a partition.
     Arrived(Vec<Arrival>),
     /// An attempt came back.

@@ -166,4 +166,14 @@ pub trait Journal: Send + Sync + 'static {
         let _ = wanted;
         Box::pin(std::future::ready(Err(PortError("this journal keeps no dead letters".to_owned()))))
     }
+    /// When each of these identities had its outcome, where that is in a sealed round, or was
+    /// left out of what `load` gave; one answer each. A journal that seals nothing and leaves
+    /// nothing out knows of none.
+    fn seen<'a>(&'a self, marks: &'a [Mark]) -> BoxFuture<'a, Result<Vec<Option<Timestamp>>, PortError>> {
+        Box::pin(std::future::ready(Ok(vec![None; marks.len()])))
+    }
+    /// The identities of rounds up to this one are known to `seen`; 0: of none.
+    fn sealed(&self) -> u64 {
+        0
+    }
 }

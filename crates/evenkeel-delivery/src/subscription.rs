@@ -206,6 +206,7 @@ impl Subscription {
             Input::Gone { attempt, why } => self.gone(now, attempt, &why),
             Input::Brought { letters, over, problem } => self.brought(now, letters, over, problem),
             Input::Committed { round } => self.committed(now, round),
+            Input::Sealed { round } => self.inbox.sealed(round),
             Input::Timer => self.wake_at = None,
             Input::Dependency { name, news } => self.dependency_told(now, &name, news),
             Input::Command(command) => self.command(now, command),

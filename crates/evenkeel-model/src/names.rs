@@ -5,6 +5,8 @@
 pub const LEDGER_TOPIC: &str = "evenkeel.ledger";
 /// What delivery must remember.
 pub const JOURNAL_TOPIC: &str = "evenkeel.journal";
+/// What the journal's topic comes to, so that a start need not read all of it.
+pub const SNAPSHOTS_TOPIC: &str = "evenkeel.snapshots";
 /// Topics and their settings.
 pub const CONTROL_TOPIC: &str = "evenkeel.control";
 /// Subscriptions that were made at run time, by name; compacted.

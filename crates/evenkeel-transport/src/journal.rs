@@ -8,12 +8,19 @@
 //! without a gap over restarts; an outcome that says that n events were returned is committed
 //! with n events, or not at all. A round larger than a set may be is committed in parts, in the
 //! order of its facts with progress last, each part true by itself.
+//!
+//! What it has written is put aside by and by (`sealing`): identities into a series on disk, in
+//! which [`Journal::seen`] looks them up, all else into a snapshot, from which [`Journal::load`]
+//! goes on. Neither is evidence: the journal is.
 
 mod dead_letter;
 mod envelope;
 mod letters;
 mod recall;
 mod round;
+mod snapshot;
+mod sealing;
+mod rounds;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -21,13 +28,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_delivery::ports::{BoxFuture, Commit, Journal, Letters, PortError};
-use evenkeel_delivery::{Bring, Fact, Remembered, decode_journal};
-use evenkeel_log::{AppendError, Log, Set, TopicSettings};
-use evenkeel_model::{Clock, Shard, names, partition_for_key};
+use evenkeel_delivery::{Bring, Fact, Mark, Remembered};
+use evenkeel_log::{AppendError, Appended, Log, Set, TopicSettings};
+use evenkeel_model::{Clock, Shard, Timestamp, names, partition_for_key};
 use tokio::sync::Mutex;
 
 use crate::dead;
 use crate::pages::{Pages, unreadable};
+use rounds::Rounds;
+use sealing::Sealer;
 
 pub(crate) use envelope::{Envelope, Seal, hash};
 pub(crate) use round::CausedBy;
@@ -47,12 +56,23 @@ pub struct JournalSettings {
     pub effects: Option<Arc<str>>,
     /// How long identities are remembered after their outcome; 7 d by default.
     pub inbox: Duration,
+    /// After so many bytes of journal what it comes to is put aside: a start reads about so much,
+    /// and identities of about so much are in memory; 16 MiB by default.
+    pub seal_bytes: u64,
 }
+
+/// After so many bytes of journal what it comes to is put aside.
+const SEAL_BYTES: u64 = 16 << 20;
 
 impl JournalSettings {
     /// The defaults.
     pub fn new(subscription: impl Into<Arc<str>>) -> JournalSettings {
-        JournalSettings { subscription: subscription.into(), effects: None, inbox: Duration::from_secs(7 * 24 * 3600) }
+        JournalSettings {
+            subscription: subscription.into(),
+            effects: None,
+            inbox: Duration::from_secs(7 * 24 * 3600),
+            seal_bytes: SEAL_BYTES,
+        }
     }
 }
 
@@ -65,6 +85,8 @@ pub struct EmbeddedJournal {
     /// commit whose outcome is not known.
     sequences: Mutex<Option<Sequences>>,
     selections: letters::Selections,
+    sealer: Sealer,
+    rounds: Arc<Rounds>,
 }
 
 type Sequences = HashMap<Shard, u64>;
@@ -78,7 +100,12 @@ impl EmbeddedJournal {
             return Err(PortError(format!("subscription `{name}`: its effects topic `{effects}` does not exist")));
         }
         let dead = dead::shard_of(&settings.subscription).topic;
-        let wanted = [(names::LEDGER_TOPIC, 1), (names::JOURNAL_TOPIC, JOURNAL_PARTITIONS), (&*dead, 1)];
+        let wanted = [
+            (names::LEDGER_TOPIC, 1),
+            (names::JOURNAL_TOPIC, JOURNAL_PARTITIONS),
+            (names::SNAPSHOTS_TOPIC, JOURNAL_PARTITIONS),
+            (&*dead, 1),
+        ];
         let mut creating = Vec::new();
         for (name, partitions) in wanted.into_iter().filter(|(name, _)| log.topic(name).is_none()) {
             let created = log.create_topic(name, TopicSettings::partitions(partitions));
@@ -87,39 +114,72 @@ impl EmbeddedJournal {
         for created in creating {
             created.wait().map_err(|e| PortError(e.to_string()))?;
         }
+        let shard = shard_of(&log, &settings.subscription)?;
+        let sealer = Sealer::open(log.clone(), clock.clone(), shard, settings.inbox)?;
+        let rounds = Arc::new(Rounds::new(settings.seal_bytes));
         Ok(EmbeddedJournal {
             log,
             clock,
             settings,
             sequences: Mutex::new(None),
             selections: letters::Selections::default(),
+            sealer,
+            rounds,
         })
     }
 
-    fn shard(&self) -> Result<Shard, PortError> {
-        shard_of(&self.log, &self.settings.subscription)
-    }
-
+    /// The snapshot, and what follows it.
     fn read(&self) -> Result<(Vec<Remembered>, Sequences), PortError> {
-        let shard = self.shard()?;
-        let end = self.log.ends(&shard).map_err(|e| unreadable(&shard, &e))?.high_watermark;
+        let (name, shard) = (&self.settings.subscription, &self.sealer.shard);
+        let snapshot = self.sealer.snapshot()?;
+        self.sealer.fill(snapshot.upto)?;
         let mut recall = recall::Recall::new(self.clock.now() - self.settings.inbox);
         let mut sequences = Sequences::new();
-        Pages::new(&self.log, shard.clone(), 0, end).each(|stored| {
-            if stored.record.key.as_deref() != Some(self.settings.subscription.as_bytes()) {
-                return Ok(());
+        if let Some(kept) = snapshot.subscriptions.get(&**name) {
+            recall.take(kept.remembered()?);
+            sequences.extend(kept.sequences.clone());
+        }
+        let end = self.log.ends(shard).map_err(|e| unreadable(shard, &e))?.high_watermark;
+        Pages::new(&self.log, shard.clone(), snapshot.upto, end).each(|stored| {
+            if stored.record.key.as_deref() == Some(name.as_bytes()) {
+                let read = sealing::read(stored)?;
+                sequences.extend(read.envelope.seals.into_iter().map(|seal| (seal.shard, seal.sequence + 1)));
+                recall.take(read.remembered);
+                self.rounds.grew(stored.record.value.as_ref().map_or(0, bytes::Bytes::len));
             }
-            let damaged = |what: &dyn std::fmt::Display| {
-                PortError(format!("{}/{} offset {}: {what}", shard.topic, shard.partition, stored.at.offset))
-            };
-            let envelope = Envelope::decode(stored.record.value.as_deref().unwrap_or_default())
-                .ok_or_else(|| damaged(&"not a journal record that this version can read"))?;
-            sequences.extend(envelope.seals.iter().map(|seal| (seal.shard.clone(), seal.sequence + 1)));
-            let remembered = decode_journal(&envelope.facts).map_err(|e| damaged(&e))?;
-            recall.take(remembered);
             Ok(())
         })?;
         Ok((recall.finish(), sequences))
+    }
+
+    /// When each of these was seen, by what is sealed. What is damaged there is made again.
+    fn look_up(&self, marks: &[Mark]) -> Result<Vec<Option<Timestamp>>, PortError> {
+        let marks: Vec<[u8; 16]> = marks.iter().map(|mark| mark.0).collect();
+        loop {
+            match self.sealer.series.find_all(&marks) {
+                Ok(found) => return Ok(found.into_iter().map(|s| s.map(|s| s.at)).collect()),
+                Err(damaged) => self.sealer.mend(&damaged)?,
+            }
+        }
+    }
+
+    /// Puts aside what was written, when that is much.
+    fn seal_in_time(&self) {
+        if !self.rounds.is_due() {
+            return;
+        }
+        let (sealer, rounds) = (self.sealer.clone(), self.rounds.clone());
+        let work = move || {
+            let done = sealer.seal();
+            if let Err(problem) = &done {
+                tracing::warn!(%problem, "the journal could not be put aside; it is tried again later");
+            }
+            rounds.sealed(done.unwrap_or_default());
+        };
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn_blocking(work)),
+            Err(_) => work(),
+        }
     }
 
     /// Commits these facts as one set or, when that is too large, as several.
@@ -128,7 +188,11 @@ impl EmbeddedJournal {
         while let Some(part) = parts.pop() {
             let round = round::assemble(&self.log, &self.settings, commit, &part, next, self.clock.now())?;
             match self.append(round.set).await {
-                Ok(()) => next.extend(round.seals.into_iter().map(|seal| (seal.shard, seal.sequence + 1))),
+                Ok(appended) => {
+                    let at = appended.placed.iter().find(|placed| placed.shard == self.sealer.shard);
+                    self.rounds.wrote(commit.round.number, at.map_or(0, |placed| placed.base), round.journal_bytes);
+                    next.extend(round.seals.into_iter().map(|seal| (seal.shard, seal.sequence + 1)));
+                }
                 Err(AppendError::TooLarge { .. }) if part.len() > 1 => {
                     let (first, second) = halves(part.into_owned());
                     parts.push(Cow::Owned(second));
@@ -145,14 +209,14 @@ impl EmbeddedJournal {
 
     /// Appends; while the disk is full it waits, since then nothing was written and nothing is
     /// lost by waiting.
-    async fn append(&self, set: Set) -> Result<(), AppendError> {
+    async fn append(&self, set: Set) -> Result<Appended, AppendError> {
         loop {
             match self.log.append(set.clone()).await {
                 Err(AppendError::DiskFull) => {
                     tracing::warn!(subscription = &*self.settings.subscription, "the disk is full; a round waits");
                     tokio::time::sleep(FULL_DISK_PAUSE).await;
                 }
-                outcome => return outcome.map(|_| ()),
+                outcome => return outcome,
             }
         }
     }
@@ -196,12 +260,21 @@ impl Journal for EmbeddedJournal {
             })?;
             self.commit_facts(&commit, &commit.round.facts, &mut next).await?;
             *sequences = Some(next);
+            self.seal_in_time();
             Ok(())
         })
     }
 
     fn letters(&self, wanted: Bring) -> BoxFuture<'_, Result<Letters, PortError>> {
         Box::pin(self.selections.next(&self.log, &self.settings.subscription, wanted))
+    }
+
+    fn seen<'a>(&'a self, marks: &'a [Mark]) -> BoxFuture<'a, Result<Vec<Option<Timestamp>>, PortError>> {
+        Box::pin(std::future::ready(self.look_up(marks)))
+    }
+
+    fn sealed(&self) -> u64 {
+        self.rounds.sealed_below(self.sealer.series.end())
     }
 }
 

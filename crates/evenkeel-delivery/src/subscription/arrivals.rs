@@ -57,10 +57,13 @@ impl Subscription {
             Screen::Expired(why) => {
                 self.end_unhandled(now, &arrival, shard, Outcome::Expired, Some(super::attempts::expired(now, why)));
             }
-            Screen::Wanted if self.inbox.knows(arrival.mark, now) => {
+            Screen::Seen(when) if now.since(when) < self.policy.inbox => {
                 self.end_unhandled(now, &arrival, shard, Outcome::Duplicate, None);
             }
-            Screen::Wanted => self.queue(now, arrival, shard),
+            Screen::Wanted | Screen::Seen(_) if self.inbox.knows(arrival.mark, now) => {
+                self.end_unhandled(now, &arrival, shard, Outcome::Duplicate, None);
+            }
+            Screen::Wanted | Screen::Seen(_) => self.queue(now, arrival, shard),
         }
     }
 

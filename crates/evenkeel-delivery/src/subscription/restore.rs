@@ -47,6 +47,7 @@ impl Subscription {
                 Remembered::Redrive(_) | Remembered::LettersClosed(_) => self.redrives.restore(one),
             }
         }
+        self.inbox.restored();
         done.sort_unstable();
         let redrives = &self.redrives;
         let ended = |at: &Position| {

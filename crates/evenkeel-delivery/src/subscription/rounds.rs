@@ -97,7 +97,9 @@ impl Subscription {
         let mut facts = Vec::with_capacity(portion + 4);
         let (mut acked, mut heads, mut others, mut touched) = (Vec::new(), Vec::new(), 0, Vec::new());
         let mut reopened = Vec::new();
+        let mut marks = 0;
         for (fact, end) in self.rounds.gathered.drain(..portion) {
+            marks += u64::from(matches!(fact, Fact::Ended { mark: Some(_), .. }));
             if let Some(end) = end {
                 self.offsets.end(end.shard, end.offset);
                 if let Some((job, outcome)) = &end.redriven {
@@ -119,6 +121,7 @@ impl Subscription {
         facts.extend(self.redrives.news());
         let floors = self.say_floors(touched, &mut facts);
         self.rounds.number += 1;
+        self.inbox.sent(self.rounds.number, marks);
         self.rounds.outstanding = Some(Outstanding { heads, others, floors, reopened });
         actions.push(Action::Commit(Round { number: self.rounds.number, facts, acked }));
     }

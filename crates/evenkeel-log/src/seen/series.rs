@@ -6,7 +6,9 @@
 use std::io;
 use std::iter::Peekable;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
+use std::time::Duration;
 
 use evenkeel_model::Timestamp;
 
@@ -38,6 +40,8 @@ pub struct Series {
     turn: Mutex<()>,
     /// Held by whoever makes something of what is sealed.
     work: Mutex<()>,
+    /// The longest time that somebody wants sightings remembered, in µs.
+    keep: AtomicU64,
 }
 
 /// A page that a look-up needed is damaged: what was made of this range must be made again.
@@ -104,6 +108,7 @@ impl Series {
             segments: RwLock::new(Arc::new(segments)),
             turn: Mutex::default(),
             work: Mutex::default(),
+            keep: AtomicU64::new(0),
         })
     }
 
@@ -143,6 +148,13 @@ impl Series {
             }
         }
         Ok(found)
+    }
+
+    /// Somebody wants sightings remembered for so long; the longest that anybody wanted.
+    pub fn keep_for(&self, time: Duration) -> Duration {
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let before = self.keep.fetch_max(micros, Ordering::Relaxed);
+        Duration::from_micros(before.max(micros))
     }
 
     /// One beyond the newest position that something was made of.

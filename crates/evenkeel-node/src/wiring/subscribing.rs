@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use evenkeel::runtime::{self, Dependencies, SubscriptionSpec};
 use evenkeel_delivery::ports::{BoxFuture, Commit, Journal, Letters, PortError, Source};
-use evenkeel_delivery::{Bring, Fact, Policy, Remembered, Round};
+use evenkeel_delivery::{Bring, Fact, Mark, Policy, Remembered, Round};
 use evenkeel_log::Log;
-use evenkeel_model::{Clock, Shard, names};
+use evenkeel_model::{Clock, Shard, Timestamp, names};
 use evenkeel_transport::{
     Callbacks, EmbeddedJournal, EmbeddedSource, From as Begins, HttpHandler, HttpSettings, JournalSettings, Reach,
     SourceSettings,
@@ -181,5 +181,13 @@ impl Journal for Recalled {
 
     fn letters(&self, wanted: Bring) -> BoxFuture<'_, Result<Letters, PortError>> {
         self.journal.letters(wanted)
+    }
+
+    fn seen<'a>(&'a self, marks: &'a [Mark]) -> BoxFuture<'a, Result<Vec<Option<Timestamp>>, PortError>> {
+        self.journal.seen(marks)
+    }
+
+    fn sealed(&self) -> u64 {
+        self.journal.sealed()
     }
 }

@@ -18,6 +18,7 @@ pub(crate) fn all(plan: &Plan, subscriptions: &[SubscriptionPlan], log: &Log) ->
     for (name, partitions) in [
         (names::LEDGER_TOPIC, 1),
         (names::JOURNAL_TOPIC, JOURNAL_PARTITIONS),
+        (names::SNAPSHOTS_TOPIC, JOURNAL_PARTITIONS),
         (names::ALERTS_TOPIC, 1),
         (names::INCIDENTS_TOPIC, 1),
         (names::EXPERIMENTS_TOPIC, 1),

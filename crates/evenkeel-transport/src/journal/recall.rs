@@ -16,7 +16,8 @@ const JOBS_KEPT: usize = 20;
 
 /// What is remembered so far.
 pub(super) struct Recall {
-    inbox_from: Timestamp,
+    /// `None`: no identity is kept.
+    inbox_from: Option<Timestamp>,
     done: Vec<Remembered>,
     thin_at: usize,
     waiting: BTreeMap<Position, Remembered>,
@@ -32,6 +33,15 @@ pub(super) struct Recall {
 impl Recall {
     /// Identities that ended before `inbox_from` need not be remembered.
     pub(super) fn new(inbox_from: Timestamp) -> Recall {
+        Recall::keeping(Some(inbox_from))
+    }
+
+    /// Identities are remembered elsewhere.
+    pub(super) fn without_identities() -> Recall {
+        Recall::keeping(None)
+    }
+
+    fn keeping(inbox_from: Option<Timestamp>) -> Recall {
         Recall {
             inbox_from,
             done: Vec::new(),
@@ -55,7 +65,7 @@ impl Recall {
                     self.waiting.remove(at);
                     self.overdue.remove(at);
                     self.redriven.remove(at);
-                    self.done.push(fact);
+                    self.done.push(self.without(fact));
                 }
                 Remembered::Pending(ref pending) => drop(self.waiting.insert(pending.at.clone(), fact)),
                 Remembered::Overdue { ref at, .. } => drop(self.overdue.insert(at.clone(), fact)),
@@ -79,17 +89,26 @@ impl Recall {
         }
     }
 
+    /// An outcome, without its identity where that is not kept.
+    fn without(&self, done: Remembered) -> Remembered {
+        match done {
+            Remembered::Done { at, when, .. } if self.inbox_from.is_none() => Remembered::Done { at, mark: None, when },
+            done => done,
+        }
+    }
+
     /// All of it: outcomes in their order, then the rest.
     pub(super) fn finish(mut self) -> Vec<Remembered> {
         self.thin();
         let mut all = self.done;
+        // Before what is said of the event since: being redriven ends what was said before.
+        all.extend(self.closed.into_values().map(Remembered::LettersClosed));
+        all.extend(self.redriven.into_values().map(Remembered::Redriven));
         all.extend(self.waiting.into_values());
         all.extend(self.overdue.into_values());
         all.extend(self.progress.into_iter().map(|(shard, below)| Remembered::Progress { shard, below }));
         all.extend(self.breakers.into_values().map(Remembered::Breaker));
         all.extend(self.paused.map(Remembered::Paused));
-        all.extend(self.closed.into_values().map(Remembered::LettersClosed));
-        all.extend(self.redriven.into_values().map(Remembered::Redriven));
         all.extend(self.jobs.into_iter().map(Remembered::Redrive));
         all
     }
@@ -119,7 +138,7 @@ impl Recall {
         self.done.retain(|fact| match fact {
             Remembered::Done { at, mark, when } => {
                 let counted = progress.get(&at.shard).is_some_and(|below| at.offset < *below);
-                !counted || (mark.is_some() && *when >= inbox_from)
+                !counted || (mark.is_some() && inbox_from.is_some_and(|from| *when >= from))
             }
             _ => true,
         });

@@ -18,6 +18,8 @@ use crate::dead;
 pub(super) struct Assembled {
     pub(super) set: Set,
     pub(super) seals: Vec<Seal>,
+    /// What its journal record takes.
+    pub(super) journal_bytes: usize,
 }
 
 /// Puts together what belongs to these facts of a round.
@@ -57,14 +59,16 @@ pub(super) fn assemble(
     }
     let envelope = Envelope { seals: seals.clone(), facts: encode_journal(facts) };
     let journal = super::shard_of(log, &settings.subscription)?;
+    let journal_record = envelope.encode();
+    let journal_bytes = journal_record.len();
     let own_records = [
         (Shard::new(names::LEDGER_TOPIC, 0), ledger_records),
-        (journal, vec![own(envelope.encode())]),
+        (journal, vec![own(journal_record)]),
         (dead::shard_of(&settings.subscription), books.dead),
     ];
     let parts = own_records.into_iter().chain(books.effects).filter(|(_, records)| !records.is_empty());
     let appends = parts.map(|(shard, records)| Append::records(shard, records)).collect();
-    Ok(Assembled { set: Set::appends(appends), seals })
+    Ok(Assembled { set: Set::appends(appends), seals, journal_bytes })
 }
 
 /// What a round writes beside its journal record, while it is put together.

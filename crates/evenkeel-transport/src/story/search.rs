@@ -20,7 +20,7 @@ fn each_event(
     cut: &[(Shard, Ends)],
     mut see: impl FnMut(&Stored) -> Result<(), PortError>,
 ) -> Result<(), PortError> {
-    let state = [names::LEDGER_TOPIC, names::JOURNAL_TOPIC, names::CONTROL_TOPIC];
+    let state = [names::LEDGER_TOPIC, names::JOURNAL_TOPIC, names::SNAPSHOTS_TOPIC, names::CONTROL_TOPIC];
     for (shard, ends) in cut.iter().filter(|(shard, _)| !state.contains(&&*shard.topic)) {
         Pages::new(log, shard.clone(), ends.start, ends.high_watermark).each(&mut see)?;
     }

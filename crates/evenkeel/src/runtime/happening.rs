@@ -95,6 +95,8 @@ pub(super) struct Batch {
     /// Its number among the subscription's partitions.
     pub(super) shard: usize,
     pub(super) events: Vec<Arc<Delivered>>,
+    /// When the journal saw each of them before; empty: none of them.
+    pub(super) seen: Vec<Option<evenkeel_model::Timestamp>>,
     /// The offset to go on from.
     pub(super) next: u64,
 }

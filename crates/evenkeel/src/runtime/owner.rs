@@ -54,6 +54,8 @@ pub(super) struct Owner {
     /// At most one read, one commit, and one look at the partitions.
     work: JoinSet<Happening>,
     committing: bool,
+    /// The newest sealed round that the core was told of.
+    sealed: u64,
     timer: Timer,
     /// Rings when the source is to be told what is no longer owed.
     settling: Timer,
@@ -95,6 +97,7 @@ impl Owner {
             gathering,
             work: JoinSet::new(),
             committing: false,
+            sealed: 0,
             draining: None,
             memberships: Vec::new(),
         }

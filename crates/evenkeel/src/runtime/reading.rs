@@ -9,7 +9,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use evenkeel_delivery::ports::Source;
+use evenkeel_delivery::ports::{Delivered, Journal, PortError, Source};
+use evenkeel_delivery::{Arrival, Mark, Screen};
 use evenkeel_model::{Shard, Timestamp};
 
 use super::happening::{Batch, Fetched};
@@ -120,6 +121,11 @@ impl Reading {
         cursor.next = batch.next;
     }
 
+    /// True while a read is under way.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.under_way
+    }
+
     /// The read is over; `failed` names the partition that could not be read, which is asked
     /// again together with those that were not reached.
     pub(super) fn over(&mut self, failed: Option<usize>) {
@@ -137,16 +143,42 @@ impl Reading {
     }
 }
 
-/// Reads what was planned, up to the first failure.
-pub(super) async fn fetch(source: Arc<dyn Source>, asks: Vec<Ask>) -> Fetched {
+/// Reads what was planned, up to the first failure, and looks up what of it was seen before.
+pub(super) async fn fetch(source: Arc<dyn Source>, journal: Arc<dyn Journal>, asks: Vec<Ask>) -> Fetched {
     let mut batches = Vec::with_capacity(asks.len());
     for ask in asks {
-        match source.fetch(&ask.shard, ask.from, ask.max).await {
-            Ok((events, next)) => batches.push(Batch { shard: ask.index, events, next }),
+        match fetch_one(&*source, &*journal, &ask).await {
+            Ok(batch) => batches.push(batch),
             Err(problem) => return Fetched { batches, failed: Some((ask.index, problem)) },
         }
     }
     Fetched { batches, failed: None }
+}
+
+async fn fetch_one(source: &dyn Source, journal: &dyn Journal, ask: &Ask) -> Result<Batch, PortError> {
+    let (events, next) = source.fetch(&ask.shard, ask.from, ask.max).await?;
+    let seen = seen(journal, &events).await?;
+    Ok(Batch { shard: ask.index, events, seen, next })
+}
+
+async fn seen(journal: &dyn Journal, events: &[Arc<Delivered>]) -> Result<Vec<Option<Timestamp>>, PortError> {
+    let marks: Vec<Mark> = events.iter().map(|event| event.arrival.mark).collect();
+    if marks.is_empty() { Ok(Vec::new()) } else { journal.seen(&marks).await }
+}
+
+impl Batch {
+    /// What the core is told of it.
+    pub(super) fn arrivals(&self) -> Vec<Arrival> {
+        let seen = self.seen.iter().copied().chain(std::iter::repeat(None));
+        let arrival = |(event, seen): (&Arc<Delivered>, Option<Timestamp>)| {
+            let mut arrival = event.arrival.clone();
+            if let (Screen::Wanted, Some(when)) = (&arrival.screen, seen) {
+                arrival.screen = Screen::Seen(when);
+            }
+            arrival
+        };
+        self.events.iter().zip(seen).map(arrival).collect()
+    }
 }
 
 #[cfg(test)]

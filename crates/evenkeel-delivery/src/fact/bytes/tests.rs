@@ -155,6 +155,13 @@ fn sample() -> (Vec<Fact>, Vec<Remembered>) {
 }
 
 #[test]
+fn what_is_remembered_can_be_written_again() {
+    let (_, remembered) = sample();
+    let again = decode_journal(&crate::encode_remembered(&remembered)).unwrap();
+    assert_eq!(again, remembered);
+}
+
+#[test]
 fn a_round_is_remembered_as_it_was() {
     let (facts, back) = sample();
     assert_eq!(decode_journal(&encode_journal(&facts)), Ok(back));

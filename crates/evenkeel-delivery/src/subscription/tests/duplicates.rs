@@ -3,7 +3,7 @@
 use evenkeel_model::{Outcome, Verdict};
 
 use super::world::*;
-use crate::{Fact, Policy};
+use crate::{Fact, Input, Policy, Screen};
 
 fn marks_of(world: &World) -> Vec<bool> {
     let of = |f: &Fact| if let Fact::Ended { mark, .. } = f { Some(mark.is_some()) } else { None };
@@ -79,4 +79,30 @@ fn the_inbox_survives_a_restart() {
     world.publish(1, "k", "a");
     world.run(secs(1));
     assert_eq!((world.asked.len(), world.count(Outcome::Duplicate)), (1, 1));
+}
+
+#[test]
+fn what_the_journal_has_seen_is_a_duplicate_until_the_window_is_over() {
+    let mut world = World::new(Policy { inbox: secs(60), ..policy() }, always(Verdict::Ack));
+    world.plan(secs(59), 0, None, "a", Screen::Seen(start()));
+    world.plan(secs(60), 0, None, "b", Screen::Seen(start()));
+    world.run(secs(61));
+    let asked: Vec<&str> = world.asked.iter().map(|a| a.id.as_str()).collect();
+    assert_eq!((asked, world.count(Outcome::Duplicate)), (vec!["b"], 1));
+}
+
+#[test]
+fn a_sealed_identity_is_the_journals_to_know_and_one_that_is_not_stays() {
+    let mut world = World::new(policy(), always(Verdict::Ack));
+    world.publish(0, "k", "a");
+    world.run(secs(1));
+    let round = world.rounds.last().unwrap().number;
+    world.publish(0, "k", "b");
+    world.run(secs(1));
+    world.tell(Input::Sealed { round });
+    // The core takes `a` for new, as nobody said that it was seen; `b` it knows by itself.
+    world.publish(1, "j", "a");
+    world.publish(1, "j", "b");
+    world.run(secs(1));
+    assert_eq!((world.asked.len(), world.count(Outcome::Duplicate)), (3, 1));
 }

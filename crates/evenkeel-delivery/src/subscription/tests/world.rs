@@ -347,7 +347,7 @@ impl World {
         self.tell(Input::Command(command));
     }
 
-    fn tell(&mut self, input: Input) {
+    pub(super) fn tell(&mut self, input: Input) {
         let mut actions = Vec::new();
         self.sub.step(self.now, input, &mut actions);
         for action in actions {

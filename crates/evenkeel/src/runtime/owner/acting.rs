@@ -47,13 +47,13 @@ impl Owner {
             return;
         }
         let Some(asks) = self.reading.plan(self.core.credit()) else { return };
-        let source = self.source.clone();
+        let (source, journal) = (self.source.clone(), self.journal.clone());
         let after = self.read_after;
         self.work.spawn(async move {
             if !after.is_zero() {
                 tokio::time::sleep(after).await;
             }
-            Happening::Fetched(reading::fetch(source, asks).await)
+            Happening::Fetched(reading::fetch(source, journal, asks).await)
         });
     }
 

@@ -113,10 +113,11 @@ impl Owner {
         }
         for batch in fetched.batches {
             self.reading.took(&batch);
-            let arrivals = batch.events.iter().map(|event| event.arrival.clone()).collect();
+            let arrivals = batch.arrivals();
             batch.events.into_iter().for_each(|event| self.payloads.insert(event));
             self.step(now, Input::Arrived(arrivals));
         }
+        self.forget_sealed(now);
         let freed = self.reading.freed();
         if !freed.is_empty() {
             // Where they begin is journaled, as at the start.
@@ -147,6 +148,16 @@ impl Owner {
         }
     }
 
+    /// What the journal has sealed the core need not keep; but no event may be on its way that was
+    /// looked up before it was sealed.
+    fn forget_sealed(&mut self, now: Timestamp) {
+        let round = self.journal.sealed();
+        if round > self.sealed && !self.reading.is_under_way() {
+            self.sealed = round;
+            self.step(now, Input::Sealed { round });
+        }
+    }
+
     fn take_committed(&mut self, now: Timestamp, committed: Committed) {
         self.committing = false;
         committed.alarms.into_iter().for_each(|alarm| self.reins.alarm(alarm));
@@ -155,6 +166,7 @@ impl Owner {
         }
         self.reins.begin();
         self.step(now, Input::Committed { round: committed.round });
+        self.forget_sealed(now);
         if !self.settling.is_set() {
             self.settling.want(now + SETTLE_EVERY);
         }

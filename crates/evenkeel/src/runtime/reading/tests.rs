@@ -40,8 +40,8 @@ fn with_little_credit_the_partitions_take_turns() {
 fn a_partition_at_its_end_is_left_alone_until_the_source_changes() {
     let mut reading = reading(2);
     assert_eq!(asked(&mut reading, 100).len(), 2);
-    reading.took(&Batch { shard: 0, events: Vec::new(), next: 50 });
-    reading.took(&Batch { shard: 1, events: Vec::new(), next: 0 });
+    reading.took(&Batch { shard: 0, events: Vec::new(), seen: Vec::new(), next: 50 });
+    reading.took(&Batch { shard: 1, events: Vec::new(), seen: Vec::new(), next: 0 });
     assert_eq!(asked(&mut reading, 100), [(0, 100)]);
     assert_eq!(reading.plan(100), None);
     reading.wake();
@@ -56,7 +56,7 @@ fn a_change_during_a_read_is_not_forgotten() {
     reading.wake();
     assert_eq!(reading.plan(10), None, "one read at a time");
     reading.over(None);
-    reading.took(&Batch { shard: 0, events: Vec::new(), next: 0 });
+    reading.took(&Batch { shard: 0, events: Vec::new(), seen: Vec::new(), next: 0 });
     assert!(reading.plan(10).is_some());
 }
 
@@ -70,7 +70,7 @@ fn what_a_failed_read_did_not_reach_is_asked_again() {
 
 /// Of a read that found nothing.
 fn at_its_end(reading: &mut Reading, shard: usize, next: u64) {
-    reading.took(&Batch { shard, events: Vec::new(), next });
+    reading.took(&Batch { shard, events: Vec::new(), seen: Vec::new(), next });
 }
 
 #[test]
