@@ -4,12 +4,16 @@
 //! them alone: the journal seals each ledger record and names each outcome a second time; dead
 //! letters and returned events must be where the ledger says. It asks no running node; a live
 //! [`View`] only tells what is in flight from what is unread.
+//!
+//! Where retention took the beginning of the ledger or the journal, the account begins with what
+//! was appended since the oldest record that both still have (`horizon`).
 
 mod book;
 mod dead_letters;
 mod journal;
 mod ledger;
 mod topics;
+mod horizon;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -85,7 +89,7 @@ pub fn audit(log: &Log, subscriptions: &[Audited]) -> Result<Audit, PortError> {
     let cut = Cut { log, ends: log.cut().into_iter().collect() };
     let mut all: Vec<Books> = subscriptions.iter().map(|audited| Books::open(audited, &cut)).collect();
     journal::read(&cut, &mut all)?;
-    all.iter_mut().for_each(Books::begin);
+    horizon::begin(&cut, &mut all)?;
     ledger::read(&cut, &mut all)?;
     dead_letters::read(&cut, &mut all)?;
     topics::read(&cut, &mut all)?;

@@ -1,6 +1,7 @@
 //! The way in: each event once, decided before a partition is chosen.
 //!
-//! Remembers (topic, source, id) for a window. A repeat is answered with the first one's
+//! Remembers (topic, source, id) for a window, a topic being another one when it was deleted and
+//! made again: the newest in memory, the others sealed on disk. A repeat is answered with the first one's
 //! position; one that is still on its way to the medium is waited for; the same id with other
 //! contents refuses the whole batch. The index is a cache: it is rebuilt from the topics when it
 //! is opened. Events that handlers returned do not pass here and are not remembered here.
@@ -12,9 +13,9 @@
 mod flight;
 mod index;
 mod rebuild;
+mod sealed;
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,18 +24,24 @@ use evenkeel_cloudevents::kafka::to_record;
 use evenkeel_delivery::Mark;
 use evenkeel_delivery::ports::PortError;
 use evenkeel_log::{Append, AppendError, Log, Set, Topic};
-use evenkeel_model::{Clock, Event, EventId, Position, Record, Shard, partition_for_key};
+use evenkeel_model::{Clock, Event, EventId, Position, Record, Shard, Timestamp, partition_for_key};
 
 use flight::{Claim, Flight};
 use index::{Answer, Asked, Decision, Index, Refused};
+use sealed::Sealed;
 
 /// Takes events into topics.
 pub struct Ingress {
     log: Log,
-    /// How often a topic of that name was deleted: what it held is no duplicate of what comes now.
-    deleted: Mutex<HashMap<String, u32>>,
     clock: Arc<dyn Clock>,
     index: Arc<Mutex<Index>>,
+    /// `None` where nothing is taken in.
+    sealed: Option<Arc<Sealed>>,
+    /// True while somebody seals.
+    sealing: Arc<AtomicBool>,
+    /// When so many are in memory they are sealed.
+    seal_at: usize,
+    window: Duration,
     spread: AtomicU32,
 }
 
@@ -126,42 +133,83 @@ impl std::fmt::Display for PublishError {
 impl std::error::Error for PublishError {}
 
 impl Ingress {
-    /// At most so many events are remembered, at about 100 bytes each; beyond it the oldest are
-    /// forgotten before their window ends, and a repeat of one is a new record, which the inbox
-    /// of each subscription still catches.
+    /// At most so many events are remembered in memory, at about 100 bytes each, should they not
+    /// be sealed in time; beyond it the oldest are forgotten before their window ends, and a repeat
+    /// of one is a new record, which the inbox of each subscription still catches.
     pub const EVENTS_MAX: usize = 1 << 21;
 
-    /// Opens the way in, reading the topics of the last `window` (24 h is the default of a node).
+    /// Opens the way in, reading what the topics took in within the last `window` (24 h is the
+    /// default of a node) and is not sealed.
     pub fn open(log: Log, clock: Arc<dyn Clock>, window: Duration) -> Result<Arc<Ingress>, PortError> {
+        Ok(Arc::new(Ingress::open_with(log, clock, window, SEAL_AT)?))
+    }
+
+    fn open_with(log: Log, clock: Arc<dyn Clock>, window: Duration, seal_at: usize) -> Result<Ingress, PortError> {
         let mut index = Index::new(window, Ingress::EVENTS_MAX);
-        rebuild::rebuild(&log, clock.now(), &mut index)?;
-        Ok(Arc::new(Ingress::with(log, clock, index)))
+        let sealed = Sealed::open(&log)?;
+        rebuild::rebuild(&log, clock.now(), &mut index, &sealed)?;
+        Ok(Ingress { sealed: Some(Arc::new(sealed)), seal_at, ..Ingress::with(log, clock, window, index) })
     }
 
-    fn with(log: Log, clock: Arc<dyn Clock>, index: Index) -> Ingress {
-        Ingress { log, deleted: Mutex::default(), clock, index: Arc::new(Mutex::new(index)), spread: AtomicU32::new(0) }
+    fn with(log: Log, clock: Arc<dyn Clock>, window: Duration, index: Index) -> Ingress {
+        Ingress {
+            log,
+            clock,
+            index: Arc::new(Mutex::new(index)),
+            sealed: None,
+            sealing: Arc::default(),
+            seal_at: SEAL_AT,
+            window,
+            spread: AtomicU32::new(0),
+        }
     }
 
-    /// The topic was deleted: whatever comes to a new one of that name is new.
-    pub fn forget(&self, topic: &str) {
-        let mut deleted = self.deleted.lock().unwrap_or_else(PoisonError::into_inner);
-        *deleted.entry(topic.to_owned()).or_insert(0) += 1;
-    }
-
-    /// An event's identity in its topic, as that topic is now.
+    /// An event's identity in its topic.
     fn asked(&self, topic: &Topic, event: &Event) -> Asked {
-        let deleted = self.deleted.lock().unwrap_or_else(PoisonError::into_inner).get(&*topic.name).copied();
-        let mark = match deleted {
-            None => Mark::of(&topic.name, &event.id.source, &event.id.id),
-            // No topic's name has a blank.
-            Some(times) => Mark::of(&format!("{} {times}", topic.name), &event.id.source, &event.id.id),
+        let number = self.log.topic_number(&topic.name).unwrap_or_default();
+        Asked { mark: identity(&topic.name, number, &event.id), content: content_hash(event) }
+    }
+
+    /// What is sealed of these, and the epoch in which that was so.
+    fn look_up(&self, asked: &[Asked]) -> Result<(u64, Vec<Option<index::Stored>>), PublishError> {
+        loop {
+            let epoch = held(&self.index).epoch();
+            let Some(sealed) = &self.sealed else { return Ok((epoch, Vec::new())) };
+            match sealed.find(asked) {
+                Ok(found) => return Ok((epoch, found)),
+                Err(damaged) => {
+                    sealed.give_up(&damaged);
+                    let time = |at: u64| Timestamp::from_micros(i64::try_from(at).unwrap_or(i64::MAX));
+                    let times = time(damaged.range.start)..time(damaged.range.end);
+                    let read = rebuild::read_again(&self.log, &times, &mut held(&self.index));
+                    read.map_err(|e| PublishError::ReadOnly(e.to_string()))?;
+                }
+            }
+        }
+    }
+
+    /// Seals what memory need not hold, when that is much.
+    fn seal_in_time(&self) {
+        let Some(sealed) = &self.sealed else { return };
+        let now = self.clock.now();
+        if !held(&self.index).has_before(now - SETTLED, self.seal_at) || self.sealing.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (index, sealed, sealing) = (self.index.clone(), sealed.clone(), self.sealing.clone());
+        let window = self.window;
+        let work = move || {
+            seal(&index, &sealed, now, window);
+            sealing.store(false, Ordering::Release);
         };
-        Asked { mark, content: content_hash(event) }
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn_blocking(work)),
+            Err(_) => work(),
+        }
     }
 
     /// A way in that remembers nothing of before: for a log that takes nothing in.
     pub fn empty(log: Log, clock: Arc<dyn Clock>, window: Duration) -> Arc<Ingress> {
-        Arc::new(Ingress::with(log, clock, Index::new(window, Ingress::EVENTS_MAX)))
+        Arc::new(Ingress::with(log, clock, window, Index::new(window, Ingress::EVENTS_MAX)))
     }
 
     /// Stores a batch, all or nothing; returns when it is durable, one answer for each event in
@@ -170,7 +218,15 @@ impl Ingress {
         let topic = self.log.topic(topic).ok_or_else(|| PublishError::UnknownTopic { topic: topic.to_owned() })?;
         let asked: Vec<Asked> = events.iter().map(|event| self.asked(&topic, event)).collect();
         let (answers, flight) = loop {
-            let decision = held(&self.index).decide(self.clock.now(), &asked);
+            let (epoch, sealed) = self.look_up(&asked)?;
+            let decision = {
+                let mut index = held(&self.index);
+                if index.epoch() != epoch {
+                    // What was not sealed when it was looked up may be now, and not in memory.
+                    continue;
+                }
+                index.decide(self.clock.now(), &asked, &sealed)
+            };
             match decision {
                 Decision::Refused(refused) => return Err(conflict(&topic, &events, refused)),
                 // Ends when the other publish has settled, whichever way; then all is asked anew.
@@ -179,7 +235,11 @@ impl Ingress {
             }
         };
         let placed = match flight {
-            Some(done) => self.append(&topic, &events, &asked, &answers, done).await?,
+            Some(done) => {
+                let placed = self.append(&topic, &events, &asked, &answers, done).await?;
+                self.seal_in_time();
+                placed
+            }
             None => Vec::new(),
         };
         Ok(publish_answers(events, &answers, &placed))
@@ -268,6 +328,28 @@ fn refused(error: AppendError) -> PublishError {
         AppendError::Stopped { why } => PublishError::Stopped(why),
         // Records without a producer are never refused for anything else.
         other => PublishError::Stopped(other.to_string()),
+    }
+}
+
+/// When so many are in memory they are sealed.
+const SEAL_AT: usize = 1 << 17;
+/// What was appended that long ago is settled, whatever a clock did in between.
+const SETTLED: Duration = Duration::from_secs(2);
+
+/// The identity of an event in a topic; of a topic that was deleted, and of one that has its name
+/// now, they are different ones.
+fn identity(topic: &str, number: u32, id: &EventId) -> Mark {
+    // No topic's name has a blank.
+    Mark::of(&format!("{topic} {number}"), &id.source, &id.id)
+}
+
+/// Seals what was published a moment ago and before.
+fn seal(index: &Mutex<Index>, sealed: &Sealed, now: Timestamp, window: Duration) {
+    let (upto, known) = held(index).before(now - SETTLED);
+    match sealed.seal(now - window, upto, &known) {
+        Ok(true) => held(index).sealed(upto),
+        Ok(false) => {}
+        Err(problem) => tracing::warn!(%problem, "what was published stays in memory; it is tried again later"),
     }
 }
 

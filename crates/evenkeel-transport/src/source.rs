@@ -9,6 +9,7 @@
 //! came after its last completion.
 
 mod passed;
+mod shared;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,6 +27,7 @@ use evenkeel_model::{Event, Position, Shard, Stored, Timestamp};
 use crate::pages::unreadable;
 use crate::{dead, mark};
 use passed::Passed;
+use shared::Names;
 
 /// One fetch reads at most so many bytes (and at least one record).
 const FETCH_BYTES: usize = 4 << 20;
@@ -136,13 +138,13 @@ impl EmbeddedSource {
                 read => break (ends, read.map_err(|e| unreadable(shard, &e))?),
             }
         };
-        let mut passed = Passed::from(shard, ends, from, max);
+        let (mut passed, mut names) = (Passed::from(shard, ends, from, max), Names::default());
         for stored in records {
             passed.gap_to(stored.at.offset, Some(stored.appended));
             if passed.is_full() {
                 break;
             }
-            passed.push(Arc::new(self.deliver(stored)));
+            passed.push(Arc::new(self.deliver(stored, &mut names)));
         }
         if passed.is_empty() {
             passed.gap_to(ends.last_stable, None);
@@ -150,7 +152,7 @@ impl EmbeddedSource {
         Ok(passed.fetched())
     }
 
-    fn deliver(&self, stored: Stored) -> Delivered {
+    fn deliver(&self, stored: Stored, names: &mut Names) -> Delivered {
         let Stored { at, appended, record } = stored;
         let (event, problem) = match from_record(&record, &at) {
             Read::Event(event) | Read::Plain(event) => (event, None),
@@ -163,7 +165,7 @@ impl EmbeddedSource {
             None => Screen::Wanted,
         };
         let nothing = matches!(screen, Screen::NotAnEvent(_));
-        let name = |text: &str| if nothing { Arc::from("") } else { Arc::from(text) };
+        let mut name = |text: &str| names.get(if nothing { "" } else { text });
         let arrival = Arrival {
             key: record.key.clone(),
             mark: mark(&self.settings.uid, &event.id),
@@ -259,7 +261,9 @@ impl Source for EmbeddedSource {
             Err(ReadError::BelowStart { .. } | ReadError::Beyond { .. }) => Ok(None),
             Err(e) => Err(unreadable(&at.shard, &e)),
         };
-        Box::pin(std::future::ready(found.map(|r| r.map(|stored| Arc::new(self.deliver(stored))))))
+        Box::pin(std::future::ready(
+            found.map(|r| r.map(|stored| Arc::new(self.deliver(stored, &mut Names::default())))),
+        ))
     }
 
     fn changed(&self) -> BoxFuture<'_, News> {

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use evenkeel_model::ledger::Ended;
 use evenkeel_model::{FailureClass, FailureInfo, Outcome, Shard, Timestamp};
 
@@ -67,16 +68,19 @@ impl Subscription {
         }
     }
 
-    fn queue(&mut self, now: Timestamp, arrival: Arrival, shard: usize) {
+    fn queue(&mut self, now: Timestamp, mut arrival: Arrival, shard: usize) {
         self.witnesses = self.witnesses.saturating_sub(1);
         if let Some(first) = self.marks.get(&arrival.mark).copied() {
             let lane = self.events[first].lane;
+            arrival.key = arrival.key.map(|key| Bytes::copy_from_slice(&key));
             let twin = self.open(arrival, shard, lane, State::Twin);
             self.events[first].twins.push(twin);
             self.lanes.push_twin(lane);
             return;
         }
         let (lane, mark) = (self.lanes.of(&arrival), arrival.mark);
+        // An event that waits for long must not hold the page that it was read with.
+        arrival.key = self.lanes.key(lane).or_else(|| arrival.key.map(|key| Bytes::copy_from_slice(&key)));
         let slot = self.open(arrival, shard, lane, State::Queued);
         self.marks.insert(mark, slot);
         self.expect_overdue(now, slot);

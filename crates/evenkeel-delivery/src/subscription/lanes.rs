@@ -26,6 +26,16 @@ enum LaneKey {
     Partition(Shard),
 }
 
+impl LaneKey {
+    /// The same, with bytes of its own: those that came are a part of all that was read with them.
+    fn apart(self) -> LaneKey {
+        match self {
+            LaneKey::Key(topic, key) => LaneKey::Key(topic, Bytes::copy_from_slice(&key)),
+            partition => partition,
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Lane {
     key: Option<LaneKey>,
@@ -101,9 +111,18 @@ impl Lanes {
         if let Some(lane) = self.by_key.get(&key) {
             return *lane;
         }
+        let key = key.apart();
         let lane = self.fresh(Some(key.clone()));
         self.by_key.insert(key, lane);
         lane
+    }
+
+    /// The key of the lane, which all its events share.
+    pub(super) fn key(&self, id: LaneId) -> Option<Bytes> {
+        match &self[id].key {
+            Some(LaneKey::Key(_, key)) => Some(key.clone()),
+            _ => None,
+        }
     }
 
     fn fresh(&mut self, key: Option<LaneKey>) -> LaneId {

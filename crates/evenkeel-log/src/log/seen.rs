@@ -11,6 +11,11 @@ use crate::ticket::held;
 const FOLDER: &str = "seen";
 
 impl Log {
+    /// The number of the topic of that name: no other topic, of this name or another, ever has it.
+    pub fn topic_number(&self, name: &str) -> Option<u32> {
+        self.0.shared.state().machine.topics.number(name)
+    }
+
     /// The series of that name (a folder of its own), opened when it is first asked for; each of its
     /// sightings keeps `width` bytes of value. What is there already is read into memory: 20 bits for
     /// each mark.

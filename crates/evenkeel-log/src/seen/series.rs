@@ -74,7 +74,7 @@ pub struct Memory {
 
 impl Series {
     /// Opens what is there; what is no whole segment is taken away.
-    pub(crate) fn open(disk: Arc<dyn Disk>, folder: String, width: usize) -> io::Result<Series> {
+    pub fn open(disk: Arc<dyn Disk>, folder: String, width: usize) -> io::Result<Series> {
         let width = width.min(VALUE_BYTES);
         let mut found = Vec::new();
         for name in disk.list(&folder)? {
@@ -253,6 +253,17 @@ impl Series {
             // One that cannot be removed is found again at the next start, and is old then, too.
             let _ = self.disk.remove(&segment.path);
         }
+    }
+
+    /// Forgets the oldest segments while there are more marks than that.
+    pub fn trim(&self, marks_max: u64) {
+        let _turn = self.turn();
+        let (mut left, mut from) = (marks_max, u64::MAX);
+        for segment in self.segments().iter().rev() {
+            let Some(less) = left.checked_sub(segment.header.count) else { break };
+            (left, from) = (less, segment.header.range.start);
+        }
+        self.drop_segments(|s| s.header.range.start < from);
     }
 
     /// Forgets segments whose last sighting is older than `since`, and merges neighbours of like

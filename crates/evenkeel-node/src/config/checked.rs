@@ -42,6 +42,10 @@ pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Plan, Error> {
         kafka: addresses::listen("kafka.listen", or(&raw.kafka.and_then(|l| l.listen), "127.0.0.1:9092"))?,
         log: logging(raw.log.unwrap_or_default())?,
         limits: limits(&raw.limits.unwrap_or_default())?,
+        ledger_retention: positive(
+            "ledger.retention",
+            duration("ledger.retention", &raw.ledger.and_then(|l| l.retention), LEDGER_RETENTION)?,
+        )?,
         publish_dedup: duration("publish.dedup", &raw.publish.and_then(|p| p.dedup), Duration::from_secs(86_400))?,
         topics,
         auto_create: auto_create(raw.auto_create.unwrap_or_default())?,
@@ -81,6 +85,9 @@ fn own_url(key: &str, text: &str) -> Result<String, Error> {
     }
     Ok(url.to_owned())
 }
+
+/// How long the ledger and the journal are kept, unless the file says so.
+const LEDGER_RETENTION: Duration = Duration::from_secs(30 * 86_400);
 
 fn logging(raw: raw::Logging) -> Result<Logging, Error> {
     let format = match or(&raw.format, "text") {

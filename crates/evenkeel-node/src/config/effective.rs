@@ -37,6 +37,7 @@ pub(crate) fn config(plan: &Plan) -> raw::Config {
             batch_events: u32::try_from(plan.limits.batch_events_max).ok(),
             requests: u32::try_from(plan.limits.requests_max).ok(),
         }),
+        ledger: Some(raw::Ledger { retention: Some(show_duration(plan.ledger_retention)) }),
         publish: Some(raw::Publish { dedup: Some(show_duration(plan.publish_dedup)) }),
         topics: plan.topics.iter().map(|t| (t.name.to_string(), Some(topic(&t.settings)))).collect(),
         auto_create: Some(raw::AutoCreate {

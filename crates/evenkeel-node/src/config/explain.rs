@@ -26,6 +26,7 @@ pub fn explain(plan: &Plan) -> String {
         "An event published again within {} is stored once, and answered with the first one's place.",
         show_duration(plan.publish_dedup)
     );
+    let _ = writeln!(text, "{}", remembered(plan));
     let _ = writeln!(text, "{}", reached(&plan.allow));
     for name in gate::shared(plan) {
         let _ = writeln!(text, "{name}");
@@ -53,6 +54,14 @@ pub fn explain(plan: &Plan) -> String {
         );
     }
     text
+}
+
+/// How far back accounts reach, and what identities cost.
+fn remembered(plan: &Plan) -> String {
+    format!(
+        "What became of each event is kept for {}: audits, stories and objectives reach back so far. An identity that an inbox, or the way in, remembers takes 20 bits of memory: 100 million of them 250 MB.",
+        show_duration(plan.ledger_retention)
+    )
 }
 
 /// Which addresses handlers may have.

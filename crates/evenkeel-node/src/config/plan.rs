@@ -32,6 +32,8 @@ pub struct Plan {
     pub log: Logging,
     /// Limits of what is taken in.
     pub limits: Limits,
+    /// How long the ledger and the journal are kept.
+    pub ledger_retention: Duration,
     /// How long a repeat of a published event is recognised.
     pub publish_dedup: Duration,
     /// Declared topics, sorted by name.

@@ -20,6 +20,8 @@ pub struct Config {
     pub kafka: Option<Listen>,
     /// Logging.
     pub log: Option<Logging>,
+    /// What is kept of what became of events.
+    pub ledger: Option<Ledger>,
     /// Limits of what is taken in.
     pub limits: Option<Limits>,
     /// Publish-side duplicates.
@@ -85,6 +87,14 @@ pub struct Limits {
     pub batch_events: Option<u32>,
     /// Requests that are being answered at once.
     pub requests: Option<u32>,
+}
+
+/// What is kept of what became of events.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ledger {
+    /// How long the ledger and the journal are kept.
+    pub retention: Option<String>,
 }
 
 /// Publish-side duplicates.

@@ -264,3 +264,19 @@ fn settings_of_a_topic_that_mean_nothing_together_are_refused_with_their_path() 
         assert!(error.message.contains(path), "{to}: {error}");
     }
 }
+
+#[test]
+fn the_ledger_is_kept_for_a_month_and_no_inbox_is_longer_than_what_it_is_made_from() {
+    let plan = read(FILE).unwrap();
+    assert_eq!(plan.ledger_retention, Duration::from_secs(30 * 86_400));
+    assert!(explain(&plan).contains("What became of each event is kept for 30d"), "{}", explain(&plan));
+    let error = read(&format!("{FILE}\nledger: {{ retention: 3d }}\n")).unwrap_err();
+    assert!(error.message.starts_with("`subscriptions.payment.inbox`: 7d is longer than"), "{error}");
+    assert_eq!(error.hint.as_deref(), Some("write `ledger: { retention: 7d }`, or a shorter inbox"));
+    let error = read("ledger: { retention: 0s }").unwrap_err();
+    assert_eq!(error.message, "`ledger.retention`: must be more than 0");
+    // Where the file does not say how long, the inbox gives way.
+    let short = FILE.replace("    inbox: 7d\n", "");
+    let plan = read(&format!("{short}\nledger: {{ retention: 3d }}\n")).unwrap();
+    assert!(plan.subscriptions.iter().all(|s| s.policy.inbox == Duration::from_secs(3 * 86_400)));
+}

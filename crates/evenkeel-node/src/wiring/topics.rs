@@ -26,6 +26,12 @@ pub(crate) fn all(plan: &Plan, subscriptions: &[SubscriptionPlan], log: &Log) ->
         wanted.insert(name.to_owned(), TopicSettings::partitions(partitions));
     }
     wanted.insert(names::SUBSCRIPTIONS_TOPIC.to_owned(), registry::settings());
+    // The journal stays as long as the ledger: an inbox's files are made again from it.
+    for name in [names::LEDGER_TOPIC, names::JOURNAL_TOPIC] {
+        if let Some(settings) = wanted.get_mut(name) {
+            settings.retention.age = Some(plan.ledger_retention);
+        }
+    }
     for subscription in subscriptions {
         wanted.insert(format!("{}{}", subscription.name, names::DEAD_SUFFIX), TopicSettings::partitions(1));
     }

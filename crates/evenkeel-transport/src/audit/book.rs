@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use evenkeel_delivery::Order;
-use evenkeel_model::{Outcome, Position, Shard};
+use evenkeel_model::{Outcome, Position, Shard, Timestamp};
 
 use super::{Audited, Cut, SubscriptionAudit};
 
@@ -28,14 +28,23 @@ pub(super) struct Books<'a> {
 /// One partition, as one subscription sees it.
 pub(super) struct Book {
     pub(super) shard: Shard,
-    /// Where the subscription began.
+    /// Where the subscription began, or the account of it.
     pub(super) began: u64,
+    /// What lies before `began` is not accounted for: retention took what was said of it.
+    pub(super) cut_off: bool,
     /// The end of the cut.
     pub(super) end: u64,
     pub(super) journal: Journaled,
-    /// How many ledger records, and how many outcomes in them, were seen.
+    /// How many ledger records, and how many outcomes in them, were seen; those left out that are
+    /// older than all seals.
     pub(super) ledger_records: usize,
+    /// The number of the first of them.
+    pub(super) first_record: Option<u64>,
     pub(super) ended: usize,
+    /// Outcomes that the journal named before those that the ledger still has.
+    pub(super) done_before: usize,
+    /// How many outcomes were seen in all.
+    pub(super) ranked: usize,
     /// By offset less `began`: the outcome, and when among all it ended.
     pub(super) outcomes: Vec<Option<Outcome>>,
     pub(super) ranks: Vec<u32>,
@@ -54,13 +63,24 @@ pub(super) struct Journaled {
     pub(super) below: u64,
     /// Offsets in the order in which they ended.
     pub(super) done: Vec<u64>,
-    /// Sequence and hash of each ledger record, in order.
-    pub(super) seals: Vec<(u64, u64)>,
+    /// Each ledger record, in order.
+    pub(super) seals: Vec<Sealed>,
     /// Offsets that wait.
     pub(super) waiting: HashSet<u64>,
     /// How often an offset was redriven, and the offsets of which that was the last that happened.
     pub(super) redriven: HashMap<u64, u32>,
     pub(super) open_again: HashSet<u64>,
+}
+
+/// What the journal says of a ledger record.
+#[derive(Clone, Copy)]
+pub(super) struct Sealed {
+    pub(super) sequence: u64,
+    pub(super) hash: u64,
+    /// How many outcomes were named before those of its set.
+    pub(super) done_before: usize,
+    /// When its set was appended.
+    pub(super) at: Timestamp,
 }
 
 /// What does not add up: the first ones in words, the rest as a number.
@@ -105,13 +125,6 @@ impl<'a> Books<'a> {
         Some((book, &mut self.problems))
     }
 
-    /// Once the journal is read: where each partition begins.
-    pub(super) fn begin(&mut self) {
-        for book in &mut self.partitions {
-            book.begin(&mut self.problems);
-        }
-    }
-
     /// Whether a lane that waits durably holds up what comes behind it.
     pub(super) fn infers_parked(&self) -> bool {
         self.live.is_none() && self.audited.order != Order::None
@@ -147,10 +160,14 @@ impl Book {
         Book {
             shard,
             began: 0,
+            cut_off: false,
             end,
             journal: Journaled::default(),
             ledger_records: 0,
+            first_record: None,
             ended: 0,
+            done_before: 0,
+            ranked: 0,
             outcomes: Vec::new(),
             ranks: Vec::new(),
             dead: HashMap::new(),
@@ -164,10 +181,14 @@ impl Book {
         format!("{}/{} offset {offset}", self.shard.topic, self.shard.partition)
     }
 
-    fn begin(&mut self, problems: &mut Problems) {
+    /// Begins the account; nothing before `since` is a part of it.
+    pub(super) fn begin(&mut self, problems: &mut Problems, since: u64) {
         let first = self.journal.first_progress.unwrap_or(0);
         // A first round may hold outcomes beside a progress that counts them already.
         self.began = first.min(self.journal.done.iter().min().copied().unwrap_or(first));
+        if since > 0 {
+            (self.began, self.cut_off) = (since, true);
+        }
         if self.journal.below > self.end {
             let place = self.place(self.journal.below);
             problems.add(format!("progress stands at {place}, beyond the end of the partition ({})", self.end));
@@ -226,22 +247,31 @@ impl Book {
         }
     }
 
+    /// Outcomes that the journal names and of which the ledger has no record left.
+    fn skipped(&self) -> usize {
+        if self.cut_off { self.journal.done.len() } else { 0 }
+    }
+
     fn compare_with_journal(&self, problems: &mut Problems) {
-        let (shard, sealed) = (&self.shard, self.journal.seals.len());
+        let first = self.first_record;
+        let in_ledger = |s: &&Sealed| first.is_some_and(|first| s.sequence >= first) || !self.cut_off;
+        let seals = || self.journal.seals.iter().filter(in_ledger);
+        let (shard, sealed) = (&self.shard, seals().count());
         if self.ledger_records != sealed {
             problems.add(format!(
                 "{}/{}: the journal sealed {sealed} ledger records, and the ledger has {}",
                 shard.topic, shard.partition, self.ledger_records
             ));
         }
-        let left = self.journal.redriven.values().sum::<u32>();
+        let counts = |offset: u64| !self.cut_off || offset >= self.began;
+        let left: u32 = self.journal.redriven.iter().filter(|(offset, _)| counts(**offset)).map(|(_, n)| n).sum();
         if left > 0 {
             problems.add(format!(
                 "{}/{}: the journal names {left} redriven events that the ledger does not",
                 shard.topic, shard.partition
             ));
         }
-        let done = self.journal.done.len();
+        let done = self.journal.done.len() - seals().next().map_or(self.skipped(), |s| s.done_before);
         if self.ended != done {
             problems.add(format!(
                 "{}/{}: the journal names {done} outcomes, and the ledger {}",

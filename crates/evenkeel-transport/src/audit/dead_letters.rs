@@ -46,6 +46,9 @@ fn enter(books: &mut Books<'_>, stored: &Stored) {
         books.problems.add(format!("dead letter {offset} comes from a topic that is not read"));
         return;
     };
+    if book.cut_off && origin.offset < book.began {
+        return;
+    }
     let place = book.place(origin.offset);
     match book.dead.get_mut(&origin.offset) {
         None => problems.add(format!("dead letter {offset}: {place} did not end as dead")),

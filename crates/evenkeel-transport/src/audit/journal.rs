@@ -6,8 +6,8 @@ use evenkeel_delivery::{Remembered, decode_journal};
 use evenkeel_model::{Stored, names};
 
 use super::Cut;
-use super::book::{Book, Books, Problems};
-use crate::journal::Envelope;
+use super::book::{Book, Books, Problems, Sealed};
+use crate::journal::{Envelope, Seal};
 use crate::pages::Pages;
 
 /// Reads the journal's topic into the books.
@@ -17,7 +17,7 @@ pub(super) fn read(cut: &Cut<'_>, all: &mut [Books<'_>]) -> Result<(), PortError
         Pages::new(cut.log, shard, ends.start, ends.high_watermark).each(|stored| {
             let name = stored.record.key.as_deref().unwrap_or_default();
             for books in all.iter_mut().filter(|b| b.audited.name.as_bytes() == name) {
-                enter(books, stored);
+                enter(books, stored, ends.start > 0);
             }
             Ok(())
         })?;
@@ -25,7 +25,7 @@ pub(super) fn read(cut: &Cut<'_>, all: &mut [Books<'_>]) -> Result<(), PortError
     Ok(())
 }
 
-fn enter(books: &mut Books<'_>, stored: &Stored) {
+fn enter(books: &mut Books<'_>, stored: &Stored, truncated: bool) {
     let envelope = Envelope::decode(stored.record.value.as_deref().unwrap_or_default());
     let facts = envelope.as_ref().and_then(|e| decode_journal(&e.facts).ok());
     let (Some(envelope), Some(facts)) = (envelope, facts) else {
@@ -36,7 +36,11 @@ fn enter(books: &mut Books<'_>, stored: &Stored) {
     };
     for seal in envelope.seals {
         match books.book(&seal.shard) {
-            Some((book, problems)) => sealed(book, problems, seal.sequence, seal.hash),
+            Some((book, problems)) => {
+                let done_before = book.journal.done.len();
+                let Seal { sequence, hash, .. } = seal;
+                sealed(book, problems, truncated, Sealed { sequence, hash, done_before, at: stored.appended });
+            }
             None => books.problems.add(format!(
                 "the journal speaks of {}/{}, which the subscription does not read",
                 seal.shard.topic, seal.shard.partition
@@ -46,15 +50,17 @@ fn enter(books: &mut Books<'_>, stored: &Stored) {
     facts.into_iter().for_each(|fact| remember(books, fact));
 }
 
-fn sealed(book: &mut Book, problems: &mut Problems, sequence: u64, hash: u64) {
-    let expected = book.journal.seals.last().map_or(0, |(before, _)| before + 1);
+fn sealed(book: &mut Book, problems: &mut Problems, truncated: bool, seal: Sealed) {
+    let sequence = seal.sequence;
+    let first = if truncated { sequence } else { 0 };
+    let expected = book.journal.seals.last().map_or(first, |before| before.sequence + 1);
     if sequence != expected {
         let (topic, partition) = (&book.shard.topic, book.shard.partition);
         problems.add(format!(
             "{topic}/{partition}: the journal seals ledger record {sequence} where {expected} comes next"
         ));
     }
-    book.journal.seals.push((sequence, hash));
+    book.journal.seals.push(seal);
 }
 
 fn remember(books: &mut Books<'_>, fact: Remembered) {

@@ -54,19 +54,52 @@ fn enter(all: &mut [Books<'_>], stored: &Stored) {
 
 fn enter_record(book: &mut Book, problems: &mut Problems, record: &LedgerRecord, hash: u64) {
     let (topic, partition, sequence) = (&record.topic, record.partition, record.sequence);
-    let expected = book.ledger_records as u64;
+    let truncated = book.cut_off;
+    if truncated && book.journal.seals.first().is_none_or(|first| sequence < first.sequence) {
+        // The journal has no word left to hold against it; what it says counts all the same.
+        return enter_outcomes(book, problems, record);
+    }
+    let first = *book.first_record.get_or_insert(if truncated { sequence } else { 0 });
+    let expected = first + book.ledger_records as u64;
     if sequence != expected {
         problems.add(format!("{topic}/{partition}: ledger record {sequence} stands where {expected} comes next"));
     }
-    match book.journal.seals.get(book.ledger_records) {
-        Some((sealed, _)) if *sealed != sequence => {}
-        Some((_, sealed)) if *sealed == hash => {}
+    let base = book.journal.seals.first().map_or(0, |first| first.sequence);
+    let nth = usize::try_from(expected.saturating_sub(base)).unwrap_or(usize::MAX);
+    match book.journal.seals.get(nth) {
+        Some(sealed) if sealed.sequence != sequence => {}
+        Some(sealed) if sealed.hash == hash => {}
         Some(_) => {
             problems.add(format!("{topic}/{partition}: ledger record {sequence} is not the one that was sealed"))
         }
         None => problems.add(format!("{topic}/{partition}: ledger record {sequence} was never sealed by the journal")),
     }
+    if book.ledger_records == 0 {
+        book.done_before = book.journal.seals.get(nth).map_or(0, |sealed| sealed.done_before);
+    }
     book.ledger_records += 1;
+    for entry in &record.entries {
+        if let LedgerEntry::Ended(ended) = entry {
+            compare_outcome(book, problems, ended);
+        }
+    }
+    enter_outcomes(book, problems, record);
+}
+
+/// The journal names the same outcome, in the same place of the order.
+fn compare_outcome(book: &mut Book, problems: &mut Problems, ended: &Ended) {
+    let (offset, rank) = (ended.offset, book.ended);
+    book.ended += 1;
+    match book.journal.done.get(book.done_before + rank) {
+        Some(done) if *done != offset => {
+            let place = book.place(offset);
+            problems.add(format!("{place} is outcome number {rank} of the ledger, and {done} is that of the journal"));
+        }
+        _ => {}
+    }
+}
+
+fn enter_outcomes(book: &mut Book, problems: &mut Problems, record: &LedgerRecord) {
     for entry in &record.entries {
         match entry {
             LedgerEntry::Ended(ended) => enter_outcome(book, problems, ended),
@@ -78,14 +111,10 @@ fn enter_record(book: &mut Book, problems: &mut Problems, record: &LedgerRecord,
 
 fn enter_outcome(book: &mut Book, problems: &mut Problems, ended: &Ended) {
     let offset = ended.offset;
-    let rank = book.ended;
-    book.ended += 1;
-    match book.journal.done.get(rank) {
-        Some(done) if *done != offset => {
-            let place = book.place(offset);
-            problems.add(format!("{place} is outcome number {rank} of the ledger, and {done} is that of the journal"));
-        }
-        _ => {}
+    let rank = book.ranked;
+    book.ranked += 1;
+    if book.cut_off && offset < book.began {
+        return;
     }
     let Some(index) = book.index(offset) else {
         let place = book.place(offset);
@@ -112,6 +141,9 @@ fn enter_outcome(book: &mut Book, problems: &mut Problems, ended: &Ended) {
 
 /// A dead event is open again, if the journal says so too: its last outcome will count.
 fn take_up(book: &mut Book, problems: &mut Problems, redriven: &Redriven) {
+    if book.cut_off && redriven.offset < book.began {
+        return;
+    }
     let place = book.place(redriven.offset);
     match book.journal.redriven.get_mut(&redriven.offset).filter(|left| **left > 0) {
         Some(left) => *left -= 1,

@@ -2,6 +2,7 @@
 
 mod day;
 mod redriven;
+mod retained;
 
 use std::collections::BTreeMap;
 

@@ -110,6 +110,7 @@ fn enter_effect(all: &mut [Books<'_>], stored: &Stored) {
     let subscribed = all.iter_mut().filter(|b| *b.audited.name == *cause.subscription);
     for books in subscribed.filter(|b| b.audited.effects.as_deref() == Some(&*stored.at.shard.topic)) {
         match books.book(&cause.at.shard) {
+            Some((book, _)) if book.cut_off && cause.at.offset < book.began => {}
             Some((book, _)) => *book.emitted.entry(cause.at.offset).or_default() -= 1,
             None => books.problems.add(format!(
                 "the event at {}/{} offset {} was caused by {}/{}, which is not read",

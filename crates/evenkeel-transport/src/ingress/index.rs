@@ -12,6 +12,11 @@ pub(super) struct Index {
     entries: HashMap<Mark, Entry>,
     /// The stored ones in the order of their append times.
     order: VecDeque<(Timestamp, Mark)>,
+    /// Claims in the order in which they were made, those that are settled behind the oldest that
+    /// is not.
+    claims: VecDeque<(Timestamp, watch::Receiver<()>)>,
+    /// Grows when identities are left to what is sealed.
+    epoch: u64,
     window: Duration,
     events_max: usize,
 }
@@ -71,17 +76,22 @@ pub(super) enum Answer {
 
 impl Index {
     pub(super) fn new(window: Duration, events_max: usize) -> Index {
-        Index { entries: HashMap::new(), order: VecDeque::new(), window, events_max }
+        Index { entries: HashMap::new(), order: VecDeque::new(), claims: VecDeque::new(), epoch: 0, window, events_max }
     }
 
     /// Decides a whole batch; claims its new identities only if nothing speaks against any.
-    pub(super) fn decide(&mut self, now: Timestamp, batch: &[Asked]) -> Decision {
+    /// `sealed`: what else is known of each, in the epoch of now; none, if it is empty.
+    pub(super) fn decide(&mut self, now: Timestamp, batch: &[Asked], sealed: &[Option<Stored>]) -> Decision {
         let mut answers = Vec::with_capacity(batch.len());
         let mut first_of: HashMap<Mark, usize> = HashMap::new();
         for (event, asked) in batch.iter().enumerate() {
-            match self.entries.get(&asked.mark) {
+            let stored = match self.entries.get(&asked.mark) {
                 Some(Entry::Flying(other)) => return Decision::Wait(other.clone()),
-                Some(Entry::Stored(first)) if first.at + self.window > now => {
+                Some(Entry::Stored(first)) => Some(*first),
+                None => sealed.get(event).copied().flatten(),
+            };
+            match stored {
+                Some(first) if first.at + self.window > now => {
                     if first.content != asked.content {
                         let first = Some((first.partition, first.offset));
                         return Decision::Refused(Refused { event, first });
@@ -100,22 +110,71 @@ impl Index {
                 },
             }
         }
-        let flying = (!first_of.is_empty()).then(|| self.claim(first_of.into_keys()));
+        let flying = (!first_of.is_empty()).then(|| self.claim(now, first_of.into_keys()));
         Decision::Go { answers, flying }
     }
 
-    fn claim(&mut self, marks: impl Iterator<Item = Mark>) -> watch::Sender<()> {
+    fn claim(&mut self, now: Timestamp, marks: impl Iterator<Item = Mark>) -> watch::Sender<()> {
         let (sender, receiver) = watch::channel(());
+        self.claims.push_back((now, receiver.clone()));
+        self.settled();
         for mark in marks {
             self.entries.insert(mark, Entry::Flying(receiver.clone()));
         }
         sender
     }
 
+    /// Forgets the claims that are settled. Gives when the oldest of the others was made.
+    fn settled(&mut self) -> Option<Timestamp> {
+        // A claim is settled when its sender is gone.
+        while self.claims.pop_front_if(|(_, claim)| claim.has_changed().is_err()).is_some() {}
+        self.claims.front().map(|(at, _)| *at)
+    }
+
+    /// Grows when identities are left to what is sealed: what was looked up before counts no more.
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// True when at least so many were appended before `upto`.
+    pub(super) fn has_before(&self, upto: Timestamp, count: usize) -> bool {
+        count.checked_sub(1).and_then(|last| self.order.get(last)).is_some_and(|(at, _)| *at < upto)
+    }
+
+    /// All that was appended before `upto`: no claim of that time is open any more, so no more will
+    /// come. Gives where it ends in fact.
+    pub(super) fn before(&mut self, upto: Timestamp) -> (Timestamp, Vec<(Mark, Stored)>) {
+        let upto = self.settled().map_or(upto, |claimed| claimed.min(upto));
+        let oldest = self.order.iter().take_while(|(at, _)| *at < upto);
+        let stored = oldest.filter_map(|(at, mark)| match self.entries.get(mark) {
+            Some(Entry::Stored(stored)) if stored.at == *at => Some((*mark, *stored)),
+            _ => None,
+        });
+        (upto, stored.collect())
+    }
+
+    /// What [`Index::before`] gave is sealed, and need not be remembered here.
+    pub(super) fn sealed(&mut self, upto: Timestamp) {
+        self.epoch += 1;
+        while self.order.front().is_some_and(|(at, _)| *at < upto) {
+            self.drop_oldest();
+        }
+    }
+
+    fn drop_oldest(&mut self) {
+        let Some((at, mark)) = self.order.pop_front() else { return };
+        // After the window the identity may have been claimed, or stored, again.
+        if matches!(self.entries.get(&mark), Some(Entry::Stored(stored)) if stored.at == at) {
+            self.entries.remove(&mark);
+        }
+    }
+
     /// A claimed identity is durable; or one is found at a rebuild, oldest first.
     pub(super) fn store(&mut self, mark: Mark, stored: Stored) {
         self.entries.insert(mark, Entry::Stored(stored));
-        self.order.push_back((stored.at, mark));
+        // Nearly always the last: appends settle nearly in their order.
+        let later = self.order.iter().rev().take_while(|(at, _)| *at > stored.at).count();
+        self.order.insert(self.order.len() - later, (stored.at, mark));
         self.forget(stored.at);
     }
 
@@ -144,15 +203,11 @@ impl Index {
     }
 
     fn forget(&mut self, now: Timestamp) {
-        while let Some((at, mark)) = self.order.front().copied() {
+        while let Some((at, _)) = self.order.front().copied() {
             if at + self.window > now && self.order.len() <= self.events_max {
                 return;
             }
-            self.order.pop_front();
-            // After the window the identity may have been claimed, or stored, again.
-            if matches!(self.entries.get(&mark), Some(Entry::Stored(stored)) if stored.at == at) {
-                self.entries.remove(&mark);
-            }
+            self.drop_oldest();
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 use evenkeel_log::sim::Fault;
 use evenkeel_model::{Event, Position, Shard, partition_for_key};
 
-use super::{Ingress, PublishError, Published};
+use super::{Ingress, PublishError, Published, held, seal};
 use crate::bench::{Bench, event};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -159,4 +159,90 @@ async fn a_publish_whose_caller_went_away_is_still_followed_to_its_end() {
     }
     let again = one(&ingress, event("a", "k")).await.unwrap();
     assert_eq!(place(&again), (0, 0, true));
+}
+
+/// Publishes these ids, then seals all of them but the last, with memory for no more.
+async fn sealed(bench: &Bench, ingress: &Arc<Ingress>, ids: &[&str]) -> Vec<Published> {
+    let mut all = Vec::new();
+    for id in ids {
+        all.push(one(ingress, event(id, "k")).await.unwrap());
+        bench.clock.advance(Duration::from_secs(5));
+    }
+    let sealed = ingress.sealed.as_ref().unwrap();
+    seal(&ingress.index, sealed, bench.clock().now() - Duration::from_secs(5), DAY);
+    assert_eq!(held(&ingress.index).len(), 1, "only the last one is in memory");
+    all
+}
+
+#[tokio::test]
+async fn what_is_sealed_is_known_with_its_place_and_its_contents_over_restarts() {
+    let mut bench = Bench::new(&[("orders", 3)]);
+    let ingress = self::ingress(&bench);
+    let first = sealed(&bench, &ingress, &["a", "b", "c", "d"]).await;
+    for restart in [false, true] {
+        let ingress = match restart {
+            false => ingress.clone(),
+            true => {
+                bench.crash();
+                self::ingress(&bench)
+            }
+        };
+        for (id, first) in ["a", "b", "c", "d"].iter().zip(&first) {
+            let again = one(&ingress, event(id, "k")).await.unwrap();
+            assert_eq!(place(&again), (first.partition, first.offset, true), "{id}");
+        }
+        let mut other = event("a", "k");
+        other.data = None;
+        assert!(matches!(one(&ingress, other).await, Err(PublishError::Conflict { first: Some(_), .. })));
+        assert_eq!(held(&ingress.index).len(), 1, "what is sealed is not read again");
+    }
+    bench.clock.advance(DAY + Duration::from_secs(1));
+    assert!(!one(&self::ingress(&bench), event("a", "k")).await.unwrap().duplicate, "the window is over");
+}
+
+#[tokio::test]
+async fn without_its_files_what_was_published_is_read_from_the_topics_again() {
+    use evenkeel_log::Disk;
+    let mut bench = Bench::new(&[("orders", 3)]);
+    sealed(&bench, &ingress(&bench), &["a", "b", "c", "d"]).await;
+    for file in bench.disk.list("seen/publish").unwrap() {
+        bench.disk.remove(&format!("seen/publish/{file}")).unwrap();
+    }
+    bench.disk.sync_folder("seen/publish").unwrap();
+    bench.crash();
+    let ingress = self::ingress(&bench);
+    assert_eq!(held(&ingress.index).len(), 4);
+    assert!(one(&ingress, event("a", "k")).await.unwrap().duplicate);
+}
+
+#[tokio::test]
+async fn what_a_deleted_topic_held_is_no_duplicate_of_what_comes_to_one_of_its_name() {
+    let mut bench = Bench::new(&[("orders", 1)]);
+    let ingress = self::ingress(&bench);
+    sealed(&bench, &ingress, &["a", "b", "c"]).await;
+    bench.log.delete_topic("orders").unwrap().wait().unwrap();
+    bench.log.create_topic("orders", evenkeel_log::TopicSettings::partitions(1)).unwrap().wait().unwrap();
+    assert!(!one(&ingress, event("a", "k")).await.unwrap().duplicate);
+    bench.crash();
+    let ingress = self::ingress(&bench);
+    assert!(one(&ingress, event("a", "k")).await.unwrap().duplicate);
+    assert!(!one(&ingress, event("b", "k")).await.unwrap().duplicate);
+}
+
+#[tokio::test]
+async fn memory_is_relieved_by_itself_and_no_repeat_passes_meanwhile() {
+    let bench = Bench::new(&[("orders", 3)]);
+    let ingress = Arc::new(Ingress::open_with(bench.log.clone(), bench.clock(), DAY, 8).unwrap());
+    for n in 0..200 {
+        one(&ingress, event(&n.to_string(), "k")).await.unwrap();
+        bench.clock.advance(Duration::from_millis(500));
+        let earlier = (n / 2).to_string();
+        assert!(one(&ingress, event(&earlier, "k")).await.unwrap().duplicate, "{earlier} at {n}");
+    }
+    assert_eq!(bench.records("orders").len(), 200);
+    while held(&ingress.index).len() > 100 {
+        tokio::task::yield_now().await;
+        one(&ingress, event(&bench.clock().now().micros().to_string(), "k")).await.unwrap();
+        bench.clock.advance(Duration::from_secs(1));
+    }
 }

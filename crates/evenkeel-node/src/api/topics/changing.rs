@@ -55,7 +55,6 @@ pub(crate) async fn delete(State(node): Node, Path(name): Path<String>) -> Resul
         return Err(Problem::new(409, error).with("subscriptions", users));
     }
     wiring::delete(&node.log, &name).await?;
-    node.ingress.forget(&name);
     Ok(Json(json!({ "deleted": name })))
 }
 

@@ -97,7 +97,7 @@ fn one(
         depends_on: depends_on(&at("depends_on"), raw.depends_on, plan)?,
         dead_budget: dead_budget(&at("dead_letter_budget"), &raw.dead_letter_budget.unwrap_or_default())?,
         parking: parking_limits(&at("parking"), &parking)?,
-        inbox: duration(&at("inbox"), &raw.inbox, Duration::from_secs(7 * 86_400))?,
+        inbox: inbox(&at("inbox"), &raw.inbox, plan)?,
         effects,
         handler_version: Arc::from(handler.version.unwrap_or_default()),
         ..Policy::default()
@@ -118,6 +118,17 @@ fn one(
 }
 
 /// Declared topics, dead-letter topics of declared subscriptions, and the node's own.
+/// An inbox is made again from the journal when its files are gone, so it may not be longer.
+fn inbox(at: &str, raw: &Option<String>, plan: &Plan) -> Result<Duration, Error> {
+    let inbox = duration(at, raw, Duration::from_secs(7 * 86_400).min(plan.ledger_retention))?;
+    if inbox <= plan.ledger_retention {
+        return Ok(inbox);
+    }
+    let (inbox, kept) = (units::show_duration(inbox), units::show_duration(plan.ledger_retention));
+    let why = format!("{inbox} is longer than what it is made from is kept (`ledger.retention`: {kept})");
+    Err(value(at, why).hint(format!("write `ledger: {{ retention: {inbox} }}`, or a shorter inbox")))
+}
+
 fn readable(at: &str, topic: &str, plan: &Plan, subscriptions: &[String]) -> Result<(), Error> {
     let own = [names::ALERTS_TOPIC, names::INCIDENTS_TOPIC];
     let dead: Vec<String> = subscriptions.iter().map(|s| format!("{s}{}", names::DEAD_SUFFIX)).collect();

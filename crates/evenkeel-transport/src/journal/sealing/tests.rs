@@ -154,6 +154,7 @@ async fn a_folder_of_identities_that_is_deleted_is_made_again_from_the_journal()
             bench.disk.remove(&format!("seen/{series}/{file}")).unwrap();
             removed += 1;
         }
+        bench.disk.sync_folder(&format!("seen/{series}")).unwrap();
     }
     assert!(removed > 3, "{removed} files");
     bench.crash();
