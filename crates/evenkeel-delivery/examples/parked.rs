@@ -73,6 +73,8 @@ fn page(shard: &Shard, first: usize, keys: usize) -> Vec<Arrival> {
             expires: None,
             kind: "OrderCreated".into(),
             source: "/shop".into(),
+            priority: 4,
+            bytes: RECORD as u32,
             screen: Screen::Wanted,
         }
     };
