@@ -46,6 +46,8 @@ pub const WEBHOOK_TIMESTAMP: &str = "webhook-timestamp";
 pub const WEBHOOK_SIGNATURE: &str = "webhook-signature";
 /// Where a handler that answers 202 says later what came of it.
 pub const CALLBACK: &str = "evenkeel-callback";
+/// `true`: the call is a replay's, and the handler leaves its effects out.
+pub const SHADOW: &str = "evenkeel-shadow";
 /// The subscription that calls.
 pub const SUBSCRIPTION: &str = "evenkeel-subscription";
 /// What a handler says beyond its status.

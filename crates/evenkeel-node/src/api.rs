@@ -11,6 +11,7 @@ mod cursor;
 mod events;
 mod subscriptions;
 mod changing;
+mod replays;
 pub(crate) mod apply;
 mod dead;
 mod redrives;
@@ -79,6 +80,8 @@ pub(crate) fn routes(node: Arc<Wired>) -> Router {
         .route("/v1/dependencies", get(dependencies::list))
         .route("/v1/dependencies/{name}", get(dependencies::show))
         .route("/v1/dependencies/{name}/breaker", post(dependencies::force))
+        .route("/v1/subscriptions/{name}/replays", get(replays::list).post(replays::begin))
+        .route("/v1/subscriptions/{name}/replays/{id}", get(replays::show).delete(replays::stop))
         .route("/v1/audit", get(audit::show))
         .route("/v1/slos", get(slos::list))
         .route("/v1/alerts", get(alerts::list))

@@ -13,6 +13,7 @@ mod publish;
 mod tail;
 mod topics;
 mod subscriptions;
+mod replay;
 mod dead;
 mod parked;
 mod dependencies;
@@ -63,6 +64,8 @@ enum Verb {
     Topics(topics::Args),
     /// List subscriptions, show one; create, delete, pause, resume, drain
     Subscriptions(subscriptions::Args),
+    /// Call a subscription's handler once more for a window of its topic
+    Replay(replay::Args),
     /// Dead letters: list, show, group, export, redrive, drop
     Dead(dead::Args),
     /// List parked keys; release or skip them
@@ -124,6 +127,7 @@ async fn verb(verb: Verb) -> ExitCode {
         Verb::Tail(args) => tail::run(args).await,
         Verb::Topics(args) => topics::run(args).await,
         Verb::Subscriptions(args) => subscriptions::run(args).await,
+        Verb::Replay(args) => replay::run(args).await,
         Verb::Dead(args) => dead::run(args).await,
         Verb::Parked(args) => parked::run(args).await,
         Verb::Why(args) => why::run(args).await,

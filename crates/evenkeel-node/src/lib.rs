@@ -11,6 +11,7 @@ mod logs;
 pub mod doctor;
 mod wiring;
 mod changing;
+mod replaying;
 pub mod node;
 mod forms;
 mod watching;

@@ -22,6 +22,7 @@ use tokio::task::JoinHandle;
 
 use crate::config::Plan;
 use crate::error::{Error, codes};
+use crate::replaying::Replays;
 use crate::sabotage::Sabotage;
 use crate::wiring::{self, Calling, Wired};
 use crate::{api, changing, doctor, responding, watching};
@@ -127,6 +128,7 @@ impl Node {
             proofs: api::Proofs::default(),
             callbacks: calling.callbacks,
             changing: tokio::sync::Mutex::default(),
+            replays: Replays::default(),
         });
         let serving = tokio::spawn(serving::serve(listener, api::routes(wired.clone()), headers_bytes_max, stopping));
         Ok(RunningNode { http, is_damaged, wired, retention, stop, serving })

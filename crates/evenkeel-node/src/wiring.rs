@@ -20,7 +20,7 @@ use evenkeel_transport::audit::{Audit, Audited, audit};
 use evenkeel_transport::{Callbacks, HttpHandler, Ingress};
 
 pub(crate) use registry::{Registered, around, written_by as registered};
-pub(crate) use subscribing::{Calling, Prepared, prepare, with_own};
+pub(crate) use subscribing::{Calling, Prepared, prepare, replay_handler, with_own};
 pub(crate) use topics::all as all_topics;
 pub(crate) use topics::{auto_create, begin_at, create, delete, owed_by_nobody, reshape};
 pub(crate) use wires::Wires;
@@ -28,6 +28,7 @@ pub(crate) use wires::Wires;
 use crate::api::Proofs;
 use crate::config::plan::{Plan, SubscriptionPlan};
 use crate::error::{Error, codes};
+use crate::replaying::Replays;
 use crate::responding::Responding;
 use crate::sabotage::{self, Sabotage};
 use crate::watching::Watching;
@@ -53,6 +54,7 @@ pub(crate) struct Wired {
     pub(crate) callbacks: Arc<Callbacks>,
     /// Held by whoever changes what runs: changes come one at a time.
     pub(crate) changing: tokio::sync::Mutex<()>,
+    pub(crate) replays: Replays,
 }
 
 /// A running subscription and what it was made from.

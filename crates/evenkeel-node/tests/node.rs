@@ -32,5 +32,7 @@ mod topics;
 mod changing;
 #[path = "node/dependencies.rs"]
 mod dependencies;
+#[path = "node/replaying.rs"]
+mod replaying;
 #[path = "node/damaged.rs"]
 mod damaged;

@@ -95,6 +95,8 @@ pub struct HttpSettings {
     pub callbacks: Option<Arc<Callbacks>>,
     /// How endpoints are asked before they are sent events; not at all by default.
     pub handshake: Option<Handshake>,
+    /// Each call says that it is a shadow's: the handler leaves its effects out.
+    pub shadow: bool,
 }
 
 impl HttpSettings {
@@ -117,6 +119,7 @@ impl HttpSettings {
             version: Version::Auto,
             callbacks: None,
             handshake: None,
+            shadow: false,
         }
     }
 }

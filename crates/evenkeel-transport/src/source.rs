@@ -27,7 +27,7 @@ use evenkeel_model::{Event, Position, Shard, Stored, Timestamp};
 use crate::pages::unreadable;
 use crate::{dead, mark};
 use passed::Passed;
-use shared::Names;
+pub(crate) use shared::Names;
 
 /// One fetch reads at most so many bytes (and at least one record).
 const FETCH_BYTES: usize = 4 << 20;
@@ -144,41 +144,12 @@ impl EmbeddedSource {
             if passed.is_full() {
                 break;
             }
-            passed.push(Arc::new(self.deliver(stored, &mut names)));
+            passed.push(Arc::new(deliver(&self.settings, stored, &mut names)));
         }
         if passed.is_empty() {
             passed.gap_to(ends.last_stable, None);
         }
         Ok(passed.fetched())
-    }
-
-    fn deliver(&self, stored: Stored, names: &mut Names) -> Delivered {
-        let Stored { at, appended, record } = stored;
-        let (event, problem) = match from_record(&record, &at) {
-            Read::Event(event) | Read::Plain(event) => (event, None),
-            Read::NotAnEvent(problem) => (nameless(&at), Some(problem.to_string())),
-        };
-        let created = created(&event, record.created, appended, self.settings.believe);
-        let screen = match problem {
-            Some(problem) => Screen::NotAnEvent(problem),
-            None if self.settings.filter.as_ref().is_some_and(|f| !f.matches(&event)) => Screen::Filtered,
-            None => Screen::Wanted,
-        };
-        let nothing = matches!(screen, Screen::NotAnEvent(_));
-        let mut name = |text: &str| names.get(if nothing { "" } else { text });
-        let arrival = Arrival {
-            key: record.key.clone(),
-            mark: mark(&self.settings.uid, &event.id),
-            created,
-            expires: event.extension("expirytime").as_deref().and_then(parse_rfc3339),
-            bytes: record.value.as_ref().map_or(0, |value| u32::try_from(value.len()).unwrap_or(u32::MAX)),
-            priority: event.extension("priority").map_or(PRIORITY, |text| priority(&text)),
-            kind: name(&event.kind),
-            source: name(&event.id.source),
-            screen,
-            at,
-        };
-        Delivered { arrival, appended, event, record }
     }
 
     /// The partitions that are there now; a topic that is gone keeps those that it had.
@@ -228,6 +199,36 @@ fn priority(text: &str) -> u8 {
     }
 }
 
+/// A record as the runtime gets it.
+pub(crate) fn deliver(settings: &SourceSettings, stored: Stored, names: &mut Names) -> Delivered {
+    let Stored { at, appended, record } = stored;
+    let (event, problem) = match from_record(&record, &at) {
+        Read::Event(event) | Read::Plain(event) => (event, None),
+        Read::NotAnEvent(problem) => (nameless(&at), Some(problem.to_string())),
+    };
+    let created = created(&event, record.created, appended, settings.believe);
+    let screen = match problem {
+        Some(problem) => Screen::NotAnEvent(problem),
+        None if settings.filter.as_ref().is_some_and(|f| !f.matches(&event)) => Screen::Filtered,
+        None => Screen::Wanted,
+    };
+    let nothing = matches!(screen, Screen::NotAnEvent(_));
+    let mut name = |text: &str| names.get(if nothing { "" } else { text });
+    let arrival = Arrival {
+        key: record.key.clone(),
+        mark: mark(&settings.uid, &event.id),
+        created,
+        expires: event.extension("expirytime").as_deref().and_then(parse_rfc3339),
+        bytes: record.value.as_ref().map_or(0, |value| u32::try_from(value.len()).unwrap_or(u32::MAX)),
+        priority: event.extension("priority").map_or(PRIORITY, |text| priority(&text)),
+        kind: name(&event.kind),
+        source: name(&event.id.source),
+        screen,
+        at,
+    };
+    Delivered { arrival, appended, event, record }
+}
+
 /// Stands for a record that is not an event; only its place identifies it.
 fn nameless(at: &Position) -> Event {
     Event::new(format!("/{}/{}", at.shard.topic, at.shard.partition), at.offset.to_string(), "")
@@ -262,7 +263,7 @@ impl Source for EmbeddedSource {
             Err(e) => Err(unreadable(&at.shard, &e)),
         };
         Box::pin(std::future::ready(
-            found.map(|r| r.map(|stored| Arc::new(self.deliver(stored, &mut Names::default())))),
+            found.map(|r| r.map(|stored| Arc::new(deliver(&self.settings, stored, &mut Names::default())))),
         ))
     }
 

@@ -15,6 +15,10 @@ mod clock;
 mod shop;
 #[path = "whole/world.rs"]
 mod world;
+#[path = "whole/others.rs"]
+mod others;
+#[path = "whole/outage.rs"]
+mod outage;
 
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,7 +27,7 @@ use chance::Chance;
 use world::World;
 
 /// In each run of the tests; CI runs 300, the soak 10,000.
-const SEEDS: u64 = 60;
+const SEEDS: u64 = 20;
 const THREADS: usize = 2;
 
 fn seeds() -> Vec<u64> {

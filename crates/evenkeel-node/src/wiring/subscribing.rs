@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use evenkeel::runtime::{self, Dependencies, SubscriptionSpec};
-use evenkeel_delivery::ports::{BoxFuture, Commit, Journal, Letters, PortError, Source};
+use evenkeel_delivery::ports::{BoxFuture, Commit, Handler, Journal, Letters, PortError, Source};
 use evenkeel_delivery::{Bring, Fact, Mark, Policy, Remembered, Round};
 use evenkeel_log::Log;
 use evenkeel_model::{Clock, Shard, Timestamp, names};
@@ -12,7 +12,7 @@ use evenkeel_transport::{
     SourceSettings,
 };
 
-use super::{Wire, failed};
+use super::{Wire, Wired, failed};
 use crate::config::plan::{From, Plan, Push, SubscriptionPlan};
 use crate::error::Error;
 use crate::sabotage::{self, Sabotage};
@@ -101,6 +101,15 @@ pub(crate) async fn prepare(
         fence: runtime::new_fence(log).await.map_err(|e| failed(&e))?,
     };
     Ok(Prepared { plan, spec, http })
+}
+
+/// The handler of a subscription for a replay, beside the one that the subscription has.
+pub(crate) fn replay_handler(node: &Wired, plan: &SubscriptionPlan, shadow: bool) -> Result<Arc<dyn Handler>, Error> {
+    let calling = Calling { reach: Arc::new(node.plan().reach.clone()), callbacks: node.callbacks.clone() };
+    let settings = http_settings(plan, &calling)?;
+    // Health is the running subscription's business.
+    let settings = HttpSettings { shadow, health: None, ..settings };
+    Ok(Arc::new(HttpHandler::new(settings, node.clock.clone()).map_err(|e| failed(&e))?))
 }
 
 /// How the handler is called; its secrets are read here.

@@ -2,15 +2,52 @@
 
 mod doubles;
 mod embedded;
+mod memory;
 
 use super::{CHECKS, run};
 use doubles::{Double, Fault};
 use embedded::Embedded;
+use memory::{Moving, Queued};
+
+use super::doubles::QueueFault;
 
 #[tokio::test]
 async fn the_embedded_log_keeps_the_contract() {
     let broken = run(Embedded::new).await;
     assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_whose_ownership_moves_keeps_the_contract() {
+    let broken = run(Moving::new).await;
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_without_partitions_keeps_the_contract() {
+    let broken = run(|| Queued::new(None)).await;
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_bad_queue_is_refused_by_the_check_that_names_its_fault() {
+    for (fault, check) in [
+        (QueueFault::Loses, "everything_is_given_once_and_in_order"),
+        (QueueFault::RepeatsAfterSettle, "what_is_settled_is_not_given_again"),
+        (QueueFault::ReordersAKey, "everything_is_given_once_and_in_order"),
+        (QueueFault::SettlesBeforeTheJournal, "nothing_is_settled_before_its_outcome_is_journaled"),
+        (QueueFault::DropsHeaders, "key_headers_and_payload_come_back_as_they_were"),
+    ] {
+        let check = CHECKS.iter().find(|c| c.name == check).unwrap();
+        let why = check.run(&Queued::new(Some(fault))).await.expect_err(&format!("{fault:?} passed {}", check.name));
+        assert!(!why.0.is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_does_not_fence_is_refused() {
+    let check = CHECKS.iter().find(|c| c.name == "who_lost_his_right_writes_no_more").unwrap();
+    assert!(check.run(&Moving::unfenced()).await.is_err());
 }
 
 /// Time stands still: what never comes is not waited for.

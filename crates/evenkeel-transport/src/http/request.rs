@@ -86,6 +86,9 @@ pub(super) fn common(
     headers.insert(USER_AGENT, HeaderValue::from_static(concat!("evenkeel/", env!("CARGO_PKG_VERSION"))));
     put(headers, own(names::DEADLINE), &format_rfc3339(now + call.timeout))?;
     headers.insert(own(names::FENCE), HeaderValue::from(call.fence));
+    if settings.shadow {
+        headers.insert(own(names::SHADOW), HeaderValue::from_static("true"));
+    }
     put(headers, own(names::SUBSCRIPTION), &settings.subscription)
 }
 

@@ -6,10 +6,10 @@ use std::sync::Arc;
 const NAMES: usize = 8;
 
 #[derive(Default)]
-pub(super) struct Names(Vec<Arc<str>>);
+pub(crate) struct Names(Vec<Arc<str>>);
 
 impl Names {
-    pub(super) fn get(&mut self, text: &str) -> Arc<str> {
+    pub(crate) fn get(&mut self, text: &str) -> Arc<str> {
         if let Some(known) = self.0.iter().find(|name| ***name == *text) {
             return known.clone();
         }

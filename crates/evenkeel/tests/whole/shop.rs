@@ -21,6 +21,8 @@ pub struct Notes {
     /// What must not have happened.
     pub wrong: Vec<String>,
     pub calls: u64,
+    /// The key of the event at each place.
+    pub keys_at: BTreeMap<(u32, u64), String>,
     /// The idempotency keys of each event.
     pub keys: BTreeMap<String, BTreeSet<[u8; 16]>>,
 }
@@ -102,6 +104,8 @@ impl Handler for Shop {
         {
             let mut notes = self.notes.lock().unwrap();
             notes.calls += 1;
+            let at = &call.delivered.arrival.at;
+            notes.keys_at.insert((at.shard.partition, at.offset), key.clone());
             notes.keys.entry(id.clone()).or_default().insert(call.key.0);
             if ordered {
                 let newest = notes.newest.insert(key.clone(), number).unwrap_or(0);

@@ -7,8 +7,8 @@ use evenkeel_delivery::ports::{BoxFuture, Commit, Delivered, Journal, News, Port
 use evenkeel_delivery::{Fact, Remembered};
 use evenkeel_model::{Position, Record, Shard};
 
-use super::embedded::Embedded;
-use crate::contract::{Opened, Subject};
+use super::embedded::{CAPABILITIES, Embedded};
+use crate::contract::{Capabilities, Opened, Subject};
 
 /// Which promise is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +45,9 @@ impl Double {
 }
 
 impl Subject for Double {
+    fn capabilities(&self) -> Capabilities {
+        CAPABILITIES
+    }
     fn publish(&self, records: Vec<Record>) -> BoxFuture<'_, Result<Vec<Position>, PortError>> {
         self.embedded.publish(records)
     }

@@ -6,8 +6,11 @@ use evenkeel_delivery::ports::{BoxFuture, PortError};
 use evenkeel_model::{Position, Record, partition_for_key};
 
 use crate::bench::Bench;
-use crate::contract::{Opened, Subject};
+use crate::contract::{Capabilities, Opened, Subject};
 use crate::{EmbeddedJournal, EmbeddedSource, JournalSettings, SourceSettings};
+
+/// One process has it at a time, and the log itself keeps others out.
+pub(super) const CAPABILITIES: Capabilities = Capabilities { partitions: true, keeps_settled: true, fences: false };
 
 pub(super) struct Embedded(Mutex<Bench>);
 
@@ -23,6 +26,9 @@ impl Embedded {
 }
 
 impl Subject for Embedded {
+    fn capabilities(&self) -> Capabilities {
+        CAPABILITIES
+    }
     fn publish(&self, records: Vec<Record>) -> BoxFuture<'_, Result<Vec<Position>, PortError>> {
         let bench = self.0.lock().unwrap();
         let mut places = Vec::new();

@@ -1,0 +1,12 @@
+//! Two transports in memory that keep the contract and have nothing of a log on one disk: a
+//! partitioned log whose ownership moves between nodes, and a queue without partitions. They run
+//! in the simulation, so that nothing in the core or the runtime secretly assumes the embedded log.
+//!
+//! What they model is who may write what; not disks, not time. All that was committed is durable.
+
+mod books;
+mod moving;
+mod queue;
+
+pub use moving::{Cluster, Node};
+pub use queue::{Consumer, Queue, QueueFault};
