@@ -52,7 +52,7 @@ impl Others {
             retry,
             timeout: Duration::from_secs(2),
             effects: Effects::Log,
-            concurrency: Concurrency { min: 1, max: chance.one_of(&[1, 8]) },
+            concurrency: Concurrency { min: 1, max: chance.one_of(&[1, 8]), ..Concurrency::default() },
             handler_breaker: BreakerPolicy {
                 window: Duration::from_secs(5),
                 open: Duration::from_secs(1),

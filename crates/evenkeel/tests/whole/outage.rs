@@ -52,7 +52,8 @@ impl Handler for Service {
 }
 
 async fn start(disk: &SimDisk, clock: &Arc<JumpingClock>, service: &Arc<Service>) -> Evenkeel {
-    let policy = Policy { concurrency: Concurrency { min: 1, max: CONCURRENCY }, ..Policy::default() };
+    let policy =
+        Policy { concurrency: Concurrency { min: 1, max: CONCURRENCY, ..Concurrency::default() }, ..Policy::default() };
     Evenkeel::builder()
         .disk(Arc::new(disk.clone()))
         .clock(clock.clone())
