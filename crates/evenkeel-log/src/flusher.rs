@@ -103,7 +103,11 @@ impl Flusher {
         if self.slots == [Some(moment.wal); 2] && moment.condemned == 0 {
             return Ok(None);
         }
-        write_back.turn(shared.site(), &mut Access::Shared(&shared.state, &shared.relief), Demand::Before(moment.wal.lsn))?;
+        write_back.turn(
+            shared.site(),
+            &mut Access::Shared(&shared.state, &shared.relief),
+            Demand::Before(moment.wal.lsn),
+        )?;
         let state = shared.state();
         write_back.retain(|place| state.at(place).is_some());
         drop(state);
