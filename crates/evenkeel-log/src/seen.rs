@@ -2,7 +2,7 @@
 //!
 //! A [`Series`] answers for one owner (a partition of the journal, the way in). It is a list of
 //! immutable segments, each of a range of positions of whatever it was made from: sorted marks in
-//! checksummed pages of 4 KiB, and in memory 20 bits for each mark ([`table`]), so that a mark that
+//! checksummed pages of 4 KiB, and in memory 20 bits for each mark (`table`), so that a mark that
 //! was never seen costs no read, and one that was seen costs one. It is *derived*: whoever seals
 //! can make it again from what it was made from, so a file that is missing or damaged is told by
 //! [`Series::gaps`], and never believed. It knows nothing of events and keeps no time of its own.
