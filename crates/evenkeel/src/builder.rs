@@ -188,7 +188,7 @@ impl Builder {
         }
         begun(&running.iter().map(|(handle, _)| handle.clone()).collect::<Vec<_>>()).await?;
         let retention = runtime::retain(log.clone(), RETAIN_EVERY);
-        Ok(Evenkeel { log, ingress, running, retention })
+        Ok(Evenkeel { log, ingress, running, retention, dependencies })
     }
 }
 

@@ -9,7 +9,7 @@ use evenkeel_model::Event;
 use evenkeel_transport::audit::{Audit, Audited, audit};
 use evenkeel_transport::{Ingress, PublishError, Published};
 
-use crate::runtime::{Drained, RetentionTask, SubscriptionHandle};
+use crate::runtime::{Dependencies, Drained, RetentionTask, SubscriptionHandle};
 use crate::{Builder, Subscribe};
 
 /// A running backbone: a log and the subscriptions on it.
@@ -22,6 +22,7 @@ pub struct Evenkeel {
     pub(crate) ingress: Arc<Ingress>,
     pub(crate) running: Vec<(SubscriptionHandle, Audited)>,
     pub(crate) retention: RetentionTask,
+    pub(crate) dependencies: Dependencies,
 }
 
 impl Evenkeel {
@@ -46,6 +47,11 @@ impl Evenkeel {
     /// The subscription of that name.
     pub fn subscription(&self, name: &str) -> Option<&SubscriptionHandle> {
         self.running.iter().map(|(handle, _)| handle).find(|handle| &**handle.name() == name)
+    }
+
+    /// The dependencies that subscriptions share: how their breakers stand, and a way to force them.
+    pub fn dependencies(&self) -> &Dependencies {
+        &self.dependencies
     }
 
     /// The log, for whatever is not offered here.

@@ -4,6 +4,7 @@
 //!
 //! What they model is who may write what; not disks, not time. All that was committed is durable.
 
+mod bell;
 mod books;
 mod moving;
 mod queue;

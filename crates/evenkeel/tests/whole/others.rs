@@ -167,7 +167,7 @@ impl Others {
         for _ in 0..200 {
             pass(Duration::from_secs(5)).await;
             self.begin_those_that_stopped().await;
-            if self.outcomes().values().map(Vec::len).sum::<usize>() >= self.published.len() {
+            if self.ended() >= self.published.len() {
                 break;
             }
             for _ in 0..40 {
@@ -177,7 +177,7 @@ impl Others {
         }
         // What came last as a witness may still be at the handler.
         for _ in 0..200 {
-            if self.outcomes().values().map(Vec::len).sum::<usize>() >= self.published.len() {
+            if self.ended() >= self.published.len() {
                 return;
             }
             pass(Duration::from_secs(5)).await;
@@ -196,6 +196,13 @@ impl Others {
             let lanes = handle.view().await.map(|view| view.lanes).unwrap_or_default();
             let stuck = lanes.into_iter().filter(|lane| lane.why == PendingWhy::Undecided);
             stuck.for_each(|lane| handle.command(Command::SkipAt(lane.at)));
+        }
+    }
+
+    fn ended(&self) -> usize {
+        match &self.broker {
+            Broker::Moving(cluster) => cluster.ended(),
+            Broker::Queue(queue) => queue.ended(),
         }
     }
 

@@ -21,6 +21,8 @@ pub struct Notes {
     /// What must not have happened.
     pub wrong: Vec<String>,
     pub calls: u64,
+    /// Events that may come again after later ones of their keys.
+    pub redriven: BTreeSet<String>,
     /// The key of the event at each place.
     pub keys_at: BTreeMap<(u32, u64), String>,
     /// The idempotency keys of each event.
@@ -73,7 +75,7 @@ enum Outcome {
 }
 
 fn any(chance: &mut Chance, took: Duration) -> (Duration, Outcome) {
-    let verdict = match chance.below(11) {
+    let verdict = match chance.below(13) {
         0 => failed(FailureClass::Unreachable, None, true),
         1 => status(503),
         2 => failed(FailureClass::Overload, Some(429), false),
@@ -84,6 +86,8 @@ fn any(chance: &mut Chance, took: Duration) -> (Duration, Outcome) {
             message: "again".to_owned(),
             dependency: None,
         },
+        11 => Verdict::Pause { dependency: "bank".to_owned() },
+        12 => Verdict::Retry { after: None, message: "the bank".to_owned(), dependency: Some("bank".to_owned()) },
         6 => return (took, Outcome::Panics),
         7 => return (took, Outcome::Hangs),
         // Late: just within its time.
@@ -107,11 +111,13 @@ impl Handler for Shop {
             let at = &call.delivered.arrival.at;
             notes.keys_at.insert((at.shard.partition, at.offset), key.clone());
             notes.keys.entry(id.clone()).or_default().insert(call.key.0);
-            if ordered {
+            if ordered && !notes.redriven.contains(&id) {
                 let newest = notes.newest.insert(key.clone(), number).unwrap_or(0);
                 if newest > number {
                     notes.wrong.push(format!("{id} of {key} came after {newest}"));
                 }
+            }
+            if ordered {
                 if !notes.busy.insert(key.clone()) {
                     notes.wrong.push(format!("two events of {key} at once, the second is {id}"));
                 }

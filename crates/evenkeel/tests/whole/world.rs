@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use evenkeel::testing::{SimDisk, kill};
 use evenkeel::{
-    AttributeValue, Audit, BreakerPolicy, Concurrency, Evenkeel, Event, Exhausted, Options, Order, Parking, Policy,
-    PublishError, RetrySchedule, Subscribe,
+    AttributeValue, Audit, BreakerPolicy, Clock, Concurrency, Evenkeel, Event, Exhausted, Options, Order, Parking,
+    Policy, PublishError, RetrySchedule, StartError, Subscribe, Timestamp,
 };
 use evenkeel_delivery::Command;
 use evenkeel_log::ReadLimit;
@@ -19,16 +19,21 @@ use super::clock::{JumpingClock, pass};
 use super::shop::Shop;
 
 const KEYS: u64 = 9;
-const SUBSCRIPTIONS: [&str; 2] = ["payment", "mail"];
+pub(super) const SUBSCRIPTIONS: [&str; 2] = ["payment", "mail"];
+/// What both may depend on.
+pub(super) const BANK: &str = "bank";
 
 pub struct World {
-    seed: u64,
+    pub(super) seed: u64,
     clock: Arc<JumpingClock>,
-    disk: SimDisk,
-    shops: [Arc<Shop>; 2],
+    pub(super) disk: SimDisk,
+    pub(super) shops: [Arc<Shop>; 2],
     policies: [Policy; 2],
+    /// The fewest attempts that a policy allowed since the beginning.
+    attempts_min: [u32; 2],
     partitions: u32,
-    evenkeel: Option<Evenkeel>,
+    pub(super) evenkeel: Option<Evenkeel>,
+    pub(super) redrives: u64,
     /// The number of the next event.
     next: u64,
     /// Events of which it is not known whether they are stored: they come again.
@@ -57,6 +62,10 @@ fn policy(chance: &mut Chance) -> Policy {
             open: ms(chance, &[1_000, 4_000]),
             ..BreakerPolicy::default()
         },
+        depends_on: match chance.percent(50) {
+            true => vec![(BANK.into(), BreakerPolicy { open: Duration::from_secs(2), ..BreakerPolicy::default() })],
+            false => Vec::new(),
+        },
         parking: Parking { keys: chance.one_of(&[2, 5, 1_000]), per_key: chance.one_of(&[2, 10]) },
         window: chance.one_of(&[4, 16, 4_096]),
         // A bad deploy is another test's: here it would only stop the play.
@@ -81,9 +90,11 @@ impl World {
             clock: Arc::new(JumpingClock::start()),
             disk: SimDisk::new(seed),
             shops,
+            attempts_min: [0, 1].map(|n| policies[n].retry.attempts),
             policies,
             partitions: chance.one_of(&[1, 2, 4]),
             evenkeel: None,
+            redrives: 0,
             next: 1,
             unknown: Vec::new(),
             published: BTreeSet::new(),
@@ -93,12 +104,22 @@ impl World {
         world
     }
 
-    async fn start(&mut self) {
+    pub(super) async fn start(&mut self) {
+        let mut started = self.try_start().await;
+        if self.disk.is_off() {
+            // The power went while it started.
+            self.disk.cut_power();
+            started = self.try_start().await;
+        }
+        self.evenkeel = Some(started.unwrap_or_else(|e| panic!("seed {}: it does not start: {e}", self.seed)));
+    }
+
+    async fn try_start(&self) -> Result<Evenkeel, StartError> {
         let subscribe = |n: usize| {
             Subscribe::by(SUBSCRIPTIONS[n], "orders", self.shops[n].clone()).policy(self.policies[n].clone())
         };
-        let options = Options { wal_first_file_bytes: 1 << 20, wal_file_bytes: 1 << 20, ..Options::default() };
-        let evenkeel = Evenkeel::builder()
+        let options = Options { wal_first_file_bytes: 1 << 18, wal_file_bytes: 1 << 18, ..Options::default() };
+        Evenkeel::builder()
             .disk(Arc::new(self.disk.clone()))
             .clock(self.clock.clone())
             .options(options)
@@ -109,11 +130,22 @@ impl World {
             .subscribe(subscribe(0).publishes("payments"))
             .subscribe(subscribe(1))
             .start()
-            .await;
-        self.evenkeel = Some(evenkeel.unwrap_or_else(|e| panic!("seed {}: it does not start: {e}", self.seed)));
+            .await
     }
 
-    fn evenkeel(&self) -> &Evenkeel {
+    /// What is not written into the ground may change from start to start.
+    pub(super) fn change_policies(&mut self, chance: &mut Chance) {
+        for n in 0..self.policies.len() {
+            self.policies[n] = Policy { order: self.policies[n].order, ..policy(chance) };
+            self.attempts_min[n] = self.attempts_min[n].min(self.policies[n].retry.attempts);
+        }
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(super) fn evenkeel(&self) -> &Evenkeel {
         self.evenkeel.as_ref().unwrap()
     }
 
@@ -133,7 +165,7 @@ impl World {
     }
 
     /// A stopped log is one whose machine is gone.
-    async fn survive(&mut self, power: bool) {
+    pub(super) async fn survive(&mut self, power: bool) {
         if self.evenkeel().log().status().stopped.is_some() || self.disk.is_off() {
             self.crash(power).await;
         }
@@ -141,13 +173,14 @@ impl World {
 
     pub async fn trouble(&mut self, chance: &mut Chance) {
         for _ in 0..8 + chance.below(14) {
-            match chance.below(10) {
+            match chance.below(13) {
                 0..=3 => self.publish_some(chance).await,
                 4 | 5 => pass(Duration::from_millis(chance.below(20_000))).await,
                 6 => self.disk.fail_in(chance.below(60)),
                 7 => self.pause_a_while(chance).await,
                 8 => self.clock.jump(i64::try_from(chance.below(3_660_000)).unwrap() - 60_000),
-                _ => self.crash(chance.percent(60)).await,
+                9 => self.crash(chance.percent(60)).await,
+                _ => self.operate(chance).await,
             }
             let power = chance.percent(60);
             self.survive(power).await;
@@ -174,7 +207,7 @@ impl World {
         self.command(name, Command::Resume);
     }
 
-    fn command(&self, name: &str, command: Command) {
+    pub(super) fn command(&self, name: &str, command: Command) {
         self.evenkeel().subscription(name).unwrap().command(command);
     }
 
@@ -202,7 +235,7 @@ impl World {
     }
 
     fn made(&mut self, kind: &str, key: u64) -> Event {
-        let mut event = Event::new("/shop", format!("{kind}-{}", self.next), "OrderCreated");
+        let mut event = Event::new("/shop", format!("{kind}-{}", self.next), kind);
         self.next += 1;
         if key < KEYS {
             event.set_extension("partitionkey", AttributeValue::String(format!("k{key}")));
@@ -237,20 +270,24 @@ impl World {
             pass(Duration::from_secs(5)).await;
             let audit = self.evenkeel().audit().await.unwrap();
             assert!(audit.ok, "seed {}: {audit:#?}", self.seed);
-            if is_over(&audit) {
-                return;
+            if self.take_back().await && is_over(&audit) {
+                return self.redrive_the_healthy().await;
             }
             for name in SUBSCRIPTIONS {
                 self.skip_what_is_left_to_operators(name).await;
             }
-            // The witness that poison is poison.
-            for key in 0..KEYS {
-                let event = self.made("order", key);
-                self.publish(event).await;
-            }
+            self.bear_witness().await;
         }
         let audit = self.evenkeel().audit().await.unwrap();
         panic!("seed {}: it never ends: {audit:#?} {:#?}", self.seed, self.policies);
+    }
+
+    /// Healthy events of every key: the witness that poison is poison.
+    pub(super) async fn bear_witness(&mut self) {
+        for key in 0..KEYS {
+            let event = self.made("order", key);
+            self.publish(event).await;
+        }
     }
 
     async fn skip_what_is_left_to_operators(&self, name: &str) {
@@ -261,29 +298,25 @@ impl World {
         }
     }
 
-    /// Crashes, dead letters, events.
-    pub async fn check(self) -> (u64, u64, u64) {
+    /// Crashes, dead letters, redriven events, events.
+    pub async fn check(self) -> [u64; 4] {
         let seed = self.seed;
         let audit = self.evenkeel().audit().await.unwrap();
         let log = self.evenkeel().log().clone();
+        let mut redriven = 0;
         for (n, books) in audit.subscriptions.iter().enumerate() {
             assert_eq!(books.order_violations, 0, "seed {seed}: {books:?}");
+            let (taken, jobs, closed) = self.taken_up(&books.name).await;
+            redriven += taken;
             let notes = self.shops[n].notes.lock().unwrap();
             assert!(notes.wrong.is_empty(), "seed {seed}: {}: {:#?}", books.name, notes.wrong);
             assert!(notes.keys.values().all(|keys| keys.len() == 1), "seed {seed}: one effect, two keys");
             let letters = dead::list(&log, &books.name, &dead::Filter::default(), 0, 100_000).unwrap().items;
-            assert_eq!(letters.len() as u64, books.dead, "seed {seed}");
+            assert_eq!(letters.len() as u64 - taken, books.dead, "seed {seed}: {jobs:#?}");
             for letter in letters {
-                let at_fault = ["poison", "reject"].iter().any(|kind| letter.id.starts_with(kind));
-                let spent = letter.attempts >= self.policies[n].retry.attempts;
-                let reasoned = match &*letter.reason {
-                    "rejected" => letter.id.starts_with("reject"),
-                    "attempts_exhausted" => spent,
-                    "max_age" => letter.attempts > 0,
-                    "operator" => true,
-                    _ => false,
-                };
-                assert!(reasoned && (at_fault || spent || letter.reason != "rejected"), "seed {seed}: {letter:?}");
+                self.reasoned(n, &letter);
+                let open = !closed.iter().any(|(from, until)| (*from..*until).contains(&letter.at.offset));
+                assert!(!open || letter.kind != "order", "seed {seed}: healthy, and not redriven: {letter:?}");
             }
         }
         let effects = effects(&log);
@@ -293,7 +326,20 @@ impl World {
         let stored: u64 = audit.subscriptions[0].appended;
         assert!(stored >= self.published.len() as u64, "seed {seed}: something acknowledged is lost");
         let dead = audit.subscriptions.iter().map(|s| s.dead).sum();
-        (self.crashes, dead, stored)
+        [self.crashes, dead, redriven, stored]
+    }
+
+    fn reasoned(&self, n: usize, letter: &dead::DeadLetter) {
+        let at_fault = ["poison", "reject"].iter().any(|kind| letter.id.starts_with(kind));
+        let spent = letter.attempts >= self.attempts_min[n];
+        let reasoned = match &*letter.reason {
+            "rejected" => letter.id.starts_with("reject"),
+            "attempts_exhausted" => spent,
+            "max_age" => letter.attempts > 0,
+            "operator" => true,
+            _ => false,
+        };
+        assert!(reasoned && (at_fault || spent || letter.reason != "rejected"), "seed {}: {letter:?}", self.seed);
     }
 }
 

@@ -60,6 +60,11 @@ impl Books {
         Ok(all)
     }
 
+    /// How many outcomes were committed.
+    pub(super) fn ended(&self) -> usize {
+        self.rounds.iter().flatten().filter(|fact| matches!(fact, Fact::Ended { .. })).count()
+    }
+
     /// All that was committed, in order.
     pub(super) fn facts(&self) -> Vec<Fact> {
         self.rounds.iter().flatten().cloned().collect()

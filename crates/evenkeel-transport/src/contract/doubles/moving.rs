@@ -4,14 +4,13 @@
 //! anybody else is refused, whatever it holds; what below a settled floor lies is gone.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use evenkeel_delivery::ports::{BoxFuture, Commit, Fetched, Journal, News, PortError, Source};
 use evenkeel_delivery::{Fact, Remembered};
 use evenkeel_model::{Position, Record, Shard, Stored, Timestamp, partition_for_key};
-use tokio::sync::watch;
 
+use super::bell::{Bell, Ear};
 use super::books::{Books, TOPIC, given};
 
 /// The log, and what its consumers wrote beside it; a clone is the same one.
@@ -20,8 +19,8 @@ pub struct Cluster(Arc<Shared>);
 
 struct Shared {
     state: Mutex<State>,
-    /// Counts appends.
-    news: watch::Sender<u64>,
+    /// Rings when something is appended.
+    bell: Bell,
 }
 
 struct State {
@@ -42,7 +41,7 @@ impl Cluster {
     pub fn new(partitions: u32) -> Cluster {
         let partitions = (0..partitions).map(|_| Partition::default()).collect();
         let state = Mutex::new(State { partitions, books: Books::default() });
-        Cluster(Arc::new(Shared { state, news: watch::Sender::new(0) }))
+        Cluster(Arc::new(Shared { state, bell: Bell::new() }))
     }
 
     /// Appends a record to the partition of its key.
@@ -55,7 +54,7 @@ impl Cluster {
         partition.next += 1;
         partition.records.insert(at.offset, Stored { at: at.clone(), appended: now, record });
         drop(state);
-        self.0.news.send_modify(|n| *n += 1);
+        self.0.bell.ring();
         at
     }
 
@@ -69,12 +68,17 @@ impl Cluster {
             fences.insert(number, partition.fence);
         }
         drop(state);
-        Node { shared: self.0.clone(), fences, seen: AtomicU64::new(0) }
+        Node { shared: self.0.clone(), fences, ear: Ear::default() }
     }
 
     /// All that was committed, in order.
     pub fn facts(&self) -> Vec<Fact> {
         self.0.state().books.facts()
+    }
+
+    /// How many outcomes were committed.
+    pub fn ended(&self) -> usize {
+        self.0.state().books.ended()
     }
 
     /// All events that were returned and committed.
@@ -99,7 +103,7 @@ pub struct Node {
     shared: Arc<Shared>,
     /// What it was given, each with the fence under which it may write.
     fences: BTreeMap<u32, u64>,
-    seen: AtomicU64,
+    ear: Ear,
 }
 
 impl Node {
@@ -138,14 +142,7 @@ impl Source for Node {
     }
 
     fn changed(&self) -> BoxFuture<'_, News> {
-        Box::pin(async move {
-            let mut news = self.shared.news.subscribe();
-            let seen = self.seen.load(Ordering::SeqCst);
-            // Its other end is this one's: it is never closed.
-            let newest = news.wait_for(|n| *n > seen).await.map_or(seen, |n| *n);
-            self.seen.store(newest, Ordering::SeqCst);
-            News::More
-        })
+        Box::pin(self.ear.hear(&self.shared.bell))
     }
 
     fn settle(&self, floors: &[(Shard, u64)]) {

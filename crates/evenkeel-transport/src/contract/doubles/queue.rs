@@ -9,14 +9,13 @@
 //! neither settled nor copied is given again.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use evenkeel_delivery::ports::{BoxFuture, Commit, Delivered, Fetched, Journal, News, PortError, Source};
 use evenkeel_delivery::{Fact, Remembered};
 use evenkeel_model::{Position, Record, Shard, Stored, Timestamp};
-use tokio::sync::watch;
 
+use super::bell::{Bell, Ear};
 use super::books::{Books, TOPIC, given};
 
 /// A promise that this queue breaks, so that the suite can refuse it.
@@ -40,7 +39,7 @@ pub struct Queue(Arc<Shared>);
 
 struct Shared {
     state: Mutex<State>,
-    news: watch::Sender<u64>,
+    bell: Bell,
     fault: Option<QueueFault>,
 }
 
@@ -66,13 +65,13 @@ impl Queue {
 
     /// An empty queue that breaks a promise.
     pub fn with(fault: Option<QueueFault>) -> Queue {
-        Queue(Arc::new(Shared { state: Mutex::default(), news: watch::Sender::new(0), fault }))
+        Queue(Arc::new(Shared { state: Mutex::default(), bell: Bell::new(), fault }))
     }
 
     /// Puts a message at its end.
     pub fn publish(&self, record: Record, now: Timestamp) {
         self.0.state().waiting.push_back((now, record));
-        self.0.news.send_modify(|n| *n += 1);
+        self.0.bell.ring();
     }
 
     /// The consumer of that number; it finds what it held before.
@@ -82,7 +81,7 @@ impl Queue {
             let settled = std::mem::take(&mut state.settled);
             state.held.extend(settled.into_iter().map(|(n, stored)| ((n, stored.at.offset), stored)));
         }
-        Consumer { shared: self.0.clone(), number, seen: AtomicU64::new(0) }
+        Consumer { shared: self.0.clone(), number, ear: Ear::default() }
     }
 
     /// That consumer's leases end: what it holds is given to whoever asks.
@@ -95,12 +94,17 @@ impl Queue {
             waiting.push_front((stored.appended, stored.record));
         }
         drop(state);
-        self.0.news.send_modify(|n| *n += 1);
+        self.0.bell.ring();
     }
 
     /// All that was committed, in order.
     pub fn facts(&self) -> Vec<Fact> {
         self.0.state().books.facts()
+    }
+
+    /// How many outcomes were committed.
+    pub fn ended(&self) -> usize {
+        self.0.state().books.ended()
     }
 
     /// All events that were returned and committed.
@@ -130,7 +134,7 @@ impl Shared {
 pub struct Consumer {
     shared: Arc<Shared>,
     number: u32,
-    seen: AtomicU64,
+    ear: Ear,
 }
 
 impl Consumer {
@@ -204,14 +208,7 @@ impl Source for Consumer {
     }
 
     fn changed(&self) -> BoxFuture<'_, News> {
-        Box::pin(async move {
-            let mut news = self.shared.news.subscribe();
-            let seen = self.seen.load(Ordering::SeqCst);
-            // Its other end is this one's: it is never closed.
-            let newest = news.wait_for(|n| *n > seen).await.map_or(seen, |n| *n);
-            self.seen.store(newest, Ordering::SeqCst);
-            News::More
-        })
+        Box::pin(self.ear.hear(&self.shared.bell))
     }
 
     fn settle(&self, floors: &[(Shard, u64)]) {
