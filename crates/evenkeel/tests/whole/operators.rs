@@ -136,15 +136,15 @@ impl World {
     /// Nothing is forced, no redrive waits for somebody. True when none is under way.
     pub(super) async fn take_back(&self) -> bool {
         let mut over = true;
-        for n in 0..SUBSCRIPTIONS.len() {
+        for (n, name) in SUBSCRIPTIONS.into_iter().enumerate() {
             [true, false].into_iter().for_each(|shared| self.force(n, shared, Force::Automatic));
-            let Some(job) = last_redrive(self.evenkeel(), SUBSCRIPTIONS[n]).await else { continue };
+            let Some(job) = last_redrive(self.evenkeel(), name).await else { continue };
             over &= job.state.is_over();
             match job.state {
-                RedriveState::Paused => self.command(SUBSCRIPTIONS[n], Command::Redrive(RedriveCommand::Resume)),
+                RedriveState::Paused => self.command(name, Command::Redrive(RedriveCommand::Resume)),
                 RedriveState::Stopped => {
                     let reason = "it stopped".to_owned();
-                    self.command(SUBSCRIPTIONS[n], Command::Redrive(RedriveCommand::Cancel { reason }));
+                    self.command(name, Command::Redrive(RedriveCommand::Cancel { reason }));
                 }
                 _ => {}
             }

@@ -117,10 +117,8 @@ impl Handler for Shop {
                     notes.wrong.push(format!("{id} of {key} came after {newest}"));
                 }
             }
-            if ordered {
-                if !notes.busy.insert(key.clone()) {
-                    notes.wrong.push(format!("two events of {key} at once, the second is {id}"));
-                }
+            if ordered && !notes.busy.insert(key.clone()) {
+                notes.wrong.push(format!("two events of {key} at once, the second is {id}"));
             }
         }
         let (notes, returns, timeout) = (self.notes.clone(), self.returns, call.timeout);
