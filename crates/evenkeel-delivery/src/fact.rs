@@ -6,6 +6,7 @@
 mod bytes;
 mod again;
 mod mark;
+mod open;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use evenkeel_model::{FailureInfo, Position, Shard, Timestamp};
 pub use self::bytes::{JournalUnreadable, decode_journal, encode_journal};
 pub use again::encode_remembered;
 pub use mark::Mark;
+pub use open::{Open, Opened};
 
 use crate::{LettersClosed, Redrive, Redriven};
 
@@ -66,6 +68,8 @@ pub enum Fact {
     Redrive(Redrive),
     /// Dead letters are dealt with.
     LettersClosed(LettersClosed),
+    /// Attempts inside this process are about to begin.
+    Open(Open),
 }
 
 /// What a journal gives back.
@@ -106,6 +110,8 @@ pub enum Remembered {
     Redrive(Redrive),
     /// As in [`Fact::LettersClosed`]; a redriven event closes its letter as well.
     LettersClosed(LettersClosed),
+    /// As in [`Fact::Open`]; a journal may say what several come to ([`Opened`]).
+    Open(Open),
 }
 
 /// The four counters of an event, and its age.

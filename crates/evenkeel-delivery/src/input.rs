@@ -134,7 +134,8 @@ pub enum Command {
         /// What it is to do.
         force: Force,
     },
-    /// Stop dispatching for good: the node is going down. Nothing is journaled for it.
+    /// Stop dispatching for good: the node is going down. All that is journaled for it is that no open
+    /// attempt is suspected of a crash.
     Drain,
     /// A parked key gets fresh attempts now. `None`: all of them.
     Release {

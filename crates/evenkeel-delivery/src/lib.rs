@@ -22,7 +22,7 @@ mod subscription;
 
 pub use dependency::{Dependency, DependencyNews, DependencyReport, DependencyState, Force, Member, Standing};
 pub use fact::{
-    BreakerMark, Counters, Fact, Forced, JournalUnreadable, Mark, Pending, PendingWhy, Remembered, decode_journal,
+    BreakerMark, Counters, Fact, Forced, JournalUnreadable, Mark, Open, Opened, Pending, PendingWhy, Remembered, decode_journal,
     encode_journal, encode_remembered,
 };
 pub use fingerprint::fingerprint;

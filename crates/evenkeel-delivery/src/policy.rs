@@ -222,6 +222,9 @@ pub struct Policy {
     pub parking: Parking,
     /// How long an event's identity is remembered after its outcome.
     pub inbox: Duration,
+    /// With this many crashes of the process while it ran alone in its subscription an event is dead. 0: attempts
+    /// inside this process are not on record before they begin, and nobody is suspected.
+    pub crashes: u32,
     /// What is promised of effects.
     pub effects: Effects,
     /// The handler's version, unless its answers tell another.
@@ -247,6 +250,7 @@ impl Default for Policy {
             dead_budget: DeadBudget::default(),
             parking: Parking::default(),
             inbox: Duration::from_secs(7 * 24 * 3600),
+            crashes: 3,
             effects: Effects::default(),
             handler_version: Arc::from(""),
             overdue_after: Vec::new(),

@@ -101,6 +101,10 @@ pub struct Answer {
 pub trait Handler: Send + Sync + 'static {
     /// Handles one event. Never panics for the event's sake: a panic of user code is a failure.
     fn handle(&self, call: Call) -> BoxFuture<'static, Answer>;
+    /// True when what it does with an event is done in another process, so that it cannot crash this one.
+    fn is_elsewhere(&self) -> bool {
+        false
+    }
     /// How many events it takes in one call: one, unless it says otherwise.
     fn batching(&self) -> Batching {
         Batching::default()

@@ -23,6 +23,7 @@ mod rounds;
 mod offsets;
 mod inbox;
 mod accused;
+mod suspects;
 mod breakers;
 mod shared;
 mod limiter;
@@ -59,6 +60,7 @@ use limiter::Limiter;
 use offsets::Offsets;
 use redrives::Redrives;
 use rounds::Rounds;
+use suspects::Suspects;
 use timers::{Timer, Timers};
 
 /// The same alarm is not raised again within this time, where it is raised rarely.
@@ -106,6 +108,7 @@ pub struct Subscription {
     offsets: Offsets,
     rounds: Rounds,
     redrives: Redrives,
+    suspects: Suspects,
     timers: Timers,
     wake_at: Option<Timestamp>,
     paused: Option<String>,
@@ -152,6 +155,7 @@ impl Subscription {
             offsets: Offsets::default(),
             rounds: Rounds::default(),
             redrives: Redrives::default(),
+            suspects: Suspects::default(),
             timers: Timers::default(),
             wake_at: None,
             paused: None,
@@ -214,6 +218,7 @@ impl Subscription {
         self.fire(now);
         self.pay_out(now);
         self.hand_out(now, actions);
+        self.spare_lone();
         self.redrive_on(now, actions);
         self.give_back_leave(now);
         actions.extend(self.breakers.take_reports().map(|(name, report)| Action::Dependency { name, report }));
@@ -253,7 +258,7 @@ impl Subscription {
     fn wake(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
         let mut next = self.timers.next();
         if self.paused.is_none() && !self.draining {
-            let gates = match self.ready.is_empty() {
+            let gates = match self.line_is_empty() {
                 true => [None, None, None],
                 false => [Some(self.limiter.hold_until()), self.breakers.opens_at(), self.rate_opens_at()],
             };

@@ -93,6 +93,7 @@ fn live(text: &mut Text, views: &[(String, View)]) {
         text.one(&names::CONCURRENCY, &labels, f64::from(view.concurrency));
         text.one(&names::IN_FLIGHT_BYTES, &labels, view.in_flight_bytes as f64);
         text.one(&names::UNPAID_RETRIES, &labels, view.unpaid_retries as f64);
+        text.one(&names::SUSPECTS, &labels, view.suspects as f64);
         text.one(&names::PAUSED, &labels, f64::from(u8::from(view.paused.is_some())));
         for breaker in &view.breakers {
             let labels = [labels[0], (names::DEPENDENCY, &*breaker.dependency)];

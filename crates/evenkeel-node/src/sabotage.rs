@@ -69,6 +69,10 @@ struct Cheating {
 }
 
 impl Handler for Cheating {
+    fn is_elsewhere(&self) -> bool {
+        self.honest.is_elsewhere()
+    }
+
     fn handle(&self, call: Call) -> BoxFuture<'static, Answer> {
         if !call.key.0[0].is_multiple_of(ONE_IN) {
             return self.honest.handle(call);

@@ -201,6 +201,10 @@ fn client(settings: &HttpSettings) -> Result<Client<HttpsConnector<HttpConnector
 }
 
 impl Handler for HttpHandler {
+    fn is_elsewhere(&self) -> bool {
+        true
+    }
+
     fn handle(&self, call: Call) -> BoxFuture<'static, Answer> {
         let outlet = self.outlet.clone();
         Box::pin(async move {

@@ -1,7 +1,9 @@
 //! Journal records: whatever the bytes are, reading ends, and says so the same way twice.
 #![no_main]
 
-use evenkeel_delivery::{BreakerMark, Counters, Fact, Forced, Mark, Pending, PendingWhy, decode_journal, encode_journal};
+use evenkeel_delivery::{
+    BreakerMark, Counters, Fact, Forced, Mark, Open, Pending, PendingWhy, decode_journal, encode_journal,
+};
 use evenkeel_fuzz::{Tally, seed};
 use evenkeel_model::ledger::{Ended, Overdue};
 use evenkeel_model::{Outcome, Position, Shard, Timestamp};
@@ -44,6 +46,9 @@ fn sample() -> Vec<Fact> {
         Fact::Ended { shard: shard.clone(), mark: None, entry: ended(18) },
         Fact::Overdue { shard: shard.clone(), entry: Overdue { offset: 20, at, threshold_us: 5 } },
         Fact::Pending(pending),
+        Fact::Open(Open::Among { shard: shard.clone(), offsets: vec![21, 23, 22] }),
+        Fact::Open(Open::Alone { at: Position { shard: shard.clone(), offset: 24 }, crashes: 2 }),
+        Fact::Open(Open::Nobody),
         Fact::Progress { shard, below: 19 },
         Fact::Breaker(BreakerMark { dependency: "bank".into(), open_until: Some(at), since: at, steps: 0, forced: None }),
         Fact::Breaker(BreakerMark {

@@ -35,6 +35,7 @@ fn fact(remembered: &Remembered) -> Fact {
         Remembered::Redriven(redriven) => Fact::Redriven(redriven.clone()),
         Remembered::Redrive(job) => Fact::Redrive(job.clone()),
         Remembered::LettersClosed(closed) => Fact::LettersClosed(closed.clone()),
+        Remembered::Open(open) => Fact::Open(open.clone()),
     }
 }
 

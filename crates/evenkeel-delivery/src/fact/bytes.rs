@@ -8,6 +8,7 @@
 //! mark for each); no length is believed before it was compared with the bytes that are there.
 
 mod breaker;
+mod open;
 mod pending;
 mod redrive;
 
@@ -26,6 +27,7 @@ const PENDING: u8 = 1;
 const PROGRESS: u8 = 2;
 const PAUSED: u8 = 4;
 const OVERDUE: u8 = 5;
+const OPEN: u8 = 6;
 const REDRIVE: u8 = 8;
 
 /// A journal record that cannot be read: of another version, or damaged.
@@ -123,6 +125,7 @@ fn shards_of(fact: &Fact) -> [Option<&Shard>; 2] {
         Fact::Redriven(redriven) => [Some(&redriven.at.shard), Some(&redriven.letter.shard)],
         Fact::Redrive(job) => [Some(&job.plan.letters), job.after.as_ref().map(|at| &at.shard)],
         Fact::LettersClosed(closed) => [Some(&closed.letters), None],
+        Fact::Open(open) => [open.shard(), None],
         Fact::Attempt { .. } | Fact::Breaker(_) | Fact::Paused(_) => [None, None],
     }
 }
@@ -242,6 +245,10 @@ fn put_rest(out: &mut BytesMut, fact: &Fact, shards: &Shards<'_>) {
             out.put_u8(REDRIVE);
             redrive::put_closed(out, closed, shards);
         }
+        Fact::Open(open) => {
+            out.put_u8(OPEN);
+            open::put(out, open, shards);
+        }
     }
 }
 
@@ -270,6 +277,10 @@ fn get_rest(from: &mut &[u8], shards: &[Shard], what: &mut &'static str) -> Opti
             Some(Remembered::Paused(get_optional_text(from)?))
         }
         REDRIVE => redrive::get(from, shards, what),
+        OPEN => {
+            *what = "open attempts";
+            Some(Remembered::Open(open::get(from, shards)?))
+        }
         _ => {
             *what = "unknown entry";
             None

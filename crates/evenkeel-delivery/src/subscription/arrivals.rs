@@ -17,6 +17,7 @@ use super::endings::micros;
 use super::events::{Open, Slot, State};
 use super::lanes::LaneId;
 use super::rounds::End;
+use super::suspects::Opening;
 use crate::{Arrival, Counters, Fact, PendingWhy, Screen};
 
 impl Subscription {
@@ -126,6 +127,8 @@ impl Subscription {
             twins: Vec::new(),
             skip: false,
             redriven: None,
+            opening: Opening::default(),
+            suspect: false,
         })
     }
 
@@ -156,6 +159,7 @@ impl Subscription {
             failure,
         };
         self.restored.remove(&arrival.at);
+        self.suspects.forget(&arrival.at);
         let fact = Fact::Ended { shard: arrival.at.shard.clone(), mark: None, entry };
         let end = End { shard, offset: arrival.at.offset, head: None, acked: None, records: 0, redriven: None };
         self.rounds.say_end(fact, end);

@@ -64,6 +64,7 @@ impl Subscription {
         self.seq += 1;
         self.breakers.returned(flight.admitted);
         self.flying_bytes -= u64::from(self.events[flight.slot].bytes);
+        self.note_return(flight.slot);
         Some(flight)
     }
 

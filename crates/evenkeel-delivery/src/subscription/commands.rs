@@ -15,7 +15,10 @@ impl Subscription {
         match command {
             Command::Pause { reason } => self.pause(reason),
             Command::Resume => self.resume(now),
-            Command::Drain => self.draining = true,
+            Command::Drain => {
+                self.draining = true;
+                self.accuse_nobody();
+            }
             Command::Breaker { dependency, force } => {
                 let mark = self.breakers.force(now, &dependency, &force);
                 self.say_breakers(mark.into_iter().collect());

@@ -32,7 +32,7 @@ impl Subscription {
     /// True when whose fault it is hangs on others than the events at hand: every one of them
     /// was a probe before, or waits for a witness.
     fn needs_others(&self) -> bool {
-        let nobody_new = self.ready.first().is_none_or(|(rank, ..)| *rank > 0);
+        let nobody_new = self.line_is_stale();
         let suspects_only = self.flights.is_empty() && !self.unbooked.is_empty();
         nobody_new && (suspects_only || !self.breakers.all_closed())
     }

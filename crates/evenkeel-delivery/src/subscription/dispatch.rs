@@ -28,7 +28,7 @@ impl Subscription {
         }
         while self.flights.len() < self.limiter.limit() as usize {
             self.expire_first(now);
-            let first = self.ready.first().copied();
+            let Some(first) = self.next_in_line(now) else { return };
             if first.is_some() && !self.rate_allows(now) {
                 return;
             }
@@ -78,7 +78,7 @@ impl Subscription {
     fn in_turn(&mut self, first: Slot) -> Slot {
         let is_new = |slot: &Slot| self.events[*slot].counters.deliveries == 0;
         let mut slot = first;
-        if self.retried_last && !is_new(&first) {
+        if self.retried_last && !is_new(&first) && !self.events[first].suspect {
             let next = self.ready.iter().take(LOOK_AHEAD).map(|(.., slot)| *slot);
             slot = next.into_iter().find(is_new).unwrap_or(first);
         }
@@ -106,6 +106,7 @@ impl Subscription {
         if self.has_expired(now, slot) {
             return self.expire(now, slot);
         }
+        self.note_hand_out(slot);
         self.leave_ready(slot);
         let lane = self.events[slot].lane;
         if gate == Gate::Probe {
@@ -152,7 +153,7 @@ impl Subscription {
 
     /// What was given leave to probe and does not go out now is given back.
     pub(super) fn give_back_leave(&mut self, now: Timestamp) {
-        if self.draining || self.paused.is_some() || self.ready.is_empty() {
+        if self.draining || self.paused.is_some() || self.line_is_empty() {
             self.breakers.give_back_all();
         } else {
             self.breakers.give_back(now);

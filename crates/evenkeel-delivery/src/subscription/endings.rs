@@ -60,6 +60,7 @@ impl Subscription {
             self.say_ended(now, twin, None, None, ending);
             if let Some(event) = self.events.remove(twin) {
                 self.restored.remove(&event.at);
+                self.suspects.forget(&event.at);
                 self.lanes.drop_twin(event.lane);
             }
         }

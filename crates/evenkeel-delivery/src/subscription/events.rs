@@ -12,6 +12,7 @@ use evenkeel_model::{Created, FailureInfo, Position, Timestamp};
 
 use super::booking::Unbooked;
 use super::lanes::LaneId;
+use super::suspects::Opening;
 use crate::{Counters, Mark, PendingWhy, Redriven};
 
 /// An event's place in the table.
@@ -62,6 +63,10 @@ pub(super) struct Open {
     pub(super) skip: bool,
     /// It was dead, and is open again.
     pub(super) redriven: Option<Box<Redriven>>,
+    /// What a restart would know of it.
+    pub(super) opening: Opening,
+    /// It may have crashed the process, and runs alone.
+    pub(super) suspect: bool,
 }
 
 /// Where a ready event stands: by rank (probes of this outage last), urgency, then age.

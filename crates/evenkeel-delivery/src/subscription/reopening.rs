@@ -64,6 +64,7 @@ impl Subscription {
     fn end_gone(&mut self, now: Timestamp, redriven: &Redriven) {
         let Some(shard) = self.offsets.find(&redriven.at.shard) else { return };
         self.restored.remove(&redriven.at);
+        self.suspects.forget(&redriven.at);
         let failure = super::attempts::expired(now, "its record and its dead letter are gone".to_owned());
         let entry = Ended {
             offset: redriven.at.offset,

@@ -24,11 +24,15 @@ impl Subscription {
                     {
                         self.inbox.remember(mark, when);
                     }
+                    self.suspects.opened().close(&at);
                     self.redrives.restore_end(&at);
                     self.restored.remove(&at);
                     done.push(at);
                 }
-                Remembered::Pending(pending) => self.take_back_pending(pending),
+                Remembered::Pending(pending) => {
+                    self.suspects.opened().close(&pending.at);
+                    self.take_back_pending(pending);
+                }
                 Remembered::Overdue { at, threshold } => {
                     let passed = self.policy.overdue_after.iter().filter(|t| **t <= threshold).count();
                     let known = self.restored_overdue.entry(at).or_insert(0);
@@ -41,9 +45,11 @@ impl Subscription {
                 Remembered::Breaker(mark) => self.breakers.restore(&mark),
                 Remembered::Paused(why) => self.paused = why,
                 Remembered::Redriven(redriven) => {
+                    self.suspects.opened().close(&redriven.at);
                     self.restored.remove(&redriven.at);
                     self.redrives.restore(Remembered::Redriven(redriven));
                 }
+                Remembered::Open(open) => self.suspects.opened().take(&open),
                 Remembered::Redrive(_) | Remembered::LettersClosed(_) => self.redrives.restore(one),
             }
         }
@@ -56,8 +62,13 @@ impl Subscription {
         };
         self.restored.retain(|at, _| !ended(at));
         self.restored_overdue.retain(|at, _| !ended(at));
+        let suspects = self.suspects.restored(|at| !ended(at));
         self.redrives.restored();
         self.offsets.restore(&floors, done);
+        if suspects > 0 {
+            let what = "were open when the process died: each runs alone before anything new goes out";
+            self.alarm("crash_suspects", format!("{suspects} events {what}"));
+        }
     }
 
     fn take_back_pending(&mut self, pending: Pending) {

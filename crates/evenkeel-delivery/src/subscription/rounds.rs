@@ -52,6 +52,8 @@ struct Outstanding {
     floors: Vec<(usize, u64)>,
     /// Events that are open again.
     reopened: Vec<Position>,
+    /// Events that may go out when it is durable.
+    opened: Vec<Slot>,
 }
 
 impl Rounds {
@@ -89,8 +91,8 @@ impl Rounds {
 impl Subscription {
     /// Sends what was gathered, unless a round is outstanding.
     pub(super) fn commit_gathered(&mut self, actions: &mut Vec<Action>) {
-        let nothing = self.rounds.gathered.is_empty() && !self.redrives.has_news();
-        if self.rounds.outstanding.is_some() || nothing {
+        let news = !self.rounds.gathered.is_empty() || self.redrives.has_news();
+        if self.rounds.outstanding.is_some() || !(news || self.has_to_open()) {
             return;
         }
         let portion = self.rounds.portion();
@@ -119,10 +121,11 @@ impl Subscription {
             facts.push(fact);
         }
         facts.extend(self.redrives.news());
+        let opened = self.say_open(&mut facts);
         let floors = self.say_floors(touched, &mut facts);
         self.rounds.number += 1;
         self.inbox.sent(self.rounds.number, marks);
-        self.rounds.outstanding = Some(Outstanding { heads, others, floors, reopened });
+        self.rounds.outstanding = Some(Outstanding { heads, others, floors, reopened, opened });
         actions.push(Action::Commit(Round { number: self.rounds.number, facts, acked }));
     }
 
@@ -147,6 +150,7 @@ impl Subscription {
             self.offsets.commit(index, floor);
         }
         self.rounds.others -= outstanding.others;
+        self.opened(outstanding.opened);
         for slot in outstanding.heads {
             let Some(event) = self.events.remove(slot) else { continue };
             if let Some(next) = self.lanes.advance(event.lane) {
@@ -164,8 +168,13 @@ impl Subscription {
             true => None,
             false => self.restored.remove(&self.events[slot].at),
         };
+        let crashes = match self.suspects.missing() {
+            0 => None,
+            _ => self.suspects.take(&self.events[slot].at),
+        };
         match restored {
-            Some(pending) => self.take_up(now, slot, pending),
+            Some(pending) => self.take_up(now, slot, pending, crashes),
+            None if crashes.is_some() && self.suspect(now, slot, crashes) => {}
             None => self.make_ready(slot),
         }
     }
@@ -173,12 +182,12 @@ impl Subscription {
     pub(super) fn make_ready(&mut self, slot: Slot) {
         let rank = self.lanes[self.events[slot].lane].probes;
         self.events[slot].state = State::Ready { rank };
-        self.ready.insert(self.events[slot].turn(rank, slot));
+        self.stand_in_line(self.events[slot].turn(rank, slot));
     }
 
     pub(super) fn leave_ready(&mut self, slot: Slot) {
         if let State::Ready { rank } = self.events[slot].state {
-            self.ready.remove(&self.events[slot].turn(rank, slot));
+            self.leave_line(self.events[slot].turn(rank, slot));
         }
     }
 }

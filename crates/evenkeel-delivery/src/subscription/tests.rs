@@ -11,6 +11,7 @@ mod parking;
 mod commands;
 mod deaths;
 mod restarts;
+mod crashes;
 mod redrives;
 mod why;
 mod overdue;

@@ -31,6 +31,8 @@ pub struct View {
     pub in_flight_bytes: u64,
     /// Retries that wait for the retry budget.
     pub unpaid_retries: usize,
+    /// Events that were open when the process died: each runs alone.
+    pub suspects: usize,
     /// Why it is paused.
     pub paused: Option<String>,
     /// Its breakers, `handler` first.
@@ -89,6 +91,8 @@ pub struct LaneView {
     pub next_at: Timestamp,
     /// Its booked attempts.
     pub attempts: u32,
+    /// How often the process died while it ran alone.
+    pub crashes: u32,
     /// The last failure's message.
     pub message: String,
 }
@@ -102,6 +106,7 @@ impl Subscription {
             concurrency: self.limiter.limit(),
             in_flight_bytes: self.flying_bytes,
             unpaid_retries: self.budget.waiting(),
+            suspects: self.suspects_open(),
             paused: self.paused.clone(),
             breakers: self.breakers.view(),
             lanes: self.lanes.parked().filter_map(|lane| self.lane_view(lane)).take(LANES_SHOWN).collect(),
@@ -133,6 +138,7 @@ impl Subscription {
             behind: lane.behind(),
             next_at: event.next_at,
             attempts: event.counters.attempts,
+            crashes: event.counters.crashes,
             message: event.failure.as_ref().map_or_else(String::new, |f| f.message.clone()),
         })
     }

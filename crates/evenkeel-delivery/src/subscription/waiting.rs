@@ -16,6 +16,7 @@ use evenkeel_model::{FailureClass, Timestamp};
 use super::Subscription;
 use super::credit::WITNESSES;
 use super::events::{Slot, State};
+use super::suspects::Opening;
 use super::timers::Timer;
 use super::verdicts::{Again, spends};
 use crate::{Exhausted, Fact, Pending, PendingWhy};
@@ -84,7 +85,9 @@ impl Subscription {
     fn wait(&mut self, now: Timestamp, slot: Slot, next_at: Timestamp) {
         self.events[slot].next_at = next_at;
         let lane = self.events[slot].lane;
-        if next_at.since(now) >= self.policy.retry.inline && next_at > now {
+        // That a suspect came back is on record at once.
+        let alone = self.events[slot].opening == Opening::Alone;
+        if alone || next_at.since(now) >= self.policy.retry.inline && next_at > now {
             self.lanes.park(lane);
         }
         self.say_pending(slot);
@@ -120,6 +123,7 @@ impl Subscription {
             failure: event.failure.as_deref().cloned(),
         };
         self.rounds.say(Fact::Pending(pending));
+        self.note_carried(slot);
     }
 
     pub(super) fn aged(&self, slot: Slot) -> Duration {
@@ -228,7 +232,7 @@ impl Subscription {
     }
 
     /// The journal's state of an event that comes first in its lane after a restart.
-    pub(super) fn take_up(&mut self, now: Timestamp, slot: Slot, pending: Pending) {
+    pub(super) fn take_up(&mut self, now: Timestamp, slot: Slot, pending: Pending, crashes: Option<u32>) {
         let event = &mut self.events[slot];
         event.counters = pending.counters;
         event.tries = pending.counters.attempts;
@@ -241,6 +245,9 @@ impl Subscription {
         }
         let lane = event.lane;
         self.lanes.park(lane);
+        if self.suspect(now, slot, crashes) {
+            return;
+        }
         match pending.why {
             PendingWhy::Exhausted => {
                 self.events[slot].state = State::Held;

@@ -32,6 +32,8 @@ pub struct Why {
     pub paused: Option<String>,
     /// True while the subscription goes down.
     pub draining: bool,
+    /// Events that were open when the process died, and run alone before anything else goes out.
+    pub suspects: usize,
     /// The handler shed load: nothing goes out before.
     pub shed_until: Option<Timestamp>,
     /// Breakers that are not closed.
@@ -77,6 +79,10 @@ pub struct WhyEvent {
     pub failure: Option<FailureInfo>,
     /// Duplicates that wait for its outcome.
     pub duplicates: usize,
+    /// How many crashes of its own end it.
+    pub crashes_max: u32,
+    /// It was open when the process died, and runs alone.
+    pub suspect: bool,
     /// The redrive that took it up.
     pub redrive: Option<Arc<str>>,
 }
@@ -107,6 +113,7 @@ impl Subscription {
         let mut why = Why {
             paused: self.paused.clone(),
             draining: self.draining,
+            suspects: self.suspects_open(),
             shed_until: (hold > now).then_some(hold),
             breakers: self.breakers.view().into_iter().filter(|b| b.state != crate::BreakerState::Closed).collect(),
             ..Why::default()
@@ -161,6 +168,8 @@ impl Subscription {
             created: event.created.at,
             failure: event.failure.as_deref().cloned(),
             duplicates: event.twins.len(),
+            crashes_max: self.policy.crashes,
+            suspect: event.suspect,
             redrive: event.redriven.as_ref().map(|r| r.job.clone()),
         }
     }

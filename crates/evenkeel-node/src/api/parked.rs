@@ -64,6 +64,7 @@ fn form(lane: &LaneView) -> Value {
     json!({
         "key": key(lane.key.as_ref()),
         "topic": &*lane.at.shard.topic, "partition": lane.at.shard.partition, "offset": lane.at.offset,
-        "behind": lane.behind, "next_at": time(lane.next_at), "attempts": lane.attempts, "message": lane.message,
+        "behind": lane.behind, "next_at": time(lane.next_at), "attempts": lane.attempts, "crashes": lane.crashes,
+        "message": lane.message,
     })
 }

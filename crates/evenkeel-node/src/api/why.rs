@@ -105,7 +105,7 @@ async fn of_event(node: &Wired, wire: &Wire, story: &Story) -> Vec<Value> {
 
 fn form(name: &str, why: &Why, says: Vec<String>) -> Value {
     json!({
-        "name": name, "says": says, "paused": why.paused,
+        "name": name, "says": says, "paused": why.paused, "suspects": why.suspects,
         "breakers": why.breakers.iter().map(|b| json!({
             "dependency": &*b.dependency, "since": time(b.since), "next_probe": b.next_probe.map(time),
         })).collect::<Vec<_>>(),
@@ -130,7 +130,7 @@ fn event(of: &WhyEvent) -> Value {
         "attempts": counters.attempts, "attempts_max": of.attempts_max, "provisional": of.unbooked,
         "deliveries": counters.deliveries, "deferrals": counters.deferrals, "crashes": counters.crashes,
         "age_s": counters.aged.as_secs_f64(), "created_at": time(of.created), "failure": failure,
-        "duplicates": of.duplicates, "redrive": of.redrive.as_deref(),
+        "duplicates": of.duplicates, "redrive": of.redrive.as_deref(), "suspect": of.suspect,
     })
 }
 
@@ -167,6 +167,7 @@ fn says(why: &Why, now: Timestamp) -> Vec<String> {
             .iter()
             .map(|reason| format!("the subscription is paused ({reason}): nothing goes out before `resume`")),
     );
+    said.extend(suspicion(why, first));
     if why.draining {
         said.push("the subscription goes down: nothing goes out any more".to_owned());
     }
@@ -185,6 +186,21 @@ fn says(why: &Why, now: Timestamp) -> Vec<String> {
     }
     said.push(comes_next(why, first));
     said
+}
+
+/// What crashes have to do with it.
+fn suspicion(why: &Why, first: &WhyEvent) -> Option<String> {
+    let crashes = first.counters.crashes;
+    match (first.suspect, why.suspects) {
+        (_, 0) => None,
+        (true, _) => Some(format!(
+            "it was open when the process died: it runs alone; {crashes} crashes of {} are its own",
+            first.crashes_max
+        )),
+        (false, suspects) => {
+            Some(format!("{suspects} events were open when the process died: each runs alone before it goes out"))
+        }
+    }
 }
 
 fn holds(first: &WhyEvent, now: Timestamp) -> String {

@@ -156,6 +156,9 @@ pub const IN_FLIGHT_BYTES: Metric = gauge("evenkeel_in_flight_bytes", "Bytes of 
 /// Retries that wait.
 pub const UNPAID_RETRIES: Metric =
     gauge("evenkeel_unpaid_retries", "Retries that wait for the retry budget, and spend nothing meanwhile.");
+/// Crash suspects.
+pub const SUSPECTS: Metric =
+    gauge("evenkeel_crash_suspects", "Events that were open when the process died: each runs alone.");
 /// Paused.
 pub const PAUSED: Metric = gauge("evenkeel_subscription_paused", "1 when the subscription is paused.");
 /// Breaker.

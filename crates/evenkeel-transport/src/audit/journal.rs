@@ -92,6 +92,7 @@ fn remember(books: &mut Books<'_>, fact: Remembered) {
         Remembered::Overdue { .. }
         | Remembered::Breaker(_)
         | Remembered::Paused(_)
+        | Remembered::Open(_)
         | Remembered::Redrive(_)
         | Remembered::LettersClosed(_) => {}
     }

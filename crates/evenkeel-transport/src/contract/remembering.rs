@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::task::Poll;
 
-use evenkeel_delivery::Fact;
 use evenkeel_delivery::ports::{Delivered, Journal};
-use evenkeel_model::{Outcome, Shard, names};
+use evenkeel_delivery::{Fact, Open};
+use evenkeel_model::{Outcome, Position, Shard, names};
 
 use super::rounds::{breaker, ended, full_round, overdue, pending, progress, records, round};
 use super::state::State;
@@ -49,6 +49,10 @@ pub(super) async fn nothing(subject: &dyn Subject) -> Result<(), Broken> {
     promise(found.is_empty(), || format!("a new journal remembers {found:?}"))
 }
 
+fn among(shard: &Shard, offsets: &[u64]) -> Fact {
+    Fact::Open(Open::Among { shard: shard.clone(), offsets: offsets.to_vec() })
+}
+
 pub(super) async fn all(subject: &dyn Subject) -> Result<(), Broken> {
     subject.publish(records(40)).await?;
     let shards = shards(subject).await?;
@@ -59,11 +63,13 @@ pub(super) async fn all(subject: &dyn Subject) -> Result<(), Broken> {
         overdue(a, 2),
         ended(a, 1, Outcome::Filtered, 0),
         pending(a, 2, 1),
+        among(a, &[2, 3, 5]),
         ended(a, 4, Outcome::Dropped, 0),
         progress(a, 2),
         breaker(true),
     ];
-    let mut second = vec![pending(a, 3, 7), Fact::Paused(Some("because".to_owned()))];
+    let alone = Open::Alone { at: Position { shard: a.clone(), offset: 5 }, crashes: 1 };
+    let mut second = vec![pending(a, 3, 7), Fact::Open(alone), Fact::Paused(Some("because".to_owned()))];
     if let Some(b) = shards.get(1) {
         second.extend([ended(b, 0, Outcome::Duplicate, 0), pending(b, 3, 7), progress(b, 1)]);
     }
@@ -98,6 +104,7 @@ pub(super) async fn replaced(subject: &dyn Subject) -> Result<(), Broken> {
         pending(&shard, 2, 1),
         overdue(&shard, 1),
         breaker(true),
+        among(&shard, &[0, 2, 6]),
         Fact::Paused(Some("x".to_owned())),
     ];
     let second = vec![

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use evenkeel_delivery::{BreakerMark, Fact, LettersClosed, Mark, Pending, Redrive, Redriven, Remembered};
+use evenkeel_delivery::{BreakerMark, Fact, LettersClosed, Mark, Opened, Pending, Redrive, Redriven, Remembered};
 use evenkeel_model::{Position, Shard, Timestamp};
 
 /// The state of a subscription, as far as a journal keeps it.
@@ -23,12 +23,16 @@ pub(super) struct State {
     pub(super) jobs: BTreeMap<Arc<str>, Redrive>,
     /// Letters that are dealt with, one by one.
     pub(super) closed: BTreeSet<Position>,
+    /// Attempts that had begun.
+    pub(super) opened: Opened,
 }
 
 impl State {
     pub(super) fn of(remembered: Vec<Remembered>) -> State {
         let mut state = State::default();
         remembered.into_iter().for_each(|fact| state.apply(fact));
+        let (redriven, progress) = (&state.redriven, &state.progress);
+        state.opened.retain(|at| redriven.contains_key(at) || progress.get(&at.shard).is_none_or(|b| at.offset >= *b));
         state.done.retain(|at| state.progress.get(&at.shard).is_none_or(|below| at.offset >= *below));
         state
     }
@@ -44,10 +48,14 @@ impl State {
                 self.waiting.remove(&at);
                 self.overdue.remove(&at);
                 self.redriven.remove(&at);
+                self.opened.close(&at);
                 self.inbox.extend(mark.map(|mark| (mark, when)));
                 self.done.insert(at);
             }
-            Remembered::Pending(pending) => drop(self.waiting.insert(pending.at.clone(), pending)),
+            Remembered::Pending(pending) => {
+                self.opened.close(&pending.at);
+                drop(self.waiting.insert(pending.at.clone(), pending));
+            }
             Remembered::Overdue { at, threshold } => drop(self.overdue.insert(at, threshold)),
             Remembered::Progress { shard, below } => drop(self.progress.insert(shard, below)),
             Remembered::Breaker(mark) => drop(self.breakers.insert(mark.dependency.clone(), mark)),
@@ -56,12 +64,14 @@ impl State {
                 self.closed.insert(redriven.letter.clone());
                 self.waiting.remove(&redriven.at);
                 self.overdue.remove(&redriven.at);
+                self.opened.close(&redriven.at);
                 drop(self.redriven.insert(redriven.at.clone(), redriven));
             }
             Remembered::Redrive(job) => drop(self.jobs.insert(job.plan.id.clone(), job)),
             Remembered::LettersClosed(LettersClosed { letters, from, until, .. }) => {
                 self.closed.extend((from..until).map(|offset| Position { shard: letters.clone(), offset }));
             }
+            Remembered::Open(open) => self.opened.take(&open),
         }
     }
 }
@@ -83,5 +93,6 @@ fn remembered(fact: &Fact) -> Option<Remembered> {
         Fact::Redriven(redriven) => Remembered::Redriven(redriven),
         Fact::Redrive(job) => Remembered::Redrive(job),
         Fact::LettersClosed(closed) => Remembered::LettersClosed(closed),
+        Fact::Open(open) => Remembered::Open(open),
     })
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use evenkeel_delivery::{BreakerMark, LettersClosed, Redrive, Redriven, Remembered};
+use evenkeel_delivery::{BreakerMark, LettersClosed, Opened, Redrive, Redriven, Remembered};
 use evenkeel_model::{Position, Shard, Timestamp};
 
 /// Outcomes are thinned out when there are twice as many as after the last time, and this many.
@@ -28,6 +28,7 @@ pub(super) struct Recall {
     redriven: BTreeMap<Position, Redriven>,
     jobs: Vec<Redrive>,
     closed: BTreeMap<(Shard, u64), LettersClosed>,
+    opened: Opened,
 }
 
 impl Recall {
@@ -54,6 +55,7 @@ impl Recall {
             redriven: BTreeMap::new(),
             jobs: Vec::new(),
             closed: BTreeMap::new(),
+            opened: Opened::default(),
         }
     }
 
@@ -65,9 +67,13 @@ impl Recall {
                     self.waiting.remove(at);
                     self.overdue.remove(at);
                     self.redriven.remove(at);
+                    self.opened.close(at);
                     self.done.push(self.without(fact));
                 }
-                Remembered::Pending(ref pending) => drop(self.waiting.insert(pending.at.clone(), fact)),
+                Remembered::Pending(ref pending) => {
+                    self.opened.close(&pending.at);
+                    self.waiting.insert(pending.at.clone(), fact);
+                }
                 Remembered::Overdue { ref at, .. } => drop(self.overdue.insert(at.clone(), fact)),
                 Remembered::Progress { shard, below } => {
                     let now = self.progress.entry(shard).or_default();
@@ -82,6 +88,7 @@ impl Recall {
                     self.jobs.drain(..self.jobs.len().saturating_sub(JOBS_KEPT));
                 }
                 Remembered::LettersClosed(closed) => self.close(closed),
+                Remembered::Open(open) => self.opened.take(&open),
             }
         }
         if self.done.len() >= self.thin_at {
@@ -110,6 +117,8 @@ impl Recall {
         all.extend(self.breakers.into_values().map(Remembered::Breaker));
         all.extend(self.paused.map(Remembered::Paused));
         all.extend(self.jobs.into_iter().map(Remembered::Redrive));
+        // Last: what is said of a waiting event closes it.
+        all.extend(self.opened.facts().into_iter().map(Remembered::Open));
         all
     }
 
@@ -117,6 +126,7 @@ impl Recall {
     fn take_up(&mut self, redriven: Redriven) {
         self.waiting.remove(&redriven.at);
         self.overdue.remove(&redriven.at);
+        self.opened.close(&redriven.at);
         let Position { shard, offset } = redriven.letter.clone();
         self.close(LettersClosed { letters: shard, from: offset, until: offset + 1, reason: None });
         self.redriven.insert(redriven.at.clone(), redriven);
@@ -141,6 +151,10 @@ impl Recall {
                 !counted || (mark.is_some() && inbox_from.is_some_and(|from| *when >= from))
             }
             _ => true,
+        });
+        let redriven = &self.redriven;
+        self.opened.retain(|at| {
+            redriven.contains_key(at) || progress.get(&at.shard).is_none_or(|below| at.offset >= *below)
         });
         self.thin_at = THIN_AT_LEAST.max(self.done.len() * 2);
     }

@@ -114,6 +114,7 @@ impl<'a> Books<'a> {
             | Fact::Progress { .. }
             | Fact::Breaker(_)
             | Fact::Paused(_)
+            | Fact::Open(_)
             | Fact::Redrive(_)
             | Fact::LettersClosed(_) => return Ok(()),
         };

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_delivery::ports::{Journal, News, PortError, Source};
-use evenkeel_delivery::{Action, Effects, Input, Subscription};
+use evenkeel_delivery::{Action, Effects, Input, Policy, Subscription};
 use evenkeel_model::Clock;
 use tokio::task::{JoinError, JoinSet};
 
@@ -67,6 +67,7 @@ pub(super) struct Owner {
 impl Owner {
     pub(super) fn new(spec: SubscriptionSpec, clock: Arc<dyn Clock>, seed: u64, reins: Reins) -> Owner {
         let gathering = Gathering::new(spec.handler.batching());
+        let here = !spec.handler.is_elsewhere();
         let ground = Ground {
             attempts_max: spec.policy.retry.attempts,
             fence: spec.fence,
@@ -79,7 +80,7 @@ impl Owner {
             ground: Arc::new(ground),
             effects: spec.policy.effects,
             payloads: Payloads::new(spec.policy.window),
-            core: Subscription::new(spec.policy, seed),
+            core: core(spec.policy, seed, here),
             timer: Timer::new(clock.clone()),
             settling: Timer::new(clock.clone()),
             lingering: Timer::new(clock.clone()),
@@ -185,6 +186,14 @@ impl Owner {
             () = draining::grace(&mut self.draining) => Happening::GraceOver,
         }
     }
+}
+
+fn core(policy: Policy, seed: u64, here: bool) -> Subscription {
+    let mut core = Subscription::new(policy, seed);
+    if here {
+        core.runs_here();
+    }
+    core
 }
 
 fn broke(error: &JoinError) -> Happening {

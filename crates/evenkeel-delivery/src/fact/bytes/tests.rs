@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    BreakerMark, Counters, Forced, LettersClosed, Pending, PendingWhy, Redrive, RedrivePlan, RedriveState, Redriven,
+    BreakerMark, Counters, Forced, LettersClosed, Open, Pending, PendingWhy, Redrive, RedrivePlan, RedriveState, Redriven,
 };
 use evenkeel_model::ledger::{Ended, Overdue};
 use evenkeel_model::{FailureClass, FailureInfo, Outcome};
@@ -94,6 +94,16 @@ fn closed_letters() -> LettersClosed {
     LettersClosed { letters: Shard::new("s.dead", 0), from: 3, until: 9, reason: Some("test".into()) }
 }
 
+fn opened() -> Vec<Open> {
+    let at = Position { shard: Shard::new("orders", 7), offset: u64::MAX };
+    vec![
+        Open::Nobody,
+        Open::Among { shard: Shard::new("orders", 0), offsets: vec![5, 3, u64::MAX, 0] },
+        Open::Suspect { at: at.clone(), crashes: 2 },
+        Open::Alone { at, crashes: u32::MAX },
+    ]
+}
+
 fn sample() -> (Vec<Fact>, Vec<Remembered>) {
     let (a, b) = (Shard::new("orders", 0), Shard::new("orders", 7));
     let mark = Mark([9; 16]);
@@ -109,7 +119,7 @@ fn sample() -> (Vec<Fact>, Vec<Remembered>) {
     let closed = BreakerMark { open_until: None, ..breaker.clone() };
     let forced = Forced { open: true, reason: "maintenance".into(), at: Timestamp::from_micros(3) };
     let forced = BreakerMark { steps: 7, forced: Some(forced), ..breaker.clone() };
-    let facts = vec![
+    let facts: Vec<Fact> = vec![
         ended(&a, 10, Some(mark), 1_000_000),
         ended(&b, 3, None, 1_000_001),
         ended(&a, 12, None, 999_999),
@@ -128,13 +138,16 @@ fn sample() -> (Vec<Fact>, Vec<Remembered>) {
         Fact::Redriven(redriven()),
         Fact::Redrive(job()),
         Fact::LettersClosed(closed_letters()),
-    ];
+    ]
+    .into_iter()
+    .chain(opened().into_iter().map(Fact::Open))
+    .collect();
     let done = |shard: &Shard, offset, mark, when| Remembered::Done {
         at: Position { shard: shard.clone(), offset },
         mark,
         when: Timestamp::from_micros(when),
     };
-    let back = vec![
+    let back: Vec<Remembered> = vec![
         done(&a, 10, Some(mark), 1_000_000),
         done(&a, 12, None, 999_999),
         done(&b, 3, None, 1_000_001),
@@ -150,7 +163,10 @@ fn sample() -> (Vec<Fact>, Vec<Remembered>) {
         Remembered::Redriven(redriven()),
         Remembered::Redrive(job()),
         Remembered::LettersClosed(closed_letters()),
-    ];
+    ]
+    .into_iter()
+    .chain(opened().into_iter().map(Remembered::Open))
+    .collect();
     (facts, back)
 }
 
@@ -210,4 +226,19 @@ fn damaged_bytes_are_read_or_refused_but_never_panic_or_allocate_wildly() {
 fn another_version_is_refused_by_name() {
     assert_eq!(decode_journal(&[9, 0]).map_err(|e| e.what), Err("version"));
     assert_eq!(decode_journal(&[]).map_err(|e| e.what), Err("version"));
+}
+
+/// Written by version 1 before attempts were on record, and after: what is on disk is read for ever.
+#[test]
+fn journals_of_earlier_versions_are_read() {
+    let old: &[u8] = &[1, 1, 6, b'o', b'r', b'd', b'e', b'r', b's', 0, 1, 6, 8, 2, 0, 4, 4, 1, 1, b'x'];
+    let shard = Shard::new("orders", 0);
+    let at = |offset| Position { shard: shard.clone(), offset };
+    let done = Remembered::Done { at: at(3), mark: None, when: Timestamp::from_micros(2) };
+    let progress = Remembered::Progress { shard: shard.clone(), below: 4 };
+    assert_eq!(decode_journal(old), Ok(vec![done, progress, Remembered::Paused(Some("x".into()))]));
+    let opened: &[u8] = &[1, 1, 6, b'o', b'r', b'd', b'e', b'r', b's', 0, 0, 6, 0, 0, 2, 10, 1, 6, 1, 0, 7, 2, 6, 3];
+    let among = Remembered::Open(Open::Among { shard: shard.clone(), offsets: vec![5, 4] });
+    let alone = Remembered::Open(Open::Alone { at: at(7), crashes: 2 });
+    assert_eq!(decode_journal(opened), Ok(vec![among, alone, Remembered::Open(Open::Nobody)]));
 }

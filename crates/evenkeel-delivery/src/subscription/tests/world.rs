@@ -54,6 +54,8 @@ pub(super) struct World {
     pub(super) alarms: Vec<Alarm>,
     pub(super) rounds: Vec<Round>,
     pub(super) lives: u64,
+    /// Attempts run inside the process.
+    pub(super) here: bool,
     /// Ids of events whose records are gone when an attempt at them ends.
     pub(super) gone: Vec<String>,
     /// How long after it was appended an event expires.
@@ -147,6 +149,7 @@ impl World {
             alarms: Vec::new(),
             rounds: Vec::new(),
             lives: 1,
+            here: false,
             gone: Vec::new(),
             expires_after: None,
             bytes: 100,
@@ -480,9 +483,26 @@ impl World {
         if self.shared.is_some() {
             self.sub.share_dependencies();
         }
+        if self.here {
+            self.sub.runs_here();
+        }
         self.sub.restore(self.now, remembered);
         self.join_again();
         self.begin();
+    }
+
+    /// A world whose attempts run inside the process.
+    pub(super) fn inside(policy: Policy, handle: Handle) -> World {
+        let mut world = World::new(policy, handle);
+        world.here = true;
+        world.run(secs(1));
+        world.crash();
+        world
+    }
+
+    /// The ids of the events at the handler.
+    pub(super) fn flying(&self) -> Vec<String> {
+        self.flights.values().map(|(at, ..)| self.ids[at].clone()).collect()
     }
 
     /// Events of the log without a durable outcome.

@@ -79,6 +79,7 @@ pub(super) fn shard_of(fact: &Fact) -> Option<&Shard> {
         | Fact::Overdue { shard, .. }
         | Fact::Progress { shard, .. } => Some(shard),
         Fact::Pending(pending) => Some(&pending.at.shard),
+        Fact::Open(open) => open.shard(),
         _ => None,
     }
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use evenkeel_delivery::ports::Journal;
-use evenkeel_delivery::{Fact, Mark, Remembered};
+use evenkeel_delivery::{Fact, Mark, Open, Remembered};
 use evenkeel_log::Disk;
-use evenkeel_model::{Outcome, Shard, names};
+use evenkeel_model::{Outcome, Position, Shard, names};
 
 use crate::bench::Bench;
 use crate::contract::rounds::{breaker, ended, mark, overdue, pending, progress, round};
@@ -69,6 +69,14 @@ fn life(seed: u64, rounds: u64) -> Vec<Vec<Fact>> {
             these.push(ended(&shard, base + 1, Outcome::Dropped, 0));
         }
         these.push(breaker(n % 4 == 0));
+        these.push(Fact::Open(Open::Among { shard: shard.clone(), offsets: vec![base + 3, base + 6] }));
+        if n % 4 == 1 {
+            let at = Position { shard: shard.clone(), offset: base + 3 };
+            these.push(Fact::Open(Open::Alone { at, crashes: 2 }));
+        }
+        if n % 7 == 6 {
+            these.push(Fact::Open(Open::Nobody));
+        }
         these.push(progress(&shard, base + 1));
         if n % 5 == seed % 5 {
             these.push(Fact::Paused((n % 2 == 0).then(|| format!("because {n}"))));
