@@ -3,7 +3,7 @@
 use evenkeel_model::{FailureClass, Outcome, Verdict};
 
 use super::world::*;
-use crate::{Command, Concurrency, Fact, Open, Policy};
+use crate::{Command, Concurrency, Fact, Open, Policy, Screen};
 
 /// Attempts of `killer…` end the process; all others take their time and are done.
 fn shop(policy: Policy) -> World {
@@ -119,27 +119,51 @@ fn who_goes_down_of_its_own_will_suspects_nobody_but_who_was_suspect_before() {
 
 #[test]
 fn a_suspect_that_fails_without_a_crash_is_carried_and_not_to_blame_for_a_later_one() {
-    let mut world = World::inside(policy(), Box::new(|a| match a.dispatch.delivery {
-        1 => (ms(1_000_000), Verdict::Ack),
-        2 => (ms(1), Verdict::Retry { after: None, message: "not now".into(), dependency: None }),
-        _ => (ms(1), Verdict::Ack),
-    }));
-    world.publish(0, "k", "a");
-    world.run(ms(3));
-    world.crash();
-    world.handle = Box::new(|a| match a.dispatch.delivery {
-        1 => (ms(1), Verdict::Retry { after: Some(secs(5)), message: "not now".into(), dependency: None }),
-        _ => (ms(1), Verdict::Ack),
-    });
-    world.run(ms(10));
-    assert_eq!(world.pendings().last().map(|p| p.counters.crashes), Some(0), "it came back, on record");
-    for _ in 0..4 {
+    let retry = |after| Verdict::Retry { after, message: "not now".into(), dependency: None };
+    for after in [None, Some(secs(5))] {
+        let mut world = World::inside(policy(), Box::new(|_| (secs(1000), Verdict::Ack)));
+        world.publish(0, "k", "a");
+        world.run(ms(3));
         world.crash();
-        world.run(ms(10));
+        world.handle = Box::new(move |_| (ms(1), retry(after)));
+        world.run(ms(3));
+        assert_eq!(world.pendings().last().map(|p| p.counters.crashes), Some(0), "it came back, on record: {after:?}");
+        assert_eq!(world.sub.view(world.now).suspects, 0, "and is suspect no more");
+        world.crash();
+        assert_eq!(world.sub.view(world.now).suspects, 0, "nor after a crash while it waits");
+        world.handle = always(Verdict::Ack);
+        assert!(world.run_to_end(secs(100)));
+        assert_eq!(world.outcome("a").map(|e| (e.outcome, e.crashes)), Some((Outcome::Completed, 0)));
     }
-    assert_eq!(world.sub.view(world.now).suspects, 0, "it waits, and is suspect no more");
-    assert!(world.run_to_end(secs(100)));
-    assert_eq!(world.outcome("a").map(|e| (e.outcome, e.crashes)), Some((Outcome::Completed, 0)));
+}
+
+#[test]
+fn what_is_ready_before_a_suspect_is_read_again_still_waits_for_it() {
+    let mut world = World::inside(
+        policy(),
+        Box::new(|a| match (a.id.as_str(), a.dispatch.delivery) {
+            ("parked", 1) => (ms(1), retry_after(500, secs(5))),
+            ("slow", _) => (secs(1000), Verdict::Ack),
+            _ => (ms(1), Verdict::Ack),
+        }),
+    );
+    world.publish(0, "p", "parked");
+    for i in 0..150 {
+        world.publish(0, &format!("k{i}"), &format!("e{i}"));
+    }
+    world.publish(0, "s", "slow");
+    world.run(secs(4));
+    world.handle = Box::new(|_| (ms(50), Verdict::Ack));
+    // Down for so long that what was parked is due.
+    world.now = world.now + secs(10);
+    world.crash();
+    let before = world.asked.len();
+    // The suspect is read while the round that lets the parked one go is on its way.
+    world.commit_takes = ms(5);
+    world.plan(ms(1), 1, Some("d"), "later", Screen::Wanted);
+    assert!(world.run_to_end(secs(60)));
+    let ids: Vec<&str> = world.asked[before..].iter().map(|a| a.id.as_str()).collect();
+    assert_eq!(ids, ["slow", "parked", "later"]);
 }
 
 #[test]
