@@ -105,7 +105,9 @@ impl Opened {
         let among = among.into_iter().map(|(shard, offsets)| Open::Among { shard: shard.clone(), offsets });
         let mut facts: Vec<Open> = among.chain(rest).collect();
         facts.extend(
-            self.alone.iter().map(|at| Open::Alone { at: at.clone(), crashes: self.open.get(at).copied().unwrap_or(0) }),
+            self.alone
+                .iter()
+                .map(|at| Open::Alone { at: at.clone(), crashes: self.open.get(at).copied().unwrap_or(0) }),
         );
         facts
     }

@@ -153,9 +153,8 @@ impl Recall {
             _ => true,
         });
         let redriven = &self.redriven;
-        self.opened.retain(|at| {
-            redriven.contains_key(at) || progress.get(&at.shard).is_none_or(|below| at.offset >= *below)
-        });
+        self.opened
+            .retain(|at| redriven.contains_key(at) || progress.get(&at.shard).is_none_or(|below| at.offset >= *below));
         self.thin_at = THIN_AT_LEAST.max(self.done.len() * 2);
     }
 }

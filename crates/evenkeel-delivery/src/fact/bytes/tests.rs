@@ -1,6 +1,7 @@
 use super::*;
 use crate::{
-    BreakerMark, Counters, Forced, LettersClosed, Open, Pending, PendingWhy, Redrive, RedrivePlan, RedriveState, Redriven,
+    BreakerMark, Counters, Forced, LettersClosed, Open, Pending, PendingWhy, Redrive, RedrivePlan, RedriveState,
+    Redriven,
 };
 use evenkeel_model::ledger::{Ended, Overdue};
 use evenkeel_model::{FailureClass, FailureInfo, Outcome};

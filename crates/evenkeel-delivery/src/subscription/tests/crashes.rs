@@ -9,7 +9,9 @@ use crate::{Command, Concurrency, Fact, Open, Policy, Screen};
 fn shop(policy: Policy) -> World {
     World::inside(
         policy,
-        Box::new(|a| (ms(if a.id.starts_with("killer") { 1_000_000 } else { 5 + a.dispatch.attempt.0 % 7 }), Verdict::Ack)),
+        Box::new(|a| {
+            (ms(if a.id.starts_with("killer") { 1_000_000 } else { 5 + a.dispatch.attempt.0 % 7 }), Verdict::Ack)
+        }),
     )
 }
 
