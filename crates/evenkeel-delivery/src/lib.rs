@@ -34,5 +34,5 @@ pub use policy::{
 pub use redrive::{Bring, Letter, LettersClosed, Redrive, RedriveCommand, RedrivePlan, RedriveState, Redriven};
 pub use retry::RetryExplained;
 pub use subscription::{
-    BreakerState, BreakerView, LaneView, RedrivesView, Subscription, View, Why, WhyAsked, WhyEvent, WhyState,
+    BreakerState, BreakerView, LaneView, Owed, RedrivesView, Subscription, View, Why, WhyAsked, WhyEvent, WhyState,
 };

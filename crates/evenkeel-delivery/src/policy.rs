@@ -155,11 +155,14 @@ pub struct Parking {
     pub keys: usize,
     /// Events behind one parked key.
     pub per_key: usize,
+    /// Bytes of parked events that may be held aside, so that their topic can let go of them; beyond
+    /// that it keeps them. The core knows nothing of it: whoever runs retention does.
+    pub held: u64,
 }
 
 impl Default for Parking {
     fn default() -> Parking {
-        Parking { keys: 10_000, per_key: 1_000 }
+        Parking { keys: 10_000, per_key: 1_000, held: 1 << 30 }
     }
 }
 

@@ -34,6 +34,7 @@ mod commands;
 mod redrives;
 mod reopening;
 mod restore;
+mod owed;
 mod view;
 mod why;
 
@@ -44,6 +45,7 @@ use evenkeel_model::{Position, Shard, Timestamp};
 
 use crate::random::Random;
 use crate::{Action, Alarm, BreakerMark, BreakerPolicy, Input, Pending, Policy, Remembered};
+pub use owed::Owed;
 pub use redrives::RedrivesView;
 pub use view::{BreakerState, BreakerView, LaneView, View};
 pub use why::{Why, WhyAsked, WhyEvent, WhyState};

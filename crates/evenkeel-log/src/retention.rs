@@ -13,8 +13,8 @@ use evenkeel_model::Shard;
 pub(crate) use plan::{Weighed, cut, segment_bytes};
 
 use crate::engine::Shared;
-use crate::state::Partition;
-use crate::{Change, Fill, Removal, Retained, Retention, Set};
+use crate::state::{Partition, Place};
+use crate::{Change, Cleanup, Fill, Removal, Retained, Retention, Set};
 use plan::Cut;
 
 /// Sets what `holder` owes from now on.
@@ -52,6 +52,25 @@ pub(crate) fn removals(shared: &Shared) -> Vec<Removal> {
         Some(removal(shard, cut))
     });
     removal.collect()
+}
+
+/// Up to where each partition might be emptied or compacted now, were nothing of it owed.
+pub(crate) fn wanted(shared: &Shared) -> Vec<(Shard, u64)> {
+    let now = shared.clock.now();
+    let state = shared.state();
+    let wanted = |(place, topic, ends, partition): (Place, &crate::Topic, crate::Ends, &Partition)| {
+        let retention = &topic.settings.retention;
+        // Where the oldest may expire at any append, long before it comes to that.
+        let room = retention.limit.map_or(0, |limit| limit / 2);
+        let cut = plan::cut(weighed(partition, u64::MAX), retention, now, room).map_or(0, |cut| cut.start);
+        let compacted = match topic.settings.cleanup {
+            Cleanup::Compact { .. } => partition.segments.iter().rev().nth(1).map_or(0, |sealed| sealed.end),
+            Cleanup::Delete => 0,
+        };
+        let upto = cut.max(compacted);
+        (upto > ends.start).then(|| (Shard::new(topic.name.clone(), place.partition), upto))
+    };
+    state.places().filter_map(wanted).collect()
 }
 
 fn weighed(partition: &Partition, owed: u64) -> Weighed<'_> {

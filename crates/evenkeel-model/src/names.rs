@@ -19,8 +19,16 @@ pub const INCIDENTS_TOPIC: &str = "evenkeel.incidents";
 pub const EXPERIMENTS_TOPIC: &str = "evenkeel.experiments";
 /// What a subscription's dead-letter topic is called: its name and this.
 pub const DEAD_SUFFIX: &str = ".dead";
+/// What the topic is called in which a subscription keeps parked events that their own topic lets go
+/// of: its name and this.
+pub const HELD_SUFFIX: &str = ".held";
 /// Topics that begin so belong to the node.
 pub const OWN_PREFIX: &str = "evenkeel.";
+
+/// True for a topic that belongs to the node, or to one of its subscriptions: nobody else writes to it.
+pub fn is_own(topic: &str) -> bool {
+    topic.starts_with(OWN_PREFIX) || topic.ends_with(DEAD_SUFFIX) || topic.ends_with(HELD_SUFFIX)
+}
 
 /// Carried by every call: 32 hex digits in quotes, the same over attempts, restarts and redrives.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -85,4 +93,14 @@ pub mod dead {
     pub const ORIGIN: &str = "evk-dlq-origin";
     /// `true`: the event itself could not be read any more, and only its end is told here.
     pub const RECORD_GONE: &str = "evk-dlq-record-gone";
+}
+
+/// Headers of a record that is held aside for a subscription.
+pub mod held {
+    /// What all of them begin with.
+    pub const PREFIX: &str = "evk-held-";
+    /// `topic;partition;offset` of the event.
+    pub const ORIGIN: &str = "evk-held-origin";
+    /// When the event's own topic took it, in microseconds since 1970.
+    pub const APPENDED: &str = "evk-held-appended";
 }

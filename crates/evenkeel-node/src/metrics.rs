@@ -6,12 +6,14 @@ pub mod names;
 mod log;
 mod text;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use evenkeel_delivery::{BreakerState, View};
+use evenkeel_transport::HeldSize;
 use evenkeel_watch::{ObjectiveSnapshot, Snapshot, SubscriptionSnapshot};
 
 use crate::api::Node;
@@ -21,6 +23,7 @@ use text::Text;
 pub(crate) async fn show(State(node): Node) -> Response {
     let wires = node.wires.all();
     let mut views = Vec::with_capacity(wires.len());
+    let held: Vec<_> = wires.iter().map(|wire| (wire.plan.name.clone(), wire.held.size())).collect();
     for wire in wires.iter() {
         views.push((wire.plan.name.to_string(), wire.handle.view().await.unwrap_or_default()));
     }
@@ -28,11 +31,13 @@ pub(crate) async fn show(State(node): Node) -> Response {
     let uptime = node.clock.now().since(node.started_at);
     let disk_free = crate::doctor::free_bytes(&node.plan().data);
     let log = log::look(&node.log, node.clock.now(), node.wal_bytes_max, disk_free);
-    let body = render(snapshot.as_ref(), &views, &log, uptime);
+    let mut text = render(snapshot.as_ref(), &views, &log, uptime);
+    held_aside(&mut text, &held);
+    let body = text.finish();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], body).into_response()
 }
 
-fn render(snapshot: Option<&Snapshot>, views: &[(String, View)], seen: &log::Seen, uptime: Duration) -> String {
+fn render(snapshot: Option<&Snapshot>, views: &[(String, View)], seen: &log::Seen, uptime: Duration) -> Text {
     let mut text = Text::default();
     text.one(&names::UPTIME, &[], uptime.as_secs_f64());
     log::add(&mut text, seen);
@@ -41,7 +46,15 @@ fn render(snapshot: Option<&Snapshot>, views: &[(String, View)], seen: &log::See
         objectives(&mut text, &snapshot.objectives);
     }
     live(&mut text, views);
-    text.finish()
+    text
+}
+
+fn held_aside(text: &mut Text, held: &[(Arc<str>, HeldSize)]) {
+    for (name, size) in held {
+        let labels = [(names::SUBSCRIPTION, &**name)];
+        text.one(&names::HELD, &labels, size.events as f64);
+        text.one(&names::HELD_BYTES, &labels, size.bytes as f64);
+    }
 }
 
 fn subscriptions(text: &mut Text, all: &[SubscriptionSnapshot]) {
@@ -152,7 +165,7 @@ mod tests {
             topics: [(Arc::from("orders"), (812, 1))].into(),
             ..super::log::Seen::default()
         };
-        let text = super::render(Some(&watch.snapshot(at)), &[], &seen, Duration::from_millis(1500));
+        let text = super::render(Some(&watch.snapshot(at)), &[], &seen, Duration::from_millis(1500)).finish();
         assert!(text.contains(&format!("{}{{topic=\"orders\"}} 812\n", super::names::TOPIC_BYTES.name)), "{text}");
         assert!(text.contains(&format!("{} 4096\n", super::names::DISK_FREE.name)), "{text}");
         let events = super::names::EVENTS.name;

@@ -109,7 +109,9 @@ impl Node {
             let playbooks = plan.playbooks.iter().map(|p| p.runs.clone()).collect();
             responding::start(playbooks, means, listening, stopping.clone())?;
         }
-        let retention = (!is_damaged).then(|| runtime::retain(base.log.clone(), RETAIN_EVERY));
+        let keepers = base.wires.clone();
+        let retention =
+            (!is_damaged).then(|| runtime::retain(base.log.clone(), RETAIN_EVERY, move || keepers.keepers()));
         tokio::spawn(alarms::tell(base.log.clone(), plan.data.clone(), stopping.clone()));
         let headers_bytes_max = plan.limits.headers_bytes_max;
         let wired = Arc::new(Wired {

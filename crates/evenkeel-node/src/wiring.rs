@@ -17,7 +17,7 @@ use evenkeel_delivery::{Command, View};
 use evenkeel_log::Log;
 use evenkeel_model::{Clock, Timestamp, names};
 use evenkeel_transport::audit::{Audit, Audited, audit};
-use evenkeel_transport::{Callbacks, HttpHandler, Ingress};
+use evenkeel_transport::{Callbacks, Held, HttpHandler, Ingress};
 
 pub(crate) use registry::{Registered, around, written_by as registered};
 pub(crate) use subscribing::{Calling, Prepared, prepare, replay_handler, with_own};
@@ -63,6 +63,8 @@ pub(crate) struct Wire {
     pub(crate) plan: SubscriptionPlan,
     pub(crate) handle: SubscriptionHandle,
     pub(crate) http: Arc<HttpHandler>,
+    /// What it holds aside of what is parked.
+    pub(crate) held: Arc<Held>,
 }
 
 impl Wire {

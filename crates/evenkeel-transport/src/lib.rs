@@ -10,6 +10,7 @@
 
 mod ingress;
 mod source;
+mod held;
 pub mod http;
 mod journal;
 pub mod audit;
@@ -25,6 +26,7 @@ use evenkeel_model::EventId;
 
 pub use http::{Accepted, Batch, Callbacks, HttpHandler, HttpSettings, Reach};
 pub use ingress::{Ingress, PublishError, Published};
+pub use held::{Held, HeldSize, Tended};
 pub use journal::{EmbeddedJournal, JOURNAL_PARTITIONS, JournalSettings};
 pub use source::{EmbeddedSource, From, SourceSettings};
 

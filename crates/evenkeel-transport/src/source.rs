@@ -24,6 +24,7 @@ use evenkeel_delivery::{Arrival, Screen};
 use evenkeel_log::{Log, ReadError, ReadLimit};
 use evenkeel_model::{Event, Position, Shard, Stored, Timestamp};
 
+use crate::held::Held;
 use crate::pages::unreadable;
 use crate::{dead, mark};
 use passed::Passed;
@@ -63,6 +64,9 @@ pub struct SourceSettings {
     pub from: From,
     /// A creation time this long before the append is still believed; 1 h by default.
     pub believe: Duration,
+    /// How much of what waits durably may be held aside, so that its topic can let go of it; 0 by
+    /// default: then the topic keeps it.
+    pub held_bytes_max: u64,
 }
 
 impl SourceSettings {
@@ -76,6 +80,7 @@ impl SourceSettings {
             filter: None,
             from: From::default(),
             believe: Duration::from_secs(3600),
+            held_bytes_max: 0,
         }
     }
 }
@@ -84,6 +89,7 @@ impl SourceSettings {
 pub struct EmbeddedSource {
     log: Log,
     settings: SourceSettings,
+    held: Arc<Held>,
     /// The partitions that were there when it was opened; a later one is read from its beginning.
     partitions: u32,
     noticed: Mutex<Noticed>,
@@ -108,7 +114,13 @@ impl EmbeddedSource {
         })?;
         let partitions = topic.partitions;
         let noticed = Mutex::new(Noticed { partitions, ..Noticed::default() });
-        Ok(EmbeddedSource { log, settings, partitions, noticed })
+        let held = Arc::new(Held::open(log.clone(), settings.subscription.clone(), settings.held_bytes_max)?);
+        Ok(EmbeddedSource { log, settings, held, partitions, noticed })
+    }
+
+    /// What is held aside for its subscription.
+    pub fn held(&self) -> Arc<Held> {
+        self.held.clone()
     }
 
     fn begins(&self, shard: &Shard) -> Result<u64, ReadError> {
@@ -138,7 +150,10 @@ impl EmbeddedSource {
                 read => break (ends, read.map_err(|e| unreadable(shard, &e))?),
             }
         };
+        // Looked at after the log itself: what it lets go of was held aside before.
+        let held = self.held.between(shard, from..from.saturating_add(max as u64))?;
         let (mut passed, mut names) = (Passed::from(shard, ends, from, max), Names::default());
+        passed.held = held.into_iter().map(|(at, stored)| (at, deliver(&self.settings, stored, &mut names))).collect();
         for stored in records {
             passed.gap_to(stored.at.offset, Some(stored.appended));
             if passed.is_full() {
@@ -262,6 +277,7 @@ impl Source for EmbeddedSource {
             Err(ReadError::BelowStart { .. } | ReadError::Beyond { .. }) => Ok(None),
             Err(e) => Err(unreadable(&at.shard, &e)),
         };
+        let found = found.and_then(|found| found.map_or_else(|| self.held.get(at), |stored| Ok(Some(stored))));
         Box::pin(std::future::ready(
             found.map(|r| r.map(|stored| Arc::new(deliver(&self.settings, stored, &mut Names::default())))),
         ))
@@ -284,7 +300,9 @@ impl Source for EmbeddedSource {
     }
 
     fn settle(&self, floors: &[(Shard, u64)]) {
-        self.log.owe(&self.settings.subscription, floors);
+        let floors: Vec<(Shard, u64)> =
+            floors.iter().map(|(shard, floor)| (shard.clone(), self.held.floor(shard, *floor))).collect();
+        self.log.owe(&self.settings.subscription, &floors);
     }
 }
 

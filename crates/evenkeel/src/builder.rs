@@ -13,10 +13,10 @@ use std::time::Duration;
 use evenkeel_delivery::ports::PortError;
 use evenkeel_log::{Disk, Log, Options, RealDisk, Retention, TopicSettings};
 use evenkeel_model::{Clock, SystemClock, names};
-use evenkeel_transport::{EmbeddedJournal, EmbeddedSource, From, Ingress, JournalSettings, SourceSettings};
+use evenkeel_transport::{EmbeddedJournal, EmbeddedSource, From, Held, Ingress, JournalSettings, SourceSettings};
 use serde::de::DeserializeOwned;
 
-use crate::runtime::{self, Dependencies, SubscriptionHandle, SubscriptionSpec};
+use crate::runtime::{self, Dependencies, Keeper, SubscriptionHandle, SubscriptionSpec};
 use crate::{Context, Done, Evenkeel, HandlerError, StartError, Subscribe};
 
 /// What is to run; made by [`Evenkeel::builder`].
@@ -176,19 +176,21 @@ impl Builder {
             }
             journals.push(journal(&log, subscribe, &self.clock)?);
         }
-        let mut running = Vec::new();
+        let (mut running, mut keepers) = (Vec::new(), Vec::new());
         let dependencies = Dependencies::default();
         for (number, (mut subscribe, journal)) in (0_u64..).zip(self.subscriptions.into_iter().zip(journals)) {
             let is_new = new.contains(&*subscribe.topic);
             let audited = crate::evenkeel::audited(&subscribe);
-            let spec = wire(&log, &mut subscribe, journal, is_new, &self.clock).await?;
+            let (spec, held) = wire(&log, &mut subscribe, journal, is_new, &self.clock).await?;
             let seed = self.seed.wrapping_add(number);
             let handle = runtime::start_sharing(spec, self.clock.clone(), seed, dependencies.clone());
+            keepers.push(Keeper { handle: handle.clone(), held });
             running.push((handle, audited));
         }
         begun(&running.iter().map(|(handle, _)| handle.clone()).collect::<Vec<_>>()).await?;
-        let retention = runtime::retain(log.clone(), RETAIN_EVERY);
-        Ok(Evenkeel { log, ingress, running, retention, dependencies })
+        let theirs = keepers.clone();
+        let retention = runtime::retain(log.clone(), RETAIN_EVERY, move || theirs.clone());
+        Ok(Evenkeel { log, ingress, running, keepers, retention, dependencies })
     }
 }
 
@@ -210,24 +212,28 @@ async fn wire(
     journal: Arc<EmbeddedJournal>,
     topic_is_new: bool,
     clock: &Arc<dyn Clock>,
-) -> Result<SubscriptionSpec, PortError> {
+) -> Result<(SubscriptionSpec, Arc<Held>), PortError> {
     let handler = subscribe.handler(clock.clone())?;
     let default = if topic_is_new { From::Earliest } else { From::Latest };
     let source = SourceSettings {
         uid: subscribe.uid.clone(),
         filter: subscribe.filter.clone(),
         from: subscribe.from.take().unwrap_or(default),
+        held_bytes_max: subscribe.policy.parking.held,
         ..SourceSettings::new(subscribe.name.clone(), subscribe.topic.clone())
     };
-    Ok(SubscriptionSpec {
+    let source = EmbeddedSource::open(log.clone(), source)?;
+    let held = source.held();
+    let spec = SubscriptionSpec {
         name: subscribe.name.clone(),
         uid: subscribe.uid.clone(),
         policy: subscribe.checked_policy(),
-        source: Arc::new(EmbeddedSource::open(log.clone(), source)?),
+        source: Arc::new(source),
         journal,
         handler,
         fence: runtime::new_fence(log).await?,
-    })
+    };
+    Ok((spec, held))
 }
 
 /// Waits until the beginning of each is durable.

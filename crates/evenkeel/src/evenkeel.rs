@@ -9,7 +9,7 @@ use evenkeel_model::Event;
 use evenkeel_transport::audit::{Audit, Audited, audit};
 use evenkeel_transport::{Ingress, PublishError, Published};
 
-use crate::runtime::{Dependencies, Drained, RetentionTask, SubscriptionHandle};
+use crate::runtime::{self, Dependencies, Drained, Keeper, RetentionTask, SubscriptionHandle};
 use crate::{Builder, Subscribe};
 
 /// A running backbone: a log and the subscriptions on it.
@@ -21,6 +21,7 @@ pub struct Evenkeel {
     pub(crate) log: Log,
     pub(crate) ingress: Arc<Ingress>,
     pub(crate) running: Vec<(SubscriptionHandle, Audited)>,
+    pub(crate) keepers: Vec<Keeper>,
     pub(crate) retention: RetentionTask,
     pub(crate) dependencies: Dependencies,
 }
@@ -57,6 +58,15 @@ impl Evenkeel {
     /// The log, for whatever is not offered here.
     pub fn log(&self) -> &Log {
         &self.log
+    }
+
+    /// Applies retention now instead of at its next turn, a minute away at most: parked events are
+    /// held aside, then topics let go of what is beyond their limits.
+    pub async fn retain(&self) -> Result<(), PortError> {
+        runtime::tend(&self.log, self.keepers.clone(), &self.log.wanted()).await?;
+        let log = self.log.clone();
+        let retained = tokio::task::spawn_blocking(move || log.retain()).await;
+        retained.map_err(|e| PortError(e.to_string()))?.map(drop).map_err(|e| PortError(e.to_string()))
     }
 
     /// What became of every event, computed from the log and not from counters: each is

@@ -22,6 +22,7 @@ mod redriving;
 mod draining;
 mod dependencies;
 mod timer;
+mod holding;
 mod retention;
 mod fence;
 
@@ -37,6 +38,7 @@ use evenkeel_model::Clock;
 pub use dependencies::{Dependencies, DependencyView};
 pub use fence::new_fence;
 pub use handle::{Drained, SubscriptionHandle};
+pub use holding::{Keeper, save, tend};
 pub use retention::{RetentionTask, retain};
 
 /// All that a subscription consists of.

@@ -114,6 +114,11 @@ impl Offsets {
         self.find(&at.shard).is_some_and(|index| at.offset >= self.all[index].next)
     }
 
+    /// Each partition, and the lowest offset of it that was not read.
+    pub(super) fn unread(&self) -> impl Iterator<Item = (&Shard, u64)> {
+        self.all.iter().map(|p| (&p.shard, p.next))
+    }
+
     pub(super) fn floors(&self) -> impl Iterator<Item = (Shard, u64)> {
         self.all.iter().map(|p| (p.shard.clone(), p.committed))
     }

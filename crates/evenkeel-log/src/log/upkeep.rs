@@ -49,6 +49,13 @@ impl Log {
         retention::removals(&self.0.shared)
     }
 
+    /// Up to where each partition might be emptied by retention, or thinned out by compaction, were
+    /// nothing of it owed. Where the oldest may expire at a hard limit, this looks well ahead. Whoever
+    /// holds records back by [`Log::owe`] may copy them elsewhere, and then owe them no more.
+    pub fn wanted(&self) -> Vec<(Shard, u64)> {
+        retention::wanted(&self.0.shared)
+    }
+
     /// Takes away whole sealed segments beyond each topic's retention, never past what is owed, but
     /// where a topic lets the oldest expire at its hard limit. Waits until that is durable. A log that
     /// takes no appends is left as it is.

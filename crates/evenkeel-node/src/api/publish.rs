@@ -22,7 +22,7 @@ pub(super) async fn publish(
     let plan = node.plan();
     let bytes_max = plan.limits.body_bytes_max;
     let body = limits::body(&parts.headers, body, bytes_max).await?;
-    if topic.starts_with(names::OWN_PREFIX) || topic.ends_with(names::DEAD_SUFFIX) {
+    if names::is_own(&topic) {
         let error = Error::new(codes::OWN_TOPIC, format!("`{topic}` belongs to the node: it can be read, not written"));
         return Err(Problem::new(403, error));
     }

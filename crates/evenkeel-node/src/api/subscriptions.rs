@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use evenkeel_delivery::{Command, View};
 use evenkeel_model::{Outcome, Shard};
+use evenkeel_transport::HeldSize;
 use evenkeel_transport::http::EndpointView;
 use evenkeel_watch::SubscriptionSnapshot;
 use serde_json::{Value, json};
@@ -66,6 +67,7 @@ async fn form(node: &Wired, wire: &Wire, seen: &[SubscriptionSnapshot]) -> Value
         "state": state, "why": stopped.or(view.paused.clone()),
         "in_flight": view.in_flight, "queued": view.queued, "parked": view.parked, "parked_keys": view.parked_keys,
         "concurrency": view.concurrency, "in_flight_bytes": view.in_flight_bytes,
+        "held": held(wire.held.size()),
         "unpaid_retries": view.unpaid_retries, "suspects": view.suspects, "oldest": view.oldest.map(time),
         "endpoints": wire.http.endpoints().iter().map(endpoint).collect::<Vec<_>>(),
         "breakers": view.breakers.iter().map(breaker).collect::<Vec<_>>(),
@@ -85,6 +87,10 @@ async fn form(node: &Wired, wire: &Wire, seen: &[SubscriptionSnapshot]) -> Value
     }
     form["unread"] = unread(node, wire, &view, seen).map_or(Value::Null, Value::from);
     form
+}
+
+fn held(size: HeldSize) -> Value {
+    json!({ "events": size.events, "bytes": size.bytes, "bytes_max": size.bytes_max })
 }
 
 fn endpoint(view: &EndpointView) -> Value {

@@ -67,7 +67,7 @@ fn form(node: &Wired, topic: &Topic, sizes: &Sizes) -> Value {
 
 /// Whether only the node writes it.
 fn is_own(name: &str) -> bool {
-    name.starts_with(names::OWN_PREFIX) || name.ends_with(names::DEAD_SUFFIX)
+    names::is_own(name)
 }
 
 /// Whether the file declares it, so that only the file changes it.

@@ -150,7 +150,7 @@ pub(crate) fn subscription(plan: &SubscriptionPlan) -> raw::Subscription {
         parking: Some(raw::Parking {
             keys: u32::try_from(policy.parking.keys).ok(),
             per_key: u32::try_from(policy.parking.per_key).ok(),
-            held: Some(show_size(plan.held_bytes_max)),
+            held: Some(show_size(policy.parking.held)),
         }),
     }
 }

@@ -138,8 +138,6 @@ pub struct SubscriptionPlan {
     pub effects_topic: Option<Arc<str>>,
     /// How it delivers.
     pub policy: Policy,
-    /// Bytes of parked events kept beyond retention.
-    pub held_bytes_max: u64,
 }
 
 /// Where a subscription begins.

@@ -149,6 +149,10 @@ pub const QUEUED: Metric = gauge("evenkeel_queued_events", "Events read, neither
 pub const PARKED: Metric = gauge("evenkeel_parked_events", "Events that wait durably for a later try, or behind one.");
 /// Parked keys.
 pub const PARKED_KEYS: Metric = gauge("evenkeel_parked_keys", "Keys that are parked.");
+/// Events held aside.
+pub const HELD: Metric = gauge("evenkeel_held_events", "Parked events that are held aside, beyond their topic's retention.");
+/// Their bytes.
+pub const HELD_BYTES: Metric = gauge("evenkeel_held_bytes", "Bytes of the parked events that are held aside.");
 /// Concurrency.
 pub const CONCURRENCY: Metric = gauge("evenkeel_concurrency_limit", "How many events may be at the handler now.");
 /// Bytes at the handler.

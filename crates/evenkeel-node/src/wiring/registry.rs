@@ -99,7 +99,7 @@ pub(super) fn subscriptions(plan: &Plan, log: &Log) -> Result<Vec<SubscriptionPl
 /// The plan with all that a subscription may name at run time: topics that no file declares, too.
 pub(crate) fn around(plan: &Plan, log: &Log) -> Plan {
     let mut plan = plan.clone();
-    let is_own = |name: &str| name.starts_with(names::OWN_PREFIX) || name.ends_with(names::DEAD_SUFFIX);
+    let is_own = |name: &str| names::is_own(name);
     for topic in log.topics().into_iter().filter(|t| !is_own(&t.name)) {
         if !plan.topics.iter().any(|t| t.name == topic.name) {
             plan.topics.push(TopicPlan { name: topic.name, settings: topic.settings });

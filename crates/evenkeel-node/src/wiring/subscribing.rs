@@ -8,7 +8,7 @@ use evenkeel_delivery::{Bring, Fact, Mark, Policy, Remembered, Round};
 use evenkeel_log::Log;
 use evenkeel_model::{Clock, Shard, Timestamp, names};
 use evenkeel_transport::{
-    Callbacks, EmbeddedJournal, EmbeddedSource, From as Begins, HttpHandler, HttpSettings, JournalSettings, Reach,
+    Callbacks, EmbeddedJournal, EmbeddedSource, From as Begins, Held, HttpHandler, HttpSettings, JournalSettings, Reach,
     SourceSettings,
 };
 
@@ -29,7 +29,6 @@ pub(crate) fn with_own(plan: &Plan) -> Vec<SubscriptionPlan> {
         from: From::Default,
         effects_topic: None,
         policy: Policy::default(),
-        held_bytes_max: 0,
     });
     plan.subscriptions.iter().cloned().chain(receivers).collect()
 }
@@ -47,6 +46,7 @@ pub(crate) struct Prepared {
     plan: SubscriptionPlan,
     spec: SubscriptionSpec,
     http: Arc<HttpHandler>,
+    held: Arc<Held>,
 }
 
 impl Prepared {
@@ -59,7 +59,7 @@ impl Prepared {
         if let Some(watch) = self.http.watch_health() {
             tokio::spawn(watch);
         }
-        Wire { plan: self.plan, handle, http: self.http }
+        Wire { plan: self.plan, handle, http: self.http, held: self.held }
     }
 }
 
@@ -81,9 +81,11 @@ pub(crate) async fn prepare(
         uid: plan.uid.clone(),
         filter: plan.filter.clone(),
         from: begins(&plan.from, &plan.topic, log),
+        held_bytes_max: plan.policy.parking.held,
         ..SourceSettings::new(plan.name.clone(), plan.topic.clone())
     };
     let source = EmbeddedSource::open(log.clone(), settings).map_err(|e| failed(&e))?;
+    let held = source.held();
     let journal = begin(journal, &source).await.map_err(|e| failed(&e))?;
     let http = {
         let settings = http_settings(&plan, calling)?;
@@ -100,7 +102,7 @@ pub(crate) async fn prepare(
         handler: sabotage::handler(how, http.clone()),
         fence: runtime::new_fence(log).await.map_err(|e| failed(&e))?,
     };
-    Ok(Prepared { plan, spec, http })
+    Ok(Prepared { plan, spec, http, held })
 }
 
 /// The handler of a subscription for a replay, beside the one that the subscription has.

@@ -5,6 +5,8 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use evenkeel::runtime::Keeper;
+
 use super::Wire;
 
 /// The list; a clone is the same list.
@@ -24,6 +26,11 @@ impl Wires {
     /// The one of that name.
     pub(crate) fn find(&self, name: &str) -> Option<Wire> {
         self.all().iter().find(|w| &*w.plan.name == name).cloned()
+    }
+
+    /// All of them, as those who hold parked events aside.
+    pub(crate) fn keepers(&self) -> Vec<Keeper> {
+        self.all().iter().map(|w| Keeper { handle: w.handle.clone(), held: w.held.clone() }).collect()
     }
 
     /// Adds one, in the place of one of the same name if there is any.

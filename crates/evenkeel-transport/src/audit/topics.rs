@@ -11,6 +11,7 @@ use evenkeel_model::{Outcome, Shard, Stored};
 
 use super::Cut;
 use super::book::{Books, NOT_ENDED};
+use crate::held;
 use crate::journal::CausedBy;
 use crate::pages::Pages;
 
@@ -36,6 +37,13 @@ pub(super) fn read(cut: &Cut<'_>, all: &mut [Books<'_>]) -> Result<(), PortError
 fn read_partition(cut: &Cut<'_>, all: &mut [Books<'_>], shard: &Shard) -> Result<(), PortError> {
     let mut lanes: Vec<Lanes> = all.iter().map(|_| Lanes::new()).collect();
     let ends = cut.ends(shard);
+    // What is held aside came before what the partition still has.
+    for (books, lanes) in all.iter_mut().zip(&mut lanes) {
+        if *books.audited.topic == *shard.topic {
+            let held = held::below(cut.log, &books.audited.name, shard, ends.start)?;
+            held.iter().for_each(|stored| keep_order(books, lanes, stored));
+        }
+    }
     Pages::new(cut.log, shard.clone(), ends.start, ends.high_watermark).each(|stored| {
         for (books, lanes) in all.iter_mut().zip(&mut lanes) {
             if *books.audited.topic == *shard.topic {

@@ -30,6 +30,6 @@ pub(crate) fn record(subscription: &str, at: &Position, original: Option<&Record
 }
 
 /// `topic;partition;offset`.
-pub(super) fn place(at: &Position) -> String {
+pub(crate) fn place(at: &Position) -> String {
     format!("{};{};{}", at.shard.topic, at.shard.partition, at.offset)
 }

@@ -1,11 +1,12 @@
 //! What one fetch passes over, offset by offset: records, and the offsets between them that hold
 //! none, each as what it is. Retention took those below the partition's start: they expired. The
-//! others are transaction markers, records of transactions that were aborted, and what compaction
+//! others, but for what is held aside, are transaction markers, records of transactions that were aborted, and what compaction
 //! took before this subscription began: they are not events.
 //!
 //! Invariant: no offset is left out, so that the account of a subscription adds up; a fetch gives
 //! no more than it was asked for, however wide a gap is.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use evenkeel_delivery::ports::Delivered;
@@ -24,12 +25,14 @@ pub(super) struct Passed<'a> {
     ends: Ends,
     next: u64,
     max: usize,
+    /// What is held aside of those that are not there any more, by their offsets.
+    pub(super) held: BTreeMap<u64, Delivered>,
     events: Vec<Arc<Delivered>>,
 }
 
 impl<'a> Passed<'a> {
     pub(super) fn from(shard: &'a Shard, ends: Ends, next: u64, max: usize) -> Passed<'a> {
-        Passed { shard, ends, next, max, events: Vec::new() }
+        Passed { shard, ends, next, max, held: BTreeMap::new(), events: Vec::new() }
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -45,10 +48,11 @@ impl<'a> Passed<'a> {
         self.events.push(delivered);
     }
 
-    /// Nothing stands at the offsets before `end`, whose record was appended at `appended`.
+    /// The topic has nothing at the offsets before `end`, whose record was appended at `appended`.
     pub(super) fn gap_to(&mut self, end: u64, appended: Option<Timestamp>) {
         while self.next < end && !self.is_full() {
-            self.push(Arc::new(self.nothing(appended)));
+            let held = self.held.remove(&self.next);
+            self.push(Arc::new(held.unwrap_or_else(|| self.nothing(appended))));
         }
     }
 

@@ -6,7 +6,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use evenkeel_delivery::{Alarm, Command, RedrivePlan, RedrivesView, View, Why, WhyAsked};
+use evenkeel_delivery::{Alarm, Command, Owed, RedrivePlan, RedrivesView, View, Why, WhyAsked};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 
@@ -57,6 +57,16 @@ impl SubscriptionHandle {
     pub async fn view(&self) -> Option<View> {
         let (tell, told) = oneshot::channel();
         self.control.send(Control::View(tell)).ok()?;
+        told.await.ok()
+    }
+
+    /// What is owed to it of each partition, event by event; `None` once it has ended, or stopped.
+    pub async fn owed(&self) -> Option<Vec<Owed>> {
+        if self.is_stopped().is_some() {
+            return None;
+        }
+        let (tell, told) = oneshot::channel();
+        self.control.send(Control::Owed(tell)).ok()?;
         told.await.ok()
     }
 
@@ -117,6 +127,11 @@ impl SubscriptionHandle {
         self.told.stopped.get().cloned()
     }
 
+    /// Tells the operator, as the subscription itself would.
+    pub(super) fn alarm(&self, alarm: Alarm) {
+        self.told.alarm(&self.name, alarm);
+    }
+
     pub(super) fn with_task(mut self, task: AbortHandle) -> SubscriptionHandle {
         self.task = Some(task);
         self
@@ -128,6 +143,14 @@ struct Told {
     stopped: OnceLock<String>,
     alarms: broadcast::Sender<Alarm>,
     begun: watch::Sender<bool>,
+}
+
+impl Told {
+    fn alarm(&self, name: &str, alarm: Alarm) {
+        tracing::warn!(subscription = name, code = alarm.code, "{}", alarm.message);
+        // Nobody listening is no failure: the alarm stands in the log.
+        let _ = self.alarms.send(alarm);
+    }
 }
 
 /// The task's end of the handles.
@@ -157,9 +180,7 @@ impl Reins {
     }
 
     pub(super) fn alarm(&self, alarm: Alarm) {
-        tracing::warn!(subscription = %self.name, code = alarm.code, "{}", alarm.message);
-        // Nobody listening is no failure: the alarm stands in the log.
-        let _ = self.told.alarms.send(alarm);
+        self.told.alarm(&self.name, alarm);
     }
 }
 

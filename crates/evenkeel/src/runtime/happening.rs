@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use evenkeel_delivery::ports::{Answer, Delivered, News, PortError};
 use evenkeel_delivery::{
-    Alarm, AttemptId, Command, DependencyNews, Letter, RedrivePlan, RedrivesView, View, Why, WhyAsked,
+    Alarm, AttemptId, Command, DependencyNews, Letter, Owed, RedrivePlan, RedrivesView, View, Why, WhyAsked,
 };
 use evenkeel_model::Shard;
 use tokio::sync::oneshot;
@@ -54,6 +54,8 @@ pub(super) enum Control {
     Why { asked: WhyAsked, told: oneshot::Sender<Why> },
     /// A shared dependency is told of.
     Dependency(Arc<str>, DependencyNews),
+    /// What is owed to it, event by event?
+    Owed(oneshot::Sender<Vec<Owed>>),
     /// What does it look like?
     View(oneshot::Sender<View>),
     /// Stop, and lose nothing.

@@ -1,11 +1,14 @@
 //! Retention, from time to time.
 //!
-//! Invariant: the log itself never lets go of what a subscription still owes; this only asks.
+//! Invariant: the log itself never lets go of what a subscription still owes; this only asks, after
+//! what waits for long was held aside (`holding`).
 
 use std::time::Duration;
 
 use evenkeel_log::Log;
 use tokio::task::JoinHandle;
+
+use super::holding::{Keeper, tend};
 
 /// What one step of compaction may read and write.
 const STEP_BYTES: u64 = 8 << 20;
@@ -28,14 +31,18 @@ impl Drop for RetentionTask {
     }
 }
 
-/// Applies the retention of all topics every so often, and compacts those that say so.
+/// Applies the retention of all topics every so often, and compacts those that say so. Before, the
+/// subscriptions that `keepers` names hold aside what is parked and would go.
 ///
 /// # Panics
 /// When it is called outside a tokio runtime.
-pub fn retain(log: Log, every: Duration) -> RetentionTask {
+pub fn retain(log: Log, every: Duration, keepers: impl Fn() -> Vec<Keeper> + Send + 'static) -> RetentionTask {
     RetentionTask(tokio::spawn(async move {
         loop {
             tokio::time::sleep(every).await;
+            if let Err(problem) = tend(&log, keepers(), &log.wanted()).await {
+                tracing::warn!(%problem, "parked events were not held aside, and stay where they are");
+            }
             let_go(&log).await;
             while compact(&log).await {
                 tokio::time::sleep(BETWEEN_STEPS).await;

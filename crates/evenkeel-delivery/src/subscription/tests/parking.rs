@@ -13,7 +13,7 @@ fn bad_until(s: u64) -> Handle {
 }
 
 fn parked_policy(keys: usize, per_key: usize) -> Policy {
-    Policy { parking: Parking { keys, per_key }, window: 20, ..policy() }
+    Policy { parking: Parking { keys, per_key, ..Parking::default() }, window: 20, ..policy() }
 }
 
 #[test]

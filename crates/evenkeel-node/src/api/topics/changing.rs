@@ -7,6 +7,8 @@
 use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
+use evenkeel::runtime;
+use evenkeel_delivery::ports::PortError;
 use evenkeel_log::Topic;
 use evenkeel_model::Shard;
 use serde::Deserialize;
@@ -96,6 +98,12 @@ pub(crate) async fn delete_records(
     let starts = Cursor::begin(&node.log, &name, &partitions, before)?;
     let starts: Vec<(Shard, u64)> =
         starts.0.into_iter().map(|(p, at)| (Shard::new(topic.name.clone(), p), at)).collect();
+    // What is parked outlives its topic.
+    let saved = match owed {
+        true => runtime::save(&node.log, node.wires.keepers(), &starts).await,
+        false => runtime::tend(&node.log, node.wires.keepers(), &starts).await,
+    };
+    saved.map_err(|e| unsaved(&e))?;
     if !owed {
         wiring::owed_by_nobody(&node.log, &starts)?;
     }
@@ -131,6 +139,11 @@ fn changeable_records(name: &str) -> Result<(), Problem> {
         return Err(Problem::new(403, Error::new(codes::OWN_TOPIC, format!("`{name}` belongs to the node"))));
     }
     Ok(())
+}
+
+fn unsaved(why: &PortError) -> Problem {
+    let error = Error::new(codes::TOPIC_IN_USE, why.to_string());
+    Problem::new(409, error.hint("release or skip what is parked, or raise `parking.held` of that subscription"))
 }
 
 /// The subscriptions that read the topic, or write to it.

@@ -102,7 +102,6 @@ fn one(
         handler_version: Arc::from(handler.version.unwrap_or_default()),
         ..Policy::default()
     };
-    let held = parking.held.as_deref().unwrap_or("1GiB");
     Ok(SubscriptionPlan {
         name: Arc::from(name),
         uid: raw.uid.unwrap_or_else(|| name.to_owned()),
@@ -113,7 +112,6 @@ fn one(
         from: begin::from(&at("from"), raw.from.as_ref())?,
         effects_topic,
         policy,
-        held_bytes_max: parse(&at("parking.held"), held, units::size)?,
     })
 }
 
@@ -204,7 +202,9 @@ fn parking_limits(at: &str, raw: &raw::Parking) -> Result<Parking, Error> {
     if keys == 0 || per_key == 0 {
         return Err(value(at, "keys and per_key must be 1 or more"));
     }
-    Ok(Parking { keys, per_key })
+    let written = raw.held.as_deref();
+    let held = written.map_or(Ok(default.held), |held| parse(&format!("{at}.held"), held, units::size))?;
+    Ok(Parking { keys, per_key, held })
 }
 
 fn depends_on(at: &str, named: Vec<String>, plan: &Plan) -> Result<Vec<(Arc<str>, BreakerPolicy)>, Error> {

@@ -11,6 +11,13 @@ pub(super) fn lines(policy: &Policy) -> Vec<String> {
         "While its handler cannot be reached, or its breaker is open, events wait and lose no attempts: it opens {}.",
         opens(&policy.handler_breaker)
     )];
+    lines.push(format!(
+        "Up to {} keys may be parked, and {} events behind one of them; at that, reading stops until four fifths are left. \
+         Parked events outlive the retention of their topic: up to {} of them are held aside, and beyond that the topic keeps them.",
+        policy.parking.keys,
+        policy.parking.per_key,
+        show_size(policy.parking.held),
+    ));
     let at_once = policy.concurrency;
     lines.push(format!(
         "At most {} at once, {} together; it begins with {}, and finds out itself how many are good for the handler: fewer (never below {}) when it says busy, 429 or 503, or takes half again as long as with little to do.",

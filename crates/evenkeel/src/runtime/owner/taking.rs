@@ -205,6 +205,9 @@ impl Owner {
                 let _ = told.send(self.core.why(now, &asked));
             }
             Control::Dependency(name, news) => self.step(now, Input::Dependency { name, news }),
+            Control::Owed(tell) => {
+                let _ = tell.send(self.core.owed());
+            }
             Control::View(tell) => {
                 let _ = tell.send(self.core.view(now));
             }
