@@ -24,9 +24,9 @@ mod bench;
 use evenkeel_delivery::Mark;
 use evenkeel_model::EventId;
 
+pub use held::{Held, HeldSize, Tended};
 pub use http::{Accepted, Batch, Callbacks, HttpHandler, HttpSettings, Reach};
 pub use ingress::{Ingress, PublishError, Published};
-pub use held::{Held, HeldSize, Tended};
 pub use journal::{EmbeddedJournal, JOURNAL_PARTITIONS, JournalSettings};
 pub use source::{EmbeddedSource, From, SourceSettings};
 

@@ -49,9 +49,11 @@ async fn start(disk: &SimDisk, service: &Arc<Service>, held: u64) -> Evenkeel {
         .disk(Arc::new(disk.clone()))
         .options(options)
         .topic_with("orders", 1, retention)
-        .subscribe(
-            Subscribe::by("payment", "orders", service.clone()).policy(Policy { retry, parking, ..Policy::default() }),
-        )
+        .subscribe(Subscribe::by("payment", "orders", service.clone()).policy(Policy {
+            retry,
+            parking,
+            ..Policy::default()
+        }))
         .start()
         .await
         .unwrap()

@@ -150,7 +150,8 @@ pub const PARKED: Metric = gauge("evenkeel_parked_events", "Events that wait dur
 /// Parked keys.
 pub const PARKED_KEYS: Metric = gauge("evenkeel_parked_keys", "Keys that are parked.");
 /// Events held aside.
-pub const HELD: Metric = gauge("evenkeel_held_events", "Parked events that are held aside, beyond their topic's retention.");
+pub const HELD: Metric =
+    gauge("evenkeel_held_events", "Parked events that are held aside, beyond their topic's retention.");
 /// Their bytes.
 pub const HELD_BYTES: Metric = gauge("evenkeel_held_bytes", "Bytes of the parked events that are held aside.");
 /// Concurrency.

@@ -8,8 +8,8 @@ use evenkeel_delivery::{Bring, Fact, Mark, Policy, Remembered, Round};
 use evenkeel_log::Log;
 use evenkeel_model::{Clock, Shard, Timestamp, names};
 use evenkeel_transport::{
-    Callbacks, EmbeddedJournal, EmbeddedSource, From as Begins, Held, HttpHandler, HttpSettings, JournalSettings, Reach,
-    SourceSettings,
+    Callbacks, EmbeddedJournal, EmbeddedSource, From as Begins, Held, HttpHandler, HttpSettings, JournalSettings,
+    Reach, SourceSettings,
 };
 
 use super::{Wire, Wired, failed};

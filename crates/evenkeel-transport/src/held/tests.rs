@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use evenkeel_delivery::ports::Source;
 use evenkeel_delivery::Screen;
+use evenkeel_delivery::ports::Source;
 use evenkeel_model::Record;
 
 use super::*;
@@ -141,9 +141,8 @@ fn one_event_that_waits_for_ever_does_not_keep_the_copies_of_all_that_came_after
     let payment = source(&bench, 10_000_000);
     let held = payment.held();
     let all: Vec<u64> = (0..1400).collect();
-    let owed = |open: &[u64]| {
-        vec![Owed { shard: orders(), unread: 1520, open: open.iter().map(|at| (*at, true)).collect() }]
-    };
+    let owed =
+        |open: &[u64]| vec![Owed { shard: orders(), unread: 1520, open: open.iter().map(|at| (*at, true)).collect() }];
     held.tend(&owed(&all), &[(orders(), 1400)]).unwrap();
     assert_eq!(held.size().events, 1400);
     held.tend(&owed(&[0, 5]), &[]).unwrap();
