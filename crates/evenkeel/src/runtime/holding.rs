@@ -34,7 +34,7 @@ impl Keeper {
     async fn blocking(
         &self,
         wanted: Vec<(Shard, u64)>,
-        work: fn(&Held, &[Owed], &[(Shard, u64)]) -> Result<Tended, PortError>,
+        work: impl FnOnce(&Held, &[Owed], &[(Shard, u64)]) -> Result<Tended, PortError> + Send + 'static,
     ) -> Result<Tended, PortError> {
         let name = self.handle.name();
         let ended = || PortError(format!("subscription `{name}` does not run, and keeps what it is owed"));
