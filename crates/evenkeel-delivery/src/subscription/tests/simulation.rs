@@ -41,6 +41,7 @@ fn any_policy(random: &mut Random) -> Policy {
         parking: Parking {
             keys: usize::try_from(one_of(random, &[1, 5, 1000])).unwrap(),
             per_key: usize::try_from(one_of(random, &[1, 10])).unwrap(),
+            ..Parking::default()
         },
         overdue_after: vec![ms(500), secs(5)],
         window: usize::try_from(one_of(random, &[1, 16, 4096])).unwrap(),
