@@ -66,7 +66,11 @@ fn policy(chance: &mut Chance) -> Policy {
             true => vec![(BANK.into(), BreakerPolicy { open: Duration::from_secs(2), ..BreakerPolicy::default() })],
             false => Vec::new(),
         },
-        parking: Parking { keys: chance.one_of(&[2, 5, 1_000]), per_key: chance.one_of(&[2, 10]), ..Parking::default() },
+        parking: Parking {
+            keys: chance.one_of(&[2, 5, 1_000]),
+            per_key: chance.one_of(&[2, 10]),
+            ..Parking::default()
+        },
         window: chance.one_of(&[4, 16, 4_096]),
         // A bad deploy is another test's: here it would only stop the play.
         dead_budget: evenkeel_delivery::DeadBudget {
