@@ -5,9 +5,11 @@
 //! [`Source::settle`] was told.
 //!
 //! Invariants: only durable records are given, in the order of their offsets; a record that is
-//! not an event is given as such, never skipped, and so is an offset without a record; [`Source::changed`] never misses an append that
-//! came after its last completion.
+//! not an event is given as such, never skipped, and so is an offset without a record; of a topic
+//! that got more partitions, what was appended before is given first (`growth`);
+//! [`Source::changed`] never misses an append that came after its last completion.
 
+mod growth;
 mod passed;
 mod shared;
 
@@ -24,9 +26,12 @@ use evenkeel_delivery::{Arrival, Screen};
 use evenkeel_log::{Log, ReadError, ReadLimit};
 use evenkeel_model::{Event, Position, Shard, Stored, Timestamp};
 
+use tokio::sync::Notify;
+
 use crate::held::Held;
 use crate::pages::unreadable;
 use crate::{dead, mark};
+use growth::Turns;
 use passed::Passed;
 pub(crate) use shared::Names;
 
@@ -67,6 +72,9 @@ pub struct SourceSettings {
     /// How much of what waits durably may be held aside, so that its topic can let go of it; 0 by
     /// default: then the topic keeps it.
     pub held_bytes_max: u64,
+    /// Of a topic that got more partitions, what was appended before comes first, so that a key
+    /// that moved keeps its order; true by default. False for whoever reads partitions singly.
+    pub growths_in_turn: bool,
 }
 
 impl SourceSettings {
@@ -81,6 +89,7 @@ impl SourceSettings {
             from: From::default(),
             believe: Duration::from_secs(3600),
             held_bytes_max: 0,
+            growths_in_turn: true,
         }
     }
 }
@@ -93,6 +102,9 @@ pub struct EmbeddedSource {
     /// The partitions that were there when it was opened; a later one is read from its beginning.
     partitions: u32,
     noticed: Mutex<Noticed>,
+    turns: Mutex<Turns>,
+    /// A partition that was held back may go on.
+    freed: Notify,
 }
 
 /// What [`Source::changed`] has told of.
@@ -115,7 +127,8 @@ impl EmbeddedSource {
         let partitions = topic.partitions;
         let noticed = Mutex::new(Noticed { partitions, ..Noticed::default() });
         let held = Arc::new(Held::open(log.clone(), settings.subscription.clone(), settings.held_bytes_max)?);
-        Ok(EmbeddedSource { log, settings, held, partitions, noticed })
+        let (turns, freed) = (Mutex::default(), Notify::new());
+        Ok(EmbeddedSource { log, settings, held, partitions, noticed, turns, freed })
     }
 
     /// What is held aside for its subscription.
@@ -152,19 +165,44 @@ impl EmbeddedSource {
         };
         // Looked at after the log itself: what it lets go of was held aside before.
         let held = self.held.between(shard, from..from.saturating_add(max as u64))?;
+        // Looked at after the read: whatever was read was appended after the growths that are seen now.
+        let until = self.until(shard, from);
+        if from >= until {
+            return Ok((Vec::new(), from));
+        }
         let (mut passed, mut names) = (Passed::from(shard, ends, from, max), Names::default());
         passed.held = held.into_iter().map(|(at, stored)| (at, deliver(&self.settings, stored, &mut names))).collect();
         for stored in records {
-            passed.gap_to(stored.at.offset, Some(stored.appended));
-            if passed.is_full() {
+            passed.gap_to(stored.at.offset.min(until), Some(stored.appended));
+            if passed.is_full() || stored.at.offset >= until {
                 break;
             }
             passed.push(Arc::new(deliver(&self.settings, stored, &mut names)));
         }
         if passed.is_empty() {
-            passed.gap_to(ends.last_stable, None);
+            passed.gap_to(ends.last_stable.min(until), None);
         }
-        Ok(passed.fetched())
+        let (events, next) = passed.fetched();
+        self.reach(shard, next);
+        Ok((events, next))
+    }
+
+    /// Before which offset that partition may be read, now that it was read up to `from`.
+    fn until(&self, shard: &Shard, from: u64) -> u64 {
+        if !self.settings.growths_in_turn {
+            return u64::MAX;
+        }
+        self.reach(shard, from);
+        let turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        turns.until(shard.partition, &self.log.growths(&shard.topic))
+    }
+
+    fn reach(&self, shard: &Shard, next: u64) {
+        let growths = self.log.growths(&shard.topic);
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        if turns.reach(shard.partition, next, &growths) {
+            self.freed.notify_one();
+        }
     }
 
     /// The partitions that are there now; a topic that is gone keeps those that it had.
@@ -287,7 +325,10 @@ impl Source for EmbeddedSource {
         Box::pin(async move {
             loop {
                 let before = self.noticed.lock().unwrap_or_else(PoisonError::into_inner).version;
-                let version = self.log.beyond(before).await;
+                let version = tokio::select! {
+                    version = self.log.beyond(before) => version,
+                    () = self.freed.notified() => return News::More,
+                };
                 if let Some(news) = self.news(version) {
                     return news;
                 }

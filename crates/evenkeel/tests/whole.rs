@@ -1,6 +1,6 @@
 //! The whole system on a seed: the library on a simulated disk, in virtual time, with handlers
 //! that fail in every way, power that goes, clocks that jump, operators who pause, redrive, force
-//! breakers, drop letters, restart under another policy. Whatever
+//! breakers, drop letters, restart under another policy, add partitions. Whatever
 //! happens, the audit adds up, no key is out of order, each returned event is there exactly once,
 //! and nothing is dead without a reason.
 //!

@@ -1,6 +1,8 @@
 //! What is done to topics that are there: other settings, more partitions, less of what they hold,
 //! and their end.
 
+use std::sync::Arc;
+
 use evenkeel_model::Shard;
 
 use super::Log;
@@ -28,6 +30,16 @@ impl Log {
     pub fn add_partitions(&self, name: &str, partitions: u32) -> Result<Creating, TopicError> {
         topic::check(name, &TopicSettings::partitions(partitions))?;
         self.declare(Declaration::Grow(name.into(), partitions))
+    }
+
+    /// Where the partitions of a topic ended each time that it got more, the oldest first: what lies
+    /// at or behind those ends, and all that lies in the partitions that came, was appended later.
+    /// So many as a log remembers; none of what grew before it remembered any.
+    pub fn growths(&self, name: &str) -> Vec<Arc<[u64]>> {
+        let state = self.0.shared.state();
+        let topics = &state.machine.topics;
+        let entry = topics.number(name).and_then(|number| topics.get(number));
+        entry.map(|entry| entry.grown.clone()).unwrap_or_default()
     }
 
     /// Takes a topic away, with all that it holds, for readers at once and for ever. Its name is

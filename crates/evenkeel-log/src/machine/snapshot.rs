@@ -1,8 +1,10 @@
 //! The machine in bytes, for a checkpoint: what its other sections do not say. They have the topics
 //! that are there, and the ends and the leader epoch of each partition.
 //!
-//! Version 1, all numbers little-endian; docs/format.md has the table. Maps are written in order, so
-//! that the same machine has the same bytes. Counts are not believed before the bytes are there.
+//! Version 2, all numbers little-endian; docs/format.md has the table. Maps are written in order, so
+//! that the same machine has the same bytes. Version 1 has no growths. Counts are not believed before the bytes are there.
+
+use std::sync::Arc;
 
 use bytes::{Buf, BufMut};
 use evenkeel_model::Timestamp;
@@ -13,7 +15,8 @@ use super::{Machine, Partition};
 use crate::Aborted;
 use crate::state::Place;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+const WITHOUT_GROWTHS: u8 = 1;
 
 /// What of a machine goes into a checkpoint's section: taken quickly, written at leisure.
 #[derive(Clone, Debug)]
@@ -24,6 +27,7 @@ pub(crate) struct Snapshot {
     lines: Vec<((Place, i64), Line)>,
     sessions: Vec<(i64, Session)>,
     aborts: Vec<(Place, Aborts)>,
+    grown: Vec<(u32, Vec<Arc<[u64]>>)>,
 }
 
 impl Machine {
@@ -31,6 +35,7 @@ impl Machine {
     pub(crate) fn snapshot(&self) -> Snapshot {
         let producers = &self.producers;
         let aborted = self.topics.places().filter(|(_, _, partition)| !partition.aborts.is_empty());
+        let grown = self.topics.iter().filter(|(_, entry)| !entry.grown.is_empty());
         Snapshot {
             next_topic: self.topics.next_number(),
             next_producer: self.next_producer,
@@ -38,6 +43,7 @@ impl Machine {
             lines: producers.lines.iter().map(|(key, line)| (*key, *line)).collect(),
             sessions: producers.sessions.iter().map(|(id, session)| (*id, session.clone())).collect(),
             aborts: aborted.map(|(place, _, partition)| (place, partition.aborts.clone())).collect(),
+            grown: grown.map(|(number, entry)| (number, entry.grown.clone())).collect(),
         }
     }
 
@@ -47,12 +53,13 @@ impl Machine {
         if from.is_empty() {
             return Ok(());
         }
-        match from.get_u8() {
-            VERSION => {
-                self.get(&mut from).filter(|()| from.is_empty()).ok_or("the machine's section cannot be read".into())
-            }
-            version => Err(format!("the machine's section has version {version}")),
-        }
+        let grows = match from.get_u8() {
+            VERSION => true,
+            WITHOUT_GROWTHS => false,
+            version => return Err(format!("the machine's section has version {version}")),
+        };
+        let got = self.get(&mut from).and_then(|()| if grows { self.get_growths(&mut from) } else { Some(()) });
+        got.filter(|()| from.is_empty()).ok_or("the machine's section cannot be read".into())
     }
 
     fn get(&mut self, from: &mut &[u8]) -> Option<()> {
@@ -76,6 +83,18 @@ impl Machine {
         }
         Some(())
     }
+
+    fn get_growths(&mut self, from: &mut &[u8]) -> Option<()> {
+        for _ in 0..from.try_get_u32_le().ok()? {
+            let entry = self.topics.get_mut(from.try_get_u32_le().ok()?)?;
+            for _ in 0..from.try_get_u32_le().ok()? {
+                let count = from.try_get_u32_le().ok()?;
+                let ends: Option<Arc<[u64]>> = (0..count).map(|_| from.try_get_u64_le().ok()).collect();
+                entry.grown.push(ends.filter(|ends| ends.len() < entry.partitions.len())?);
+            }
+        }
+        Some(())
+    }
 }
 
 impl Snapshot {
@@ -90,6 +109,7 @@ impl Snapshot {
         put_all(&mut out, lines.into_iter(), put_line);
         put_all(&mut out, self.sessions.iter(), put_session);
         put_all(&mut out, self.aborts.iter(), put_aborts);
+        put_all(&mut out, self.grown.iter(), put_growths);
         out
     }
 }
@@ -132,6 +152,15 @@ fn put_aborts(out: &mut Vec<u8>, (place, aborts): &(Place, Aborts)) {
         out.put_u64_le(abort.range.first);
         out.put_u64_le(abort.range.last);
         out.put_u64_le(abort.stable);
+    }
+}
+
+fn put_growths(out: &mut Vec<u8>, (number, grown): &(u32, Vec<Arc<[u64]>>)) {
+    out.put_u32_le(*number);
+    out.put_u32_le(count(grown.len()));
+    for ends in grown {
+        out.put_u32_le(count(ends.len()));
+        ends.iter().for_each(|end| out.put_u64_le(*end));
     }
 }
 

@@ -78,6 +78,32 @@ fn a_snapshot_cut_anywhere_or_with_more_behind_it_is_refused() {
 }
 
 #[test]
+fn where_partitions_ended_when_a_topic_grew_is_remembered_and_in_the_snapshot() {
+    let mut machine = busy();
+    let ends: Vec<u64> = machine.topics.get(1).expect("there").partitions.iter().map(|p| p.next).collect();
+    assert!(ends.iter().any(|end| *end > 0));
+    machine.learn(&Fact::Configured { number: 1, topic: topic("a", 3) }).expect("more");
+    machine.learn(&Fact::Configured { number: 1, topic: topic("a", 3) }).expect("the same");
+    machine.learn(&Fact::Configured { number: 1, topic: topic("a", 5) }).expect("more");
+    let grown = machine.topics.get(1).expect("there").grown.clone();
+    assert_eq!(grown.iter().map(|ends| ends.to_vec()).collect::<Vec<_>>(), [ends.clone(), [&ends[..], &[0]].concat()]);
+    let mut restored = Machine::new(memory());
+    restored.learn(&Fact::Created { number: 1, topic: topic("a", 5) }).expect("the next number");
+    let bytes = machine.snapshot().encode();
+    restored.restore(&bytes).expect("it can be read");
+    assert_eq!(restored.topics.get(1).expect("there").grown, grown);
+    // A version 1 has no list of them.
+    let mut old = busy().snapshot().encode();
+    old.truncate(old.len() - 4);
+    old[0] = 1;
+    self::machine().restore(&old).expect("version 1 is read");
+    // More ends than partitions: senseless.
+    let mut fewer = Machine::new(memory());
+    fewer.learn(&Fact::Created { number: 1, topic: topic("a", 3) }).expect("the next number");
+    assert!(fewer.restore(&bytes).is_err());
+}
+
+#[test]
 fn a_number_that_was_given_is_never_given_again() {
     let mut machine = machine();
     machine.learn(&Fact::Created { number: 2, topic: topic("b", 1) }).expect("the next number");

@@ -10,6 +10,8 @@ use crate::numbered::Numbered;
 use crate::state::Place;
 use crate::{Topic, TopicSettings};
 
+/// So many growths of a topic are remembered; beyond them the oldest is forgotten.
+const GROWTHS_MAX: usize = 64;
 /// So many topics may ever be created.
 const NUMBERS_MAX: u32 = 1 << 24;
 
@@ -18,6 +20,18 @@ const NUMBERS_MAX: u32 = 1 << 24;
 pub(crate) struct Entry {
     pub(crate) topic: Topic,
     pub(crate) partitions: Vec<Partition>,
+    /// Where the partitions that there were ended, each time that it got more; the oldest first.
+    pub(crate) grown: Vec<Arc<[u64]>>,
+}
+
+impl Entry {
+    /// Remembers where its partitions end.
+    fn grow(&mut self) {
+        self.grown.push(self.partitions.iter().map(|partition| partition.next).collect());
+        if self.grown.len() > GROWTHS_MAX {
+            self.grown.remove(0);
+        }
+    }
 }
 
 /// All topics.
@@ -35,7 +49,7 @@ impl Topics {
         let settings = TopicSettings::partitions(1);
         let control = Topic { name: CONTROL_TOPIC.into(), partitions: 1, settings };
         let name = control.name.clone();
-        let entry = Entry { topic: control, partitions: vec![Partition::default()] };
+        let entry = Entry { topic: control, partitions: vec![Partition::default()], grown: Vec::new() };
         Topics { entries: Numbered::first(Box::new(entry)), by_name: HashMap::from([(name, 0)]), next: 1 }
     }
 
@@ -83,7 +97,7 @@ impl Topics {
         }
         let partitions = vec![Partition::default(); topic.partitions as usize];
         self.by_name.insert(topic.name.clone(), number);
-        self.entries.insert(number, Box::new(Entry { topic, partitions }));
+        self.entries.insert(number, Box::new(Entry { topic, partitions, grown: Vec::new() }));
         self.next = number + 1;
         Ok(())
     }
@@ -98,6 +112,9 @@ impl Topics {
     pub(super) fn configure(&mut self, number: u32, topic: Topic) -> Result<(), String> {
         match self.get_mut(number) {
             Some(entry) if entry.topic.name == topic.name && entry.topic.partitions <= topic.partitions => {
+                if entry.topic.partitions < topic.partitions {
+                    entry.grow();
+                }
                 entry.partitions.resize(topic.partitions as usize, Partition::default());
                 entry.topic = topic;
                 Ok(())

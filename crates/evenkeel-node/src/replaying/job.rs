@@ -43,6 +43,8 @@ pub(super) async fn prepare(node: &Wired, ask: &Ask) -> Result<Prepared, Error> 
     let settings = SourceSettings {
         uid: plan.uid.clone(),
         filter: plan.filter.clone(),
+        // Its windows are read partition by partition.
+        growths_in_turn: false,
         ..SourceSettings::new(plan.name.clone(), plan.topic.clone())
     };
     let source = EmbeddedSource::open(node.log.clone(), settings).map_err(|e| wiring::failed(&e))?;

@@ -165,3 +165,39 @@ async fn when_the_log_has_stopped_nothing_changes_any_more() {
     let again = source.get(&Position { shard: orders(), offset: 0 }).await.unwrap();
     assert!(again.is_some(), "reading goes on");
 }
+
+/// Keys moved when the topic got more partitions, also between those that there were: what was
+/// appended before is read first, and after a restart again.
+#[tokio::test]
+async fn what_was_appended_before_a_topic_grew_is_read_before_anything_after_it() {
+    let bench = Bench::new(&[("orders", 2)]);
+    let append = |partition, id: &str| bench.append("orders", partition, vec![to_record(&event(id, "k"), START)]);
+    append(0, "a0");
+    append(1, "a1");
+    append(1, "a2");
+    bench.log.add_partitions("orders", 3).unwrap().wait().unwrap();
+    append(0, "b0");
+    append(2, "b2");
+    let place = |partition| Shard::new("orders", partition);
+    let ids = |events: Vec<std::sync::Arc<evenkeel_delivery::ports::Delivered>>| {
+        events.iter().map(|e| e.event.id.id.clone()).collect::<Vec<_>>()
+    };
+    for _life in 0..2 {
+        let source = source(&bench, |_| {});
+        let (first, next) = source.fetch(&place(0), 0, 10).await.unwrap();
+        assert_eq!((ids(first), next), (vec!["a0".to_owned()], 1));
+        assert_eq!(source.fetch(&place(0), 1, 10).await.unwrap().0.len(), 0, "`b0` waits for `a2`");
+        assert_eq!(source.fetch(&place(2), 0, 10).await.unwrap().0.len(), 0, "so does `b2`");
+        source.changed().await;
+        let (second, next) = source.fetch(&place(1), 0, 1).await.unwrap();
+        assert_eq!((ids(second), next), (vec!["a1".to_owned()], 1));
+        assert_eq!(source.fetch(&place(2), 0, 10).await.unwrap().0.len(), 0);
+        assert_eq!(source.fetch(&place(1), 1, 1).await.unwrap().1, 2);
+        // Those that were held back are asked again, though nothing came.
+        source.changed().await;
+        assert_eq!(ids(source.fetch(&place(0), 1, 10).await.unwrap().0), ["b0"]);
+        assert_eq!(ids(source.fetch(&place(2), 0, 10).await.unwrap().0), ["b2"]);
+    }
+    let singly = source(&bench, |s| s.growths_in_turn = false);
+    assert_eq!(ids(singly.fetch(&place(2), 0, 10).await.unwrap().0), ["b2"]);
+}

@@ -1,5 +1,5 @@
 //! What operators do while everything else goes wrong: redrives, forced breakers, dropped letters,
-//! orderly restarts under another policy.
+//! orderly restarts under another policy, more partitions.
 //!
 //! It plays and notes; what must be true in the end is asserted in `world`.
 
@@ -16,16 +16,18 @@ use super::world::{BANK, SUBSCRIPTIONS, World};
 
 /// Few enough that every one is still shown in the end.
 const REDRIVES_MAX: u64 = 8;
+const PARTITIONS_MAX: u32 = 6;
 
 impl World {
     /// One deed of an operator, whatever the moment.
     pub(super) async fn operate(&mut self, chance: &mut Chance) {
         let n = usize::try_from(chance.below(2)).unwrap();
-        match chance.below(7) {
+        match chance.below(8) {
             0..=2 => self.redrive_some(n, chance).await,
             3 => self.say_to_redrive(n, chance),
             4 => self.drop_some(n, chance),
             5 => self.force_some(n, chance).await,
+            6 => self.grow().await,
             _ => self.restart_under_another_policy(chance).await,
         }
     }
@@ -115,6 +117,23 @@ impl World {
         match shared {
             true => drop(self.evenkeel().dependencies().force(self.now(), BANK, &force)),
             false => self.command(SUBSCRIPTIONS[n], Command::Breaker { dependency: "handler".to_owned(), force }),
+        }
+    }
+
+    async fn grow(&mut self) {
+        let more = self.partitions + 1;
+        if more > PARTITIONS_MAX {
+            return;
+        }
+        // Should the power go now, nobody knows which it is.
+        self.maybe_partitions = Some(more);
+        let growing = self.evenkeel().log().add_partitions("orders", more);
+        let grown = match growing {
+            Ok(growing) => growing.await.is_ok(),
+            Err(_) => false,
+        };
+        if grown {
+            (self.partitions, self.maybe_partitions) = (more, None);
         }
     }
 

@@ -31,7 +31,9 @@ pub struct World {
     policies: [Policy; 2],
     /// The fewest attempts that a policy allowed since the beginning.
     attempts_min: [u32; 2],
-    partitions: u32,
+    pub(super) partitions: u32,
+    /// Asked for, and not known to have come.
+    pub(super) maybe_partitions: Option<u32>,
     pub(super) evenkeel: Option<Evenkeel>,
     pub(super) redrives: u64,
     /// The number of the next event.
@@ -97,6 +99,7 @@ impl World {
             attempts_min: [0, 1].map(|n| policies[n].retry.attempts),
             policies,
             partitions: chance.one_of(&[1, 2, 4]),
+            maybe_partitions: None,
             evenkeel: None,
             redrives: 0,
             next: 1,
@@ -110,11 +113,16 @@ impl World {
 
     pub(super) async fn start(&mut self) {
         let mut started = self.try_start().await;
+        if let (Err(StartError::Topic(_)), Some(partitions)) = (&started, self.maybe_partitions) {
+            self.partitions = partitions;
+            started = self.try_start().await;
+        }
         if self.disk.is_off() {
             // The power went while it started.
             self.disk.cut_power();
             started = self.try_start().await;
         }
+        self.maybe_partitions = None;
         self.evenkeel = Some(started.unwrap_or_else(|e| panic!("seed {}: it does not start: {e}", self.seed)));
     }
 
