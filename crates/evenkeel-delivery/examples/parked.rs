@@ -75,6 +75,7 @@ fn page(shard: &Shard, first: usize, keys: usize) -> Vec<Arrival> {
             source: "/shop".into(),
             priority: 4,
             bytes: RECORD as u32,
+            version: evenkeel_delivery::Version::None,
             screen: Screen::Wanted,
         }
     };

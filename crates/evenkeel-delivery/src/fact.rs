@@ -7,6 +7,7 @@ mod bytes;
 mod again;
 mod mark;
 mod open;
+mod versions;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,7 @@ pub use self::bytes::{JournalUnreadable, decode_journal, encode_journal};
 pub use again::encode_remembered;
 pub use mark::Mark;
 pub use open::{Open, Opened};
+pub use versions::{VersionMark, Versions};
 
 use crate::{LettersClosed, Redrive, Redriven};
 
@@ -70,6 +72,8 @@ pub enum Fact {
     LettersClosed(LettersClosed),
     /// Attempts inside this process are about to begin.
     Open(Open),
+    /// A version of a key was completed, or a key is forgotten.
+    Version(VersionMark),
 }
 
 /// What a journal gives back.
@@ -112,6 +116,8 @@ pub enum Remembered {
     LettersClosed(LettersClosed),
     /// As in [`Fact::Open`]; a journal may say what several come to ([`Opened`]).
     Open(Open),
+    /// As in [`Fact::Version`]; a journal may say what several come to ([`Versions`]).
+    Version(VersionMark),
 }
 
 /// The four counters of an event, and its age.

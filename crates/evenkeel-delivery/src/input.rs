@@ -29,8 +29,22 @@ pub struct Arrival {
     pub kind: Arc<str>,
     /// The CloudEvents `source`.
     pub source: Arc<str>,
+    /// Which version of its key it is.
+    pub version: Version,
     /// Whether the subscription wants it.
     pub screen: Screen,
+}
+
+/// Which version of its key an event is, where the subscription looks at that.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum Version {
+    /// It is not looked at, or there is none.
+    #[default]
+    None,
+    /// The greater, the newer.
+    Known(i128),
+    /// There should be one, and none can be read; why.
+    Unreadable(String),
 }
 
 /// What the source found when it looked at a record.

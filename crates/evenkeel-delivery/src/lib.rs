@@ -23,10 +23,10 @@ mod subscription;
 pub use dependency::{Dependency, DependencyNews, DependencyReport, DependencyState, Force, Member, Standing};
 pub use fact::{
     BreakerMark, Counters, Fact, Forced, JournalUnreadable, Mark, Open, Opened, Pending, PendingWhy, Remembered,
-    decode_journal, encode_journal, encode_remembered,
+    decode_journal, encode_journal, encode_remembered, VersionMark, Versions,
 };
 pub use fingerprint::fingerprint;
-pub use input::{Action, Alarm, Arrival, AttemptId, Command, Dispatch, Input, Round, Screen};
+pub use input::{Action, Alarm, Arrival, AttemptId, Command, Dispatch, Input, Round, Screen, Version};
 pub use policy::{
     BreakerPolicy, Concurrency, DeadBudget, Effects, Exhausted, Order, Parking, Policy, Rate, RetryBudget,
     RetrySchedule,

@@ -225,6 +225,9 @@ pub struct Policy {
     pub parking: Parking,
     /// How long an event's identity is remembered after its outcome.
     pub inbox: Duration,
+    /// The newest completed version of so many keys is remembered, where events have versions: an older event of
+    /// such a key is stale. About 110 bytes each.
+    pub versions: usize,
     /// With this many crashes of the process while it ran alone in its subscription an event is dead. 0: attempts
     /// inside this process are not on record before they begin, and nobody is suspected.
     pub crashes: u32,
@@ -253,6 +256,7 @@ impl Default for Policy {
             dead_budget: DeadBudget::default(),
             parking: Parking::default(),
             inbox: Duration::from_secs(7 * 24 * 3600),
+            versions: 100_000,
             crashes: 3,
             effects: Effects::default(),
             handler_version: Arc::from(""),

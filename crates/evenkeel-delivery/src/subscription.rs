@@ -24,6 +24,7 @@ mod offsets;
 mod inbox;
 mod accused;
 mod suspects;
+mod stale;
 mod breakers;
 mod shared;
 mod limiter;
@@ -44,7 +45,7 @@ use std::sync::Arc;
 use evenkeel_model::{Position, Shard, Timestamp};
 
 use crate::random::Random;
-use crate::{Action, Alarm, BreakerMark, BreakerPolicy, Input, Pending, Policy, Remembered};
+use crate::{Action, Alarm, BreakerMark, BreakerPolicy, Input, Pending, Policy, Remembered, Versions};
 pub use owed::Owed;
 pub use redrives::RedrivesView;
 pub use view::{BreakerState, BreakerView, LaneView, View};
@@ -111,6 +112,9 @@ pub struct Subscription {
     rounds: Rounds,
     redrives: Redrives,
     suspects: Suspects,
+    versions: Versions,
+    /// Events whose version could not be read, since the start.
+    unversioned: u64,
     timers: Timers,
     wake_at: Option<Timestamp>,
     paused: Option<String>,
@@ -158,6 +162,8 @@ impl Subscription {
             rounds: Rounds::default(),
             redrives: Redrives::default(),
             suspects: Suspects::default(),
+            versions: Versions::default(),
+            unversioned: 0,
             timers: Timers::default(),
             wake_at: None,
             paused: None,

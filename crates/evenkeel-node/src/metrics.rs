@@ -107,6 +107,8 @@ fn live(text: &mut Text, views: &[(String, View)]) {
         text.one(&names::IN_FLIGHT_BYTES, &labels, view.in_flight_bytes as f64);
         text.one(&names::UNPAID_RETRIES, &labels, view.unpaid_retries as f64);
         text.one(&names::SUSPECTS, &labels, view.suspects as f64);
+        text.one(&names::VERSIONS, &labels, view.versions as f64);
+        text.one(&names::UNVERSIONED, &labels, view.unversioned as f64);
         text.one(&names::PAUSED, &labels, f64::from(u8::from(view.paused.is_some())));
         for breaker in &view.breakers {
             let labels = [labels[0], (names::DEPENDENCY, &*breaker.dependency)];

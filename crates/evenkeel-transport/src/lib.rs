@@ -28,7 +28,7 @@ pub use held::{Held, HeldSize, Tended};
 pub use http::{Accepted, Batch, Callbacks, HttpHandler, HttpSettings, Reach};
 pub use ingress::{Ingress, PublishError, Published};
 pub use journal::{EmbeddedJournal, JOURNAL_PARTITIONS, JournalSettings};
-pub use source::{EmbeddedSource, From, SourceSettings};
+pub use source::{EmbeddedSource, From, Pick, SourceSettings};
 
 /// The identity of an event's effect in the subscription with this uid.
 pub fn mark(subscription_uid: &str, id: &EventId) -> Mark {

@@ -11,8 +11,10 @@
 
 mod growth;
 mod passed;
+mod pick;
 mod shared;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -22,9 +24,9 @@ use evenkeel_cloudevents::filter::Filter;
 use evenkeel_cloudevents::kafka::{Read, from_record};
 use evenkeel_cloudevents::time::parse_rfc3339;
 use evenkeel_delivery::ports::{BoxFuture, Delivered, News, PortError, Source};
-use evenkeel_delivery::{Arrival, Screen};
+use evenkeel_delivery::{Arrival, Screen, Version};
 use evenkeel_log::{Log, ReadError, ReadLimit};
-use evenkeel_model::{Event, Position, Shard, Stored, Timestamp};
+use evenkeel_model::{Event, EventId, Position, Record, Shard, Stored, Timestamp};
 
 use tokio::sync::Notify;
 
@@ -33,6 +35,7 @@ use crate::pages::unreadable;
 use crate::{dead, mark};
 use growth::Turns;
 use passed::Passed;
+pub use pick::Pick;
 pub(crate) use shared::Names;
 
 /// One fetch reads at most so many bytes (and at least one record).
@@ -65,6 +68,10 @@ pub struct SourceSettings {
     pub topic: Arc<str>,
     /// Which events the handler wants; all, without one.
     pub filter: Option<Filter>,
+    /// What identifies an event in place of its `id`; its `id`, without one, and where the event has none.
+    pub identity: Option<Pick>,
+    /// Which version of its key an event is; without one no event is stale.
+    pub sequence: Option<Pick>,
     /// Where to begin without progress.
     pub from: From,
     /// A creation time this long before the append is still believed; 1 h by default.
@@ -86,6 +93,8 @@ impl SourceSettings {
             subscription,
             topic: topic.into(),
             filter: None,
+            identity: None,
+            sequence: None,
             from: From::default(),
             believe: Duration::from_secs(3600),
             held_bytes_max: 0,
@@ -255,9 +264,10 @@ fn priority(text: &str) -> u8 {
 /// A record as the runtime gets it.
 pub(crate) fn deliver(settings: &SourceSettings, stored: Stored, names: &mut Names) -> Delivered {
     let Stored { at, appended, record } = stored;
-    let (event, problem) = match from_record(&record, &at) {
-        Read::Event(event) | Read::Plain(event) => (event, None),
-        Read::NotAnEvent(problem) => (nameless(&at), Some(problem.to_string())),
+    let (event, plain, problem) = match from_record(&record, &at) {
+        Read::Event(event) => (event, false, None),
+        Read::Plain(event) => (event, true, None),
+        Read::NotAnEvent(problem) => (nameless(&at), true, Some(problem.to_string())),
     };
     let created = created(&event, record.created, appended, settings.believe);
     let screen = match problem {
@@ -269,17 +279,29 @@ pub(crate) fn deliver(settings: &SourceSettings, stored: Stored, names: &mut Nam
     let mut name = |text: &str| names.get(if nothing { "" } else { text });
     let arrival = Arrival {
         key: record.key.clone(),
-        mark: mark(&settings.uid, &event.id),
+        mark: mark(&settings.uid, &identity(settings, &event, &record, plain)),
         created,
         expires: event.extension("expirytime").as_deref().and_then(parse_rfc3339),
         bytes: record.value.as_ref().map_or(0, |value| u32::try_from(value.len()).unwrap_or(u32::MAX)),
         priority: event.extension("priority").map_or(PRIORITY, |text| priority(&text)),
         kind: name(&event.kind),
         source: name(&event.id.source),
+        version: settings.sequence.as_ref().filter(|_| !nothing).map_or(Version::None, |s| s.version(&event, &record)),
         screen,
         at,
     };
     Delivered { arrival, appended, event, record }
+}
+
+/// What identifies an event in this subscription. A plain record has no source but the topic: its
+/// place is not part of an identity that it brings along.
+fn identity<'e>(settings: &SourceSettings, event: &'e Event, record: &Record, plain: bool) -> Cow<'e, EventId> {
+    let found = settings.identity.as_ref().and_then(|pick| pick.text(event, record)).filter(|id| !id.is_empty());
+    match found {
+        Some(id) if plain => Cow::Owned(EventId { source: format!("/{}", settings.topic), id }),
+        Some(id) => Cow::Owned(EventId { source: event.id.source.clone(), id }),
+        None => Cow::Borrowed(&event.id),
+    }
 }
 
 /// Stands for a record that is not an event; only its place identifies it.

@@ -218,6 +218,8 @@ async fn wire(
     let source = SourceSettings {
         uid: subscribe.uid.clone(),
         filter: subscribe.filter.clone(),
+        identity: subscribe.identity.take(),
+        sequence: subscribe.sequence.take(),
         from: subscribe.from.take().unwrap_or(default),
         held_bytes_max: subscribe.policy.parking.held,
         ..SourceSettings::new(subscribe.name.clone(), subscribe.topic.clone())

@@ -71,4 +71,4 @@ pub use evenkeel_delivery::{
 pub use evenkeel_log::{OpenError, Options, Retention, TopicError};
 pub use evenkeel_model::{AttributeValue, Clock, Event, EventId, Outcome, Position, SystemClock, Timestamp, Verdict};
 pub use evenkeel_transport::audit::{Audit, SubscriptionAudit};
-pub use evenkeel_transport::{From, PublishError, Published};
+pub use evenkeel_transport::{From, Pick, PublishError, Published};

@@ -8,7 +8,7 @@ use evenkeel_cloudevents::filter::Filter;
 use evenkeel_delivery::ports::{Handler, PortError};
 use evenkeel_delivery::{Effects, Policy};
 use evenkeel_model::Clock;
-use evenkeel_transport::{From, HttpHandler, HttpSettings};
+use evenkeel_transport::{From, HttpHandler, HttpSettings, Pick};
 use serde::de::DeserializeOwned;
 
 use crate::handler::Typed;
@@ -37,6 +37,8 @@ pub struct Subscribe {
     pub(crate) topic: Arc<str>,
     pub(crate) filter: Option<Filter>,
     pub(crate) from: Option<From>,
+    pub(crate) identity: Option<Pick>,
+    pub(crate) sequence: Option<Pick>,
     pub(crate) effects: Option<Arc<str>>,
     pub(crate) policy: Policy,
     make: Option<MakeHandler>,
@@ -98,6 +100,21 @@ impl Subscribe {
         self
     }
 
+    /// What identifies an event in place of its `id`: two events that agree in it, and in their source, are one.
+    #[must_use]
+    pub fn identified_by(mut self, pick: Pick) -> Subscribe {
+        self.identity = Some(pick);
+        self
+    }
+
+    /// Which version of its key an event is: one that is older than the last completed one of its key ends as
+    /// stale, and is not handled ([`Policy::versions`] says of how many keys that is remembered).
+    #[must_use]
+    pub fn versioned_by(mut self, pick: Pick) -> Subscribe {
+        self.sequence = Some(pick);
+        self
+    }
+
     /// Where it begins at its very first start. By default at the beginning of a topic that is
     /// created with it, and behind the last event of one that was there.
     #[must_use]
@@ -131,6 +148,8 @@ impl Subscribe {
             topic: topic.into(),
             filter: None,
             from: None,
+            identity: None,
+            sequence: None,
             effects: None,
             policy: Policy::default(),
             make: Some(Box::new(make)),

@@ -36,6 +36,7 @@ fn fact(remembered: &Remembered) -> Fact {
         Remembered::Redrive(job) => Fact::Redrive(job.clone()),
         Remembered::LettersClosed(closed) => Fact::LettersClosed(closed.clone()),
         Remembered::Open(open) => Fact::Open(open.clone()),
+        Remembered::Version(mark) => Fact::Version(*mark),
     }
 }
 

@@ -11,6 +11,7 @@ mod breaker;
 mod open;
 mod pending;
 mod redrive;
+mod versions;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ const PROGRESS: u8 = 2;
 const PAUSED: u8 = 4;
 const OVERDUE: u8 = 5;
 const OPEN: u8 = 6;
+const VERSION_OF_KEY: u8 = 7;
 const REDRIVE: u8 = 8;
 
 /// A journal record that cannot be read: of another version, or damaged.
@@ -126,7 +128,7 @@ fn shards_of(fact: &Fact) -> [Option<&Shard>; 2] {
         Fact::Redrive(job) => [Some(&job.plan.letters), job.after.as_ref().map(|at| &at.shard)],
         Fact::LettersClosed(closed) => [Some(&closed.letters), None],
         Fact::Open(open) => [open.shard(), None],
-        Fact::Attempt { .. } | Fact::Breaker(_) | Fact::Paused(_) => [None, None],
+        Fact::Attempt { .. } | Fact::Breaker(_) | Fact::Paused(_) | Fact::Version(_) => [None, None],
     }
 }
 
@@ -249,6 +251,10 @@ fn put_rest(out: &mut BytesMut, fact: &Fact, shards: &Shards<'_>) {
             out.put_u8(OPEN);
             open::put(out, open, shards);
         }
+        Fact::Version(mark) => {
+            out.put_u8(VERSION_OF_KEY);
+            versions::put(out, mark);
+        }
     }
 }
 
@@ -280,6 +286,10 @@ fn get_rest(from: &mut &[u8], shards: &[Shard], what: &mut &'static str) -> Opti
         OPEN => {
             *what = "open attempts";
             Some(Remembered::Open(open::get(from, shards)?))
+        }
+        VERSION_OF_KEY => {
+            *what = "version of a key";
+            Some(Remembered::Version(versions::get(from)?))
         }
         _ => {
             *what = "unknown entry";

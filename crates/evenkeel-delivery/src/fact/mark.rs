@@ -26,6 +26,19 @@ impl Mark {
         Mark(mark)
     }
 
+    /// A key in its topic.
+    pub fn of_key(topic: &str, key: &[u8]) -> Mark {
+        let mut hash = Sha256::new();
+        for part in [topic.as_bytes(), key] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        let digest = hash.finalize();
+        let mut mark = [0; 16];
+        mark.copy_from_slice(&digest[..16]);
+        Mark(mark)
+    }
+
     /// 32 hex digits.
     pub fn to_hex(self) -> String {
         use std::fmt::Write as _;

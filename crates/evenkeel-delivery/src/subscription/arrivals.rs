@@ -90,8 +90,9 @@ impl Subscription {
         }
     }
 
-    pub(super) fn open(&mut self, arrival: Arrival, shard: usize, lane: LaneId, state: State) -> Slot {
+    pub(super) fn open(&mut self, mut arrival: Arrival, shard: usize, lane: LaneId, state: State) -> Slot {
         self.serial += 1;
+        let version = self.versioned(self.now, &mut arrival);
         let overdue = match self.restored_overdue.is_empty() {
             true => None,
             false => self.restored_overdue.remove(&arrival.at),
@@ -127,6 +128,7 @@ impl Subscription {
             twins: Vec::new(),
             skip: false,
             redriven: None,
+            version,
             opening: Opening::default(),
             suspect: false,
         })

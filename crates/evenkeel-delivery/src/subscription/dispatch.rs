@@ -88,13 +88,24 @@ impl Subscription {
 
     /// What is no longer worth handling is no probe and no witness either.
     fn expire_first(&mut self, now: Timestamp) {
-        while let Some((.., slot)) = self.ready.first().copied().filter(|(.., slot)| self.has_expired(now, *slot)) {
-            self.expire(now, slot);
-        }
+        while let Some((.., slot)) = self.ready.first().copied()
+            && self.end_moot(now, slot)
+        {}
     }
 
     fn has_expired(&self, now: Timestamp, slot: Slot) -> bool {
         self.events[slot].expires.is_some_and(|at| at <= now)
+    }
+
+    /// Ends what is no longer worth handling: expired, or older than what was completed of its key.
+    fn end_moot(&mut self, now: Timestamp, slot: Slot) -> bool {
+        if self.has_expired(now, slot) {
+            self.expire(now, slot);
+            return true;
+        }
+        let Some(newest) = self.outdated_by(slot) else { return false };
+        self.end_stale(now, slot, newest);
+        true
     }
 
     fn expire(&mut self, now: Timestamp, slot: Slot) {
@@ -103,8 +114,8 @@ impl Subscription {
     }
 
     fn hand_out_one(&mut self, now: Timestamp, slot: Slot, gate: Gate, actions: &mut Vec<Action>) {
-        if self.has_expired(now, slot) {
-            return self.expire(now, slot);
+        if self.end_moot(now, slot) {
+            return;
         }
         self.note_hand_out(slot);
         self.leave_ready(slot);

@@ -39,6 +39,9 @@ impl Subscription {
         if self.events[slot].redriven.is_some() {
             self.redrives.ended(&self.events[slot].at);
         }
+        if ending.outcome == Outcome::Completed {
+            self.note_version(slot);
+        }
         let event = &mut self.events[slot];
         event.state = State::Ending;
         let mark = event.mark;

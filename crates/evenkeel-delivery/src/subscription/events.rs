@@ -12,6 +12,7 @@ use evenkeel_model::{Created, FailureInfo, Position, Timestamp};
 
 use super::booking::Unbooked;
 use super::lanes::LaneId;
+use super::stale::Versioned;
 use super::suspects::Opening;
 use crate::{Counters, Mark, PendingWhy, Redriven};
 
@@ -63,6 +64,8 @@ pub(super) struct Open {
     pub(super) skip: bool,
     /// It was dead, and is open again.
     pub(super) redriven: Option<Box<Redriven>>,
+    /// Its key and version.
+    pub(super) version: Versioned,
     /// What a restart would know of it.
     pub(super) opening: Opening,
     /// It may have crashed the process, and runs alone.

@@ -49,11 +49,13 @@ impl Subscription {
                     self.restored.remove(&redriven.at);
                     self.redrives.restore(Remembered::Redriven(redriven));
                 }
+                Remembered::Version(mark) => self.versions.take(&mark),
                 Remembered::Open(open) => self.suspects.opened().take(&open),
                 Remembered::Redrive(_) | Remembered::LettersClosed(_) => self.redrives.restore(one),
             }
         }
         self.inbox.restored();
+        self.forget_versions();
         done.sort_unstable();
         let redrives = &self.redrives;
         let ended = |at: &Position| {

@@ -12,6 +12,7 @@ mod commands;
 mod deaths;
 mod restarts;
 mod crashes;
+mod stale;
 mod redrives;
 mod why;
 mod overdue;

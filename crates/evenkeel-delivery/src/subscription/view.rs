@@ -33,6 +33,10 @@ pub struct View {
     pub unpaid_retries: usize,
     /// Events that were open when the process died: each runs alone.
     pub suspects: usize,
+    /// Keys whose newest completed version is known.
+    pub versions: usize,
+    /// Events whose version could not be read, since the start.
+    pub unversioned: u64,
     /// Why it is paused.
     pub paused: Option<String>,
     /// Its breakers, `handler` first.
@@ -107,6 +111,8 @@ impl Subscription {
             in_flight_bytes: self.flying_bytes,
             unpaid_retries: self.budget.waiting(),
             suspects: self.suspects_open(),
+            versions: self.versions.len(),
+            unversioned: self.unversioned,
             paused: self.paused.clone(),
             breakers: self.breakers.view(),
             lanes: self.lanes.parked().filter_map(|lane| self.lane_view(lane)).take(LANES_SHOWN).collect(),

@@ -68,7 +68,8 @@ async fn form(node: &Wired, wire: &Wire, seen: &[SubscriptionSnapshot]) -> Value
         "in_flight": view.in_flight, "queued": view.queued, "parked": view.parked, "parked_keys": view.parked_keys,
         "concurrency": view.concurrency, "in_flight_bytes": view.in_flight_bytes,
         "held": held(wire.held.size()),
-        "unpaid_retries": view.unpaid_retries, "suspects": view.suspects, "oldest": view.oldest.map(time),
+        "unpaid_retries": view.unpaid_retries, "suspects": view.suspects, "versions": view.versions,
+        "unversioned": view.unversioned, "oldest": view.oldest.map(time),
         "endpoints": wire.http.endpoints().iter().map(endpoint).collect::<Vec<_>>(),
         "breakers": view.breakers.iter().map(breaker).collect::<Vec<_>>(),
     });

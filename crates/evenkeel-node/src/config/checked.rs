@@ -6,6 +6,7 @@ mod begin;
 mod filter;
 mod breaker;
 mod gate;
+mod pick;
 
 use std::collections::BTreeMap;
 use std::path::Path;

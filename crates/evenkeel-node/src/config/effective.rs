@@ -8,6 +8,7 @@ use evenkeel_log::{AtLimit, Cleanup, TopicSettings};
 
 use serde_json::Value;
 
+use evenkeel_transport::Pick;
 use super::plan::{From, LogFormat, Plan, SubscriptionPlan};
 use super::units::{show_duration, show_rate, show_size};
 use super::{push, raw};
@@ -129,6 +130,11 @@ pub(crate) fn subscription(plan: &SubscriptionPlan) -> raw::Subscription {
             mode: Some(effects(policy.effects).to_owned()),
             topic: plan.effects_topic.as_ref().map(ToString::to_string),
         }),
+        identity: plan.identity.as_ref().map(pick),
+        sequence: plan.sequence.as_ref().map(|at| {
+            let raw::Pick { attribute, header, pointer } = pick(at);
+            raw::Sequence { attribute, header, pointer, keys: u32::try_from(policy.versions).ok() }
+        }),
         concurrency: Some(raw::Concurrency {
             min: Some(policy.concurrency.min),
             max: Some(policy.concurrency.max),
@@ -152,6 +158,15 @@ pub(crate) fn subscription(plan: &SubscriptionPlan) -> raw::Subscription {
             per_key: u32::try_from(policy.parking.per_key).ok(),
             held: Some(show_size(policy.parking.held)),
         }),
+    }
+}
+
+fn pick(pick: &Pick) -> raw::Pick {
+    let none = raw::Pick::default();
+    match pick.clone() {
+        Pick::Attribute(name) => raw::Pick { attribute: Some(name), ..none },
+        Pick::Header(name) => raw::Pick { header: Some(name), ..none },
+        Pick::Pointer(pointer) => raw::Pick { pointer: Some(pointer), ..none },
     }
 }
 

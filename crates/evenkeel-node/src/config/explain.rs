@@ -116,8 +116,26 @@ pub(crate) fn subscribed(plan: &SubscriptionPlan) -> String {
         }
         _ => "A call may be repeated after a crash (at least once): `effects` promises nothing more.".to_owned(),
     });
-    lines.push(format!("A repeat of an event is recognised for {}.", show_duration(policy.inbox)));
+    lines.push(repeats(plan));
+    lines.extend(stale(plan));
     lines.join("\n  ")
+}
+
+fn repeats(plan: &SubscriptionPlan) -> String {
+    let by = match &plan.identity {
+        Some(pick) => format!(" by {pick} (where an event has none, by its `id`), and so is its Idempotency-Key made"),
+        None => String::new(),
+    };
+    format!("A repeat of an event is recognised for {}{by}.", show_duration(plan.policy.inbox))
+}
+
+fn stale(plan: &SubscriptionPlan) -> Option<String> {
+    let (pick, keys) = (plan.sequence.as_ref()?, plan.policy.versions);
+    Some(format!(
+        "An event whose {} is less than that of the last completed one of its key ends as stale, and is not handled; that is remembered of the {keys} keys completed last (at most {} MB).",
+        pick.to_string().trim_start_matches("the "),
+        (keys * 110).div_ceil(1_000_000),
+    ))
 }
 
 fn retried(retry: &RetrySchedule) -> String {

@@ -13,7 +13,7 @@ use evenkeel_cloudevents::filter::Filter;
 use evenkeel_delivery::{BreakerPolicy, Policy};
 use evenkeel_log::TopicSettings;
 use evenkeel_model::Timestamp;
-use evenkeel_transport::Reach;
+use evenkeel_transport::{Pick, Reach};
 
 pub use super::objectives::Objective;
 pub use super::playbooks::Playbook;
@@ -130,6 +130,10 @@ pub struct SubscriptionPlan {
     pub filter: Option<Filter>,
     /// The filter as it was written.
     pub filter_written: Option<serde_json::Value>,
+    /// What identifies an event in place of its `id`.
+    pub identity: Option<Pick>,
+    /// Which version of its key an event is.
+    pub sequence: Option<Pick>,
     /// How its handler is called.
     pub push: Push,
     /// Where it begins when it has no progress yet.

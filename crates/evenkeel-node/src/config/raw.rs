@@ -189,6 +189,12 @@ pub struct Subscription {
     pub from: Option<serde_json::Value>,
     /// What is promised of effects.
     pub effects: Option<Effects>,
+    /// What identifies an event in place of its `id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Pick>,
+    /// Which version of its key an event is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<Sequence>,
     /// How many at once.
     pub concurrency: Option<Concurrency>,
     /// How long identities are remembered.
@@ -245,6 +251,38 @@ pub struct Effects {
     /// Where returned events go, with `log`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub topic: Option<String>,
+}
+
+/// Where a value of an event is: one of these.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Pick {
+    /// A CloudEvents attribute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attribute: Option<String>,
+    /// A header of the record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub header: Option<String>,
+    /// A JSON pointer into the data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pointer: Option<String>,
+}
+
+/// Where an event's version is, and how much is remembered of it.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sequence {
+    /// A CloudEvents attribute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attribute: Option<String>,
+    /// A header of the record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub header: Option<String>,
+    /// A JSON pointer into the data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pointer: Option<String>,
+    /// The versions of so many keys are remembered.
+    pub keys: Option<u32>,
 }
 
 /// How many at once.

@@ -280,3 +280,45 @@ fn the_ledger_is_kept_for_a_month_and_no_inbox_is_longer_than_what_it_is_made_fr
     let plan = read(&format!("{short}\nledger: {{ retention: 3d }}\n")).unwrap();
     assert!(plan.subscriptions.iter().all(|s| s.policy.inbox == Duration::from_secs(3 * 86_400)));
 }
+
+const PICKED: &str = r#"
+topics: { orders: }
+subscriptions:
+  s:
+    topic: orders
+    handler: { http: { url: "http://127.0.0.1:9002/events" } }
+    identity: { pointer: /order/id }
+    sequence: { attribute: sequence, keys: 5000 }
+"#;
+
+#[test]
+fn what_identifies_an_event_and_what_makes_it_stale_is_read_written_back_and_said_in_words() {
+    let plan = read(PICKED).unwrap();
+    let said = explain(&plan);
+    let repeat = "recognised for 7d by `/order/id` of the data (where an event has none, by its `id`)";
+    assert!(said.contains(repeat), "{said}");
+    let stale = "whose attribute `sequence` is less than that of the last completed one of its key ends as stale";
+    assert!(said.contains(stale) && said.contains("the 5000 keys completed last (at most 1 MB)"), "{said}");
+    assert_eq!(effective(&read(&effective(&plan)).unwrap()), effective(&plan));
+    assert!(effective(&plan).contains("pointer: /order/id"), "{}", effective(&plan));
+    assert!(!explain(&read(FILE).unwrap()).contains("stale"));
+}
+
+#[test]
+fn a_place_that_is_none_or_several_is_refused_with_its_path() {
+    for (wrong, path, why) in [
+        ("identity: { pointer: order/id }", "subscriptions.s.identity.pointer", "begin with `/`"),
+        ("identity: {}", "subscriptions.s.identity", "says not where"),
+        ("identity: { header: \"\" }", "subscriptions.s.identity", "says not where"),
+        ("identity: { header: a, attribute: b }", "subscriptions.s.identity", "names several places"),
+        ("sequence: { attribute: Sequence }", "subscriptions.s.sequence.attribute", "cannot be an attribute"),
+        ("sequence: { keys: 5 }", "subscriptions.s.sequence", "says not where"),
+        ("sequence: { attribute: s, keys: 0 }", "subscriptions.s.sequence.keys", "between 1 and 1000000"),
+        ("identity: { point: /a }", "subscriptions.s.identity.point", "pointer"),
+    ] {
+        let head = PICKED.split("    identity").next().unwrap();
+        let error = read(&format!("{head}    {wrong}\n")).unwrap_err();
+        let said = format!("{} {}", error.message, error.hint.clone().unwrap_or_default());
+        assert!(error.message.contains(path) && said.contains(why), "{wrong}: {said}");
+    }
+}

@@ -161,6 +161,12 @@ pub const IN_FLIGHT_BYTES: Metric = gauge("evenkeel_in_flight_bytes", "Bytes of 
 /// Retries that wait.
 pub const UNPAID_RETRIES: Metric =
     gauge("evenkeel_unpaid_retries", "Retries that wait for the retry budget, and spend nothing meanwhile.");
+/// Keys with a version.
+pub const VERSIONS: Metric =
+    gauge("evenkeel_versioned_keys", "Keys whose newest completed version is remembered, to tell stale events.");
+/// Events without one.
+pub const UNVERSIONED: Metric =
+    counter("evenkeel_unversioned_events_total", "Events since the start whose version could not be read.");
 /// Crash suspects.
 pub const SUSPECTS: Metric =
     gauge("evenkeel_crash_suspects", "Events that were open when the process died: each runs alone.");

@@ -45,6 +45,7 @@ pub(super) async fn prepare(node: &Wired, ask: &Ask) -> Result<Prepared, Error> 
         filter: plan.filter.clone(),
         // Its windows are read partition by partition.
         growths_in_turn: false,
+        identity: plan.identity.clone(),
         ..SourceSettings::new(plan.name.clone(), plan.topic.clone())
     };
     let source = EmbeddedSource::open(node.log.clone(), settings).map_err(|e| wiring::failed(&e))?;

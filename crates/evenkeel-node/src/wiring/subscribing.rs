@@ -25,6 +25,8 @@ pub(crate) fn with_own(plan: &Plan) -> Vec<SubscriptionPlan> {
         topic: Arc::from(names::ALERTS_TOPIC),
         filter: None,
         filter_written: None,
+        identity: None,
+        sequence: None,
         push: Push::to(webhook.url.clone()),
         from: From::Default,
         effects_topic: None,
@@ -80,6 +82,8 @@ pub(crate) async fn prepare(
     let settings = SourceSettings {
         uid: plan.uid.clone(),
         filter: plan.filter.clone(),
+        identity: plan.identity.clone(),
+        sequence: plan.sequence.clone(),
         from: begins(&plan.from, &plan.topic, log),
         held_bytes_max: plan.policy.parking.held,
         ..SourceSettings::new(plan.name.clone(), plan.topic.clone())

@@ -93,6 +93,7 @@ fn remember(books: &mut Books<'_>, fact: Remembered) {
         | Remembered::Breaker(_)
         | Remembered::Paused(_)
         | Remembered::Open(_)
+        | Remembered::Version(_)
         | Remembered::Redrive(_)
         | Remembered::LettersClosed(_) => {}
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use evenkeel_delivery::ports::{Delivered, Journal};
-use evenkeel_delivery::{Fact, Open};
+use evenkeel_delivery::{Fact, Mark, Open, VersionMark};
 use evenkeel_model::{Outcome, Position, Shard, names};
 
 use super::rounds::{breaker, ended, full_round, overdue, pending, progress, records, round};
@@ -49,6 +49,10 @@ pub(super) async fn nothing(subject: &dyn Subject) -> Result<(), Broken> {
     promise(found.is_empty(), || format!("a new journal remembers {found:?}"))
 }
 
+fn version(key: u8, version: Option<i128>) -> Fact {
+    Fact::Version(VersionMark { key: Mark([key; 16]), version })
+}
+
 fn among(shard: &Shard, offsets: &[u64]) -> Fact {
     Fact::Open(Open::Among { shard: shard.clone(), offsets: offsets.to_vec() })
 }
@@ -64,12 +68,15 @@ pub(super) async fn all(subject: &dyn Subject) -> Result<(), Broken> {
         ended(a, 1, Outcome::Filtered, 0),
         pending(a, 2, 1),
         among(a, &[2, 3, 5]),
+        version(1, Some(7)),
+        version(2, Some(-7)),
+        version(3, Some(i128::MAX)),
         ended(a, 4, Outcome::Dropped, 0),
         progress(a, 2),
         breaker(true),
     ];
     let alone = Open::Alone { at: Position { shard: a.clone(), offset: 5 }, crashes: 1 };
-    let mut second = vec![pending(a, 3, 7), Fact::Open(alone), Fact::Paused(Some("because".to_owned()))];
+    let mut second = vec![pending(a, 3, 7), version(1, Some(9)), version(3, None), Fact::Open(alone), Fact::Paused(Some("because".to_owned()))];
     if let Some(b) = shards.get(1) {
         second.extend([ended(b, 0, Outcome::Duplicate, 0), pending(b, 3, 7), progress(b, 1)]);
     }

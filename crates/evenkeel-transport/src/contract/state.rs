@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use evenkeel_delivery::{BreakerMark, Fact, LettersClosed, Mark, Opened, Pending, Redrive, Redriven, Remembered};
+use evenkeel_delivery::{BreakerMark, Fact, LettersClosed, Mark, Opened, Pending, Redrive, Redriven, Remembered, VersionMark};
 use evenkeel_model::{Position, Shard, Timestamp};
 
 /// The state of a subscription, as far as a journal keeps it.
@@ -23,6 +23,8 @@ pub(super) struct State {
     pub(super) jobs: BTreeMap<Arc<str>, Redrive>,
     /// Letters that are dealt with, one by one.
     pub(super) closed: BTreeSet<Position>,
+    /// The newest version of each key.
+    pub(super) versions: BTreeMap<Mark, i128>,
     /// Attempts that had begun.
     pub(super) opened: Opened,
 }
@@ -72,6 +74,8 @@ impl State {
                 self.closed.extend((from..until).map(|offset| Position { shard: letters.clone(), offset }));
             }
             Remembered::Open(open) => self.opened.take(&open),
+            Remembered::Version(VersionMark { key, version: Some(version) }) => drop(self.versions.insert(key, version)),
+            Remembered::Version(VersionMark { key, version: None }) => drop(self.versions.remove(&key)),
         }
     }
 }
@@ -94,5 +98,6 @@ fn remembered(fact: &Fact) -> Option<Remembered> {
         Fact::Redrive(job) => Remembered::Redrive(job),
         Fact::LettersClosed(closed) => Remembered::LettersClosed(closed),
         Fact::Open(open) => Remembered::Open(open),
+        Fact::Version(mark) => Remembered::Version(mark),
     })
 }

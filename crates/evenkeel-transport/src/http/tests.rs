@@ -41,6 +41,7 @@ pub(super) fn call(event: Event) -> Call {
         priority: 4,
         kind: "OrderCreated".into(),
         source: "/shop".into(),
+        version: evenkeel_delivery::Version::None,
         screen: Screen::Wanted,
     };
     Call {

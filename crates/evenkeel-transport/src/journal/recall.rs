@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use evenkeel_delivery::{BreakerMark, LettersClosed, Opened, Redrive, Redriven, Remembered};
+use evenkeel_delivery::{BreakerMark, LettersClosed, Opened, Redrive, Redriven, Remembered, Versions};
 use evenkeel_model::{Position, Shard, Timestamp};
 
 /// Outcomes are thinned out when there are twice as many as after the last time, and this many.
@@ -29,6 +29,7 @@ pub(super) struct Recall {
     jobs: Vec<Redrive>,
     closed: BTreeMap<(Shard, u64), LettersClosed>,
     opened: Opened,
+    versions: Versions,
 }
 
 impl Recall {
@@ -56,6 +57,7 @@ impl Recall {
             jobs: Vec::new(),
             closed: BTreeMap::new(),
             opened: Opened::default(),
+            versions: Versions::default(),
         }
     }
 
@@ -89,6 +91,7 @@ impl Recall {
                 }
                 Remembered::LettersClosed(closed) => self.close(closed),
                 Remembered::Open(open) => self.opened.take(&open),
+                Remembered::Version(mark) => self.versions.take(&mark),
             }
         }
         if self.done.len() >= self.thin_at {
@@ -117,6 +120,7 @@ impl Recall {
         all.extend(self.breakers.into_values().map(Remembered::Breaker));
         all.extend(self.paused.map(Remembered::Paused));
         all.extend(self.jobs.into_iter().map(Remembered::Redrive));
+        all.extend(self.versions.marks().map(Remembered::Version));
         // Last: what is said of a waiting event closes it.
         all.extend(self.opened.facts().into_iter().map(Remembered::Open));
         all

@@ -115,6 +115,7 @@ impl<'a> Books<'a> {
             | Fact::Breaker(_)
             | Fact::Paused(_)
             | Fact::Open(_)
+            | Fact::Version(_)
             | Fact::Redrive(_)
             | Fact::LettersClosed(_) => return Ok(()),
         };

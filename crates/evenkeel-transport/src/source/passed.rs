@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use evenkeel_delivery::ports::Delivered;
-use evenkeel_delivery::{Arrival, Mark, Screen};
+use evenkeel_delivery::{Arrival, Mark, Screen, Version};
 use evenkeel_log::Ends;
 use evenkeel_model::{Created, Position, Record, Shard, Timestamp};
 
@@ -77,6 +77,7 @@ impl<'a> Passed<'a> {
             priority: 4,
             kind: Arc::from(""),
             source: Arc::from(""),
+            version: Version::None,
             screen,
             at,
         };

@@ -3,10 +3,10 @@ use std::time::Duration;
 use evenkeel_cloudevents::filter::Filter;
 use evenkeel_cloudevents::kafka::to_record;
 use evenkeel_delivery::ports::Source;
-use evenkeel_delivery::{Mark, Screen};
+use evenkeel_delivery::{Mark, Screen, Version};
 use evenkeel_model::{Position, Record, Shard};
 
-use super::{EmbeddedSource, From, SourceSettings};
+use super::{EmbeddedSource, From, Pick, SourceSettings};
 use crate::bench::{Bench, START, event};
 
 fn orders() -> Shard {
@@ -200,4 +200,50 @@ async fn what_was_appended_before_a_topic_grew_is_read_before_anything_after_it(
     }
     let singly = source(&bench, |s| s.growths_in_turn = false);
     assert_eq!(ids(singly.fetch(&place(2), 0, 10).await.unwrap().0), ["b2"]);
+}
+
+#[tokio::test]
+async fn what_identifies_an_event_is_where_the_subscription_says_and_a_plain_record_leaves_its_place_behind() {
+    let bench = bench(0);
+    let plain = |id: Option<&str>| {
+        let mut record = Record { value: Some("x".into()), created: START, ..Record::default() };
+        if let Some(id) = id {
+            record.push_header("x-id", id.to_owned());
+        }
+        record
+    };
+    let mut with_header = to_record(&event("e1", "k"), START);
+    with_header.push_header("x-id", "7".to_owned());
+    let records = vec![plain(Some("7")), plain(Some("7")), plain(None), with_header, to_record(&event("e2", "k"), START)];
+    bench.append("orders", 0, records);
+    let marks = |events: Vec<std::sync::Arc<evenkeel_delivery::ports::Delivered>>| {
+        events.iter().map(|e| e.arrival.mark).collect::<Vec<_>>()
+    };
+    let picked = source(&bench, |s| s.identity = Some(Pick::Header("x-id".into())));
+    let own = marks(picked.fetch(&orders(), 0, 10).await.unwrap().0);
+    assert_eq!(own[0], own[1], "whichever offset it has");
+    assert_eq!(own[0], Mark::of("payment", "/orders", "7"));
+    assert_eq!(own[3], Mark::of("payment", "/shop", "7"), "the source stays part of it");
+    let without = marks(source(&bench, |_| {}).fetch(&orders(), 0, 10).await.unwrap().0);
+    assert_ne!(without[0], without[1]);
+    assert_eq!((own[2], own[4]), (without[2], without[4]), "without the header its own id counts");
+    let again = picked.get(&Position { shard: orders(), offset: 3 }).await.unwrap().unwrap();
+    assert_eq!(again.arrival.mark, own[3]);
+}
+
+#[tokio::test]
+async fn versions_are_looked_for_only_where_the_subscription_says_so() {
+    let bench = bench(0);
+    let mut versioned = event("e1", "k");
+    versioned.set_extension("sequence", evenkeel_model::AttributeValue::String("0042".into()));
+    bench.append("orders", 0, vec![to_record(&versioned, START), to_record(&event("e2", "k"), START)]);
+    let versions = |events: Vec<std::sync::Arc<evenkeel_delivery::ports::Delivered>>| {
+        events.iter().map(|e| e.arrival.version.clone()).collect::<Vec<_>>()
+    };
+    let sequence = source(&bench, |s| s.sequence = Some(Pick::Attribute("sequence".into())));
+    let found = versions(sequence.fetch(&orders(), 0, 10).await.unwrap().0);
+    assert_eq!(found[0], Version::Known(42));
+    assert_eq!(found[1], Version::Unreadable("the attribute `sequence` is missing".into()));
+    let none = versions(source(&bench, |_| {}).fetch(&orders(), 0, 10).await.unwrap().0);
+    assert_eq!(none, [Version::None, Version::None]);
 }

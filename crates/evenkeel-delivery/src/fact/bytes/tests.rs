@@ -1,4 +1,5 @@
 use super::*;
+use crate::VersionMark;
 use crate::{
     BreakerMark, Counters, Forced, LettersClosed, Open, Pending, PendingWhy, Redrive, RedrivePlan, RedriveState,
     Redriven,
@@ -95,6 +96,11 @@ fn closed_letters() -> LettersClosed {
     LettersClosed { letters: Shard::new("s.dead", 0), from: 3, until: 9, reason: Some("test".into()) }
 }
 
+fn versions() -> Vec<VersionMark> {
+    let mark = |n: u8, version| VersionMark { key: Mark([n; 16]), version };
+    vec![mark(1, Some(-5)), mark(2, None), mark(3, Some(1_790_000_000_000_000)), mark(4, Some(i128::MIN))]
+}
+
 fn opened() -> Vec<Open> {
     let at = Position { shard: Shard::new("orders", 7), offset: u64::MAX };
     vec![
@@ -142,6 +148,7 @@ fn sample() -> (Vec<Fact>, Vec<Remembered>) {
     ]
     .into_iter()
     .chain(opened().into_iter().map(Fact::Open))
+    .chain(versions().into_iter().map(Fact::Version))
     .collect();
     let done = |shard: &Shard, offset, mark, when| Remembered::Done {
         at: Position { shard: shard.clone(), offset },
@@ -167,6 +174,7 @@ fn sample() -> (Vec<Fact>, Vec<Remembered>) {
     ]
     .into_iter()
     .chain(opened().into_iter().map(Remembered::Open))
+    .chain(versions().into_iter().map(Remembered::Version))
     .collect();
     (facts, back)
 }

@@ -63,6 +63,7 @@ pub(super) struct World {
     /// The size and the priority of what is appended.
     pub(super) bytes: u32,
     pub(super) priority: u8,
+    pub(super) version: Version,
     log: BTreeMap<Shard, Vec<Arrival>>,
     ids: HashMap<Position, String>,
     /// How many events share an identity.
@@ -154,6 +155,7 @@ impl World {
             expires_after: None,
             bytes: 100,
             priority: 4,
+            version: Version::None,
             log: BTreeMap::new(),
             ids: HashMap::new(),
             marks: HashMap::new(),
@@ -228,6 +230,7 @@ impl World {
             priority: self.priority,
             kind: Arc::from("OrderCreated"),
             source: Arc::from("/world"),
+            version: self.version.clone(),
             screen,
         });
     }

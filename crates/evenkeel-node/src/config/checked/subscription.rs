@@ -8,7 +8,7 @@ use std::time::Duration;
 use evenkeel_delivery::{BreakerPolicy, DeadBudget, Effects, Exhausted, Order, Parking, Policy, RetrySchedule};
 use evenkeel_model::names;
 
-use super::{begin, breaker, choice, duration, filter, gate, or, parse, positive, unknown, value};
+use super::{begin, breaker, choice, duration, filter, gate, or, parse, pick, positive, unknown, value};
 use crate::config::plan::{Plan, SubscriptionPlan};
 use crate::config::{push, raw, reading, units};
 use crate::error::Error;
@@ -72,6 +72,7 @@ fn one(
     })?;
     let (effects, effects_topic) = effects(&at("effects"), raw.effects.unwrap_or_default(), plan)?;
     let parking = raw.parking.unwrap_or_default();
+    let (sequence, versions) = pick::sequence(&at("sequence"), raw.sequence)?;
     let policy = Policy {
         order: match or(&raw.order, "key") {
             "key" => Order::Key,
@@ -99,6 +100,7 @@ fn one(
         parking: parking_limits(&at("parking"), &parking)?,
         inbox: inbox(&at("inbox"), &raw.inbox, plan)?,
         effects,
+        versions,
         handler_version: Arc::from(handler.version.unwrap_or_default()),
         ..Policy::default()
     };
@@ -108,6 +110,8 @@ fn one(
         topic: Arc::from(topic),
         filter: raw.filter.as_ref().map(|written| filter::read(&at("filter"), written)).transpose()?,
         filter_written: raw.filter,
+        identity: raw.identity.map(|written| pick::identity(&at("identity"), written)).transpose()?,
+        sequence,
         push: push::read(&at("handler.http"), http, plan, folder)?,
         from: begin::from(&at("from"), raw.from.as_ref())?,
         effects_topic,

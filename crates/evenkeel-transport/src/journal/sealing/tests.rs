@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use evenkeel_delivery::ports::Journal;
-use evenkeel_delivery::{Fact, Mark, Open, Remembered};
+use evenkeel_delivery::{Fact, Mark, Open, Remembered, VersionMark};
 use evenkeel_log::Disk;
 use evenkeel_model::{Outcome, Position, Shard, names};
 
@@ -74,6 +74,8 @@ fn life(seed: u64, rounds: u64) -> Vec<Vec<Fact>> {
             let at = Position { shard: shard.clone(), offset: base + 3 };
             these.push(Fact::Open(Open::Alone { at, crashes: 2 }));
         }
+        let key = Mark([u8::try_from(n % 5).unwrap(); 16]);
+        these.push(Fact::Version(VersionMark { key, version: (n % 6 != 5).then_some(i128::from(n)) }));
         if n % 7 == 6 {
             these.push(Fact::Open(Open::Nobody));
         }

@@ -57,6 +57,7 @@ fn delivered(offset: u64, key: &str, now: Timestamp) -> Delivered {
             priority: 4,
             kind: "Test".into(),
             source: "/test".into(),
+            version: evenkeel_delivery::Version::None,
             screen: Screen::Wanted,
         },
         appended: now,
@@ -156,6 +157,7 @@ fn remembered(fact: Fact) -> Option<Remembered> {
         Fact::Redrive(job) => Remembered::Redrive(job),
         Fact::LettersClosed(closed) => Remembered::LettersClosed(closed),
         Fact::Open(open) => Remembered::Open(open),
+        Fact::Version(mark) => Remembered::Version(mark),
         Fact::Attempt { .. } | Fact::Overdue { .. } => return None,
     })
 }
