@@ -5,6 +5,7 @@
 //! before a restart does not fire a second time.
 
 mod alerts;
+mod spent;
 mod tail;
 
 use std::collections::VecDeque;
@@ -23,6 +24,7 @@ use crate::forms::alert::AlertForm;
 use crate::responding::Responding;
 use crate::wiring::Wires;
 use alerts::Alerts;
+use spent::Spent;
 use tail::Tail;
 
 /// How often the ledger is read and alerts are evaluated.
@@ -53,6 +55,8 @@ pub(crate) struct Report {
     pub(crate) firing: Vec<Alert>,
     /// Newest last.
     pub(crate) past: Vec<AlertForm>,
+    /// Alerts of spent dead-letter budgets.
+    pub(crate) spent: Vec<AlertForm>,
 }
 
 /// An objective with its line and its last bad events.
@@ -77,7 +81,8 @@ pub(crate) fn start(
     let owner = Owner {
         watch,
         tail: Tail::new(log.clone()),
-        alerts: Alerts::new(log, responding),
+        alerts: Alerts::new(log.clone(), responding.clone()),
+        spent: Spent::new(log, responding),
         past: VecDeque::new(),
         clock,
         wires,
@@ -122,6 +127,7 @@ struct Owner {
     watch: Watch,
     tail: Tail,
     alerts: Alerts,
+    spent: Spent,
     past: VecDeque<AlertForm>,
     clock: Arc<dyn Clock>,
     wires: Wires,
@@ -150,6 +156,12 @@ impl Owner {
         let forms = self.alerts.read_back();
         let mut newest: Vec<Alert> = Vec::new();
         for form in forms {
+            if self.spent.take_back(&form).await {
+                if form.resolved_at.is_some() {
+                    self.remember(form);
+                }
+                continue;
+            }
             let Some(alert) = form.read() else { continue };
             if alert.resolved_at.is_some() {
                 self.remember(form);
@@ -168,8 +180,13 @@ impl Owner {
     async fn tick(&mut self) {
         self.tail.read_into(&mut self.watch);
         for wire in self.wires.all().iter() {
-            let oldest = wire.handle.view().await.and_then(|view| view.oldest);
-            self.watch.set_oldest(&wire.plan.name, oldest);
+            let view = wire.handle.view().await;
+            self.watch.set_oldest(&wire.plan.name, view.as_ref().and_then(|view| view.oldest));
+            if let Some(view) = view
+                && let Some(over) = self.spent.look(self.clock.now(), &wire.plan.name, &view).await
+            {
+                self.remember(over);
+            }
         }
         for change in self.watch.tick(self.clock.now()) {
             if change.alert().resolved_at.is_some() {
@@ -232,6 +249,7 @@ impl Owner {
             objectives: objectives.collect(),
             firing: self.watch.alerts().into_iter().cloned().collect(),
             past: self.past.iter().cloned().collect(),
+            spent: self.spent.firing().cloned().collect(),
         }
     }
 

@@ -16,6 +16,8 @@ use super::endings::Ending;
 use super::events::Slot;
 use crate::DeadBudget;
 
+/// So begins why a subscription is paused, when its budget is spent.
+pub(super) const SPENT: &str = "the dead-letter budget is spent";
 /// Versions that are told apart; the one seen longest ago goes first.
 const VERSIONS_MAX: usize = 4;
 /// A window is counted in so many slices.
@@ -61,7 +63,7 @@ impl Deaths {
         let why = counted.verdict(&budget)?;
         self.spent = true;
         let at = if version.is_empty() { String::new() } else { format!(" at handler version `{version}`") };
-        Some(format!("the dead-letter budget is spent: {why}{at}"))
+        Some(format!("{SPENT}: {why}{at}"))
     }
 
     fn version(&mut self, name: &Arc<str>) -> &mut Version {

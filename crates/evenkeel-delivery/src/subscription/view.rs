@@ -50,6 +50,13 @@ pub struct View {
     pub pending: Vec<(Position, bool)>,
 }
 
+impl View {
+    /// Why the dead-letter budget is spent, while the subscription is paused for it.
+    pub fn budget_spent(&self) -> Option<&str> {
+        self.paused.as_deref().filter(|why| why.starts_with(super::deaths::SPENT))
+    }
+}
+
 /// A breaker, as an operator sees it.
 #[derive(Clone, Debug)]
 pub struct BreakerView {

@@ -14,6 +14,7 @@ pub(super) async fn list(State(node): Node) -> Result<Json<Value>, Problem> {
     let report = report.ok_or_else(|| Error::new(codes::NOT_READY, "the node is going down"))?;
     let mut alerts: Vec<AlertForm> = report.past;
     alerts.extend(report.firing.iter().map(AlertForm::from));
+    alerts.extend(report.spent);
     alerts.sort_by(|a, b| b.started_at.cmp(&a.started_at));
     Ok(Json(json!({ "alerts": alerts })))
 }

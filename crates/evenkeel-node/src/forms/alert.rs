@@ -97,18 +97,21 @@ impl AlertForm {
 
 /// The event of an alert's change. Its id is made from what happened, so that a repeat is one.
 pub(crate) fn event(change: &AlertEvent) -> Event {
-    let alert = change.alert();
-    let (kind, at) = match change {
-        AlertEvent::Firing(alert) => (FIRING, alert.started_at),
-        AlertEvent::Resolved(alert) => (RESOLVED, alert.resolved_at.unwrap_or(alert.started_at)),
-    };
-    let subject = format!("{}/{}", alert.objective, alert.name);
+    event_of(&AlertForm::from(change.alert()))
+}
+
+/// The same, of an alert that is no objective's.
+pub(crate) fn event_of(form: &AlertForm) -> Event {
+    let kind = if form.resolved_at.is_some() { RESOLVED } else { FIRING };
+    let at = form.resolved_at.clone().unwrap_or_else(|| form.started_at.clone());
+    let subject = format!("{}/{}", form.objective, form.name);
     let state = kind.rsplit('.').next().unwrap_or(kind);
-    let mut event = Event::new(SOURCE, format!("{subject}/{}/{state}", alert.started_at.micros()), kind);
+    let started = parse_rfc3339(&form.started_at).map_or(0, evenkeel_model::Timestamp::micros);
+    let mut event = Event::new(SOURCE, format!("{subject}/{started}/{state}"), kind);
     event.subject = Some(subject);
-    event.time = Some(time(at));
+    event.time = Some(at);
     event.datacontenttype = Some("application/json".to_owned());
-    event.data = serde_json::to_vec(&AlertForm::from(alert)).ok().map(Bytes::from);
+    event.data = serde_json::to_vec(form).ok().map(Bytes::from);
     event
 }
 

@@ -187,6 +187,18 @@ subscriptions:
         node.publish("orders", event).await;
     }
     until("it pauses", || async { (node.get("/v1/subscriptions/s").await["state"] == "paused").then_some(()) }).await;
+    let incident = until("an incident is open", || async {
+        let found = node.get("/v1/incidents").await["incidents"][0].clone();
+        (found["state"] == "open").then_some(found)
+    });
+    let incident = incident.await;
+    assert_eq!((&incident["subscription"], &incident["severity"]), (&json!("s"), &json!("page")), "{incident}");
+    let told = incident["timeline"].to_string();
+    for said in ["10 events in a row died at handler version `v2`", "evenkeel dead rewind s"] {
+        assert!(told.contains(said), "{said}: {told}");
+    }
+    let firing = node.get("/v1/alerts").await.to_string();
+    assert!(firing.contains("s.dead-letter-budget"), "{firing}");
     let rewind = |body: Value| node.client.json("POST", "/v1/subscriptions/s/rewind", Some(body));
     assert_eq!(rewind(json!({ "handler_version": "v9" })).await.unwrap_err().code, "unknown-event");
     assert_eq!(rewind(json!({ "pace": 1 })).await.unwrap_err().code, "invalid-parameter");
@@ -196,4 +208,7 @@ subscriptions:
     until("all is done", || async { (node.audited("s").await["completed"] == DEAD).then_some(()) }).await;
     assert_eq!(node.get("/v1/audit").await["ok"], true);
     assert_eq!(node.get("/v1/subscriptions/s").await["state"], "running");
+    let over = || async { (node.get("/v1/incidents").await["incidents"][0]["state"] == "resolved").then_some(()) };
+    until("the incident is over", over).await;
+    assert_eq!(node.get("/v1/incidents").await["incidents"].as_array().unwrap().len(), 1, "there was one");
 }
