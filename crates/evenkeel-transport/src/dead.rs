@@ -1,16 +1,19 @@
-//! Dead letters, as plain values: what lies in `<subscription>.dead`.
+//! Dead letters, as plain values: what lies in `<subscription>.dead`, or in any topic that another framework
+//! keeps them in (`foreign`).
 //!
 //! Reads only; what is to be done with them is a redrive's business. A record of that topic that
 //! carries no dead-letter headers (somebody else put it there) is shown with empty ones.
 
 mod filter;
+mod foreign;
 mod groups;
 
 use bytes::Bytes;
 use evenkeel_cloudevents::kafka::{Read, from_record};
+use evenkeel_delivery::fingerprint;
 use evenkeel_delivery::ports::PortError;
 use evenkeel_log::Log;
-use evenkeel_model::{Event, Position, Record, Shard, Stored, Timestamp, names};
+use evenkeel_model::{Event, FailureClass, Position, Record, Shard, Stored, Timestamp, names};
 
 use crate::pages::{Pages, unreadable};
 
@@ -50,6 +53,10 @@ pub struct DeadLetter {
     pub first_failed_at: String,
     /// RFC 3339.
     pub last_failed_at: String,
+    /// Who wrote it: `evenkeel`, another framework's name, or nobody (empty) who says so.
+    pub written_by: &'static str,
+    /// Where the event came from in the words of another framework: a topic, a queue, an address.
+    pub from: String,
     /// The handler's version; empty when none was told.
     pub handler_version: String,
     /// The event; `None` when the record cannot be read as one.
@@ -95,16 +102,39 @@ pub fn each(
     if log.topic(&shard.topic).is_none() {
         return Ok(());
     }
+    each_in(log, shard, from, &mut see).map(|_| ())
+}
+
+/// As [`each`], for the records of a topic, partition by partition from a place on (a partition and an offset): dead
+/// letters of whatever framework, and records that are none.
+pub fn each_of_topic(
+    log: &Log,
+    topic: &str,
+    from: (u32, u64),
+    mut see: impl FnMut(DeadLetter) -> bool,
+) -> Result<(), PortError> {
+    let partitions = log.topic(topic).map_or(0, |topic| topic.partitions);
+    for partition in from.0..partitions {
+        let offset = if partition == from.0 { from.1 } else { 0 };
+        if !each_in(log, Shard::new(topic, partition), offset, &mut see)? {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// False when `see` has seen enough.
+fn each_in(log: &Log, shard: Shard, from: u64, see: &mut impl FnMut(DeadLetter) -> bool) -> Result<bool, PortError> {
     let ends = log.ends(&shard).map_err(|e| unreadable(&shard, &e))?;
     let mut pages = Pages::new(log, shard, from.max(ends.start), ends.high_watermark);
     loop {
         let page = pages.next()?;
         if page.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         for stored in page {
             if !see(read(stored.at, stored.appended, stored.record)) {
-                return Ok(());
+                return Ok(false);
             }
         }
     }
@@ -165,7 +195,9 @@ fn read(at: Position, appended: Timestamp, record: Record) -> DeadLetter {
         Read::NotAnEvent(_) => None,
     };
     let text = |name: &str| record.header(name).map(|v| String::from_utf8_lossy(v).into_owned()).unwrap_or_default();
-    DeadLetter {
+    let own = record.header(names::dead::SUBSCRIPTION).is_some();
+    let said = if own { None } else { foreign::read(&record) };
+    let letter = DeadLetter {
         appended,
         source: event.as_ref().map(|e| e.id.source.clone()).unwrap_or_default(),
         id: event.as_ref().map(|e| e.id.id.clone()).unwrap_or_default(),
@@ -181,9 +213,32 @@ fn read(at: Position, appended: Timestamp, record: Record) -> DeadLetter {
         first_failed_at: text(names::dead::FIRST_FAILED_AT),
         last_failed_at: text(names::dead::LAST_FAILED_AT),
         handler_version: text(names::dead::HANDLER_VERSION),
+        written_by: if own { "evenkeel" } else { "" },
+        from: String::new(),
         at,
         event,
         record,
+    };
+    match said {
+        Some(said) => told_by(letter, said),
+        None => letter,
+    }
+}
+
+/// What another framework says of it; its words for a reason are the class of what was thrown.
+fn told_by(letter: DeadLetter, said: foreign::Said) -> DeadLetter {
+    let alike = fingerprint(FailureClass::Failed, None, &format!("{}: {}", said.thrown, said.message));
+    DeadLetter {
+        origin: said.origin,
+        subscription: said.who,
+        reason: said.thrown,
+        fingerprint: alike,
+        message: said.message,
+        attempts: said.attempts,
+        last_failed_at: said.failed_at,
+        written_by: said.writer,
+        from: said.from,
+        ..letter
     }
 }
 

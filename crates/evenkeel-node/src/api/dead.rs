@@ -1,5 +1,7 @@
 //! Dead letters of a subscription: list, show, group. What is to be done with them stands in `redrives`.
 
+pub(super) mod topics;
+
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use evenkeel_cloudevents::json;
@@ -145,11 +147,12 @@ fn form(letter: &DeadLetter, closed: &Closed, whole: bool) -> Value {
         "topic": letter.origin.as_ref().map(|at| at.shard.topic.to_string()),
         "partition": letter.origin.as_ref().map(|at| at.shard.partition),
         "offset": letter.origin.as_ref().map(|at| at.offset),
-        "dead_offset": letter.at.offset, "state": state, "died_at": time(letter.appended),
+        "dead_partition": letter.at.shard.partition, "dead_offset": letter.at.offset, "state": state, "died_at": time(letter.appended),
         "reason": letter.reason, "class": letter.class, "fingerprint": letter.fingerprint,
         "message": letter.message, "attempts": letter.attempts,
         "first_failed_at": letter.first_failed_at, "last_failed_at": letter.last_failed_at,
-        "handler_version": letter.handler_version,
+        "handler_version": letter.handler_version, "subscription": letter.subscription,
+        "written_by": letter.written_by, "from": letter.from,
     });
     if whole {
         form["event"] = letter.event.as_ref().map_or(Value::Null, json::encode);

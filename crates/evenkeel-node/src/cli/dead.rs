@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::asking::{Where, escaped};
 use super::output::{line, print, rows, table};
-use crate::error::Error;
+use crate::error::{Error, codes};
 use conditions::Conditions;
 
 #[derive(Debug, clap::Args)]
@@ -21,16 +21,16 @@ pub(super) struct Args {
 enum What {
     /// The dead letters of a subscription, oldest first
     List {
-        /// The subscription
-        subscription: String,
+        #[command(flatten)]
+        whose: Whose,
         #[command(flatten)]
         conditions: Conditions,
         /// Also or only those that were redriven or dropped
         #[arg(long, value_name = "open|closed|all")]
         state: Option<String>,
-        /// The first offset in its dead-letter topic: `next` of an earlier answer
+        /// The first offset in its dead-letter topic, or with --topic a place like 0:17: `next` of an earlier answer
         #[arg(long)]
-        from: Option<u64>,
+        from: Option<String>,
         /// At most so many
         #[arg(long)]
         limit: Option<usize>,
@@ -39,17 +39,20 @@ enum What {
     },
     /// One dead letter, with its event
     Show {
-        /// The subscription
-        subscription: String,
-        /// The event's id, or its offset in the dead-letter topic (`dead_offset`)
-        id: String,
+        /// The subscription, and the event's id or its offset in the dead-letter topic (`dead_offset`); with --topic only
+        /// the id, or a place like 0:17
+        #[arg(num_args = 1..=2, required = true, value_names = ["SUBSCRIPTION", "ID"])]
+        of: Vec<String>,
+        /// Of this topic, whoever wrote it
+        #[arg(long, value_name = "TOPIC")]
+        topic: Option<String>,
         #[command(flatten)]
         node: Where,
     },
     /// What killed them: one line for each kind of failure, the largest first
     Groups {
-        /// The subscription
-        subscription: String,
+        #[command(flatten)]
+        whose: Whose,
         #[command(flatten)]
         conditions: Conditions,
         #[command(flatten)]
@@ -57,8 +60,8 @@ enum What {
     },
     /// Dead letters with their events, as JSON lines
     Export {
-        /// The subscription
-        subscription: String,
+        #[command(flatten)]
+        whose: Whose,
         #[command(flatten)]
         conditions: Conditions,
         #[command(flatten)]
@@ -74,44 +77,80 @@ enum What {
     Drop(redrive::Drop),
 }
 
+/// Whose dead letters.
+#[derive(Debug, clap::Args)]
+struct Whose {
+    /// The subscription
+    #[arg(required_unless_present = "topic", conflicts_with = "topic")]
+    subscription: Option<String>,
+    /// Those of any topic, as Spring, Kafka Streams, Kafka Connect, MassTransit, NServiceBus and others wrote them
+    #[arg(long, value_name = "TOPIC")]
+    topic: Option<String>,
+}
+
+impl Whose {
+    fn path(&self, what: &str) -> String {
+        match (&self.topic, &self.subscription) {
+            (Some(topic), _) => format!("/v1/topics/{}/dead{what}", escaped(topic)),
+            (None, name) => {
+                format!("/v1/subscriptions/{}/dead{what}", escaped(name.as_deref().unwrap_or_default()))
+            }
+        }
+    }
+}
+
 pub(super) async fn run(args: Args) -> Result<(), Error> {
     match args.what {
-        What::List { subscription, conditions, state, from, limit, node } => {
+        What::List { whose, conditions, state, from, limit, node } => {
             let mut query = conditions.query();
             query.extend(state.map(|s| format!("state={}", escaped(&s))));
-            query.extend(from.map(|n| format!("from={n}")));
+            query.extend(from.map(|place| format!("from={}", escaped(&place))));
             query.extend(limit.map(|n| format!("limit={n}")));
-            let answer = node.get(&format!("{}?{}", path(&subscription, ""), query.join("&"))).await?;
-            print(node.output, &answer, listed);
+            let answer = node.get(&format!("{}?{}", whose.path(""), query.join("&"))).await?;
+            print(node.output, &answer, if whose.topic.is_some() { told } else { listed });
         }
-        What::Show { subscription, id, node } => {
-            let offset = find(&node, &subscription, &id).await?.unwrap_or(id);
-            let answer = node.get(&path(&subscription, &format!("/{}", escaped(&offset)))).await?;
+        What::Show { of, topic, node } => {
+            let (whose, id) = one(of, topic)?;
+            let place = find(&node, &whose, &id).await?.unwrap_or(id);
+            let answer = node.get(&whose.path(&format!("/{}", escaped(&place)))).await?;
             print(node.output, &answer, |a| serde_json::to_string_pretty(a).unwrap_or_default());
         }
-        What::Groups { subscription, conditions, node } => {
+        What::Groups { whose, conditions, node } => {
             let query = conditions.query().join("&");
-            let answer = node.get(&format!("{}?{query}", path(&subscription, "/groups"))).await?;
+            let answer = node.get(&format!("{}?{query}", whose.path("/groups"))).await?;
             print(node.output, &answer, grouped);
         }
         What::Redrive(start) => redrive::begin(start).await?,
         What::Rewind(rewind) => redrive::rewind(rewind).await?,
         What::Redrives(args) => redrive::run(args).await?,
         What::Drop(drop) => redrive::drop_letters(drop).await?,
-        What::Export { subscription, conditions, node } => {
-            pages(&node, &subscription, &conditions, |item| line(&item.to_string())).await?;
+        What::Export { whose, conditions, node } => {
+            pages(&node, &whose, &conditions, |item| line(&item.to_string())).await?;
         }
     }
     Ok(())
 }
 
-fn path(subscription: &str, what: &str) -> String {
-    format!("/v1/subscriptions/{}/dead{what}", escaped(subscription))
+/// Which letter of whose.
+fn one(of: Vec<String>, topic: Option<String>) -> Result<(Whose, String), Error> {
+    let mut of = of.into_iter();
+    match (of.next(), of.next(), topic) {
+        (Some(id), None, Some(topic)) => Ok((Whose { subscription: None, topic: Some(topic) }, id)),
+        (Some(name), Some(id), None) => Ok((Whose { subscription: Some(name), topic: None }, id)),
+        _ => Err(Error::new(codes::INPUT, "`dead show` takes a subscription and an id, or `--topic` and an id")),
+    }
 }
 
 fn listed(answer: &Value) -> String {
     let cells = ["/dead_offset", "/id", "/key", "/reason", "/class", "/attempts", "/last_failed_at", "/message"];
     let head = ["OFFSET", "ID", "KEY", "REASON", "CLASS", "ATTEMPTS", "LAST FAILED", "MESSAGE"];
+    table(&head, &rows(answer, "items", &cells))
+}
+
+/// What other frameworks wrote.
+fn told(answer: &Value) -> String {
+    let cells = ["/dead_partition", "/dead_offset", "/written_by", "/reason", "/from", "/partition", "/offset", "/message"];
+    let head = ["PARTITION", "OFFSET", "WRITTEN BY", "REASON", "FROM", "PARTITION", "OFFSET", "MESSAGE"];
     table(&head, &rows(answer, "items", &cells))
 }
 
@@ -124,26 +163,38 @@ fn grouped(answer: &Value) -> String {
 /// Shows each letter with its event to `see`, page by page.
 async fn pages(
     node: &Where,
-    subscription: &str,
+    whose: &Whose,
     conditions: &Conditions,
     mut see: impl FnMut(&Value),
 ) -> Result<(), Error> {
-    let mut from = 0;
+    let mut from = String::new();
     loop {
         let mut query = conditions.query();
-        query.extend(["events=true".to_owned(), format!("from={from}")]);
-        let page = node.get(&format!("{}?{}", path(subscription, ""), query.join("&"))).await?;
-        page["items"].as_array().into_iter().flatten().for_each(&mut see);
-        match page["next"].as_u64() {
-            Some(next) if next > from => from = next,
-            _ => return Ok(()),
+        query.push("events=true".to_owned());
+        if !from.is_empty() {
+            query.push(format!("from={from}"));
         }
+        let page = node.get(&format!("{}?{}", whose.path(""), query.join("&"))).await?;
+        page["items"].as_array().into_iter().flatten().for_each(&mut see);
+        let next = match &page["next"] {
+            Value::String(place) => place.clone(),
+            Value::Null => return Ok(()),
+            offset => offset.to_string(),
+        };
+        if next == from {
+            return Ok(());
+        }
+        from = next;
     }
 }
 
-/// The offset of the newest dead letter with that event id.
-async fn find(node: &Where, subscription: &str, id: &str) -> Result<Option<String>, Error> {
+/// The place of the newest dead letter with that event id.
+async fn find(node: &Where, whose: &Whose, id: &str) -> Result<Option<String>, Error> {
     let mut found = None;
-    pages(node, subscription, &Conditions::of_id(id), |item| found = Some(item["dead_offset"].to_string())).await?;
+    let place = |item: &Value| match whose.topic {
+        Some(_) => format!("{}:{}", item["dead_partition"], item["dead_offset"]),
+        None => item["dead_offset"].to_string(),
+    };
+    pages(node, whose, &Conditions::of_id(id), |item| found = Some(place(item))).await?;
     Ok(found)
 }

@@ -22,6 +22,8 @@ fn letter(offset: u64, fingerprint: &str, key: &str, version: &str) -> DeadLette
         first_failed_at: String::new(),
         last_failed_at: String::new(),
         handler_version: version.into(),
+        written_by: "evenkeel",
+        from: String::new(),
         event: None,
         record: Record::default(),
     }
