@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::marks::{self, Tone, segment};
 use super::numbers;
-use super::status::{DeadGroup, Flow, Gate, Lane, Status};
+use super::status::{DeadGroup, Endpoint, Flow, Forced, Gate, Lane, Status};
 
 pub(super) fn section(status: &Status) -> Markup {
     let most = status.flows.iter().map(|f| f.rate_in.max(f.rate_out)).fold(0.0_f64, f64::max);
@@ -37,6 +37,8 @@ fn row(flow: &Flow, most: f64, status: &Status) -> Markup {
             }
             div class="inside" {
                 @if let Some(text) = gate_text(&flow.gate) { p { (gate_sentence(&text, &flow.gate, status)) } }
+                @for forced in &flow.forced { (held_by_operator(forced, status)) }
+                (endpoints(flow, status))
                 (lanes(flow, status))
                 (dead(flow, status))
                 (policy(flow, status))
@@ -112,6 +114,43 @@ fn gate_sentence(text: &str, gate: &Gate, status: &Status) -> Markup {
             },
             Gate::Probing { since, .. } => { (marks::ago(*since, status.now)) ". A probe costs no attempt." },
             _ => {},
+        }
+    }
+}
+
+fn held_by_operator(forced: &Forced, status: &Status) -> Markup {
+    let how = if forced.open { "open" } else { "closed" };
+    html! {
+        p {
+            (marks::prose(&format!("An operator holds the breaker of `{}` {how} since ", forced.dependency)))
+            (marks::ago(forced.at, status.now)) ": " (forced.reason) ". "
+            (marks::command(&status.node.url, &["dependencies", "auto", &forced.dependency]))
+        }
+    }
+}
+
+fn endpoints(flow: &Flow, status: &Status) -> Markup {
+    html! {
+        @if !flow.endpoints.is_empty() {
+            h3 { "Endpoints" }
+            table class="cards" {
+                thead { tr { th scope="col" { "URL" } th scope="col" { "State" } th scope="col" { "In flight" } } }
+                tbody { @for endpoint in &flow.endpoints { (endpoint_row(endpoint, status)) } }
+            }
+        }
+    }
+}
+
+fn endpoint_row(endpoint: &Endpoint, status: &Status) -> Markup {
+    let tone = if endpoint.state == "in" { Tone::Good } else { Tone::Held };
+    html! {
+        tr {
+            th scope="row" { code { (endpoint.url) } }
+            td data-label="State" {
+                (marks::state(tone, &endpoint.state))
+                @if let Some(at) = endpoint.until { div class="small" { "called again " (marks::ago(at, status.now)) } }
+            }
+            td data-label="In flight" { (marks::count(endpoint.in_flight)) }
         }
     }
 }

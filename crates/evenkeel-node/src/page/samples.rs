@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use evenkeel_model::{Timestamp, names};
 
-use super::status::{
-    Damage, DeadGroup, Flow, Gate, Happening, HappeningKind, Lane, Log, Node, Objective, Proof, Status, Topic,
-};
+use super::status::{Damage, DeadGroup, Endpoint, Flow, Forced, Gate, Happening, HappeningKind, Lane, Log, Node, Objective, Proof, Status, Topic};
 
 /// 2026-01-31T08:30:00Z.
 pub(super) const NOW: Timestamp = Timestamp::from_micros(1_769_848_200_000_000);
@@ -161,6 +159,21 @@ pub(super) fn on_fire() -> Status {
     (payment.p99, payment.lag) = (ms(4_210), ms(754_000));
     (payment.unread, payment.parked, payment.parked_keys, payment.dead) = (1_204, 380, 214, 2);
     payment.in_flight = 0;
+    payment.forced = vec![Forced {
+        dependency: "mail".to_owned(),
+        open: true,
+        reason: "maintenance until noon".to_owned(),
+        at: ago(600),
+    }];
+    payment.endpoints = vec![
+        Endpoint { url: "http://10.0.0.1/events".to_owned(), state: "in".to_owned(), in_flight: 3, until: None },
+        Endpoint {
+            url: "http://10.0.0.2/events".to_owned(),
+            state: "ejected".to_owned(),
+            in_flight: 0,
+            until: Some(NOW + Duration::from_secs(25)),
+        },
+    ];
     payment.lanes = lanes();
     payment.dead_groups = vec![DeadGroup {
         fingerprint: "9f86d081884c7d65".to_owned(),
@@ -225,6 +238,14 @@ pub(super) fn hostile() -> Status {
         flow.handler.clone_from(&evil);
         flow.policy = vec![evil.clone()];
         flow.gate = Gate::Paused { why: evil.clone() };
+        for forced in &mut flow.forced {
+            forced.dependency.clone_from(&evil);
+            forced.reason.clone_from(&evil);
+        }
+        for endpoint in &mut flow.endpoints {
+            endpoint.url.clone_from(&evil);
+            endpoint.state.clone_from(&evil);
+        }
         for lane in &mut flow.lanes {
             lane.key = Some(evil.clone());
             lane.message.clone_from(&evil);

@@ -120,10 +120,14 @@ pub struct Flow {
     pub parked: u64,
     /// Keys that are held back.
     pub parked_keys: u64,
-    /// In the dead letters.
+    /// In the dead letters, those apart that were redriven or dropped.
     pub dead: u64,
     /// Whether events pass.
     pub gate: Gate,
+    /// Breakers that an operator holds open, or closed.
+    pub forced: Vec<Forced>,
+    /// Where its handler is, when that is in several places, or not all of them are called.
+    pub endpoints: Vec<Endpoint>,
     /// The first few parked lanes.
     pub lanes: Vec<Lane>,
     /// Dead letters by fingerprint.
@@ -164,6 +168,32 @@ pub enum Gate {
         /// Why.
         why: String,
     },
+}
+
+/// A breaker that obeys an operator.
+#[derive(Clone, Debug)]
+pub struct Forced {
+    /// Of what.
+    pub dependency: String,
+    /// Open, or closed.
+    pub open: bool,
+    /// Why.
+    pub reason: String,
+    /// Since when.
+    pub at: Timestamp,
+}
+
+/// One of the places where a handler is.
+#[derive(Clone, Debug, Default)]
+pub struct Endpoint {
+    /// Its URL.
+    pub url: String,
+    /// `in`, `starting`, `ejected` or `unhealthy`.
+    pub state: String,
+    /// Calls under way.
+    pub in_flight: u64,
+    /// When it is called again, if it is ejected.
+    pub until: Option<Timestamp>,
 }
 
 /// A parked lane.

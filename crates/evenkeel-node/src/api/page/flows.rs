@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 
 use evenkeel_cloudevents::time::parse_rfc3339;
-use evenkeel_delivery::{BreakerState, View};
-use evenkeel_model::Outcome;
+use evenkeel_delivery::{BreakerState, BreakerView, View};
+use evenkeel_model::names::DEAD_SUFFIX;
+use evenkeel_model::Shard;
 use evenkeel_transport::audit::Audit;
-use evenkeel_transport::dead::{Filter, list};
+use evenkeel_transport::dead;
+use evenkeel_transport::http::EndpointView;
 use std::time::Duration;
 
+use crate::api::redrives::{is_closed, seen as redriven};
 use crate::config::subscribed;
 use crate::page::status;
 use crate::watching::Report;
@@ -31,7 +34,8 @@ async fn flow(node: &Wired, wire: &Wire, report: Option<&Report>, audit: Option<
     let name = &wire.plan.name;
     let seen = report.and_then(|r| r.snapshot.subscriptions.iter().find(|s| s.subscription == *name));
     let unread = audit.and_then(|a| a.subscriptions.iter().find(|s| s.name == *name)).map_or(0, |s| s.unread);
-    let dead = seen.and_then(|s| s.outcomes.iter().find(|(o, _)| *o == Outcome::Dead)).map_or(0, |(_, n)| *n);
+    let closed = redriven(wire).await.closed;
+    let dead = open_letters(node, name, &closed);
     let ended_per_second = seen.map_or(0.0, |s| s.ended_per_second);
     let words = subscribed(&wire.plan);
     status::Flow {
@@ -50,7 +54,9 @@ async fn flow(node: &Wired, wire: &Wire, report: Option<&Report>, audit: Option<
         dead,
         gate: gate(wire, &view),
         lanes: view.lanes.iter().map(lane).collect(),
-        dead_groups: if dead > 0 { dead_groups(node, name).await } else { Vec::new() },
+        forced: view.breakers.iter().filter_map(forced).collect(),
+        endpoints: endpoints(&wire.http.endpoints()),
+        dead_groups: if dead > 0 { dead_groups(node, name, closed).await } else { Vec::new() },
         policy: words.lines().map(|line| line.trim().to_owned()).collect(),
     }
 }
@@ -84,10 +90,47 @@ fn lane(view: &evenkeel_delivery::LaneView) -> status::Lane {
     }
 }
 
-async fn dead_groups(node: &Wired, name: &str) -> Vec<status::DeadGroup> {
+fn forced(breaker: &BreakerView) -> Option<status::Forced> {
+    let forced = breaker.forced.as_ref()?;
+    let (dependency, reason) = (breaker.dependency.to_string(), forced.reason.clone());
+    Some(status::Forced { dependency, open: forced.open, reason, at: forced.at })
+}
+
+/// Shown when there are several, or one that is not called.
+fn endpoints(all: &[EndpointView]) -> Vec<status::Endpoint> {
+    if all.len() < 2 && all.iter().all(|e| e.state == "in") {
+        return Vec::new();
+    }
+    let endpoint = |e: &EndpointView| status::Endpoint {
+        url: e.url.clone(),
+        state: e.state.to_owned(),
+        in_flight: u64::from(e.in_flight),
+        until: e.until,
+    };
+    all.iter().map(endpoint).collect()
+}
+
+/// Letters that nobody has dealt with.
+fn open_letters(node: &Wired, name: &str, closed: &[(u64, u64)]) -> u64 {
+    let Ok(ends) = node.log.ends(&Shard::new(format!("{name}{DEAD_SUFFIX}"), 0)) else { return 0 };
+    let (start, end) = (ends.start, ends.high_watermark);
+    let dealt_with = closed.iter().map(|(from, until)| (*until).min(end).saturating_sub((*from).max(start)));
+    (end - start).saturating_sub(dealt_with.sum())
+}
+
+async fn dead_groups(node: &Wired, name: &str, closed: Vec<(u64, u64)>) -> Vec<status::DeadGroup> {
     let (log, name) = (node.log.clone(), name.to_owned());
-    let page = blocking(move || list(&log, &name, &Filter::default(), 0, DEAD_READ_MAX)).await;
-    let letters = page.ok().and_then(Result::ok).map(|p| p.items).unwrap_or_default();
+    let read = blocking(move || {
+        let mut open = Vec::new();
+        let all = dead::each(&log, &name, 0, |letter| {
+            if !is_closed(&closed, letter.at.offset) {
+                open.push(letter);
+            }
+            open.len() < DEAD_READ_MAX
+        });
+        all.map(|()| open)
+    });
+    let letters = read.await.ok().and_then(Result::ok).unwrap_or_default();
     let mut groups: BTreeMap<String, status::DeadGroup> = BTreeMap::new();
     for letter in letters {
         let group = groups.entry(letter.fingerprint.clone()).or_default();
