@@ -8,6 +8,8 @@ mod binary;
 mod publishing;
 #[path = "node/bad_events.rs"]
 mod bad_events;
+#[path = "node/letters.rs"]
+mod letters;
 #[path = "node/redrives.rs"]
 mod redrives;
 #[path = "node/bad_handlers.rs"]

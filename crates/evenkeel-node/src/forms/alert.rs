@@ -97,13 +97,15 @@ impl AlertForm {
 
 /// The event of an alert's change. Its id is made from what happened, so that a repeat is one.
 pub(crate) fn event(change: &AlertEvent) -> Event {
-    event_of(&AlertForm::from(change.alert()))
+    let state = if matches!(change, AlertEvent::Firing(_)) { "firing" } else { "resolved" };
+    event_of(&AlertForm { state: state.to_owned(), ..AlertForm::from(change.alert()) })
 }
 
 /// The same, of an alert that is no objective's.
 pub(crate) fn event_of(form: &AlertForm) -> Event {
-    let kind = if form.resolved_at.is_some() { RESOLVED } else { FIRING };
-    let at = form.resolved_at.clone().unwrap_or_else(|| form.started_at.clone());
+    let over = form.resolved_at.as_ref().filter(|_| form.state == "resolved");
+    let kind = if over.is_some() { RESOLVED } else { FIRING };
+    let at = over.unwrap_or(&form.started_at).clone();
     let subject = format!("{}/{}", form.objective, form.name);
     let state = kind.rsplit('.').next().unwrap_or(kind);
     let started = parse_rfc3339(&form.started_at).map_or(0, evenkeel_model::Timestamp::micros);
