@@ -149,7 +149,8 @@ fn listed(answer: &Value) -> String {
 
 /// What other frameworks wrote.
 fn told(answer: &Value) -> String {
-    let cells = ["/dead_partition", "/dead_offset", "/written_by", "/reason", "/from", "/partition", "/offset", "/message"];
+    let cells =
+        ["/dead_partition", "/dead_offset", "/written_by", "/reason", "/from", "/partition", "/offset", "/message"];
     let head = ["PARTITION", "OFFSET", "WRITTEN BY", "REASON", "FROM", "PARTITION", "OFFSET", "MESSAGE"];
     table(&head, &rows(answer, "items", &cells))
 }
@@ -161,12 +162,7 @@ fn grouped(answer: &Value) -> String {
 }
 
 /// Shows each letter with its event to `see`, page by page.
-async fn pages(
-    node: &Where,
-    whose: &Whose,
-    conditions: &Conditions,
-    mut see: impl FnMut(&Value),
-) -> Result<(), Error> {
+async fn pages(node: &Where, whose: &Whose, conditions: &Conditions, mut see: impl FnMut(&Value)) -> Result<(), Error> {
     let mut from = String::new();
     loop {
         let mut query = conditions.query();

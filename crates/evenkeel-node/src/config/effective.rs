@@ -8,10 +8,10 @@ use evenkeel_log::{AtLimit, Cleanup, TopicSettings};
 
 use serde_json::Value;
 
-use evenkeel_transport::Pick;
 use super::plan::{From, LogFormat, Plan, SubscriptionPlan};
 use super::units::{show_duration, show_rate, show_size};
 use super::{push, raw};
+use evenkeel_transport::Pick;
 
 /// The YAML of a plan.
 pub fn effective(plan: &Plan) -> String {

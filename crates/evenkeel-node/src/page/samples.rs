@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use evenkeel_model::{Timestamp, names};
 
-use super::status::{Damage, DeadGroup, Endpoint, Flow, Forced, Gate, Happening, HappeningKind, Lane, Log, Node, Objective, Proof, Status, Topic};
+use super::status::{
+    Damage, DeadGroup, Endpoint, Flow, Forced, Gate, Happening, HappeningKind, Lane, Log, Node, Objective, Proof,
+    Status, Topic,
+};
 
 /// 2026-01-31T08:30:00Z.
 pub(super) const NOW: Timestamp = Timestamp::from_micros(1_769_848_200_000_000);

@@ -59,11 +59,19 @@ async fn dead_letters_of_other_frameworks_are_listed_shown_grouped_and_exported_
     };
     let listed: Value = serde_json::from_str(&run(&["list", "--topic", "orders-dlt"])).unwrap();
     let of = |n: usize, member: &str| listed["items"][n][member].clone();
-    assert_eq!((of(0, "written_by"), of(0, "topic"), of(0, "partition")), (json!("spring-kafka"), json!("orders"), json!(1)));
+    assert_eq!(
+        (of(0, "written_by"), of(0, "topic"), of(0, "partition")),
+        (json!("spring-kafka"), json!("orders"), json!(1))
+    );
     assert_eq!((of(1, "offset"), of(1, "reason")), (json!(42), json!("java.lang.IllegalStateException")));
     assert_eq!((of(2, "written_by"), of(2, "topic")), (json!(""), Value::Null), "it says nothing of a death");
-    assert_eq!((of(3, "written_by"), of(3, "dead_partition"), of(3, "offset")), (json!("kafka-connect"), json!(1), json!(99)));
-    let groups: Value = serde_json::from_str(&run(&["groups", "--topic", "orders-dlt", "--reason", "java.lang.IllegalStateException"])).unwrap();
+    assert_eq!(
+        (of(3, "written_by"), of(3, "dead_partition"), of(3, "offset")),
+        (json!("kafka-connect"), json!(1), json!(99))
+    );
+    let groups: Value =
+        serde_json::from_str(&run(&["groups", "--topic", "orders-dlt", "--reason", "java.lang.IllegalStateException"]))
+            .unwrap();
     assert_eq!((&groups["letters"], &groups["groups"][0]["count"]), (&json!(2), &json!(2)), "{groups}");
     let shown: Value = serde_json::from_str(&run(&["show", "0:1", "--topic", "orders-dlt"])).unwrap();
     assert_eq!((&shown["message"], &shown["dead_offset"]), (&json!("no funds"), &json!(1)));

@@ -76,7 +76,13 @@ pub(super) async fn all(subject: &dyn Subject) -> Result<(), Broken> {
         breaker(true),
     ];
     let alone = Open::Alone { at: Position { shard: a.clone(), offset: 5 }, crashes: 1 };
-    let mut second = vec![pending(a, 3, 7), version(1, Some(9)), version(3, None), Fact::Open(alone), Fact::Paused(Some("because".to_owned()))];
+    let mut second = vec![
+        pending(a, 3, 7),
+        version(1, Some(9)),
+        version(3, None),
+        Fact::Open(alone),
+        Fact::Paused(Some("because".to_owned())),
+    ];
     if let Some(b) = shards.get(1) {
         second.extend([ended(b, 0, Outcome::Duplicate, 0), pending(b, 3, 7), progress(b, 1)]);
     }

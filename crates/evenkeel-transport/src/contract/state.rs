@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use evenkeel_delivery::{BreakerMark, Fact, LettersClosed, Mark, Opened, Pending, Redrive, Redriven, Remembered, VersionMark};
+use evenkeel_delivery::{
+    BreakerMark, Fact, LettersClosed, Mark, Opened, Pending, Redrive, Redriven, Remembered, VersionMark,
+};
 use evenkeel_model::{Position, Shard, Timestamp};
 
 /// The state of a subscription, as far as a journal keeps it.
@@ -74,7 +76,9 @@ impl State {
                 self.closed.extend((from..until).map(|offset| Position { shard: letters.clone(), offset }));
             }
             Remembered::Open(open) => self.opened.take(&open),
-            Remembered::Version(VersionMark { key, version: Some(version) }) => drop(self.versions.insert(key, version)),
+            Remembered::Version(VersionMark { key, version: Some(version) }) => {
+                drop(self.versions.insert(key, version))
+            }
             Remembered::Version(VersionMark { key, version: None }) => drop(self.versions.remove(&key)),
         }
     }

@@ -230,7 +230,10 @@ mod tests {
         ]);
         let said = read(&spring).expect("it is Spring's");
         assert_eq!((said.writer, said.origin, said.attempts), ("spring-kafka", at("orders", 3, 5_000_000_000), 4));
-        assert_eq!((&*said.thrown, &*said.message, &*said.who), ("java.lang.IllegalStateException", "no funds", "payment"));
+        assert_eq!(
+            (&*said.thrown, &*said.message, &*said.who),
+            ("java.lang.IllegalStateException", "no funds", "payment")
+        );
         let text = record(&[
             ("kafka_dlt-original-topic", b"older"),
             ("kafka_dlt-original-topic", b"orders"),
@@ -244,8 +247,11 @@ mod tests {
     fn each_framework_is_known_by_its_headers() {
         for dialect in &DIALECTS {
             let mut headers: Vec<(&str, &[u8])> = vec![(dialect.known_by, b"x")];
-            headers.extend([(dialect.partition, &b"2"[..]), (dialect.offset, b"7")].iter().filter(|(n, _)| !n.is_empty()));
-            headers.extend((!dialect.topic.is_empty() && dialect.topic != dialect.known_by).then_some((dialect.topic, &b"x"[..])));
+            headers
+                .extend([(dialect.partition, &b"2"[..]), (dialect.offset, b"7")].iter().filter(|(n, _)| !n.is_empty()));
+            headers.extend(
+                (!dialect.topic.is_empty() && dialect.topic != dialect.known_by).then_some((dialect.topic, &b"x"[..])),
+            );
             let said = read(&record(&headers)).expect(dialect.name);
             assert_eq!((said.writer, &*said.from), (dialect.name, "x"));
             assert_eq!(said.origin.is_some(), !dialect.offset.is_empty(), "{}", dialect.name);

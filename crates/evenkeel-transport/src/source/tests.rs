@@ -214,7 +214,8 @@ async fn what_identifies_an_event_is_where_the_subscription_says_and_a_plain_rec
     };
     let mut with_header = to_record(&event("e1", "k"), START);
     with_header.push_header("x-id", "7".to_owned());
-    let records = vec![plain(Some("7")), plain(Some("7")), plain(None), with_header, to_record(&event("e2", "k"), START)];
+    let records =
+        vec![plain(Some("7")), plain(Some("7")), plain(None), with_header, to_record(&event("e2", "k"), START)];
     bench.append("orders", 0, records);
     let marks = |events: Vec<std::sync::Arc<evenkeel_delivery::ports::Delivered>>| {
         events.iter().map(|e| e.arrival.mark).collect::<Vec<_>>()

@@ -40,9 +40,16 @@ mod tests {
 
     #[test]
     fn a_version_comes_back_in_as_few_bytes_as_it_takes() {
-        for (version, length) in
-            [(0, 1), (127, 1), (128, 2), (-128, 1), (-129, 2), (1_790_000_000_000_000, 7), (i128::MAX, 16), (i128::MIN, 16)]
-        {
+        for (version, length) in [
+            (0, 1),
+            (127, 1),
+            (128, 2),
+            (-128, 1),
+            (-129, 2),
+            (1_790_000_000_000_000, 7),
+            (i128::MAX, 16),
+            (i128::MIN, 16),
+        ] {
             let mark = VersionMark { key: Mark([7; 16]), version: Some(version) };
             let mut out = BytesMut::new();
             put(&mut out, &mark);

@@ -50,7 +50,9 @@ fn an_event_that_waited_while_a_newer_one_was_completed_is_not_tried_again() {
 fn only_what_was_completed_counts() {
     let mut world = World::new(
         policy(),
-        Box::new(|a| (ms(1), if a.id.starts_with("a-9") { Verdict::Reject { reason: "no".into() } } else { Verdict::Ack })),
+        Box::new(|a| {
+            (ms(1), if a.id.starts_with("a-9") { Verdict::Reject { reason: "no".into() } } else { Verdict::Ack })
+        }),
     );
     publish(&mut world, "a", 9);
     publish(&mut world, "a", 3);
@@ -62,7 +64,9 @@ fn only_what_was_completed_counts() {
 fn a_redriven_event_that_was_overtaken_is_stale_and_does_not_bring_the_old_state_back() {
     let mut world = World::new(
         policy(),
-        Box::new(|a| (ms(1), if a.id.starts_with("a-1") { Verdict::Reject { reason: "no".into() } } else { Verdict::Ack })),
+        Box::new(|a| {
+            (ms(1), if a.id.starts_with("a-1") { Verdict::Reject { reason: "no".into() } } else { Verdict::Ack })
+        }),
     );
     publish(&mut world, "a", 1);
     publish(&mut world, "a", 2);

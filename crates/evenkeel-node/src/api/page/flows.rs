@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use evenkeel_cloudevents::time::parse_rfc3339;
 use evenkeel_delivery::{BreakerState, BreakerView, View};
-use evenkeel_model::names::DEAD_SUFFIX;
 use evenkeel_model::Shard;
+use evenkeel_model::names::DEAD_SUFFIX;
 use evenkeel_transport::audit::Audit;
 use evenkeel_transport::dead;
 use evenkeel_transport::http::EndpointView;
