@@ -76,10 +76,10 @@ impl State {
                 self.closed.extend((from..until).map(|offset| Position { shard: letters.clone(), offset }));
             }
             Remembered::Open(open) => self.opened.take(&open),
-            Remembered::Version(VersionMark { key, version: Some(version) }) => {
-                drop(self.versions.insert(key, version))
-            }
-            Remembered::Version(VersionMark { key, version: None }) => drop(self.versions.remove(&key)),
+            Remembered::Version(VersionMark { key, version }) => match version {
+                Some(version) => self.versions.extend([(key, version)]),
+                None => self.versions.retain(|known, _| *known != key),
+            },
         }
     }
 }
