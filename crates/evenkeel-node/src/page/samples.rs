@@ -149,6 +149,19 @@ fn lanes() -> Vec<Lane> {
     ]
 }
 
+/// One that is called, and one that is not.
+fn endpoints() -> Vec<Endpoint> {
+    vec![
+        Endpoint { url: "http://10.0.0.1/events".to_owned(), state: "in".to_owned(), in_flight: 3, until: None },
+        Endpoint {
+            url: "http://10.0.0.2/events".to_owned(),
+            state: "ejected".to_owned(),
+            in_flight: 0,
+            until: Some(NOW + Duration::from_secs(25)),
+        },
+    ]
+}
+
 /// The bank is down, an objective burns, an order is poison, an incident is open.
 pub(super) fn on_fire() -> Status {
     let mut status = healthy();
@@ -168,15 +181,7 @@ pub(super) fn on_fire() -> Status {
         reason: "maintenance until noon".to_owned(),
         at: ago(600),
     }];
-    payment.endpoints = vec![
-        Endpoint { url: "http://10.0.0.1/events".to_owned(), state: "in".to_owned(), in_flight: 3, until: None },
-        Endpoint {
-            url: "http://10.0.0.2/events".to_owned(),
-            state: "ejected".to_owned(),
-            in_flight: 0,
-            until: Some(NOW + Duration::from_secs(25)),
-        },
-    ];
+    payment.endpoints = endpoints();
     payment.lanes = lanes();
     payment.dead_groups = vec![DeadGroup {
         fingerprint: "9f86d081884c7d65".to_owned(),
