@@ -2,7 +2,8 @@
 #![no_main]
 
 use evenkeel_delivery::{
-    BreakerMark, Counters, Fact, Forced, Mark, Open, Pending, PendingWhy, decode_journal, encode_journal,
+    BreakerMark, Counters, Fact, Forced, Mark, Open, Pending, PendingWhy, VersionMark, decode_journal,
+    encode_journal,
 };
 use evenkeel_fuzz::{Tally, seed};
 use evenkeel_model::ledger::{Ended, Overdue};
@@ -49,6 +50,8 @@ fn sample() -> Vec<Fact> {
         Fact::Open(Open::Among { shard: shard.clone(), offsets: vec![21, 23, 22] }),
         Fact::Open(Open::Alone { at: Position { shard: shard.clone(), offset: 24 }, crashes: 2 }),
         Fact::Open(Open::Nobody),
+        Fact::Version(VersionMark { key: Mark([9; 16]), version: Some(-300) }),
+        Fact::Version(VersionMark { key: Mark([8; 16]), version: None }),
         Fact::Progress { shard, below: 19 },
         Fact::Breaker(BreakerMark { dependency: "bank".into(), open_until: Some(at), since: at, steps: 0, forced: None }),
         Fact::Breaker(BreakerMark {

@@ -58,6 +58,8 @@ impl Others {
                 open: Duration::from_secs(1),
                 ..BreakerPolicy::default()
             },
+            // The kills here are nobody's fault.
+            crashes: 1000,
             dead_budget: evenkeel_delivery::DeadBudget {
                 run: u32::MAX,
                 share: 1.0,

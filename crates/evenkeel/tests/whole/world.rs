@@ -74,6 +74,8 @@ fn policy(chance: &mut Chance) -> Policy {
             ..Parking::default()
         },
         window: chance.one_of(&[4, 16, 4_096]),
+        // The kills here are an operator's, whom nobody can tell from a handler that crashes the process.
+        crashes: 1000,
         // A bad deploy is another test's: here it would only stop the play.
         dead_budget: evenkeel_delivery::DeadBudget {
             run: u32::MAX,

@@ -4,7 +4,7 @@
 //! event of a key at the handler, the next one only after the commit, one outcome per event,
 //! at most one commit outstanding.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -82,6 +82,9 @@ pub(super) struct World {
     bringing: Option<(Timestamp, Bring)>,
     at_handler: HashMap<(Arc<str>, Bytes), Position>,
     ended: HashMap<Position, Outcome>,
+    /// Of the present life: what may be at the handler, and the suspect that is to be there alone.
+    begun: HashSet<Position>,
+    alone: Option<Position>,
     /// The dependency that it shares with other worlds, and its number there.
     pub(super) shared: Option<Bank>,
     pub(super) member: Member,
@@ -171,6 +174,8 @@ impl World {
             bringing: None,
             at_handler: HashMap::new(),
             ended: HashMap::new(),
+            begun: HashSet::new(),
+            alone: None,
             shared: None,
             member: Member(0),
         };
@@ -304,6 +309,7 @@ impl World {
             if let Fact::Redriven(redriven) = fact {
                 self.open_again(redriven);
             }
+            self.note_begun(fact);
         }
         self.facts.extend(round.facts.iter().cloned());
         let number = round.number;
@@ -378,6 +384,7 @@ impl World {
     }
 
     fn dispatch(&mut self, dispatch: Dispatch) {
+        self.check_begun(&dispatch.at);
         let arrival = self.log[&dispatch.at.shard][usize::try_from(dispatch.at.offset).unwrap()].clone();
         assert_eq!(self.ended.get(&dispatch.at), None, "{:?} is handed out after its outcome", dispatch.at);
         if self.policy.order == Order::Key
@@ -462,6 +469,32 @@ impl World {
         self.sub.redrives().jobs.last().expect("a redrive").clone()
     }
 
+    fn note_begun(&mut self, fact: &Fact) {
+        match fact {
+            Fact::Open(Open::Among { shard, offsets }) => {
+                let at = |offset: &u64| Position { shard: shard.clone(), offset: *offset };
+                self.begun.extend(offsets.iter().map(at));
+                self.alone = None;
+            }
+            Fact::Open(Open::Alone { at, .. } | Open::Suspect { at, .. }) => {
+                self.begun.insert(at.clone());
+                self.alone = Some(at.clone());
+            }
+            Fact::Pending(pending) => drop(self.begun.remove(&pending.at)),
+            _ => {}
+        }
+    }
+
+    /// Inside the process nothing begins that is not on record, and beside a suspect nothing at all.
+    fn check_begun(&self, at: &Position) {
+        if self.here {
+            assert!(self.begun.contains(at), "{at:?} is not on record");
+            let suspect = self.alone.as_ref().filter(|alone| self.flights.values().any(|(p, ..)| p == *alone));
+            assert_eq!(suspect, None, "{at:?} runs beside a suspect");
+            assert!(self.alone.as_ref() != Some(at) || self.flights.is_empty(), "{at:?} is not alone");
+        }
+    }
+
     /// Every earlier event of the key has its durable outcome, duplicates apart.
     fn check_lane(&mut self, at: &Position, key: &Bytes) {
         let World { lanes, ended, marks, log, .. } = self;
@@ -479,6 +512,7 @@ impl World {
         self.flights.clear();
         self.at_handler.clear();
         self.commit = None;
+        (self.begun, self.alone) = (HashSet::new(), None);
         self.bringing = None;
         self.wake = None;
         self.sub = Subscription::new(self.policy.clone(), self.lives);
