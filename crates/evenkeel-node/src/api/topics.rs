@@ -55,7 +55,9 @@ fn form(node: &Wired, topic: &Topic, sizes: &Sizes) -> Value {
         "declared": is_declared(node, &topic.name),
         "records": ends.iter().filter_map(count).sum::<u64>(),
         "bytes": ends.iter().filter_map(bytes).sum::<u64>(),
-        "kept": config::kept(&TopicPlan { name: topic.name.clone(), settings: topic.settings }),
+        "kept": config::kept(&TopicPlan {
+            name: topic.name.clone(), settings: topic.settings, identity: None, sequence: None,
+        }),
         "ends": ends,
     });
     let settings = serde_json::to_value(config::written_topic(&topic.settings)).unwrap_or_default();

@@ -8,7 +8,8 @@ use evenkeel_log::{AtLimit, Cleanup, TopicSettings};
 
 use serde_json::Value;
 
-use super::plan::{From, LogFormat, Plan, SubscriptionPlan};
+use super::plan::{From, LogFormat, Plan, SubscriptionPlan, TopicPlan};
+use super::raw::pick as written;
 use super::units::{show_duration, show_rate, show_size};
 use super::{push, raw};
 use evenkeel_transport::Pick;
@@ -40,7 +41,7 @@ pub(crate) fn config(plan: &Plan) -> raw::Config {
         }),
         ledger: Some(raw::Ledger { retention: Some(show_duration(plan.ledger_retention)) }),
         publish: Some(raw::Publish { dedup: Some(show_duration(plan.publish_dedup)) }),
-        topics: plan.topics.iter().map(|t| (t.name.to_string(), Some(topic(&t.settings)))).collect(),
+        topics: plan.topics.iter().map(|t| (t.name.to_string(), Some(declared(t)))).collect(),
         auto_create: Some(raw::AutoCreate {
             allow: plan.auto_create.allow.clone(),
             partitions: Some(plan.auto_create.partitions),
@@ -68,6 +69,15 @@ pub(crate) fn config(plan: &Plan) -> raw::Config {
     }
 }
 
+/// A topic of the file as it is written.
+fn declared(plan: &TopicPlan) -> raw::Topic {
+    raw::Topic {
+        identity: plan.identity.as_ref().map(pick),
+        sequence: plan.sequence.as_ref().map(|(at, keys)| sequence(at, *keys)),
+        ..topic(&plan.settings)
+    }
+}
+
 /// The settings of a topic as they are written.
 pub(crate) fn topic(settings: &TopicSettings) -> raw::Topic {
     let kept = settings.retention;
@@ -90,6 +100,8 @@ pub(crate) fn topic(settings: &TopicSettings) -> raw::Topic {
             limit: kept.limit.map(show_size),
             at_limit: kept.limit.map(|_| at_limit(kept.at_limit).to_owned()),
         }),
+        identity: None,
+        sequence: None,
         cleanup: Some(cleanup.to_owned()),
         compact,
     }
@@ -131,10 +143,7 @@ pub(crate) fn subscription(plan: &SubscriptionPlan) -> raw::Subscription {
             topic: plan.effects_topic.as_ref().map(ToString::to_string),
         }),
         identity: plan.identity.as_ref().map(pick),
-        sequence: plan.sequence.as_ref().map(|at| {
-            let raw::Pick { attribute, header, pointer } = pick(at);
-            raw::Sequence { attribute, header, pointer, keys: u32::try_from(policy.versions).ok() }
-        }),
+        sequence: plan.sequence.as_ref().map(|at| sequence(at, policy.versions)),
         concurrency: Some(raw::Concurrency {
             min: Some(policy.concurrency.min),
             max: Some(policy.concurrency.max),
@@ -161,12 +170,17 @@ pub(crate) fn subscription(plan: &SubscriptionPlan) -> raw::Subscription {
     }
 }
 
-fn pick(pick: &Pick) -> raw::Pick {
-    let none = raw::Pick::default();
+fn sequence(at: &Pick, keys: usize) -> written::Sequence {
+    let written::Pick { attribute, header, pointer } = pick(at);
+    written::Sequence { attribute, header, pointer, keys: u32::try_from(keys).ok() }
+}
+
+fn pick(pick: &Pick) -> written::Pick {
+    let none = written::Pick::default();
     match pick.clone() {
-        Pick::Attribute(name) => raw::Pick { attribute: Some(name), ..none },
-        Pick::Header(name) => raw::Pick { header: Some(name), ..none },
-        Pick::Pointer(pointer) => raw::Pick { pointer: Some(pointer), ..none },
+        Pick::Attribute(name) => written::Pick { attribute: Some(name), ..none },
+        Pick::Header(name) => written::Pick { header: Some(name), ..none },
+        Pick::Pointer(pointer) => written::Pick { pointer: Some(pointer), ..none },
     }
 }
 

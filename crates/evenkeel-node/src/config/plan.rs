@@ -106,6 +106,10 @@ pub struct TopicPlan {
     pub name: Arc<str>,
     /// What it is created with.
     pub settings: TopicSettings,
+    /// What identifies its events in place of their `id`, for subscriptions that say nothing of it.
+    pub identity: Option<Pick>,
+    /// Which version of its key an event is, likewise, and of how many keys that is remembered.
+    pub sequence: Option<(Pick, usize)>,
 }
 
 /// Which topics clients may create by naming them.

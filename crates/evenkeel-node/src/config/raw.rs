@@ -2,6 +2,7 @@
 //!
 //! Says nothing of what values mean; `checked` does. Invariant: unknown keys are refused.
 
+pub mod pick;
 pub mod push;
 
 use std::collections::BTreeMap;
@@ -113,6 +114,12 @@ pub struct Topic {
     pub partitions: Option<u32>,
     /// How long and how much is kept.
     pub retention: Option<Retention>,
+    /// What identifies its events in place of their `id`, for subscriptions that say nothing of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<pick::Pick>,
+    /// Which version of its key an event is, likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<pick::Sequence>,
     /// `delete` or `compact`.
     pub cleanup: Option<String>,
     /// How it is compacted, with `cleanup: compact`.
@@ -191,10 +198,10 @@ pub struct Subscription {
     pub effects: Option<Effects>,
     /// What identifies an event in place of its `id`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub identity: Option<Pick>,
+    pub identity: Option<pick::Pick>,
     /// Which version of its key an event is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub sequence: Option<Sequence>,
+    pub sequence: Option<pick::Sequence>,
     /// How many at once.
     pub concurrency: Option<Concurrency>,
     /// How long identities are remembered.
@@ -251,38 +258,6 @@ pub struct Effects {
     /// Where returned events go, with `log`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub topic: Option<String>,
-}
-
-/// Where a value of an event is: one of these.
-#[derive(Debug, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Pick {
-    /// A CloudEvents attribute.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub attribute: Option<String>,
-    /// A header of the record.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub header: Option<String>,
-    /// A JSON pointer into the data.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pointer: Option<String>,
-}
-
-/// Where an event's version is, and how much is remembered of it.
-#[derive(Debug, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Sequence {
-    /// A CloudEvents attribute.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub attribute: Option<String>,
-    /// A header of the record.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub header: Option<String>,
-    /// A JSON pointer into the data.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pointer: Option<String>,
-    /// The versions of so many keys are remembered.
-    pub keys: Option<u32>,
 }
 
 /// How many at once.

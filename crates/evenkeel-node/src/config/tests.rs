@@ -322,3 +322,27 @@ fn a_place_that_is_none_or_several_is_refused_with_its_path() {
         assert!(error.message.contains(path) && said.contains(why), "{wrong}: {said}");
     }
 }
+
+#[test]
+fn what_a_topic_says_of_identity_and_versions_holds_for_subscriptions_that_say_nothing() {
+    let topic = "topics: { orders: { identity: { header: x-id }, sequence: { attribute: sequence, keys: 7 } } }";
+    let file = format!(
+        "{topic}\nsubscriptions:
+  a: {{ topic: orders, handler: {{ http: {{ url: \"http://127.0.0.1:9002/a\" }} }} }}
+  b: {{ topic: orders, handler: {{ http: {{ url: \"http://127.0.0.1:9002/b\" }} }}, sequence: {{ pointer: /v }} }}
+"
+    );
+    let plan = read(&file).unwrap();
+    let of = |n: usize| {
+        let of = &plan.subscriptions[n];
+        let text = |pick: &Option<evenkeel_transport::Pick>| pick.as_ref().map(ToString::to_string).unwrap_or_default();
+        (text(&of.identity), text(&of.sequence), of.policy.versions)
+    };
+    assert_eq!(of(0), ("the header `x-id`".into(), "the attribute `sequence`".into(), 7));
+    assert_eq!(of(1), ("the header `x-id`".into(), "`/v` of the data".into(), 100_000));
+    assert_eq!(effective(&read(&effective(&plan)).unwrap()), effective(&plan));
+    let wrong = read("topics: { orders: { identity: { pointer: id } } }").unwrap_err();
+    assert!(wrong.message.contains("topics.orders.identity.pointer"), "{}", wrong.message);
+    let late = super::read_topic("t", serde_json::json!({ "identity": { "header": "x" } }), None).unwrap_err();
+    assert!(late.message.contains("identity") && late.hint.unwrap().contains("each subscription"), "{}", late.message);
+}

@@ -102,7 +102,7 @@ pub(crate) fn around(plan: &Plan, log: &Log) -> Plan {
     let is_own = |name: &str| names::is_own(name);
     for topic in log.topics().into_iter().filter(|t| !is_own(&t.name)) {
         if !plan.topics.iter().any(|t| t.name == topic.name) {
-            plan.topics.push(TopicPlan { name: topic.name, settings: topic.settings });
+            plan.topics.push(TopicPlan { name: topic.name, settings: topic.settings, identity: None, sequence: None });
         }
     }
     plan

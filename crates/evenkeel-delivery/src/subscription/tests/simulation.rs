@@ -113,7 +113,8 @@ fn live(seed: u64) {
     let trouble = secs(45);
     let handler = any_handler(seed ^ 0xdead, trouble);
     // Every third world runs its attempts inside the process.
-    let mut world = if seed % 3 == 2 { World::inside(policy.clone(), handler) } else { World::new(policy.clone(), handler) };
+    let mut world =
+        if seed % 3 == 2 { World::inside(policy.clone(), handler) } else { World::new(policy.clone(), handler) };
     world.commit_takes = ms(pick(&mut random, 40));
     let mut count = plan(&mut world, &mut random);
     for _ in 0..pick(&mut random, 6) {

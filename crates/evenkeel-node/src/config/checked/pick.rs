@@ -4,11 +4,35 @@ use evenkeel_delivery::Policy;
 use evenkeel_transport::Pick;
 
 use super::value;
-use crate::config::raw;
+use crate::config::plan::TopicPlan;
+use crate::config::raw::pick as raw;
 use crate::error::Error;
 
 /// The versions of more keys than this are not remembered.
 const KEYS_MAX: u32 = 1_000_000;
+
+/// What a subscription looks at.
+pub(super) struct Picked {
+    pub(super) identity: Option<Pick>,
+    pub(super) sequence: Option<Pick>,
+    pub(super) versions: usize,
+}
+
+/// What a subscription says, or else its topic; `at` ends with a dot.
+pub(super) fn of(
+    at: &str,
+    own: Option<raw::Pick>,
+    sequence_of: Option<raw::Sequence>,
+    topic: Option<&TopicPlan>,
+) -> Result<Picked, Error> {
+    let own = own.map(|written| identity(&format!("{at}identity"), written)).transpose()?;
+    let (sequence, versions) = match (sequence(&format!("{at}sequence"), sequence_of)?, topic) {
+        ((None, _), Some(TopicPlan { sequence: Some((pick, keys)), .. })) => (Some(pick.clone()), *keys),
+        (own, _) => own,
+    };
+    let identity = own.or_else(|| topic.and_then(|topic| topic.identity.clone()));
+    Ok(Picked { identity, sequence, versions })
+}
 
 /// What identifies an event.
 pub(super) fn identity(at: &str, raw: raw::Pick) -> Result<Pick, Error> {

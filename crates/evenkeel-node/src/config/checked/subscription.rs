@@ -72,7 +72,7 @@ fn one(
     })?;
     let (effects, effects_topic) = effects(&at("effects"), raw.effects.unwrap_or_default(), plan)?;
     let parking = raw.parking.unwrap_or_default();
-    let (sequence, versions) = pick::sequence(&at("sequence"), raw.sequence)?;
+    let picked = pick::of(&at(""), raw.identity, raw.sequence, plan.topics.iter().find(|t| *t.name == *topic))?;
     let policy = Policy {
         order: match or(&raw.order, "key") {
             "key" => Order::Key,
@@ -100,7 +100,7 @@ fn one(
         parking: parking_limits(&at("parking"), &parking)?,
         inbox: inbox(&at("inbox"), &raw.inbox, plan)?,
         effects,
-        versions,
+        versions: picked.versions,
         handler_version: Arc::from(handler.version.unwrap_or_default()),
         ..Policy::default()
     };
@@ -110,8 +110,8 @@ fn one(
         topic: Arc::from(topic),
         filter: raw.filter.as_ref().map(|written| filter::read(&at("filter"), written)).transpose()?,
         filter_written: raw.filter,
-        identity: raw.identity.map(|written| pick::identity(&at("identity"), written)).transpose()?,
-        sequence,
+        identity: picked.identity,
+        sequence: picked.sequence,
         push: push::read(&at("handler.http"), http, plan, folder)?,
         from: begin::from(&at("from"), raw.from.as_ref())?,
         effects_topic,

@@ -8,7 +8,7 @@ use evenkeel_model::names;
 
 use super::super::plan::TopicPlan;
 use super::super::{raw, reading, units};
-use super::{choice, duration, parse, value};
+use super::{choice, duration, parse, pick, value};
 use crate::error::Error;
 
 const PARTITIONS: u32 = 4;
@@ -25,7 +25,11 @@ pub(super) fn declared(name: &str, raw: raw::Topic) -> Result<TopicPlan, Error> 
     if name.is_empty() || name.len() > 249 || name.chars().all(|c| c == '.') || !name.chars().all(legal) {
         return Err(value(&at, "a topic's name is 1 to 249 of a-z, A-Z, 0-9, `.`, `_`, `-`"));
     }
-    Ok(TopicPlan { name: Arc::from(name), settings: settings(&at, raw)? })
+    let identity =
+        raw.identity.clone().map(|written| pick::identity(&format!("{at}.identity"), written)).transpose()?;
+    let (sequence, keys) = pick::sequence(&format!("{at}.sequence"), raw.sequence.clone())?;
+    let sequence = sequence.map(|sequence| (sequence, keys));
+    Ok(TopicPlan { name: Arc::from(name), settings: settings(&at, raw)?, identity, sequence })
 }
 
 /// A topic of a request. The keys are those of the file; `partitions` stays as it is where it is
@@ -33,6 +37,12 @@ pub(super) fn declared(name: &str, raw: raw::Topic) -> Result<TopicPlan, Error> 
 pub(crate) fn read(name: &str, written: serde_json::Value, partitions: Option<u32>) -> Result<TopicPlan, Error> {
     let mut raw: raw::Topic = reading::from_value("", written)?;
     raw.partitions = raw.partitions.or(partitions);
+    for (key, is_there) in [("identity", raw.identity.is_some()), ("sequence", raw.sequence.is_some())] {
+        if is_there {
+            let why = "is taken of topics in the file only";
+            return Err(value(key, why).hint("write it in each subscription of the topic"));
+        }
+    }
     let plan = declared(name, raw)?;
     Ok(plan)
 }
