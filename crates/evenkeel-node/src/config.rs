@@ -38,19 +38,26 @@ use crate::error::{Error, codes};
 /// Read when no other file is named and it is there.
 const DEFAULT_FILE: &str = "evenkeel.yaml";
 
-/// The plan of a configuration file. Relative paths in it are relative to it.
+/// The plan of a configuration file. Relative paths in it are relative to it. An objective that
+/// can't be executed is an error.
 pub fn load(path: &Path) -> Result<Plan, Error> {
+    let plan = of_file(path)?;
+    objectives::refusal(&plan.refused).map_or(Ok(plan), Err)
+}
+
+fn of_file(path: &Path) -> Result<Plan, Error> {
     let text = std::fs::read_to_string(path)
         .map_err(|e| Error::new(codes::CONFIG_FILE, format!("cannot read `{}`: {e}", path.display())).exit(2))?;
     let folder = path.parent().unwrap_or(Path::new("."));
     parse(&text, folder).map_err(|e| Error { message: format!("{}: {}", path.display(), e.message), ..e })
 }
 
-/// The plan of the file that is named, else of `./evenkeel.yaml` where it is there, else the defaults.
+/// The plan of the file that is named, else of `./evenkeel.yaml` where it is there, else the
+/// defaults. Objectives that can't be executed are in [`Plan::refused`]: a node runs with the others.
 pub fn found(named: Option<&Path>) -> Result<Plan, Error> {
     match named {
-        Some(path) => load(path),
-        None if Path::new(DEFAULT_FILE).is_file() => load(Path::new(DEFAULT_FILE)),
+        Some(path) => of_file(path),
+        None if Path::new(DEFAULT_FILE).is_file() => of_file(Path::new(DEFAULT_FILE)),
         None => parse("", Path::new(".")),
     }
 }

@@ -90,6 +90,9 @@ impl Node {
         let (stop, stopping) = watch::channel(false);
         let (responding, listening) = responding::channel();
         // What cannot be recorded must not be decided: no alerts, and nothing that answers them.
+        for finding in &plan.refused {
+            tracing::error!(objective = %finding, "an objective is not executed");
+        }
         let objectives = if is_damaged { Vec::new() } else { plan.objectives.clone() };
         let watching = watching::start(
             objectives,

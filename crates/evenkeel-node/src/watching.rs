@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use evenkeel_log::Log;
 use evenkeel_model::{Clock, Timestamp};
-use evenkeel_watch::openslo::Objective;
+use evenkeel_watch::objective::Objective;
 use evenkeel_watch::{Alert, BadEvent, Point, Snapshot, Watch};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
@@ -234,7 +234,7 @@ impl Owner {
 
     fn burn(&self, now: Timestamp, name: &str) -> Option<f64> {
         let objective = self.watch.objectives().find(|o| &*o.name == name)?;
-        let window = objective.alerts.iter().map(|a| a.short).min().unwrap_or(Duration::from_secs(60));
+        let window = objective.alerts.iter().flat_map(evenkeel_watch::AlertRule::windows).min().unwrap_or(Duration::from_secs(60));
         self.watch.burn(name, now, window)
     }
 

@@ -1,10 +1,12 @@
-//! The state of each burn-rate alert: quiet or firing.
+//! The state of each alert: quiet, pending or firing.
 //!
-//! Rules (multi-window, multi-burn-rate; SRE Workbook, chapter 5): an alert fires when both its
-//! windows burn above its factor *and* that many bad events are too rare to be chance ([`crate::tail`]
-//! below alpha). It clears when the short window burns at or below the factor. While the short
-//! window is empty nobody knows: the last state holds as long as the long window still burns, or
-//! the subscription's oldest event is older than a latency objective's threshold.
+//! Rules (multi-window, multi-burn-rate; SRE Workbook, chapter 5): a burn alert fires when both its
+//! windows burn above its factor *and* that many bad events are too rare to be chance
+//! ([`crate::tail`] below alpha; in a composite one part must show that alone, at alpha over the
+//! number of parts). It clears when the short window burns at or below the factor. While the short
+//! window is empty nobody knows: the last state holds as long as the long window still burns (and
+//! no longer than the rule's `hold`), or the subscription's oldest event is older than a latency
+//! objective's threshold. An alert with `after` is pending until it has held that long.
 //!
 //! A window that begins before the first event ever counted is taken as if the time before had
 //! been good at the same rate: else ten bad seconds in the first minute of a new objective would
@@ -18,9 +20,12 @@ use std::time::Duration;
 
 use evenkeel_model::Timestamp;
 
+use crate::budget::{self, Counted};
 use crate::gate::ln_tail;
-use crate::openslo::{BurnAlert, Objective, Severity};
-use crate::slices::{Counts, Slices};
+use crate::objective::{Objective, Part};
+use crate::rule::{AlertRule, Severity, Trigger};
+use crate::slices::Slices;
+use crate::tally::Tally;
 
 #[cfg(test)]
 mod tests;
@@ -38,16 +43,18 @@ pub struct Alert {
     pub name: Arc<str>,
     /// Who must act.
     pub severity: Severity,
-    /// The share of the budget that is spent in `long` at `factor`.
+    /// What it looks at: `burn`, `silence`, `remaining` or `exhaustion`.
+    pub trigger: Arc<str>,
+    /// The share of the budget that is spent in `long` at `factor`; 0 where nothing burns.
     pub budget_share: f64,
-    /// The long window.
+    /// The long window; of a silence how long it is, of what is left when it would be spent.
     pub long: Duration,
     /// The short window.
     pub short: Duration,
-    /// The burn rate above which it fires.
+    /// The burn rate above which it fires; of `remaining` the share below which it does.
     pub factor: f64,
     /// The burn rate of the long window, when it fired or was resolved; like the short one's
-    /// corrected for a history that is shorter than the window.
+    /// corrected for a history that is shorter than the window. Of `remaining`: what is left.
     pub burn_long: f64,
     /// The burn rate of the short window, when it fired or was resolved; 0 when it was empty.
     pub burn_short: f64,
@@ -61,15 +68,29 @@ pub struct Alert {
     pub first_bad_at: Timestamp,
     /// When it was resolved.
     pub resolved_at: Option<Timestamp>,
+    /// The names of those who are told.
+    pub targets: Vec<Arc<str>>,
+    /// Whether they are told when it is over.
+    pub tells_end: bool,
 }
 
 impl Alert {
     /// One sentence for people.
     pub fn summary(&self) -> String {
-        format!(
-            "{} burns its error budget {:.1} times as fast as it may ({} of {} events bad in {:?})",
-            self.objective, self.burn_long, self.bad, self.valid, self.long
-        )
+        let name = &self.objective;
+        match &*self.trigger {
+            "silence" => format!("{name} has counted no event for {:?}", self.long),
+            "remaining" => format!(
+                "{name} has {:.1} % of its error budget left, less than {:.1} %",
+                self.burn_long * 100.0,
+                self.factor * 100.0
+            ),
+            "exhaustion" => format!("{name} has spent its error budget in {:?} if it goes on like this", self.long),
+            _ => format!(
+                "{name} burns its error budget {:.1} times as fast as it may ({} of {} events bad in {:?})",
+                self.burn_long, self.bad, self.valid, self.long
+            ),
+        }
     }
 }
 
@@ -91,106 +112,224 @@ impl AlertEvent {
     }
 }
 
+/// Where an alert stands.
+#[derive(Clone, Debug, Default, PartialEq)]
+enum State {
+    #[default]
+    Quiet,
+    /// It holds since then, but not for long enough.
+    Pending(Timestamp),
+    Firing(Box<Alert>),
+}
+
+/// What an alert sees at one moment.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    /// Enough to begin.
+    breached: bool,
+    /// Enough to go on.
+    goes_on: bool,
+    burn_long: f64,
+    burn_short: f64,
+    bad: u64,
+    valid: u64,
+}
+
 /// One alert of one objective.
 #[derive(Clone, Debug)]
 pub(crate) struct Tier {
-    alert: BurnAlert,
-    firing: Option<Alert>,
+    rule: AlertRule,
+    state: State,
 }
 
 impl Tier {
-    pub(crate) fn new(alert: BurnAlert) -> Tier {
-        Tier { alert, firing: None }
+    pub(crate) fn new(rule: AlertRule) -> Tier {
+        Tier { rule, state: State::Quiet }
     }
 
     pub(crate) fn firing(&self) -> Option<&Alert> {
-        self.firing.as_ref()
+        match &self.state {
+            State::Firing(alert) => Some(alert),
+            State::Quiet | State::Pending(_) => None,
+        }
+    }
+
+    /// Its name, and since when it is pending.
+    pub(crate) fn pending(&self) -> Option<(&Arc<str>, Timestamp)> {
+        match self.state {
+            State::Pending(since) => Some((&self.rule.name, since)),
+            State::Quiet | State::Firing(_) => None,
+        }
     }
 
     /// Takes over an alert that fired before a restart.
     pub(crate) fn adopt(&mut self, alert: &Alert) {
-        if self.alert.name == alert.name {
-            self.firing = Some(alert.clone());
+        if self.rule.name == alert.name {
+            self.state = State::Firing(Box::new(alert.clone()));
         }
     }
 
     /// `lagging`: the subscription's oldest event has broken the objective already.
-    pub(crate) fn step(
-        &mut self,
-        now: Timestamp,
-        objective: &Objective,
-        slices: &Slices,
-        lagging: bool,
-    ) -> Option<AlertEvent> {
-        let factor = self.alert.factor(objective.window);
-        let burn = |window, counts: &Counts| Some(counts.burn(objective.allowed())? * known_share(now, slices, window));
-        let short = burn(self.alert.short, &slices.window(now, self.alert.short));
-        // An idle alert costs one short window.
-        if self.firing.is_none() && short.is_none_or(|burn| burn <= factor) {
-            return None;
-        }
-        let long_counts = slices.window(now, self.alert.long);
-        let long = burn(self.alert.long, &long_counts);
-        let burns = |burn: Option<f64>| burn.is_some_and(|burn| burn > factor);
-        match &mut self.firing {
-            Some(_) if burns(short) || (short.is_none() && (burns(long) || lagging)) => None,
-            Some(firing) => {
-                firing.burn_long = long.unwrap_or(0.0);
-                firing.burn_short = short.unwrap_or(0.0);
-                (firing.bad, firing.valid) = (long_counts.bad, long_counts.valid());
-                firing.resolved_at = Some(now);
-                self.firing.take().map(AlertEvent::Resolved)
+    pub(crate) fn step(&mut self, now: Timestamp, counted: Counted<'_>, lagging: bool) -> Option<AlertEvent> {
+        let seen = match self.rule.trigger {
+            Trigger::Burn { long, short, .. } => self.burning(now, counted, (long, short), lagging)?,
+            Trigger::Silence { over } => silent(now, counted, over),
+            Trigger::Remaining { below } => remaining(now, counted, below),
+            Trigger::Exhaustion { within } => exhausting(now, counted, within),
+        };
+        match &mut self.state {
+            State::Firing(_) if seen.goes_on => None,
+            State::Firing(alert) => {
+                (alert.burn_long, alert.burn_short) = (seen.burn_long, seen.burn_short);
+                (alert.bad, alert.valid) = (seen.bad, seen.valid);
+                alert.resolved_at = Some(now);
+                let over = AlertEvent::Resolved((**alert).clone());
+                self.state = State::Quiet;
+                Some(over)
             }
-            None if burns(long) && is_evidence(&long_counts, objective) => {
-                let first_bad_at = slices.bad_since(now, self.alert.long, self.alert.short).unwrap_or(now);
-                let burns = (long.unwrap_or(0.0), short.unwrap_or(0.0));
-                let alert = self.describe(now, objective, &long_counts, burns, first_bad_at);
-                self.firing = Some(alert.clone());
+            State::Quiet if seen.breached && self.rule.after > Duration::ZERO => {
+                self.state = State::Pending(now);
+                None
+            }
+            State::Pending(since) if seen.goes_on && now.since(*since) < self.rule.after => None,
+            State::Pending(_) if !seen.goes_on => {
+                self.state = State::Quiet;
+                None
+            }
+            State::Quiet if !seen.breached => None,
+            State::Quiet | State::Pending(_) => {
+                let alert = self.describe(now, counted, &seen);
+                self.state = State::Firing(Box::new(alert.clone()));
                 Some(AlertEvent::Firing(alert))
             }
-            None => None,
         }
     }
 
-    fn describe(
+    /// What a burn alert sees; nothing when it is quiet and stays so, which costs nothing while the
+    /// short window has no bad event.
+    fn burning(
         &self,
         now: Timestamp,
-        objective: &Objective,
-        long: &Counts,
-        (burn_long, burn_short): (f64, f64),
-        first_bad_at: Timestamp,
-    ) -> Alert {
+        counted: Counted<'_>,
+        (long, short): (Duration, Duration),
+        lagging: bool,
+    ) -> Option<Seen> {
+        let objective = counted.objective;
+        let factor = self.rule.factor(objective.window.length())?;
+        let quiet = self.state == State::Quiet;
+        if quiet && !counts_slices(objective) && counted.last_bad().is_none_or(|bad| bad < now - short - SECOND) {
+            return None;
+        }
+        let burn_short = counted.known_burn(now, short);
+        if quiet && burn_short.is_none_or(|burn| burn <= factor) {
+            return None;
+        }
+        let tallies = counted.tallies(now, now - long, now);
+        let burn_long = budget::burn_of(&tallies).map(|burn| burn * counted.known_share(now, long));
+        let burns = |burn: Option<f64>| burn.is_some_and(|burn| burn > factor);
+        let held = self.rule.hold.is_none_or(|most| {
+            let empty_since = counted.last().map_or(now, |last| last + short);
+            now.since(empty_since) < most
+        });
+        let nobody_knows = burn_short.is_none() && (lagging || burns(burn_long) && held);
+        Some(Seen {
+            breached: burns(burn_short) && burns(burn_long) && is_evidence(&tallies, objective),
+            goes_on: burns(burn_short) || nobody_knows,
+            burn_long: burn_long.unwrap_or(0.0),
+            burn_short: burn_short.unwrap_or(0.0),
+            bad: tallies.iter().map(|(_, tally)| tally.events.bad).sum(),
+            valid: tallies.iter().map(|(_, tally)| tally.events.valid()).sum(),
+        })
+    }
+
+    fn describe(&self, now: Timestamp, counted: Counted<'_>, seen: &Seen) -> Alert {
+        let objective = counted.objective;
+        let (budget_share, long, short) = match self.rule.trigger {
+            Trigger::Burn { budget_share, long, short } => (budget_share, long, short),
+            Trigger::Silence { over } => (0.0, over, over),
+            Trigger::Remaining { .. } => (0.0, objective.window.length(), Duration::ZERO),
+            Trigger::Exhaustion { within } => (0.0, within, Duration::ZERO),
+        };
+        let factor = match self.rule.trigger {
+            Trigger::Remaining { below } => below,
+            _ => self.rule.factor(objective.window.length()).unwrap_or(0.0),
+        };
+        let gap = if short.is_zero() { budget::HOUR } else { short };
+        let bad_since = |slices: &Slices| slices.bad_since(now, long, gap);
         Alert {
             objective: Arc::clone(&objective.name),
             service: Arc::clone(&objective.service),
-            subscription: Arc::clone(&objective.subscription),
-            name: Arc::clone(&self.alert.name),
-            severity: self.alert.severity,
-            budget_share: self.alert.budget_share,
-            long: self.alert.long,
-            short: self.alert.short,
-            factor: self.alert.factor(objective.window),
-            burn_long,
-            burn_short,
-            bad: long.bad,
-            valid: long.valid(),
+            subscription: objective.subscription(),
+            name: Arc::clone(&self.rule.name),
+            severity: self.rule.severity,
+            trigger: Arc::from(self.rule.trigger.name()),
+            budget_share,
+            long,
+            short,
+            factor,
+            burn_long: seen.burn_long,
+            burn_short: seen.burn_short,
+            bad: seen.bad,
+            valid: seen.valid,
             started_at: now,
-            first_bad_at,
+            first_bad_at: counted.slices.iter().filter_map(bad_since).min().unwrap_or(now),
             resolved_at: None,
+            targets: self.rule.targets.clone(),
+            tells_end: self.rule.tells_end,
         }
     }
 }
 
-/// How much of a window there is any history of, in (0, 1].
-fn known_share(now: Timestamp, slices: &Slices, window: Duration) -> f64 {
-    let known = slices.first().map_or(Duration::ZERO, |first| now.since(first)).max(HISTORY_MIN);
-    known.min(window).as_secs_f64() / window.as_secs_f64()
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Whether slices are counted: such a window begins with a whole slice, and may burn without a bad event.
+fn counts_slices(objective: &Objective) -> bool {
+    objective.parts.iter().any(|part| part.method.slice().is_some())
 }
 
-/// What the shortest history counts as.
-const HISTORY_MIN: Duration = Duration::from_secs(60);
+fn silent(now: Timestamp, counted: Counted<'_>, over: Duration) -> Seen {
+    let silent = counted.last().is_some_and(|last| now.since(last) >= over);
+    Seen { breached: silent, goes_on: silent, ..Seen::default() }
+}
 
-/// Too many bad events to be chance, if the objective were just met.
-fn is_evidence(long: &Counts, objective: &Objective) -> bool {
-    long.bad >= objective.bad_min && ln_tail(long.valid(), long.bad, objective.allowed()) < objective.alpha.ln()
+fn remaining(now: Timestamp, counted: Counted<'_>, below: f64) -> Seen {
+    let window = counted.objective.window.length();
+    let left = 1.0 - counted.consumed(now) * counted.known_share(now, window);
+    seen_of_window(now, counted, left < below, left)
+}
+
+fn exhausting(now: Timestamp, counted: Counted<'_>, within: Duration) -> Seen {
+    let objective = counted.objective;
+    let (_, until) = objective.window.around(now);
+    let window = objective.window.length();
+    let pace = counted.known_burn(now, budget::HOUR.min(window));
+    let left = 1.0 - counted.consumed(now) * counted.known_share(now, window);
+    let lasts = budget::exhausted_in(left, objective, pace, until.since(now));
+    let tallies = counted.tallies(now, now - budget::HOUR.min(window), now);
+    let soon = lasts.is_some_and(|lasts| lasts <= within);
+    Seen { breached: soon && is_evidence(&tallies, objective), ..seen_of_window(now, counted, soon, left) }
+}
+
+fn seen_of_window(now: Timestamp, counted: Counted<'_>, breached: bool, left: f64) -> Seen {
+    if !breached {
+        return Seen::default();
+    }
+    let (from, _) = counted.objective.window.around(now);
+    let tallies = counted.tallies(now, from, now);
+    Seen {
+        breached,
+        goes_on: breached,
+        burn_long: left,
+        burn_short: 0.0,
+        bad: tallies.iter().map(|(_, tally)| tally.events.bad).sum(),
+        valid: tallies.iter().map(|(_, tally)| tally.events.valid()).sum(),
+    }
+}
+
+/// Too many bad ones to be chance, if the objective were just met.
+fn is_evidence(tallies: &[(&Part, Tally)], objective: &Objective) -> bool {
+    let bad: u64 = tallies.iter().map(|(_, tally)| tally.events.bad).sum();
+    let alpha = (objective.alpha / tallies.len().max(1) as f64).ln();
+    let rare = |(part, tally): &(&Part, Tally)| ln_tail(tally.trials, tally.failures, part.allowed()) < alpha;
+    bad >= objective.bad_min && tallies.iter().any(rare)
 }

@@ -1,24 +1,26 @@
 //! Outcomes in, alerts out: `LedgerEntry → Indicator → Alert`.
 //!
 //! Does: fold ledger records into integer counts per subscription and objective, and derive
-//! burn rates, error budgets and alerts from them ([`Watch`]). Does not: read a clock, do I/O,
-//! spawn, deliver an alert or parse YAML. Invariants: every count is an integer that came from a
+//! burn rates, error budgets and alerts from them ([`Watch`]). It reads OpenSLO v1 documents by all rules of its
+//! validator ([`openslo`]). Does not: read a clock, do I/O, spawn, deliver an alert or parse YAML. Invariants: every count is an integer that came from a
 //! ledger entry, never an estimate; a record that is ingested twice counts once; an event is bad
 //! at most once per objective; memory is bounded by the objectives' windows, not by traffic.
 //!
 //! ```
 //! use std::{sync::Arc, time::Duration};
 //! use evenkeel_model::Timestamp;
-//! use evenkeel_watch::openslo::{BurnAlert, Indicator, Objective};
-//! use evenkeel_watch::Watch;
+//! use evenkeel_watch::objective::{Indicator, Objective, Part, Scope};
+//! use evenkeel_watch::{AlertRule, Watch};
 //!
 //! let objective = Objective {
 //!     name: Arc::from("payment-latency"),
-//!     subscription: Arc::from("payment"),
-//!     indicator: Indicator::Latency { threshold: Duration::from_millis(500) },
-//!     target: 0.999,
-//!     window: Duration::from_secs(30 * 86_400),
-//!     alerts: BurnAlert::defaults(),
+//!     parts: vec![Part {
+//!         scope: Scope::of("payment"),
+//!         indicator: Indicator::Latency { threshold: Duration::from_millis(500) },
+//!         target: 0.999,
+//!         ..Part::default()
+//!     }],
+//!     alerts: AlertRule::workbook(),
 //!     ..Objective::default()
 //! };
 //! let mut watch = Watch::new(vec![objective]).expect("a sound objective");
@@ -28,7 +30,11 @@
 mod histogram;
 mod indicators;
 mod slices;
+mod calendar;
+pub mod objective;
+mod rule;
 pub mod openslo;
+mod tally;
 mod budget;
 mod gate;
 mod alert;
@@ -40,6 +46,8 @@ mod testing;
 
 pub use alert::{Alert, AlertEvent};
 pub use budget::{Budget, Point};
+pub use calendar::Calendar;
+pub use rule::{AlertRule, Severity, Trigger};
 pub use gate::{ln_tail, tail};
 pub use histogram::Histogram;
 pub use indicators::{Group, GroupKey, Indicators, Outcomes, Recent};

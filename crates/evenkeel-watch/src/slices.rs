@@ -6,7 +6,7 @@
 //! it begins within [`FINE`], by less than one minute when it begins earlier. Empty slices take
 //! no memory, and the number of kept ones is bounded whatever times the entries carry.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use evenkeel_model::Timestamp;
@@ -42,7 +42,7 @@ impl Counts {
         (self.valid() > 0).then(|| self.bad as f64 / self.valid() as f64 / e)
     }
 
-    fn add(&mut self, other: &Counts) {
+    pub(crate) fn add(&mut self, other: &Counts) {
         self.good += other.good;
         self.bad += other.bad;
         self.first_bad = match (self.first_bad, other.first_bad) {
@@ -52,14 +52,52 @@ impl Counts {
     }
 }
 
+/// The slices of one width that are not empty, by number, in order.
+#[derive(Clone, Debug, Default)]
+struct Level(VecDeque<(i64, Counts)>);
+
+impl Level {
+    /// Nearly every event belongs to the last slice, or to one behind it.
+    fn slice(&mut self, number: i64) -> &mut Counts {
+        let index = match self.0.back() {
+            Some((last, _)) if *last == number => self.0.len() - 1,
+            Some((last, _)) if *last > number => {
+                let index = self.begin(number);
+                if self.0[index].0 != number {
+                    self.0.insert(index, (number, Counts::default()));
+                }
+                index
+            }
+            _ => {
+                self.0.push_back((number, Counts::default()));
+                self.0.len() - 1
+            }
+        };
+        &mut self.0[index].1
+    }
+
+    /// The index of the first slice at or after this number.
+    fn begin(&self, number: i64) -> usize {
+        self.0.partition_point(|(other, _)| *other < number)
+    }
+
+    fn range(&self, from: i64, to: i64) -> impl DoubleEndedIterator<Item = &(i64, Counts)> {
+        let begin = self.begin(from);
+        let end = self.begin(to).max(begin);
+        self.0.range(begin..end)
+    }
+}
+
 /// The slices of one objective.
 #[derive(Clone, Debug)]
 pub struct Slices {
-    levels: [BTreeMap<i64, Counts>; 3],
+    levels: [Level; 3],
     /// How many slices of each level may be there.
     most: [usize; 3],
     keep: Duration,
     first: Option<Timestamp>,
+    last: Option<Timestamp>,
+    last_bad: Option<Timestamp>,
 }
 
 impl Slices {
@@ -68,19 +106,35 @@ impl Slices {
         let keep = window.max(FINE) + Duration::from_secs(7200);
         let seconds = usize::try_from(keep.as_secs()).unwrap_or(usize::MAX);
         let fine = usize::try_from(2 * FINE.as_secs()).unwrap_or(usize::MAX);
-        Slices { levels: Default::default(), most: [fine, seconds / 60 + 1, seconds / 3600 + 1], keep, first: None }
+        Slices {
+            levels: Default::default(),
+            most: [fine, seconds / 60 + 1, seconds / 3600 + 1],
+            keep,
+            first: None,
+            last: None,
+            last_bad: None,
+        }
     }
 
     /// Counts one event at its own time.
     pub fn add(&mut self, at: Timestamp, good: bool) {
-        let one = Counts { good: u64::from(good), bad: u64::from(!good), first_bad: (!good).then_some(at) };
         self.first = Some(self.first.map_or(at, |first| first.min(at)));
+        self.last = self.last.max(Some(at));
+        if !good {
+            self.last_bad = self.last_bad.max(Some(at));
+        }
         let second = at.micros().div_euclid(SECOND_US);
         for (level, width) in WIDTHS.iter().enumerate() {
             let slices = &mut self.levels[level];
-            slices.entry(second.div_euclid(*width)).or_default().add(&one);
-            if slices.len() > self.most[level] {
-                slices.pop_first();
+            let counts = slices.slice(second.div_euclid(*width));
+            if good {
+                counts.good += 1;
+            } else {
+                counts.bad += 1;
+                counts.first_bad = Some(counts.first_bad.map_or(at, |first| first.min(at)));
+            }
+            if slices.0.len() > self.most[level] {
+                slices.0.pop_front();
             }
         }
     }
@@ -106,6 +160,14 @@ impl Slices {
         sum
     }
 
+    /// The minutes of `[from, to]` that are not empty: when each began, and its counts.
+    pub(crate) fn minutes(&self, from: Timestamp, to: Timestamp) -> impl Iterator<Item = (Timestamp, &Counts)> {
+        let minute = |at: Timestamp| at.micros().div_euclid(60 * SECOND_US);
+        let began = |number: &i64| Timestamp::from_micros(number.saturating_mul(60 * SECOND_US));
+        let range = self.levels[1].range(minute(from), minute(to).saturating_add(1));
+        range.map(move |(number, counts)| (began(number), counts))
+    }
+
     /// Sums seconds `[start, end)` with the widest slices that fit, finer ones at the edges.
     fn sum(&self, level: usize, start: i64, end: i64, into: &mut Counts) {
         if start >= end {
@@ -114,8 +176,8 @@ impl Slices {
         let width = WIDTHS[level];
         let mut own = |from: i64, to: i64| {
             if from < to {
-                let range = from.div_euclid(width)..to.div_euclid(width);
-                self.levels[level].range(range).for_each(|(_, counts)| into.add(counts));
+                let range = self.levels[level].range(from.div_euclid(width), to.div_euclid(width));
+                range.for_each(|(_, counts)| into.add(counts));
             }
         };
         let Some(&wider) = WIDTHS.get(level + 1) else {
@@ -138,7 +200,8 @@ impl Slices {
         let slice = |at: Timestamp| at.micros().div_euclid(SECOND_US).div_euclid(WIDTHS[level]);
         let mut began: Option<Timestamp> = None;
         let mut good_since = false;
-        for counts in self.levels[level].range(slice(now - most)..=slice(now)).rev().map(|(_, counts)| counts) {
+        let range = self.levels[level].range(slice(now - most), slice(now).saturating_add(1));
+        for counts in range.rev().map(|(_, counts)| counts) {
             let Some(first_bad) = counts.first_bad else {
                 good_since |= counts.good > 0;
                 continue;
@@ -157,19 +220,30 @@ impl Slices {
         self.first
     }
 
+    /// The time of the latest event that was ever counted.
+    pub fn last(&self) -> Option<Timestamp> {
+        self.last
+    }
+
+    /// The time of the latest bad event that was ever counted.
+    pub fn last_bad(&self) -> Option<Timestamp> {
+        self.last_bad
+    }
+
     /// Lets go of what no window reaches any more.
     pub fn forget(&mut self, now: Timestamp) {
         for (level, width) in WIDTHS.iter().enumerate() {
             let keep = if level == 0 { FINE + Duration::from_secs(120) } else { self.keep };
             let oldest = (now - keep).micros().div_euclid(SECOND_US).div_euclid(*width);
-            while self.levels[level].first_key_value().is_some_and(|(&slice, _)| slice < oldest) {
-                self.levels[level].pop_first();
+            let slices = &mut self.levels[level].0;
+            while slices.front().is_some_and(|&(slice, _)| slice < oldest) {
+                slices.pop_front();
             }
         }
     }
 
     /// How many slices are kept.
     pub fn kept(&self) -> usize {
-        self.levels.iter().map(BTreeMap::len).sum()
+        self.levels.iter().map(|level| level.0.len()).sum()
     }
 }

@@ -125,7 +125,7 @@ impl Watch {
         let alerts = self.alerts();
         let objectives = self.objectives().zip(self.budgets(now)).map(|(objective, budget)| ObjectiveSnapshot {
             service: Arc::clone(&objective.service),
-            subscription: Arc::clone(&objective.subscription),
+            subscription: objective.subscription(),
             budget,
             firing: alerts.iter().filter(|alert| alert.objective == objective.name).count(),
         });

@@ -6,7 +6,8 @@ use std::time::Duration;
 use evenkeel_model::ledger::{Ended, LedgerEntry, LedgerRecord, Overdue};
 use evenkeel_model::{Outcome, Timestamp};
 
-use crate::openslo::{BurnAlert, Indicator, Objective};
+use crate::objective::{Indicator, Objective, Part, Scope, Window};
+use crate::rule::AlertRule;
 
 pub(crate) const START: Timestamp = Timestamp::from_millis(1_795_000_000_000);
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
@@ -94,21 +95,15 @@ pub(crate) fn success() -> Objective {
     Objective {
         name: Arc::from("payment-success"),
         service: Arc::from("shop"),
-        subscription: Arc::from("payment"),
-        indicator: Indicator::Success,
-        window: 30 * DAY,
-        alerts: BurnAlert::defaults(),
+        parts: vec![Part { scope: Scope::of("payment"), ..Part::default() }],
+        window: Window::Rolling(30 * DAY),
+        alerts: AlertRule::workbook(),
         ..Objective::default()
     }
 }
 
 /// 99.9 % of `payment` within `threshold`, over 30 days, without alerts.
 pub(crate) fn latency(name: &str, threshold: Duration) -> Objective {
-    Objective {
-        name: Arc::from(name),
-        subscription: Arc::from("payment"),
-        indicator: Indicator::Latency { threshold },
-        alerts: Vec::new(),
-        ..success()
-    }
+    let part = Part { indicator: Indicator::Latency { threshold }, ..success().parts[0].clone() };
+    Objective { name: Arc::from(name), parts: vec![part], alerts: Vec::new(), ..success() }
 }

@@ -13,9 +13,9 @@ use evenkeel_model::ledger::{Ended, LedgerEntry, LedgerRecord, Overdue};
 use evenkeel_model::{Outcome, Position, Shard, Timestamp};
 
 use crate::alert::{Alert, AlertEvent, Tier};
-use crate::budget::{self, Budget, Point};
+use crate::budget::{self, Budget, Counted, Point};
 use crate::indicators::Indicators;
-use crate::openslo::{Indicator, Objective, Problem};
+use crate::objective::{Indicator, Objective, Part, Problem};
 use crate::slices::Slices;
 
 #[cfg(test)]
@@ -26,6 +26,10 @@ const BAD_KEPT: usize = 16;
 /// Unfinished overdue events that a partition remembers. Beyond it the flag of the ended event
 /// is trusted, which is exact as long as the subscription has one threshold.
 const OVERDUE_MAX: usize = 1 << 20;
+
+/// By how much a calendar's window may be longer than its unit usually is: four quarters have a
+/// leap year's 366 days, a month 31.
+const CALENDAR_SLACK: Duration = Duration::from_secs(6 * 86_400);
 
 /// Folds the ledger, and says when an objective is in danger.
 #[derive(Clone, Debug)]
@@ -62,7 +66,8 @@ pub struct BadEvent {
 #[derive(Clone, Debug)]
 struct Tracked {
     objective: Objective,
-    slices: Slices,
+    /// One for each part.
+    slices: Vec<Slices>,
     tiers: Vec<Tier>,
     bad: VecDeque<BadEvent>,
 }
@@ -70,8 +75,8 @@ struct Tracked {
 #[derive(Clone, Debug, Default)]
 struct Watched {
     indicators: Indicators,
-    /// The objectives of this subscription, by index.
-    objectives: Vec<usize>,
+    /// The objectives of this subscription and the part that it has in them, by index.
+    objectives: Vec<(usize, usize)>,
     partitions: HashMap<(Arc<str>, u32), Partition>,
 }
 
@@ -98,7 +103,10 @@ impl Watch {
                     rule: "an objective's name is unique".to_owned(),
                 });
             }
-            subscriptions.entry(Arc::clone(&objective.subscription)).or_default().objectives.push(index);
+            for (part, counted) in objective.parts.iter().enumerate() {
+                let watched = subscriptions.entry(Arc::clone(&counted.scope.subscription)).or_default();
+                watched.objectives.push((index, part));
+            }
         }
         if !problems.is_empty() {
             return Err(problems);
@@ -129,16 +137,16 @@ impl Watch {
                 LedgerEntry::Ended(ended) => {
                     let overdue_for = partition.settle(ended);
                     watched.indicators.ended(&record.topic, ended);
-                    for &index in &watched.objectives {
-                        self.objectives[index].ended(&shard, ended, overdue_for);
+                    for &(index, part) in &watched.objectives {
+                        self.objectives[index].ended(part, &shard, ended, overdue_for);
                     }
                 }
                 LedgerEntry::Attempt(attempt) => watched.indicators.attempt(attempt),
                 LedgerEntry::Overdue(overdue) => {
                     let before = partition.mark_overdue(overdue);
                     watched.indicators.overdue += u64::from(before == 0);
-                    for &index in &watched.objectives {
-                        self.objectives[index].overdue(&shard, overdue, before);
+                    for &(index, part) in &watched.objectives {
+                        self.objectives[index].overdue(part, &shard, overdue, before);
                     }
                 }
             }
@@ -167,14 +175,18 @@ impl Watch {
     pub fn tick(&mut self, now: Timestamp) -> Vec<AlertEvent> {
         let mut events = Vec::new();
         for tracked in &mut self.objectives {
-            tracked.slices.forget(now);
-            let lag = self.subscriptions.get(&tracked.objective.subscription).map(|w| w.indicators.lag(now));
-            let lagging = match tracked.objective.indicator {
-                Indicator::Latency { threshold } => lag.is_some_and(|lag| lag > threshold),
-                Indicator::Success => false,
+            tracked.slices.iter_mut().for_each(|slices| slices.forget(now));
+            let lags = |part: &Part| {
+                let lag = self.subscriptions.get(&part.scope.subscription).map(|w| w.indicators.lag(now));
+                match part.indicator {
+                    Indicator::Latency { threshold } => lag.is_some_and(|lag| lag > threshold),
+                    Indicator::Handler { .. } | Indicator::Success => false,
+                }
             };
+            let lagging = tracked.objective.parts.iter().any(lags);
+            let counted = Counted { objective: &tracked.objective, slices: &tracked.slices };
             for tier in &mut tracked.tiers {
-                events.extend(tier.step(now, &tracked.objective, &tracked.slices, lagging));
+                events.extend(tier.step(now, counted, lagging));
             }
         }
         events
@@ -185,6 +197,15 @@ impl Watch {
         self.objectives.iter().flat_map(|tracked| tracked.tiers.iter().filter_map(Tier::firing)).collect()
     }
 
+    /// The alerts that hold but not for long enough: objective, alert, since when.
+    pub fn pending(&self) -> Vec<(&Arc<str>, &Arc<str>, Timestamp)> {
+        let each = self.objectives.iter().flat_map(|tracked| {
+            let pending = tracked.tiers.iter().filter_map(Tier::pending);
+            pending.map(|(name, since)| (&tracked.objective.name, name, since))
+        });
+        each.collect()
+    }
+
     /// The objectives, in the order in which they were given.
     pub fn objectives(&self) -> impl Iterator<Item = &Objective> {
         self.objectives.iter().map(|tracked| &tracked.objective)
@@ -192,23 +213,23 @@ impl Watch {
 
     /// The budget of an objective.
     pub fn budget(&self, objective: &str, now: Timestamp) -> Option<Budget> {
-        self.tracked(objective).map(|tracked| budget::budget(&tracked.objective, &tracked.slices, now))
+        self.tracked(objective).map(|tracked| budget::budget(tracked.counted(), now))
     }
 
     /// All budgets, in the order of the objectives.
     pub fn budgets(&self, now: Timestamp) -> Vec<Budget> {
-        self.objectives.iter().map(|tracked| budget::budget(&tracked.objective, &tracked.slices, now)).collect()
+        self.objectives.iter().map(|tracked| budget::budget(tracked.counted(), now)).collect()
     }
 
     /// An objective's window in `points` stretches, oldest first: the line of its budget.
     pub fn history(&self, objective: &str, now: Timestamp, points: u32) -> Option<Vec<Point>> {
-        self.tracked(objective).map(|tracked| budget::history(&tracked.objective, &tracked.slices, now, points))
+        self.tracked(objective).map(|tracked| budget::history(tracked.counted(), now, points))
     }
 
     /// The burn rate of an objective over a window; none without events, or without the objective.
     pub fn burn(&self, objective: &str, now: Timestamp, window: Duration) -> Option<f64> {
         let tracked = self.tracked(objective)?;
-        tracked.slices.window(now, window).burn(tracked.objective.allowed())
+        tracked.counted().burn(now, now - window, now)
     }
 
     /// The last few events that broke an objective, oldest first.
@@ -256,35 +277,57 @@ impl Partition {
 
 impl Tracked {
     fn new(objective: Objective) -> Tracked {
+        // A calendar's window is at times longer than its unit usually is: 366 days, or an hour more.
+        let keep = objective.window.length() + if objective.window.is_calendar() { CALENDAR_SLACK } else { Duration::ZERO };
         Tracked {
-            slices: Slices::new(objective.window),
+            slices: objective.parts.iter().map(|_| Slices::new(keep)).collect(),
             tiers: objective.alerts.iter().cloned().map(Tier::new).collect(),
             bad: VecDeque::new(),
             objective,
         }
     }
 
-    fn overdue(&mut self, shard: &Shard, overdue: &Overdue, before_us: u64) {
-        let newly = |threshold: &u64| before_us < *threshold && *threshold <= overdue.threshold_us;
-        if self.objective.threshold_us().as_ref().is_some_and(newly) {
-            self.count(shard, overdue.offset, overdue.at, false, None);
+    fn counted(&self) -> Counted<'_> {
+        Counted { objective: &self.objective, slices: &self.slices }
+    }
+
+    fn overdue(&mut self, part: usize, shard: &Shard, overdue: &Overdue, before_us: u64) {
+        let newly = |threshold: u64| before_us < threshold && threshold <= overdue.threshold_us;
+        if self.objective.parts[part].overdue_us().is_some_and(newly) {
+            self.count(part, shard, overdue.offset, overdue.at, false, None);
         }
     }
 
-    fn ended(&mut self, shard: &Shard, ended: &Ended, overdue_for_us: u64) {
-        if self.objective.threshold_us().is_some_and(|threshold| threshold <= overdue_for_us) {
+    fn ended(&mut self, part: usize, shard: &Shard, ended: &Ended, overdue_for_us: u64) {
+        let counted = &self.objective.parts[part];
+        if !counted.scope.holds(ended) || counted.overdue_us().is_some_and(|threshold| threshold <= overdue_for_us) {
             return;
         }
-        let in_time = self.objective.threshold_us().is_none_or(|threshold| ended.created_to_ended_us <= threshold);
+        let took_us = match counted.indicator {
+            Indicator::Latency { .. } => ended.created_to_ended_us,
+            Indicator::Handler { .. } => ended.handler_us,
+            Indicator::Success => 0,
+        };
+        let in_time = counted.indicator.threshold().is_none_or(|most| u128::from(took_us) <= most.as_micros());
         match ended.outcome {
-            Outcome::Completed => self.count(shard, ended.offset, ended.at, in_time, Some(ended.outcome)),
-            Outcome::Dead | Outcome::Expired => self.count(shard, ended.offset, ended.at, false, Some(ended.outcome)),
+            Outcome::Completed => self.count(part, shard, ended.offset, ended.at, in_time, Some(ended.outcome)),
+            Outcome::Dead | Outcome::Expired => {
+                self.count(part, shard, ended.offset, ended.at, false, Some(ended.outcome));
+            }
             Outcome::Duplicate | Outcome::Stale | Outcome::Filtered | Outcome::Dropped | Outcome::NotAnEvent => {}
         }
     }
 
-    fn count(&mut self, shard: &Shard, offset: u64, when: Timestamp, good: bool, outcome: Option<Outcome>) {
-        self.slices.add(when, good);
+    fn count(
+        &mut self,
+        part: usize,
+        shard: &Shard,
+        offset: u64,
+        when: Timestamp,
+        good: bool,
+        outcome: Option<Outcome>,
+    ) {
+        self.slices[part].add(when, good);
         if good {
             return;
         }

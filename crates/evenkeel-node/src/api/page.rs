@@ -8,7 +8,6 @@ use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use evenkeel_model::{Shard, Timestamp, names};
 use evenkeel_transport::audit::Audit;
-use evenkeel_watch::openslo::Indicator;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -120,13 +119,10 @@ fn objectives(report: &Report) -> Vec<status::Objective> {
         let firing = report.firing.iter().filter(|a| a.objective == objective.name).max_by_key(|a| a.severity);
         status::Objective {
             name: objective.name.to_string(),
-            subscription: objective.subscription.to_string(),
-            target: objective.target,
-            threshold: match objective.indicator {
-                Indicator::Latency { threshold } => Some(threshold),
-                Indicator::Success => None,
-            },
-            window: objective.window,
+            subscription: objective.subscription().to_string(),
+            target: objective.target(),
+            threshold: objective.indicator().threshold(),
+            window: objective.window.length(),
             good: budget.indicator,
             events: budget.valid,
             budget_left: (budget.valid > 0).then_some(budget.remaining),
@@ -134,7 +130,7 @@ fn objectives(report: &Report) -> Vec<status::Objective> {
             burn_window: shortest.map(|(window, _)| *window).unwrap_or_default(),
             exhausted_in: budget.exhausted_in,
             firing: firing.map(|a| a.name.to_string()),
-            history: line(&of.history, budget.allowed),
+            history: line(&of.history, objective.allowed() * budget.valid as f64),
         }
     })
     .collect()

@@ -54,6 +54,7 @@ pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Plan, Error> {
         dependencies,
         objectives_from: raw.objectives,
         objectives: Vec::new(),
+        refused: Vec::new(),
         webhooks: webhooks(raw.alerts.unwrap_or_default(), &reach)?,
         playbooks_from: None,
         playbooks: Vec::new(),
@@ -63,7 +64,8 @@ pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Plan, Error> {
     };
     plan.subscriptions = subscription::all(raw.subscriptions, &plan, folder)?;
     if let Some(pattern) = &plan.objectives_from {
-        plan.objectives = objectives::load(pattern, folder, &plan.subscriptions)?;
+        let read = objectives::load(pattern, folder, &plan.subscriptions)?;
+        (plan.objectives, plan.refused) = (read.objectives, read.findings);
         objectives::into_policies(&plan.objectives, &mut plan.subscriptions);
     }
     match raw.playbooks {

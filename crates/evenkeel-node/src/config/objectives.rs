@@ -1,54 +1,67 @@
 //! Objectives: OpenSLO v1 files, read and turned into what `evenkeel-watch` executes.
 //!
-//! What is executed of OpenSLO: `kind: SLO` with one inline ratio indicator whose metric sources
-//! are of type `evenkeel`, one rolling time window, `budgetingMethod: Occurrences`, one target,
-//! and inline burn-rate alert policies. Everything else is refused by name, never ignored
-//! (docs/guide/objectives.md shows a file). Without alert policies the four tiers of the SRE
-//! Workbook apply.
+//! All rules are those of `evenkeel_watch::openslo`; here are files, YAML and time zones. A
+//! document that is unsound takes its own objectives with it and no others: `check` refuses the
+//! file, a node runs on with the rest and says what is wrong (docs/guide/objectives.md).
 
-mod raw;
+mod yaml;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use evenkeel_watch::openslo::Objective;
-use evenkeel_watch::openslo::{BurnAlert, Indicator, Method, Severity};
+use evenkeel_watch::objective::{Indicator, Method, Part, Window};
+use evenkeel_watch::openslo::{self, Document, Executable, Finding, Known, Rule};
+use evenkeel_watch::{AlertRule, Trigger};
+use jiff::tz::TimeZone;
 
-use super::checked::{choice, unknown, value};
+pub use evenkeel_watch::objective::Objective;
+
+use super::glob;
 use super::plan::SubscriptionPlan;
-use super::units::{duration, show_duration};
-use super::{glob, reading};
+use super::units::show_duration;
 use crate::error::{Error, codes};
 
-/// On an alert condition, in place of `threshold`: the share of the budget, as `0.1%` or `0.001`.
-const BUDGET_SHARE: &str = "evenkeel/budget-share";
-
-/// The objectives of all files of a pattern.
-pub(super) fn load(pattern: &str, folder: &Path, subscriptions: &[SubscriptionPlan]) -> Result<Vec<Objective>, Error> {
-    let mut objectives: Vec<Objective> = Vec::new();
+/// What can be executed of all files of a pattern, and what is wrong with the rest.
+pub(super) fn load(pattern: &str, folder: &Path, subscriptions: &[SubscriptionPlan]) -> Result<Executable, Error> {
+    let mut documents = Vec::new();
+    let mut findings = Vec::new();
     for path in glob::files("objectives", pattern, folder)? {
-        let at = |e: Error| Error { message: format!("{}: {}", path.display(), e.message), ..e };
         let text = std::fs::read_to_string(&path)
             .map_err(|e| Error::new(codes::CONFIG_FILE, format!("cannot read `{}`: {e}", path.display())))?;
-        let objective = parse(&text).map_err(at)?;
-        let known: Vec<&str> = subscriptions.iter().map(|s| &*s.name).collect();
-        if !known.contains(&&*objective.subscription) {
-            return Err(at(unknown("spec.indicator", "subscription", &objective.subscription, &known)));
-        }
-        if objectives.iter().any(|o| o.name == objective.name) {
-            return Err(at(value("metadata.name", format!("`{}` is there twice", objective.name))));
-        }
-        objectives.push(objective);
+        read(&path.display().to_string(), &text, &mut documents, &mut findings);
     }
-    Ok(objectives)
+    let names: Vec<Arc<str>> = subscriptions.iter().map(|s| s.name.clone()).collect();
+    let zone = |name: &str| TimeZone::get(name).ok();
+    let mut read = openslo::objectives(&documents, Known { zone: &zone, subscriptions: Some(&names) });
+    read.findings.splice(0..0, findings);
+    Ok(read)
+}
+
+fn read(file: &str, text: &str, documents: &mut Vec<Document>, findings: &mut Vec<Finding>) {
+    let file: Arc<str> = Arc::from(file);
+    match yaml::documents(text) {
+        Ok(trees) => trees.iter().for_each(|tree| match openslo::read(&file, tree) {
+            Ok(document) => documents.push(document),
+            Err(found) => findings.extend(found),
+        }),
+        Err((line, message)) => {
+            findings.push(Finding { file, line, field: "document".to_owned(), rule: Rule::Type, message });
+        }
+    }
+}
+
+/// All that is wrong, as one error.
+pub(super) fn refusal(findings: &[Finding]) -> Option<Error> {
+    let said: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    (!said.is_empty()).then(|| Error::new(codes::CONFIG_OBJECTIVE, said.join("\n")).exit(3))
 }
 
 /// The thresholds of latency objectives are the ages at which events become overdue.
 pub(super) fn into_policies(objectives: &[Objective], subscriptions: &mut [SubscriptionPlan]) {
-    for objective in objectives {
-        let Indicator::Latency { threshold } = objective.indicator else { continue };
-        for subscription in subscriptions.iter_mut().filter(|s| s.name == objective.subscription) {
+    for part in objectives.iter().flat_map(|objective| &objective.parts) {
+        let (Indicator::Latency { threshold }, Some(_)) = (part.indicator, part.overdue_us()) else { continue };
+        for subscription in subscriptions.iter_mut().filter(|s| s.name == part.scope.subscription) {
             let ages = &mut subscription.policy.overdue_after;
             ages.push(threshold);
             ages.sort_unstable();
@@ -59,30 +72,85 @@ pub(super) fn into_policies(objectives: &[Objective], subscriptions: &mut [Subsc
 
 /// An objective in words.
 pub(super) fn explain(objective: &Objective) -> String {
-    let good = match objective.indicator {
+    let mut lines: Vec<String> = Vec::new();
+    let over = window(&objective.window);
+    match objective.parts.as_slice() {
+        [part] => lines.push(format!("{}: {}, over {over}; {} may be bad.", objective.name, aim(part), may(part))),
+        parts => {
+            lines.push(format!("{}: a composite of {} parts, over {over}.", objective.name, parts.len()));
+            for part in parts {
+                lines.push(format!("{} (its burn counts {} times).", aim(part), trimmed(part.weight)));
+            }
+        }
+    }
+    lines.extend(objective.alerts.iter().map(|alert| told(alert, objective.window.length())));
+    lines.join("\n  ")
+}
+
+fn aim(part: &Part) -> String {
+    let good = match part.indicator {
         Indicator::Latency { threshold } => format!("completed within {} of their creation", show_duration(threshold)),
+        Indicator::Handler { threshold } => format!("completed by an attempt of at most {}", show_duration(threshold)),
         Indicator::Success => "completed".to_owned(),
     };
-    let mut lines = vec![format!(
-        "{}: {} % of the events of `{}` are {good}, over {} (rolling); {} may be bad.",
-        objective.name,
-        trimmed(objective.target * 100.0),
-        objective.subscription,
-        show_duration(objective.window),
-        share(objective.allowed()),
-    )];
-    for alert in &objective.alerts {
-        lines.push(format!(
-            "{} ({}) fires when {} of the budget goes in {}, and it still burns in the last {} (burn above {}).",
-            alert.name,
-            alert.severity.name(),
-            share(alert.budget_share),
-            show_duration(alert.long),
-            show_duration(alert.short),
-            trimmed(alert.factor(objective.window)),
-        ));
+    let scope = &part.scope;
+    let narrowed = [("type", &scope.kind), ("source", &scope.source), ("handler version", &scope.handler_version)];
+    let narrowed: String = narrowed
+        .iter()
+        .filter_map(|(name, value)| value.as_ref().map(|value| format!(" with {name} `{value}`")))
+        .collect();
+    let events = format!("the events of `{}`{narrowed}", scope.subscription);
+    let target = trimmed(part.target * 100.0);
+    match part.method {
+        Method::Occurrences => format!("{target} % of {events} are {good}"),
+        Method::Timeslices { slice, target: of_slice, empty } => format!(
+            "{target} % of the slices of {} are good, in each of which {} % of {events} are {good} (an empty slice is {})",
+            show_duration(slice),
+            trimmed(of_slice * 100.0),
+            empty.name(),
+        ),
+        Method::RatioTimeslices { slice, empty } => format!(
+            "in the mean of the slices of {} {target} % of {events} are {good} (an empty slice is {})",
+            show_duration(slice),
+            empty.name(),
+        ),
     }
-    lines.join("\n  ")
+}
+
+fn may(part: &Part) -> String {
+    share(part.allowed())
+}
+
+fn window(window: &Window) -> String {
+    match window {
+        Window::Rolling(length) => format!("{} (rolling)", show_duration(*length)),
+        Window::Calendar(calendar) => {
+            let zone = calendar.zone.iana_name().unwrap_or("its zone");
+            format!("each {} of the calendar from {} in {zone}", calendar.step, calendar.start)
+        }
+    }
+}
+
+/// When an alert fires, with its numbers.
+fn told(alert: &AlertRule, window: Duration) -> String {
+    let when = match alert.trigger {
+        Trigger::Burn { budget_share, long, short } => {
+            let factor = trimmed(alert.factor(window).unwrap_or_default());
+            let (share, long_s, short_s) = (share(budget_share), show_duration(long), show_duration(short));
+            let goes_on = if short < long { format!(", and it still burns in the last {short_s}") } else { String::new() };
+            format!("{share} of the budget goes in {long_s}{goes_on} (burn above {factor})")
+        }
+        Trigger::Silence { over } => format!("no event counts for {}", show_duration(over)),
+        Trigger::Remaining { below } => format!("less than {} of the budget is left", share(below)),
+        Trigger::Exhaustion { within } => format!("the budget would be spent within {}", show_duration(within)),
+    };
+    let after = match alert.after {
+        Duration::ZERO => String::new(),
+        after => format!(", for {} without a break", show_duration(after)),
+    };
+    let targets: Vec<&str> = alert.targets.iter().map(|t| &**t).collect();
+    let to = if targets.is_empty() { String::new() } else { format!(", for {}", targets.join(", ")) };
+    format!("{} ({}{to}) fires when {when}{after}.", alert.name, alert.severity.name())
 }
 
 fn share(of_one: f64) -> String {
@@ -92,134 +160,6 @@ fn share(of_one: f64) -> String {
 fn trimmed(number: f64) -> String {
     let text = format!("{number:.4}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-fn parse(text: &str) -> Result<Objective, Error> {
-    let raw: raw::Slo = reading::read(text)?;
-    exactly("apiVersion", &raw.api_version, "openslo/v1")?;
-    exactly("kind", &raw.kind, "SLO")?;
-    let spec = raw.spec;
-    exactly("spec.budgetingMethod", &spec.budgeting_method, "Occurrences")?;
-    let window = window(&spec.time_window)?;
-    let [target] = spec.objectives.as_slice() else {
-        return Err(value("spec.objectives", format!("there must be one, and there are {}", spec.objectives.len())));
-    };
-    let (subscription, indicator) = indicator(spec.indicator.spec.ratio_metric)?;
-    let mut alerts = Vec::new();
-    for (i, policy) in spec.alert_policies.into_iter().enumerate() {
-        let at = format!("spec.alertPolicies[{i}]");
-        exactly(&format!("{at}.kind"), &policy.kind, "AlertPolicy")?;
-        for (j, condition) in policy.spec.conditions.into_iter().enumerate() {
-            alerts.push(alert(&format!("{at}.spec.conditions[{j}]"), condition, window)?);
-        }
-    }
-    let objective = Objective {
-        name: Arc::from(raw.metadata.name),
-        service: Arc::from(spec.service),
-        description: spec.description,
-        subscription,
-        indicator,
-        target: share_of(target)?,
-        window,
-        method: Method::Occurrences,
-        alerts: if alerts.is_empty() { BurnAlert::defaults() } else { alerts },
-        ..Objective::default()
-    };
-    match objective.check() {
-        Ok(()) => Ok(objective),
-        Err(problems) => {
-            let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            Err(Error::new(codes::CONFIG_VALUE, said.join("; ")))
-        }
-    }
-}
-
-fn share_of(target: &raw::Target) -> Result<f64, Error> {
-    match (target.target, target.target_percent) {
-        (Some(share), None) => Ok(share),
-        (None, Some(percent)) => Ok(percent / 100.0),
-        _ => Err(value("spec.objectives[0]", "needs either `target` or `targetPercent`")),
-    }
-}
-
-fn window(windows: &[raw::TimeWindow]) -> Result<Duration, Error> {
-    let [only] = windows else {
-        return Err(value("spec.timeWindow", format!("there must be one, and there are {}", windows.len())));
-    };
-    if !only.is_rolling {
-        return Err(value("spec.timeWindow[0].isRolling", "only rolling windows are executed in this version"));
-    }
-    span("spec.timeWindow[0].duration", &only.duration)
-}
-
-fn indicator(ratio: raw::RatioMetric) -> Result<(Arc<str>, Indicator), Error> {
-    let at = "spec.indicator.spec.ratioMetric";
-    let good = source(&format!("{at}.good"), ratio.good)?;
-    let total = source(&format!("{at}.total"), ratio.total)?;
-    if good.subscription != total.subscription {
-        return Err(value(at, format!("good is of `{}` and total of `{}`", good.subscription, total.subscription)));
-    }
-    if total.outcome.is_some() || total.within.is_some() {
-        return Err(value(&format!("{at}.total.metricSource.spec"), "the total takes a subscription and nothing else"));
-    }
-    if let Some(outcome) = good.outcome.as_deref().filter(|o| *o != "completed") {
-        return Err(choice(&format!("{at}.good.metricSource.spec.outcome"), outcome, &["completed"]));
-    }
-    let indicator = match good.within {
-        Some(text) => Indicator::Latency { threshold: span(&format!("{at}.good.metricSource.spec.within"), &text)? },
-        None => Indicator::Success,
-    };
-    Ok((Arc::from(good.subscription), indicator))
-}
-
-fn source(at: &str, metric: raw::Metric) -> Result<raw::SourceSpec, Error> {
-    let kind = &metric.metric_source.kind;
-    exactly(&format!("{at}.metricSource.type"), kind, "evenkeel")?;
-    Ok(metric.metric_source.spec)
-}
-
-fn alert(at: &str, raw: raw::Condition, window: Duration) -> Result<BurnAlert, Error> {
-    let condition = raw.spec.condition;
-    exactly(&format!("{at}.kind"), &raw.kind, "AlertCondition")?;
-    exactly(&format!("{at}.spec.condition.kind"), &condition.kind, "burnrate")?;
-    if let Some(op) = condition.op.as_deref().filter(|op| *op != "gt") {
-        return Err(choice(&format!("{at}.spec.condition.op"), op, &["gt"]));
-    }
-    let long = span(&format!("{at}.spec.condition.lookbackWindow"), &condition.lookback_window)?;
-    let short = span(&format!("{at}.spec.condition.alertAfter"), &condition.alert_after)?;
-    let severity = match raw.spec.severity.as_str() {
-        "page" => Severity::Page,
-        "ticket" => Severity::Ticket,
-        other => return Err(choice(&format!("{at}.spec.severity"), other, &["page", "ticket"])),
-    };
-    let budget_share = match (raw.metadata.annotations.get(BUDGET_SHARE), condition.threshold) {
-        (Some(text), None) => percent(text).ok_or_else(|| {
-            value(&format!("{at}.metadata.annotations.{BUDGET_SHARE}"), format!("`{text}` is not a share like `0.1%`"))
-        })?,
-        (None, Some(factor)) => factor * long.as_secs_f64() / window.as_secs_f64(),
-        _ => {
-            return Err(value(
-                &format!("{at}.spec.condition.threshold"),
-                format!("give either a burn rate here, or the annotation `{BUDGET_SHARE}`"),
-            ));
-        }
-    };
-    Ok(BurnAlert { name: Arc::from(raw.metadata.name), severity, budget_share, long, short })
-}
-
-fn percent(text: &str) -> Option<f64> {
-    match text.trim().strip_suffix('%') {
-        Some(number) => number.trim().parse::<f64>().ok().map(|n| n / 100.0),
-        None => text.trim().parse().ok(),
-    }
-}
-
-fn exactly(at: &str, found: &str, right: &str) -> Result<(), Error> {
-    if found == right { Ok(()) } else { Err(choice(at, found, &[right])) }
-}
-
-fn span(at: &str, text: &str) -> Result<Duration, Error> {
-    duration(text).map_err(|why| value(at, why))
 }
 
 #[cfg(test)]

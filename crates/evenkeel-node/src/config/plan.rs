@@ -48,6 +48,8 @@ pub struct Plan {
     pub objectives_from: Option<String>,
     /// Objectives.
     pub objectives: Vec<Objective>,
+    /// What is wrong with objectives that can't be executed.
+    pub refused: Vec<evenkeel_watch::openslo::Finding>,
     /// Where alerts go.
     pub webhooks: Vec<Webhook>,
     /// The pattern that playbooks were read from, as it was written.

@@ -5,6 +5,8 @@
 pub const CONFIG_UNKNOWN_KEY: &str = "config-unknown-key";
 /// A value of the configuration is not what its key takes.
 pub const CONFIG_VALUE: &str = "config-value";
+/// An OpenSLO file breaks a rule, or can't be executed.
+pub const CONFIG_OBJECTIVE: &str = "config-objective";
 /// The configuration file cannot be read.
 pub const CONFIG_FILE: &str = "config-file";
 /// Something in the configuration names a thing that is not there.

@@ -6,8 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use evenkeel_cloudevents::time::parse_rfc3339;
 use evenkeel_model::Event;
-use evenkeel_watch::openslo::Severity;
-use evenkeel_watch::{Alert, AlertEvent};
+use evenkeel_watch::{Alert, AlertEvent, Severity};
 use serde::{Deserialize, Serialize};
 
 use super::time;
@@ -28,6 +27,8 @@ pub(crate) struct AlertForm {
     pub(crate) service: String,
     pub(crate) subscription: String,
     pub(crate) severity: String,
+    #[serde(default = "burn")]
+    pub(crate) trigger: String,
     pub(crate) summary: String,
     pub(crate) budget_share: f64,
     pub(crate) long_s: f64,
@@ -40,6 +41,20 @@ pub(crate) struct AlertForm {
     pub(crate) started_at: String,
     pub(crate) first_bad_at: String,
     pub(crate) resolved_at: Option<String>,
+    /// The names of those who are told, as the OpenSLO file has them.
+    #[serde(default)]
+    pub(crate) targets: Vec<String>,
+    #[serde(default = "yes")]
+    pub(crate) tells_end: bool,
+}
+
+/// What alerts looked at before they said so.
+fn burn() -> String {
+    "burn".to_owned()
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl From<&Alert> for AlertForm {
@@ -51,6 +66,7 @@ impl From<&Alert> for AlertForm {
             service: alert.service.to_string(),
             subscription: alert.subscription.to_string(),
             severity: alert.severity.name().to_owned(),
+            trigger: alert.trigger.to_string(),
             summary: alert.summary(),
             budget_share: alert.budget_share,
             long_s: alert.long.as_secs_f64(),
@@ -63,6 +79,8 @@ impl From<&Alert> for AlertForm {
             started_at: time(alert.started_at),
             first_bad_at: time(alert.first_bad_at),
             resolved_at: alert.resolved_at.map(time),
+            targets: alert.targets.iter().map(ToString::to_string).collect(),
+            tells_end: alert.tells_end,
         }
     }
 }
@@ -77,6 +95,7 @@ impl AlertForm {
             subscription: Arc::from(self.subscription.as_str()),
             name: Arc::from(self.name.as_str()),
             severity,
+            trigger: Arc::from(self.trigger.as_str()),
             budget_share: self.budget_share,
             long: Duration::try_from_secs_f64(self.long_s).ok()?,
             short: Duration::try_from_secs_f64(self.short_s).ok()?,
@@ -91,6 +110,8 @@ impl AlertForm {
                 Some(text) => Some(parse_rfc3339(text)?),
                 None => None,
             },
+            targets: self.targets.iter().map(|target| Arc::from(target.as_str())).collect(),
+            tells_end: self.tells_end,
         })
     }
 }
@@ -128,8 +149,7 @@ mod tests {
     use std::time::Duration;
 
     use evenkeel_model::Timestamp;
-    use evenkeel_watch::openslo::Severity;
-    use evenkeel_watch::{Alert, AlertEvent};
+    use evenkeel_watch::{Alert, AlertEvent, Severity};
 
     #[test]
     fn an_alert_written_to_its_topic_reads_back_whole() {
@@ -139,6 +159,7 @@ mod tests {
             subscription: Arc::from("payment"),
             name: Arc::from("page"),
             severity: Severity::Page,
+            trigger: Arc::from("burn"),
             budget_share: 0.001,
             long: Duration::from_secs(10),
             short: Duration::from_secs(2),
@@ -150,6 +171,8 @@ mod tests {
             started_at: Timestamp::from_millis(1_795_000_000_123),
             first_bad_at: Timestamp::from_millis(1_795_000_000_000),
             resolved_at: Some(Timestamp::from_millis(1_795_000_009_000)),
+            targets: vec![Arc::from("on-call")],
+            tells_end: true,
         };
         let event = super::event(&AlertEvent::Resolved(alert.clone()));
         assert_eq!(super::read(&event).unwrap().read().unwrap(), alert);

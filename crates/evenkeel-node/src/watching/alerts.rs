@@ -6,7 +6,7 @@ use evenkeel_cloudevents::kafka::{Read, from_record, to_record};
 use evenkeel_log::{Log, ReadLimit, Set};
 use evenkeel_model::{Shard, Timestamp, names};
 use evenkeel_respond::{AlertNotice, Input, Severity};
-use evenkeel_watch::{Alert, AlertEvent, openslo};
+use evenkeel_watch::{Alert, AlertEvent};
 
 use crate::forms::alert::{self, AlertForm};
 use crate::responding::Responding;
@@ -45,8 +45,8 @@ impl Alerts {
     /// Tells responding of an alert's state. Hearing it twice changes nothing.
     pub(super) async fn tell(&self, alert: &Alert) {
         let severity = match alert.severity {
-            openslo::Severity::Page => Severity::Page,
-            openslo::Severity::Ticket => Severity::Ticket,
+            evenkeel_watch::Severity::Page => Severity::Page,
+            evenkeel_watch::Severity::Ticket => Severity::Ticket,
         };
         let notice = AlertNotice {
             objective: alert.objective.clone(),

@@ -16,6 +16,7 @@ metadata: { name: in-time }
 spec:
   service: shop
   indicator:
+    metadata: { name: in-time }
     spec:
       ratioMetric:
         good: { metricSource: { type: evenkeel, spec: { subscription: s, outcome: completed, within: 200ms } } }
@@ -25,11 +26,17 @@ spec:
   objectives: [ { target: 0.99 } ]
   alertPolicies:
     - kind: AlertPolicy
+      metadata: { name: quick }
       spec:
+        alertWhenBreaching: true
+        alertWhenResolved: true
         conditions:
           - kind: AlertCondition
-            metadata: { name: quick, annotations: { evenkeel/budget-share: "1%" } }
-            spec: { severity: page, condition: { kind: burnrate, lookbackWindow: 4s, alertAfter: 1s } }
+            metadata:
+              name: quick
+              annotations: { evenkeel/budget-share: "1%", evenkeel/long-window: 4s, evenkeel/short-window: 1s }
+            spec: { severity: page, condition: { kind: burnrate, op: gt, threshold: 9, lookbackWindow: 1m } }
+        notificationTargets: [ { kind: AlertNotificationTarget, metadata: { name: team }, spec: { target: webhook } } ]
 "#;
 
 fn write(folder: &Path, handler: &str, recycle: &str, hook: &str) -> String {

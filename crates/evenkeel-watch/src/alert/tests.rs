@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use evenkeel_model::{Outcome, Timestamp};
 
-use crate::openslo::{BurnAlert, Objective, Severity};
+use crate::objective::Objective;
+use crate::rule::{AlertRule, Severity};
 use crate::testing::{DAY, Dice, HOUR, Ledger, START, latency, success};
 use crate::{AlertEvent, Watch};
 
@@ -126,13 +127,7 @@ fn an_objective_that_is_broken_from_its_first_event_pages_at_once() {
 
 #[test]
 fn the_demos_pair_fires_within_seconds_and_clears_within_seconds() {
-    let tier = BurnAlert {
-        name: Arc::from("demo"),
-        severity: Severity::Page,
-        budget_share: 0.001,
-        long: Duration::from_secs(10),
-        short: Duration::from_secs(2),
-    };
+    let tier = AlertRule::burn("demo", Severity::Page, 0.001, Duration::from_secs(10), Duration::from_secs(2));
     let mut watch = watch(Objective { alerts: vec![tier], ..success() });
     let mut ledger = Ledger::default();
     let mut told = Vec::new();
@@ -172,7 +167,7 @@ fn an_empty_short_window_holds_the_last_state_while_the_long_one_burns() {
 
 #[test]
 fn silence_with_an_old_unfinished_event_is_no_recovery() {
-    let objective = Objective { alerts: BurnAlert::defaults(), ..latency("payment-latency", MINUTE) };
+    let objective = Objective { alerts: AlertRule::workbook(), ..latency("payment-latency", MINUTE) };
     let (mut watch, now) = fired_then_silent(pages_only(objective));
     watch.set_oldest("payment", Some(now));
     assert_eq!(watch.tick(now + 8 * HOUR), []);

@@ -1,84 +1,66 @@
-//! OpenSLO files, good and bad.
+//! OpenSLO files on their way into a plan. The rules themselves are tested in `evenkeel-watch`.
 
-use std::time::Duration;
+use std::path::Path;
 
-use evenkeel_watch::openslo::Indicator;
-
-use super::parse;
+use crate::config::{self, Plan};
 use crate::error::codes;
 
-const FILE: &str = r#"
-apiVersion: openslo/v1
-kind: SLO
-metadata: { name: payment-latency, displayName: Payments in time }
-spec:
-  description: 99.9 % of payments are captured within 500 ms
-  service: shop
-  indicator:
-    metadata: { name: payment-in-time }
-    spec:
-      ratioMetric:
-        counter: true
-        good: { metricSource: { type: evenkeel, spec: { subscription: payment, outcome: completed, within: 500ms } } }
-        total: { metricSource: { type: evenkeel, spec: { subscription: payment } } }
-  timeWindow: [ { duration: 30d, isRolling: true } ]
-  budgetingMethod: Occurrences
-  objectives: [ { displayName: in time, target: 0.999 } ]
-  alertPolicies:
-    - kind: AlertPolicy
-      metadata: { name: burn }
-      spec:
-        alertWhenBreaching: true
-        alertWhenResolved: true
-        conditions:
-          - kind: AlertCondition
-            metadata: { name: page-quick }
-            spec: { severity: page, condition: { kind: burnrate, op: gt, threshold: 14.4, lookbackWindow: 1h, alertAfter: 5m } }
-          - kind: AlertCondition
-            metadata: { name: page-demo, annotations: { evenkeel/budget-share: "0.1%" } }
-            spec: { severity: page, condition: { kind: burnrate, op: gt, lookbackWindow: 10s, alertAfter: 2s } }
-"#;
+const CONFIG: &str = "topics: { orders: {} }
+subscriptions: { payment: { topic: orders, handler: { http: { url: \"http://127.0.0.1:9002/\" } } } }
+objectives: \"*.yaml\"
+";
 
-#[test]
-fn a_file_says_target_threshold_window_and_the_share_of_each_alert() {
-    let objective = parse(FILE).unwrap();
-    assert_eq!(&*objective.name, "payment-latency");
-    assert_eq!(&*objective.subscription, "payment");
-    assert_eq!(objective.indicator, Indicator::Latency { threshold: Duration::from_millis(500) });
-    assert_eq!(objective.window, Duration::from_secs(30 * 86_400));
-    assert!((objective.alerts[0].budget_share - 0.02).abs() < 1e-9);
-    assert!((objective.alerts[1].budget_share - 0.001).abs() < 1e-12);
+fn file(name: &str, subscription: &str) -> String {
+    include_str!("../../demo/files/objective.yaml").replace("@NAME@-", &format!("{name}-")).replace("@NAME@", subscription)
+}
+
+fn folder(files: &[(&str, String)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("evenkeel.conf"), CONFIG).unwrap();
+    for (name, text) in files {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    folder
+}
+
+fn plan(folder: &Path) -> Plan {
+    config::found(Some(&folder.join("evenkeel.conf"))).unwrap()
 }
 
 #[test]
-fn without_alert_policies_the_four_tiers_of_the_workbook_apply() {
-    let bare = FILE.split("  alertPolicies").next().unwrap();
-    let names: Vec<String> = parse(bare).unwrap().alerts.iter().map(|a| a.name.to_string()).collect();
-    assert_eq!(names, ["page-quick", "page-slow", "ticket-quick", "ticket-slow"]);
-}
-
-#[test]
-fn what_is_not_executed_is_refused_by_name() {
-    for (from, to, word) in [
-        ("Occurrences", "Timeslices", "budgetingMethod"),
-        ("isRolling: true", "isRolling: false", "isRolling"),
-        (
-            "type: evenkeel, spec: { subscription: payment,",
-            "type: prometheus, spec: { subscription: payment,",
-            "good.metricSource.type",
-        ),
-        ("target: 0.999", "target: 1.0", "target"),
-        ("within: 500ms", "withn: 500ms", "withn"),
-        ("openslo/v1", "openslo/v2", "apiVersion"),
+fn the_demos_objective_is_sound_and_its_threshold_is_the_age_at_which_events_are_overdue() {
+    let folder = folder(&[("a.yaml", file("payment", "payment"))]);
+    let plan = plan(folder.path());
+    assert_eq!(plan.refused, []);
+    let names: Vec<&str> = plan.objectives[0].alerts.iter().map(|a| &*a.name).collect();
+    assert_eq!(names, ["page-quick", "page-slow", "ticket-quick", "ticket-slow", "page-demo"]);
+    assert_eq!(plan.subscriptions[0].policy.overdue_after, [std::time::Duration::from_millis(500)]);
+    let words = config::explain(&plan);
+    for word in [
+        "payment-latency: 99.9 % of the events of `payment` are completed within 500ms of their creation, over 30d (rolling)",
+        "page-quick (page, for incident) fires when 2 % of the budget goes in 1h, and it still burns in the last 5m (burn above 14.4)",
+        "page-demo (page, for incident) fires when 0.1 % of the budget goes in 10s, and it still burns in the last 2s (burn above 259.2)",
     ] {
-        let error = parse(&FILE.replacen(from, to, 1)).unwrap_err();
-        assert!(error.message.contains(word), "{to}: {}", error.message);
+        assert!(words.contains(word), "{word}\n{words}");
     }
 }
 
 #[test]
-fn an_alert_that_can_never_fire_is_refused() {
-    let error = parse(&FILE.replace("threshold: 14.4", "threshold: 1000")).unwrap_err();
-    assert_eq!(error.code, codes::CONFIG_VALUE);
-    assert!(error.message.contains("never fire"), "{}", error.message);
+fn an_unsound_file_is_refused_by_check_with_file_line_field_and_rule_and_the_others_run() {
+    let wrong = file("b", "payment").replace("target: 0.999", "target: 99.9");
+    let folder = folder(&[("a.yaml", file("payment", "payment")), ("b.yaml", wrong), ("c.yaml", "{".to_owned())]);
+    let plan = plan(folder.path());
+    assert_eq!(plan.objectives.len(), 1, "the sound one runs");
+    let error = config::load(&folder.path().join("evenkeel.conf")).unwrap_err();
+    assert_eq!((error.code, error.exit), (codes::CONFIG_OBJECTIVE, 3));
+    let said = &error.message;
+    assert!(said.contains("b.yaml:17: spec.objectives[0].target: is 99.9; it must be below 1"), "{said}");
+    assert!(said.contains("[less_than]") && said.contains("c.yaml:1: document: is not YAML"), "{said}");
+}
+
+#[test]
+fn an_objective_of_a_subscription_that_is_not_there_names_those_that_are() {
+    let folder = folder(&[("a.yaml", file("payment", "paymnt"))]);
+    let plan = plan(folder.path());
+    assert!(plan.refused[0].message.contains("no subscription `paymnt`; there are: [payment]"), "{:?}", plan.refused);
 }
