@@ -234,7 +234,12 @@ impl Owner {
 
     fn burn(&self, now: Timestamp, name: &str) -> Option<f64> {
         let objective = self.watch.objectives().find(|o| &*o.name == name)?;
-        let window = objective.alerts.iter().flat_map(evenkeel_watch::AlertRule::windows).min().unwrap_or(Duration::from_secs(60));
+        let window = objective
+            .alerts
+            .iter()
+            .flat_map(evenkeel_watch::AlertRule::windows)
+            .min()
+            .unwrap_or(Duration::from_secs(60));
         self.watch.burn(name, now, window)
     }
 

@@ -154,8 +154,7 @@ pub(crate) fn budget(counted: Counted<'_>, now: Timestamp) -> Budget {
     let tallies = counted.tallies(now, from, now);
     let mut counts = Counts::default();
     tallies.iter().for_each(|(_, tally)| counts.add(&tally.events));
-    let burn: Vec<_> =
-        burn_windows(objective).into_iter().map(|w| (w, counted.burn(now, now - w, now))).collect();
+    let burn: Vec<_> = burn_windows(objective).into_iter().map(|w| (w, counted.burn(now, now - w, now))).collect();
     let pace = burn.iter().rev().find(|(window, _)| *window <= PACE).or(burn.first()).and_then(|(_, burn)| *burn);
     let spent: f64 = tallies.iter().map(|(part, tally)| part.weight * consumed(part, tally, from, until)).sum();
     let remaining = 1.0 - spent;

@@ -9,9 +9,9 @@
 //! Does not: look up a zone by its name; whoever reads the name brings the zone.
 
 use evenkeel_model::Timestamp;
+use jiff::Span;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use jiff::Span;
 
 use crate::openslo::shorthand::{Shorthand, Unit};
 
@@ -32,7 +32,8 @@ pub struct Calendar {
 impl Calendar {
     /// The window that `now` lies in: its first instant, and the first one after it.
     pub fn around(&self, now: Timestamp) -> (Timestamp, Timestamp) {
-        let [first, last] = [jiff::Timestamp::MIN, jiff::Timestamp::MAX].map(|at| Timestamp::from_micros(at.as_microsecond()));
+        let [first, last] =
+            [jiff::Timestamp::MIN, jiff::Timestamp::MAX].map(|at| Timestamp::from_micros(at.as_microsecond()));
         let now = now.clamp(first, last);
         let us = self.step.length().as_micros().max(1);
         let since = i128::from(now.micros()) - i128::from(self.begin(0).micros());

@@ -17,7 +17,6 @@ mod source;
 mod policy;
 mod resolve;
 
-
 pub use document::{API_VERSION, Body, Document, KINDS, Written, read};
 pub use finding::{Finding, Place, Rule};
 pub use metadata::{Metadata, PREFIX, is_dns_label};

@@ -278,7 +278,8 @@ impl Partition {
 impl Tracked {
     fn new(objective: Objective) -> Tracked {
         // A calendar's window is at times longer than its unit usually is: 366 days, or an hour more.
-        let keep = objective.window.length() + if objective.window.is_calendar() { CALENDAR_SLACK } else { Duration::ZERO };
+        let keep =
+            objective.window.length() + if objective.window.is_calendar() { CALENDAR_SLACK } else { Duration::ZERO };
         Tracked {
             slices: objective.parts.iter().map(|_| Slices::new(keep)).collect(),
             tiers: objective.alerts.iter().cloned().map(Tier::new).collect(),

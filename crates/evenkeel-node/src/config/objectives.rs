@@ -137,7 +137,8 @@ fn told(alert: &AlertRule, window: Duration) -> String {
         Trigger::Burn { budget_share, long, short } => {
             let factor = trimmed(alert.factor(window).unwrap_or_default());
             let (share, long_s, short_s) = (share(budget_share), show_duration(long), show_duration(short));
-            let goes_on = if short < long { format!(", and it still burns in the last {short_s}") } else { String::new() };
+            let goes_on =
+                if short < long { format!(", and it still burns in the last {short_s}") } else { String::new() };
             format!("{share} of the budget goes in {long_s}{goes_on} (burn above {factor})")
         }
         Trigger::Silence { over } => format!("no event counts for {}", show_duration(over)),

@@ -67,7 +67,8 @@ fn bad_minutes_of_a_month_are_a_budget_that_is_known_beforehand() {
 
 #[test]
 fn a_composite_burns_as_the_weighted_sum_of_its_parts() {
-    let part = |subscription: &str, target, weight| Part { scope: Scope::of(subscription), target, weight, ..Part::default() };
+    let part =
+        |subscription: &str, target, weight| Part { scope: Scope::of(subscription), target, weight, ..Part::default() };
     let parts = vec![part("payment", 0.99, 2.0), part("inventory", 0.9, 1.0)];
     let mut watch = watch(Objective { parts, ..success() });
     let begin = at("2026-10-01T00:00:00Z");

@@ -32,7 +32,11 @@ fn a_month_in_utc_begins_on_the_first_and_ends_where_the_next_begins() {
     assert_eq!(around(&months, "2026-02-14T12:00:00Z"), "2026-02-01T00:00:00Z/2026-03-01T00:00:00Z");
     assert_eq!(around(&months, "2026-03-01T00:00:00Z"), "2026-03-01T00:00:00Z/2026-04-01T00:00:00Z");
     assert_eq!(around(&months, "2028-02-29T23:59:59.999999Z"), "2028-02-01T00:00:00Z/2028-03-01T00:00:00Z");
-    assert_eq!(around(&months, "2025-12-31T23:59:59Z"), "2025-12-01T00:00:00Z/2026-01-01T00:00:00Z", "before the start");
+    assert_eq!(
+        around(&months, "2025-12-31T23:59:59Z"),
+        "2025-12-01T00:00:00Z/2026-01-01T00:00:00Z",
+        "before the start"
+    );
 }
 
 #[test]

@@ -60,7 +60,9 @@ fn each_rule_names_field_value_and_rule() {
     assert!(refused(|o| o.parts[0].target = f64::NAN).contains("target is NaN: "));
     assert!(refused(|o| o.name = Arc::from("Payment_SLO")).contains("name is `Payment_SLO`: a name is 1 to 63"));
     assert!(refused(|o| o.parts[0].scope.subscription = Arc::from("")).contains("subscription is empty"));
-    assert!(refused(|o| o.window = Window::Rolling(Duration::ZERO)).contains("window is 0ns: a window is at least 1 s"));
+    assert!(
+        refused(|o| o.window = Window::Rolling(Duration::ZERO)).contains("window is 0ns: a window is at least 1 s")
+    );
     assert!(refused(|o| o.alpha = 0.0).contains("alpha is 0: "));
     let threshold = |threshold| Indicator::Latency { threshold };
     assert!(refused(|o| o.parts[0].indicator = threshold(Duration::ZERO)).contains("indicator.threshold is 0ns: "));
@@ -75,7 +77,10 @@ fn each_rule_names_field_value_and_rule() {
     let half_a_minute = slices(Duration::from_secs(30), 0.9);
     assert!(refused(|o| o.parts[0].method = half_a_minute).contains("slice is 30s: a slice is a whole number"));
     assert!(refused(|o| o.parts[0].method = slices(HOUR, 1.5)).contains("slice_target is 1.5: "));
-    assert!(refused(|o| o.parts[0].method = slices(HOUR, 0.9)).contains("alerts[0].short is 300s: "), "shorter than a slice");
+    assert!(
+        refused(|o| o.parts[0].method = slices(HOUR, 0.9)).contains("alerts[0].short is 300s: "),
+        "shorter than a slice"
+    );
     let alert = |trigger| AlertRule::of("x", Severity::Ticket, trigger);
     let below = Trigger::Remaining { below: 1.0 };
     assert!(refused(|o| o.alerts = vec![alert(below)]).contains("alerts[0].below is 1: "));

@@ -32,10 +32,7 @@ pub struct Metadata {
 /// Whether it is 1 to 63 of a-z, 0-9 and `-`, and neither begins nor ends with `-`.
 pub fn is_dns_label(name: &str) -> bool {
     let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    (1..=LABEL_MAX).contains(&name.len())
-        && name.bytes().all(inner)
-        && !name.starts_with('-')
-        && !name.ends_with('-')
+    (1..=LABEL_MAX).contains(&name.len()) && name.bytes().all(inner) && !name.starts_with('-') && !name.ends_with('-')
 }
 
 /// A name that refers to something.
@@ -124,8 +121,6 @@ fn is_key_name(name: &str) -> bool {
 fn is_annotation_key(key: &str) -> bool {
     match key.rsplit_once('/') {
         None => is_key_name(key),
-        Some((prefix, name)) => {
-            prefix.len() <= PREFIX_MAX && prefix.split('.').all(is_dns_label) && is_key_name(name)
-        }
+        Some((prefix, name)) => prefix.len() <= PREFIX_MAX && prefix.split('.').all(is_dns_label) && is_key_name(name),
     }
 }

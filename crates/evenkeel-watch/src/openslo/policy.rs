@@ -30,9 +30,8 @@ const EXHAUSTED: &str = "evenkeel/exhausted-within";
 const OF_CONDITION: [&str; 6] = [BUDGET_SHARE, SHORT, LONG, HOLD, REMAINING, EXHAUSTED];
 
 /// Severities that mean somebody must act now; all others are tickets.
-const PAGES: [&str; 12] = [
-    "page", "critical", "fatal", "emergency", "urgent", "high", "sev0", "sev1", "sev2", "p0", "p1", "p2",
-];
+const PAGES: [&str; 12] =
+    ["page", "critical", "fatal", "emergency", "urgent", "high", "sev0", "sev1", "sev2", "p0", "p1", "p2"];
 
 /// Whether a severity means that somebody must act now.
 fn severity(text: &str) -> Severity {

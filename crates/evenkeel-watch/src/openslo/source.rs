@@ -86,7 +86,9 @@ fn timed(of_handler: bool, threshold: Duration) -> Indicator {
 /// The longest time that is good, of `op` and `value` in seconds.
 fn compared(target: &Target, out: &mut Findings) -> Option<Duration> {
     let at = |field: &str| Place { line: target.place.line, field: format!("{}.{field}", target.place.field) };
-    out.check(target.op.is_some(), &at("op"), Rule::Required, || "is missing: a threshold metric is compared".to_owned());
+    out.check(target.op.is_some(), &at("op"), Rule::Required, || {
+        "is missing: a threshold metric is compared".to_owned()
+    });
     let value = target.value.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     out.check(value.is_some(), &at("value"), Rule::Required, || {
         "must be a number of seconds: a threshold metric is compared with a value".to_owned()

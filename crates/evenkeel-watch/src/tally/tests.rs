@@ -55,7 +55,8 @@ fn timeslices_are_bad_slices_of_all_slices_however_many_events_they_had() {
 fn ratio_timeslices_are_the_mean_of_the_slices_ratios() {
     let end = BEGIN + 10 * MINUTE - Duration::from_secs(1);
     let mean = 0.5 + 0.05 + 1.0;
-    for (empty, error) in [(Empty::Skipped, mean / 4.0), (Empty::Good, mean / 10.0), (Empty::Bad, (mean + 6.0) / 10.0)] {
+    for (empty, error) in [(Empty::Skipped, mean / 4.0), (Empty::Good, mean / 10.0), (Empty::Bad, (mean + 6.0) / 10.0)]
+    {
         let told = over(Method::RatioTimeslices { slice: MINUTE, empty }, &ten_minutes(), BEGIN, end);
         assert!((told.error.unwrap() - error).abs() < 1e-12, "{empty:?}: {told:?}");
     }
@@ -96,7 +97,8 @@ fn slices_equal_a_count_of_every_event_one_by_one() {
         let bad = by_hand.values().filter(|(good, bad)| (*good as f64) < 0.95 * (good + bad) as f64).count();
         let told = over(timeslices(MINUTE * minutes, Empty::Skipped), &slices, BEGIN, BEGIN + DAY);
         assert_eq!((told.failures, told.trials), (bad as u64, by_hand.len() as u64), "{minutes} minutes");
-        let mean = by_hand.values().map(|(good, bad)| *bad as f64 / (good + bad) as f64).sum::<f64>() / by_hand.len() as f64;
+        let mean =
+            by_hand.values().map(|(good, bad)| *bad as f64 / (good + bad) as f64).sum::<f64>() / by_hand.len() as f64;
         let ratio = Method::RatioTimeslices { slice: MINUTE * minutes, empty: Empty::Skipped };
         assert!((over(ratio, &slices, BEGIN, BEGIN + DAY).error.unwrap() - mean).abs() < 1e-12);
     }

@@ -77,7 +77,8 @@ fn the_parts_of_a_composite_are_one_objective_and_targets_of_one_indicator_are_s
     assert_eq!(composite.parts[1].scope, Scope::of("inventory"));
     // 2/0.01 + 1/0.001 = 1200 times the budget when all is bad.
     assert!((1.0 / composite.allowed() - 1200.0).abs() < 1e-6);
-    let two = RATIO.replacen("[ { displayName: in time, target: 0.999 } ]", "[ { target: 0.999 }, { target: 0.99 } ]", 1);
+    let two =
+        RATIO.replacen("[ { displayName: in time, target: 0.999 } ]", "[ { target: 0.999 }, { target: 0.99 } ]", 1);
     let names: Vec<String> = execute(&two).objectives.iter().map(|o| o.name.to_string()).collect();
     assert_eq!(names, ["payment-latency.1", "payment-latency.2"]);
 }
@@ -109,7 +110,13 @@ fn what_the_ledger_does_not_know_is_refused_by_name_and_the_others_run() {
     refused(RATIO, ("within: 500ms", "beyond: 500ms"), Rule::NotExecuted, &format!("{good}.spec"), "beyond");
     refused(RATIO, ("outcome: completed", "outcome: dead"), Rule::NotExecuted, &format!("{good}.spec"), "[completed]");
     let subscription = ("spec: { subscription: payment } }", "spec: { subscription: paymnt } }");
-    refused(RATIO, subscription, Rule::Reference, &format!("{total}.spec.subscription"), "there are: [payment, inventory]");
+    refused(
+        RATIO,
+        subscription,
+        Rule::Reference,
+        &format!("{total}.spec.subscription"),
+        "there are: [payment, inventory]",
+    );
     let both = format!("{}---\n{REFERENCES}", RATIO.replacen("type: evenkeel", "type: Prometheus", 1));
     let read = execute(&both);
     assert_eq!(read.objectives.len(), 1, "the sound one runs");
@@ -119,10 +126,34 @@ fn what_the_ledger_does_not_know_is_refused_by_name_and_the_others_run() {
 
 #[test]
 fn what_is_named_must_be_there_once_and_zones_must_exist() {
-    refused(REFERENCES, ("indicatorRef: payment-good", "indicatorRef: x"), Rule::Reference, "spec.indicatorRef", "no SLI `x`; there are: [payment-good]");
-    refused(REFERENCES, ("alertPolicyRef: quick", "alertPolicyRef: x"), Rule::Reference, "spec.alertPolicies[0].alertPolicyRef", "AlertPolicy");
-    refused(REFERENCES, ("conditionRef: page-quick", "conditionRef: x"), Rule::Reference, "spec.conditions[0].conditionRef", "AlertCondition");
-    refused(REFERENCES, ("targetRef: on-call", "targetRef: x"), Rule::Reference, "spec.notificationTargets[0].targetRef", "AlertNotificationTarget");
+    refused(
+        REFERENCES,
+        ("indicatorRef: payment-good", "indicatorRef: x"),
+        Rule::Reference,
+        "spec.indicatorRef",
+        "no SLI `x`; there are: [payment-good]",
+    );
+    refused(
+        REFERENCES,
+        ("alertPolicyRef: quick", "alertPolicyRef: x"),
+        Rule::Reference,
+        "spec.alertPolicies[0].alertPolicyRef",
+        "AlertPolicy",
+    );
+    refused(
+        REFERENCES,
+        ("conditionRef: page-quick", "conditionRef: x"),
+        Rule::Reference,
+        "spec.conditions[0].conditionRef",
+        "AlertCondition",
+    );
+    refused(
+        REFERENCES,
+        ("targetRef: on-call", "targetRef: x"),
+        Rule::Reference,
+        "spec.notificationTargets[0].targetRef",
+        "AlertNotificationTarget",
+    );
     let source = "spec.ratioMetric.bad.metricSource.metricSourceRef";
     refused(REFERENCES, ("metricSourceRef: here", "metricSourceRef: there"), Rule::Reference, source, "DataSource");
     let zone = "spec.timeWindow[0].calendar.timeZone";
@@ -148,7 +179,8 @@ fn an_alert_that_can_never_fire_is_refused_where_it_stands() {
 
 #[test]
 fn factors_come_from_the_share_of_the_budget_and_windows_may_have_seconds() {
-    let demo = "evenkeel/budget-share: \"0.1%\", evenkeel/long-window: 10s, evenkeel/short-window: 2s, evenkeel/hold: 1m";
+    let demo =
+        "evenkeel/budget-share: \"0.1%\", evenkeel/long-window: 10s, evenkeel/short-window: 2s, evenkeel/hold: 1m";
     let objective = only(&RATIO.replace("evenkeel/short-window: 5m", demo));
     let alert = &objective.alerts[0];
     assert!((alert.factor(30 * DAY).unwrap() - 259.2).abs() < 1e-9);
@@ -191,7 +223,8 @@ fn what_openslo_has_no_words_for_stands_in_annotations() {
     let from = "my-domain.org/my-key: value";
     refused(RATIO, (from, "evenkeel/min-bad: \"few\""), Rule::Type, &at("min-bad"), "whole number");
     refused(RATIO, (from, "evenkeel/minbad: \"3\""), Rule::UnknownField, &at("minbad"), "evenkeel/min-bad");
-    let slices = THRESHOLD.replace("name: payment-slices", "name: payment-slices, annotations: { evenkeel/empty-slices: skipped }");
+    let slices = THRESHOLD
+        .replace("name: payment-slices", "name: payment-slices, annotations: { evenkeel/empty-slices: skipped }");
     let Method::Timeslices { empty, .. } = only(&slices).method() else { panic!() };
     assert_eq!(empty, Empty::Skipped);
     let wrong = ("evenkeel/empty-slices: skipped", "evenkeel/empty-slices: ignored");

@@ -145,10 +145,25 @@ fn the_indicator_stands_in_one_place() {
     refused(COMPOSITE, Rule::MutuallyExclusive, "spec", &[both]);
     refused(REFERENCES, Rule::MutuallyExclusive, "spec", &[("  indicatorRef: payment-good\n", "")]);
     accepted(REFERENCES, &[("indicatorRef: payment-good", "indicatorRef: another")]);
-    refused(REFERENCES, Rule::StringDnsLabel, "spec.indicatorRef", &[("indicatorRef: payment-good", "indicatorRef: my sli")]);
-    refused(COMPOSITE, Rule::StringDnsLabel, "spec.objectives[1].indicatorRef", &[("indicatorRef: inventory", "indicatorRef: my sli")]);
+    refused(
+        REFERENCES,
+        Rule::StringDnsLabel,
+        "spec.indicatorRef",
+        &[("indicatorRef: payment-good", "indicatorRef: my sli")],
+    );
+    refused(
+        COMPOSITE,
+        Rule::StringDnsLabel,
+        "spec.objectives[1].indicatorRef",
+        &[("indicatorRef: inventory", "indicatorRef: my sli")],
+    );
     refused(COMPOSITE, Rule::MutuallyExclusive, "spec.objectives[1]", &[("      indicatorRef: inventory\n", "")]);
-    refused(COMPOSITE, Rule::MutuallyExclusive, "spec.objectives[0]", &[("      indicator:\n", "      indicatorRef: inventory\n      indicator:\n")]);
+    refused(
+        COMPOSITE,
+        Rule::MutuallyExclusive,
+        "spec.objectives[0]",
+        &[("      indicator:\n", "      indicatorRef: inventory\n      indicator:\n")],
+    );
     refused(RATIO, Rule::StringDnsLabel, "spec.indicator.metadata.name", &[("name: payment-in-time", "name: in time")]);
     refused(RATIO, Rule::Required, "spec.indicator.metadata", &[("    metadata: { name: payment-in-time }\n", "")]);
 }
@@ -157,16 +172,28 @@ fn the_indicator_stands_in_one_place() {
 fn there_is_one_time_window_and_it_rolls_or_has_a_calendar() {
     let field = "spec.timeWindow";
     let window = "[ { duration: 30d, isRolling: true } ]";
-    refused(RATIO, Rule::SliceLength, field, &[(window, "[]"), ("  timeWindow: [ { duration: 30d, isRolling: true } ]\n", "")]);
+    refused(
+        RATIO,
+        Rule::SliceLength,
+        field,
+        &[(window, "[]"), ("  timeWindow: [ { duration: 30d, isRolling: true } ]\n", "")],
+    );
     let two = "[ { duration: 30d, isRolling: true }, { duration: 7d, isRolling: true } ]";
     refused(RATIO, Rule::SliceLength, field, &[(window, two)]);
-    refused(RATIO, Rule::TimeWindow, "spec.timeWindow[0]", &[("isRolling: true", "isRolling: false"), (", isRolling: true", "")]);
+    refused(
+        RATIO,
+        Rule::TimeWindow,
+        "spec.timeWindow[0]",
+        &[("isRolling: true", "isRolling: false"), (", isRolling: true", "")],
+    );
     refused(THRESHOLD, Rule::TimeWindow, "spec.timeWindow[0]", &[("isRolling: false", "isRolling: true")]);
     accepted(THRESHOLD, &[("      isRolling: false\n", "")]);
     refused(RATIO, Rule::Required, "spec.timeWindow[0].duration", &[("duration: 30d, ", "")]);
     let start = "2026-01-01 00:00:00";
     accepted(THRESHOLD, &[(start, "2024-02-29 23:59:59"), ("\"2026-01-01 00:00:00\"", "2026-01-01 00:00:00")]);
-    for wrong in ["2026-13-01 00:00:00", "2026-02-29 00:00:00", "2026-01-01", "2026-01-01T00:00:00Z", "2026-01-01 25:00:00"] {
+    for wrong in
+        ["2026-13-01 00:00:00", "2026-02-29 00:00:00", "2026-01-01", "2026-01-01T00:00:00Z", "2026-01-01 25:00:00"]
+    {
         refused(THRESHOLD, Rule::StringDateTime, "spec.timeWindow[0].calendar.startTime", &[(start, wrong)]);
     }
     refused(THRESHOLD, Rule::Required, "spec.timeWindow[0].calendar.timeZone", &[(", timeZone: America/New_York", "")]);
@@ -187,14 +214,27 @@ fn durations_are_a_whole_number_and_a_unit() {
     refused(THRESHOLD, Rule::DurationShorthand, slice, &[("timeSliceWindow: 5m", "timeSliceWindow: 5min")]);
     accepted(THRESHOLD, &[("timeSliceWindow: 5m", "timeSliceWindow: 5")]);
     let condition = "spec.alertPolicies[0].spec.conditions[0].spec.condition";
-    refused(RATIO, Rule::DurationShorthand, &format!("{condition}.lookbackWindow"), &[("lookbackWindow: 1h", "lookbackWindow: 1hour")]);
-    refused(RATIO, Rule::DurationShorthand, &format!("{condition}.alertAfter"), &[("alertAfter: 2m", "alertAfter: 2s")]);
+    refused(
+        RATIO,
+        Rule::DurationShorthand,
+        &format!("{condition}.lookbackWindow"),
+        &[("lookbackWindow: 1h", "lookbackWindow: 1hour")],
+    );
+    refused(
+        RATIO,
+        Rule::DurationShorthand,
+        &format!("{condition}.alertAfter"),
+        &[("alertAfter: 2m", "alertAfter: 2s")],
+    );
 }
 
 #[test]
 fn targets_leave_a_budget() {
     let old = "target: 0.999";
-    accepted(RATIO, &[(old, "target: 0"), (old, "target: 0.9999"), (old, "targetPercent: 99.9999"), (old, "targetPercent: 0")]);
+    accepted(
+        RATIO,
+        &[(old, "target: 0"), (old, "target: 0.9999"), (old, "targetPercent: 99.9999"), (old, "targetPercent: 0")],
+    );
     let field = "spec.objectives[0].target";
     refused(RATIO, Rule::LessThan, field, &[(old, "target: 1"), (old, "target: 99.9")]);
     refused(RATIO, Rule::GreaterThanOrEqualTo, field, &[(old, "target: -0.1")]);
@@ -223,8 +263,11 @@ fn op_and_value_are_for_threshold_metrics() {
 #[test]
 fn slices_have_a_length_and_where_they_are_counted_a_target() {
     let field = |name: &str| format!("spec.objectives[0].{name}");
-    let (slices, ratios, occurrences) =
-        (THRESHOLD.to_owned(), THRESHOLD.replace("od: Times", "od: RatioTimes"), THRESHOLD.replace("Timeslices", "Occurrences"));
+    let (slices, ratios, occurrences) = (
+        THRESHOLD.to_owned(),
+        THRESHOLD.replace("od: Times", "od: RatioTimes"),
+        THRESHOLD.replace("Timeslices", "Occurrences"),
+    );
     let target = (", timeSliceTarget: 0.95", "");
     let window = (", timeSliceWindow: 5m", "");
     refused(&slices, Rule::Required, &field("timeSliceTarget"), &[target]);
@@ -251,7 +294,11 @@ fn an_sli_is_a_threshold_or_a_ratio_of_good_or_bad_or_raw() {
     let at = "spec.indicator.spec";
     let threshold = "thresholdMetric: { metricSource: { type: x, spec: { a: b } } }\n      ratioMetric:";
     refused(RATIO, Rule::MutuallyExclusive, at, &[("ratioMetric:", threshold)]);
-    let none = &THRESHOLD.replacen("thresholdMetric: {", "description: \"{", 1).replacen("} } }\n  timeWindow", "} } }\"\n  timeWindow", 1);
+    let none = &THRESHOLD.replacen("thresholdMetric: {", "description: \"{", 1).replacen(
+        "} } }\n  timeWindow",
+        "} } }\"\n  timeWindow",
+        1,
+    );
     let (_, findings) = parse(none);
     assert!(findings.iter().any(|f| f.rule == Rule::MutuallyExclusive && f.field == at), "{}", said(&findings));
     let ratio = "spec.indicator.spec.ratioMetric";
@@ -273,9 +320,17 @@ fn an_sli_is_a_threshold_or_a_ratio_of_good_or_bad_or_raw() {
 fn a_metric_source_says_at_least_one_thing() {
     let source = "spec.indicator.spec.ratioMetric.total.metricSource";
     let old = "total: { metricSource: { type: evenkeel, spec: { subscription: payment } } }";
-    accepted(RATIO, &[(old, "total: { metricSource: { type: Prometheus, metricSourceRef: prom, spec: { query: up } } }")]);
+    accepted(
+        RATIO,
+        &[(old, "total: { metricSource: { type: Prometheus, metricSourceRef: prom, spec: { query: up } } }")],
+    );
     accepted(RATIO, &[(old, "total: { metricSource: { spec: { query: { any: [ 1 ] } } } }")]);
-    refused(RATIO, Rule::MapMinLength, &format!("{source}.spec"), &[(old, "total: { metricSource: { type: x, spec: {} } }")]);
+    refused(
+        RATIO,
+        Rule::MapMinLength,
+        &format!("{source}.spec"),
+        &[(old, "total: { metricSource: { type: x, spec: {} } }")],
+    );
     refused(RATIO, Rule::Required, &format!("{source}.spec"), &[(old, "total: { metricSource: { type: x } }")]);
     refused(RATIO, Rule::Required, source, &[(old, "total: {}")]);
     let reference = "total: { metricSource: { metricSourceRef: my source, spec: { a: b } } }";
@@ -287,7 +342,13 @@ fn a_data_source_says_its_type_and_how_it_is_reached() {
     refused(REFERENCES, Rule::Required, "spec.type", &[("type: evenkeel, ", ""), ("type: evenkeel", "type: \"\"")]);
     let connection = (", connectionDetails: { subscription: payment }", "");
     refused(REFERENCES, Rule::Required, "spec.connectionDetails", &[connection]);
-    accepted(REFERENCES, &[("{ subscription: payment } }\n---\napiVersion: openslo/v1\nkind: SLI", "[ any, { thing: 1 } ] }\n---\napiVersion: openslo/v1\nkind: SLI")]);
+    accepted(
+        REFERENCES,
+        &[(
+            "{ subscription: payment } }\n---\napiVersion: openslo/v1\nkind: SLI",
+            "[ any, { thing: 1 } ] }\n---\napiVersion: openslo/v1\nkind: SLI",
+        )],
+    );
     accepted(REFERENCES, &[("spec: { description: words }\n", "spec: {}\n"), ("spec: { description: words }\n", "")]);
 }
 
@@ -310,31 +371,79 @@ fn a_policy_has_one_condition_and_a_target() {
     let target = "notificationTargets: [ { targetRef: on-call } ]";
     refused(REFERENCES, Rule::SliceMinLength, &at("notificationTargets"), &[(target, "notificationTargets: []")]);
     accepted(REFERENCES, &[(target, "notificationTargets: [ { targetRef: on-call }, { targetRef: b } ]")]);
-    refused(REFERENCES, Rule::StringDnsLabel, &at("conditions[0].conditionRef"), &[("conditionRef: page-quick", "conditionRef: a b")]);
-    refused(REFERENCES, Rule::Required, &at("conditions[0].conditionRef"), &[("conditionRef: page-quick", "conditionRef: \"\"")]);
-    refused(REFERENCES, Rule::StringDnsLabel, &at("notificationTargets[0].targetRef"), &[("targetRef: on-call", "targetRef: On-Call")]);
+    refused(
+        REFERENCES,
+        Rule::StringDnsLabel,
+        &at("conditions[0].conditionRef"),
+        &[("conditionRef: page-quick", "conditionRef: a b")],
+    );
+    refused(
+        REFERENCES,
+        Rule::Required,
+        &at("conditions[0].conditionRef"),
+        &[("conditionRef: page-quick", "conditionRef: \"\"")],
+    );
+    refused(
+        REFERENCES,
+        Rule::StringDnsLabel,
+        &at("notificationTargets[0].targetRef"),
+        &[("targetRef: on-call", "targetRef: On-Call")],
+    );
     refused(REFERENCES, Rule::MutuallyExclusive, &at("conditions[0]"), &[("{ conditionRef: page-quick }", "{}")]);
-    refused(REFERENCES, Rule::MutuallyExclusive, &at("conditions[0]"), &[("{ conditionRef: page-quick }", "{ conditionRef: a, kind: AlertCondition }")]);
-    refused(REFERENCES, Rule::Type, &at("alertWhenBreaching"), &[("alertWhenBreaching: true", "alertWhenBreaching: yes please")]);
+    refused(
+        REFERENCES,
+        Rule::MutuallyExclusive,
+        &at("conditions[0]"),
+        &[("{ conditionRef: page-quick }", "{ conditionRef: a, kind: AlertCondition }")],
+    );
+    refused(
+        REFERENCES,
+        Rule::Type,
+        &at("alertWhenBreaching"),
+        &[("alertWhenBreaching: true", "alertWhenBreaching: yes please")],
+    );
 }
 
 #[test]
 fn an_slo_names_its_policies_or_writes_them_in_place() {
     let at = "spec.alertPolicies[0]";
     accepted(REFERENCES, &[("  alertPolicies: [ { alertPolicyRef: quick } ]\n", "")]);
-    refused(REFERENCES, Rule::Required, &format!("{at}.alertPolicyRef"), &[("alertPolicyRef: quick", "alertPolicyRef: \"\"")]);
-    refused(REFERENCES, Rule::StringDnsLabel, &format!("{at}.alertPolicyRef"), &[("alertPolicyRef: quick", "alertPolicyRef: invalid ref")]);
-    refused(REFERENCES, Rule::MutuallyExclusive, at, &[("{ alertPolicyRef: quick }", "{ alertPolicyRef: quick, spec: {} }"), ("{ alertPolicyRef: quick }", "{}")]);
+    refused(
+        REFERENCES,
+        Rule::Required,
+        &format!("{at}.alertPolicyRef"),
+        &[("alertPolicyRef: quick", "alertPolicyRef: \"\"")],
+    );
+    refused(
+        REFERENCES,
+        Rule::StringDnsLabel,
+        &format!("{at}.alertPolicyRef"),
+        &[("alertPolicyRef: quick", "alertPolicyRef: invalid ref")],
+    );
+    refused(
+        REFERENCES,
+        Rule::MutuallyExclusive,
+        at,
+        &[("{ alertPolicyRef: quick }", "{ alertPolicyRef: quick, spec: {} }"), ("{ alertPolicyRef: quick }", "{}")],
+    );
     refused(RATIO, Rule::EqualTo, &format!("{at}.kind"), &[("kind: AlertPolicy", "kind: DataSource")]);
     refused(RATIO, Rule::StringDnsLabel, &format!("{at}.metadata.name"), &[("name: quick", "name: quick one")]);
-    refused(RATIO, Rule::Required, &format!("{at}.spec"), &[("      spec:\n        description", "      spec2:\n        description")]);
+    refused(
+        RATIO,
+        Rule::Required,
+        &format!("{at}.spec"),
+        &[("      spec:\n        description", "      spec2:\n        description")],
+    );
 }
 
 #[test]
 fn a_condition_says_severity_kind_op_threshold_and_window() {
     let spec = "spec.alertPolicies[0].spec.conditions[0].spec";
     let condition = format!("{spec}.condition");
-    accepted(RATIO, &[("severity: page", "severity: whatever"), (", alertAfter: 2m", ""), ("alertAfter: 2m", "alertAfter: 0m")]);
+    accepted(
+        RATIO,
+        &[("severity: page", "severity: whatever"), (", alertAfter: 2m", ""), ("alertAfter: 2m", "alertAfter: 0m")],
+    );
     for op in ["gte", "lt", "lte"] {
         accepted(RATIO, &[("op: gt", &format!("op: {op}"))]);
     }

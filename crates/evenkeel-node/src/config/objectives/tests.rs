@@ -11,7 +11,9 @@ objectives: \"*.yaml\"
 ";
 
 fn file(name: &str, subscription: &str) -> String {
-    include_str!("../../demo/files/objective.yaml").replace("@NAME@-", &format!("{name}-")).replace("@NAME@", subscription)
+    include_str!("../../demo/files/objective.yaml")
+        .replace("@NAME@-", &format!("{name}-"))
+        .replace("@NAME@", subscription)
 }
 
 fn folder(files: &[(&str, String)]) -> tempfile::TempDir {
@@ -54,7 +56,7 @@ fn an_unsound_file_is_refused_by_check_with_file_line_field_and_rule_and_the_oth
     let error = config::load(&folder.path().join("evenkeel.conf")).unwrap_err();
     assert_eq!((error.code, error.exit), (codes::CONFIG_OBJECTIVE, 3));
     let said = &error.message;
-    assert!(said.contains("b.yaml:17: spec.objectives[0].target: is 99.9; it must be below 1"), "{said}");
+    assert!(said.contains("b.yaml:19: spec.objectives[0].target: is 99.9; it must be below 1"), "{said}");
     assert!(said.contains("[less_than]") && said.contains("c.yaml:1: document: is not YAML"), "{said}");
 }
 

@@ -32,8 +32,8 @@ pub(in crate::openslo) fn read(document: &Fields<'_>, out: &mut Findings) -> Opt
     let spec = document.required_fields("spec", out)?;
     spec.only(&FIELDS, out);
     let description = description(&spec, out);
-    let flags =
-        ["alertWhenNoData", "alertWhenResolved", "alertWhenBreaching"].map(|name| spec.flag(name, out).unwrap_or(false));
+    let flags = ["alertWhenNoData", "alertWhenResolved", "alertWhenBreaching"]
+        .map(|name| spec.flag(name, out).unwrap_or(false));
     let conditions = spec.list("conditions", out);
     out.check(conditions.len() == 1, &spec.at("conditions"), Rule::SliceLength, || {
         format!("has {} conditions; an alert policy has exactly one", conditions.len())
@@ -52,5 +52,13 @@ pub(in crate::openslo) fn read(document: &Fields<'_>, out: &mut Findings) -> Opt
         .collect();
     let [when_no_data, when_resolved, when_breaching] = flags;
     let place = spec.place.clone();
-    Some(AlertPolicy { description, when_no_data, when_resolved, when_breaching, condition: condition?, targets, place })
+    Some(AlertPolicy {
+        description,
+        when_no_data,
+        when_resolved,
+        when_breaching,
+        condition: condition?,
+        targets,
+        place,
+    })
 }

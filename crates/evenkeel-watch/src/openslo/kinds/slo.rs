@@ -115,10 +115,8 @@ pub(in crate::openslo) fn read(document: &Fields<'_>, out: &mut Findings) -> Opt
     out.check(!(composite && own), &spec.place, Rule::MutuallyExclusive, || {
         "`indicator` or `indicatorRef` may be here or in the objectives (composite), not both".to_owned()
     });
-    let objectives = targets
-        .iter()
-        .filter_map(|fields| target(fields, composite, budgeting, indicator.as_ref(), out))
-        .collect();
+    let objectives =
+        targets.iter().filter_map(|fields| target(fields, composite, budgeting, indicator.as_ref(), out)).collect();
     let policies = spec
         .list("alertPolicies", out)
         .into_iter()
@@ -239,4 +237,3 @@ fn weight(fields: &Fields<'_>, composite: bool, out: &mut Findings) -> f64 {
     });
     weight
 }
-
