@@ -305,7 +305,8 @@ fn exhausting(now: Timestamp, counted: Counted<'_>, within: Duration) -> Seen {
     let pace = counted.known_burn(now, budget::HOUR.min(window));
     let left = 1.0 - counted.consumed(now) * counted.known_share(now, window);
     let lasts = budget::exhausted_in(left, objective, pace, until.since(now));
-    let tallies = counted.tallies(now, now - budget::HOUR.min(window), now);
+    // An hour of a quiet topic has too few events to be evidence of anything.
+    let tallies = counted.tallies(now, now - (6 * budget::HOUR).min(window), now);
     let soon = lasts.is_some_and(|lasts| lasts <= within);
     Seen { breached: soon && is_evidence(&tallies, objective), ..seen_of_window(now, counted, soon, left) }
 }

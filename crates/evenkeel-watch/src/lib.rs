@@ -38,6 +38,7 @@ mod tally;
 mod budget;
 mod gate;
 mod alert;
+mod routing;
 mod watch;
 mod snapshot;
 
@@ -50,6 +51,7 @@ pub use calendar::Calendar;
 pub use gate::{ln_tail, tail};
 pub use histogram::Histogram;
 pub use indicators::{Group, GroupKey, Indicators, Outcomes, Recent};
+pub use routing::{GroupBy, Matches, Muted, Notice, Routes, Routing, Silence};
 pub use rule::{AlertRule, Severity, Trigger};
 pub use slices::{Counts, Slices};
 pub use snapshot::{BUCKET_BOUNDS_US, Buckets, ObjectiveSnapshot, Snapshot, SubscriptionSnapshot};

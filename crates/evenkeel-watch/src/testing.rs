@@ -47,6 +47,11 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
+    /// Goes on with the record of this sequence.
+    pub(crate) fn at(sequence: u64) -> Ledger {
+        Ledger { sequence }
+    }
+
     pub(crate) fn record(&mut self, at: Timestamp, entry: LedgerEntry) -> LedgerRecord {
         self.sequence += 1;
         LedgerRecord {

@@ -38,7 +38,7 @@ pub enum Body {
     /// What is measured.
     Sli(sli::Sli),
     /// What is aimed at.
-    Slo(slo::Slo),
+    Slo(Box<slo::Slo>),
     /// When somebody is told.
     AlertPolicy(alert_policy::AlertPolicy),
     /// What must hold before somebody is told.
@@ -108,7 +108,7 @@ fn read_fields(fields: &Fields<'_>, out: &mut Findings) -> Option<Document> {
         "Service" => service::read(fields, out).map(Body::Service),
         "DataSource" => data_source::read(fields, out).map(Body::DataSource),
         "SLI" => sli::read(fields, out).map(Body::Sli),
-        "SLO" => slo::read(fields, out).map(Body::Slo),
+        "SLO" => slo::read(fields, out).map(Box::new).map(Body::Slo),
         "AlertPolicy" => alert_policy::read(fields, out).map(Body::AlertPolicy),
         "AlertCondition" => alert_condition::read(fields, out).map(Body::AlertCondition),
         "AlertNotificationTarget" => alert_target::read(fields, out).map(Body::AlertNotificationTarget),
