@@ -1,16 +1,17 @@
 //! What is known of one subscription: counts by outcome, latencies, failures, lag.
 //!
-//! Does: fold ledger entries into integers and histograms, whole and by (topic, type, handler
-//! version). Does not: judge; objectives do. Invariants: the outcomes' sum is the number of ended
+//! Does: fold ledger entries into integers and histograms, whole and by (topic, type, source,
+//! handler version). Does not: judge; objectives do. Invariants: the outcomes' sum is the number of ended
 //! events; groups are bounded, and what does not fit is counted under one name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_model::ledger::{AttemptFailed, Ended};
 use evenkeel_model::{FailureClass, Outcome, Timestamp};
 
+use crate::distance::Pace;
 use crate::histogram::Histogram;
 
 /// Groups of one subscription; more than these share [`OTHER`].
@@ -52,6 +53,8 @@ pub struct GroupKey {
     pub topic: Arc<str>,
     /// The CloudEvents type; `(other)` for all that came after the first 200 groups.
     pub kind: Arc<str>,
+    /// The CloudEvents source; `(other)` as well.
+    pub source: Arc<str>,
     /// The handler's version.
     pub handler_version: Arc<str>,
 }
@@ -105,12 +108,26 @@ pub struct Indicators {
     pub latency: Histogram,
     /// The last attempt of events that a handler was asked about.
     pub handler: Histogram,
-    /// By topic, type and handler version.
-    pub groups: BTreeMap<GroupKey, Group>,
+    /// By topic, type, source and handler version.
+    groups: Vec<(GroupKey, Group)>,
+    /// The index of each group; those that did not fit have the one of `(other)`.
+    group_index: HashMap<GroupKey, usize>,
+    /// The group of the last event: of one record nearly all are of one.
+    last_group: Option<(GroupKey, usize)>,
+    /// Events that were counted under `(other)`, since there were 200 groups already.
+    pub folded: u64,
     /// The last five minutes.
     pub recent: Recent,
     /// When the oldest event without an outcome was created, as delivery tells it.
     pub oldest: Option<Timestamp>,
+    /// Everything that was done: grows with each ended event and each attempt.
+    pub(crate) activity: u64,
+    /// How many events lie between the newest one and the one in process, over all partitions.
+    pub distance: u64,
+    /// The time between those two, of the partition where it is longest.
+    pub distance_in_time: Duration,
+    /// Whether it gets on: the worst of its partitions.
+    pub pace: Pace,
     /// When an event ended last.
     pub last_ended_at: Option<Timestamp>,
     /// Gaps in the ledger's sequences: records that were never seen.
@@ -130,6 +147,7 @@ impl Indicators {
 
     pub(crate) fn ended(&mut self, topic: &Arc<str>, ended: &Ended) {
         self.outcomes.count(ended.outcome);
+        self.activity += 1;
         self.attempts += u64::from(ended.attempts);
         self.deliveries += u64::from(ended.deliveries);
         self.deferrals += u64::from(ended.deferrals);
@@ -156,20 +174,58 @@ impl Indicators {
 
     pub(crate) fn attempt(&mut self, attempt: &AttemptFailed) {
         self.failures[attempt.class as usize] += 1;
+        self.activity += 1;
         self.unknown += u64::from(attempt.class == FailureClass::Failed && attempt.status.is_none());
         self.recent.slice(attempt.at).failed_attempts += 1;
     }
 
+    /// What became of the events of each group, in the order in which groups appeared.
+    pub fn groups(&self) -> impl ExactSizeIterator<Item = (&GroupKey, &Group)> {
+        self.groups.iter().map(|(key, group)| (key, group))
+    }
+
     fn group(&mut self, topic: &Arc<str>, ended: &Ended) -> &mut Group {
-        let mut key = GroupKey {
+        let same = |key: &GroupKey| {
+            Arc::ptr_eq(&key.kind, &ended.kind)
+                && Arc::ptr_eq(&key.source, &ended.source)
+                && Arc::ptr_eq(&key.handler_version, &ended.handler_version)
+                && Arc::ptr_eq(&key.topic, topic)
+        };
+        let index = match &self.last_group {
+            Some((key, index)) if same(key) => *index,
+            _ => self.find_group(topic, ended),
+        };
+        let (key, group) = &mut self.groups[index];
+        self.folded += u64::from(&*key.kind == OTHER);
+        group
+    }
+
+    fn find_group(&mut self, topic: &Arc<str>, ended: &Ended) -> usize {
+        let key = GroupKey {
             topic: Arc::clone(topic),
             kind: Arc::clone(&ended.kind),
+            source: Arc::clone(&ended.source),
             handler_version: Arc::clone(&ended.handler_version),
         };
-        if self.groups.len() >= GROUPS_MAX && !self.groups.contains_key(&key) {
-            (key.kind, key.handler_version) = (Arc::from(OTHER), Arc::from(""));
+        let index = match self.group_index.get(&key) {
+            Some(index) => *index,
+            None => self.new_group(key.clone()),
+        };
+        self.last_group = Some((key, index));
+        index
+    }
+
+    fn new_group(&mut self, mut key: GroupKey) -> usize {
+        if self.groups.len() >= GROUPS_MAX {
+            (key.kind, key.source, key.handler_version) = (Arc::from(OTHER), Arc::from(OTHER), Arc::from(""));
+            if let Some(index) = self.group_index.get(&key) {
+                return *index;
+            }
         }
-        self.groups.entry(key).or_default()
+        let index = self.groups.len();
+        self.group_index.insert(key.clone(), index);
+        self.groups.push((key, Group::default()));
+        index
     }
 }
 

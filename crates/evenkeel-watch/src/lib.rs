@@ -28,7 +28,9 @@
 //! ```
 
 mod histogram;
+mod distance;
 mod indicators;
+mod topics;
 mod slices;
 mod calendar;
 pub mod objective;
@@ -48,11 +50,15 @@ mod testing;
 pub use alert::{Alert, AlertEvent};
 pub use budget::{Budget, Point};
 pub use calendar::Calendar;
+pub use distance::Pace;
 pub use gate::{ln_tail, tail};
 pub use histogram::Histogram;
 pub use indicators::{Group, GroupKey, Indicators, Outcomes, Recent};
 pub use routing::{GroupBy, Matches, Muted, Notice, Routes, Routing, Silence};
 pub use rule::{AlertRule, Severity, Trigger};
 pub use slices::{Counts, Slices};
-pub use snapshot::{BUCKET_BOUNDS_US, Buckets, ObjectiveSnapshot, Snapshot, SubscriptionSnapshot};
+pub use snapshot::{
+    BUCKET_BOUNDS_US, Buckets, GroupSnapshot, ObjectiveSnapshot, Snapshot, SubscriptionSnapshot, TopicSnapshot,
+};
+pub use topics::Topic;
 pub use watch::{BadEvent, Ingested, Watch};

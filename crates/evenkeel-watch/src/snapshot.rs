@@ -8,8 +8,10 @@ use std::time::Duration;
 use evenkeel_model::{FailureClass, Outcome, Timestamp};
 
 use crate::budget::Budget;
+use crate::distance::Pace;
 use crate::histogram::Histogram;
-use crate::indicators::Indicators;
+use crate::indicators::{Group, GroupKey, Indicators};
+use crate::topics::Topic;
 use crate::watch::Watch;
 
 /// Upper bounds of the buckets, in microseconds: those of OpenTelemetry's messaging metrics
@@ -93,6 +95,50 @@ pub struct SubscriptionSnapshot {
     pub ended_per_second: f64,
     /// The age of the oldest event that is not complete.
     pub lag: Duration,
+    /// How many events lie between the newest one and the one in process.
+    pub distance: u64,
+    /// The time between those two.
+    pub distance_in_time: Duration,
+    /// Whether it gets on.
+    pub pace: Pace,
+    /// By topic, type, source and handler version.
+    pub groups: Vec<GroupSnapshot>,
+    /// Events that were counted in the group `(other)`, since there were too many groups.
+    pub folded: u64,
+}
+
+/// One group of a subscription's events.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GroupSnapshot {
+    /// What they have in common.
+    pub key: GroupKey,
+    /// Ended events by outcome.
+    pub outcomes: Vec<(Outcome, u64)>,
+    /// Completed ones.
+    pub completed: u64,
+    /// The sum of what they took from creation to completion, in microseconds.
+    pub latency_sum_us: u64,
+    /// Their median, in microseconds.
+    pub p50_us: Option<u64>,
+    /// Their 99th percentile, in microseconds.
+    pub p99_us: Option<u64>,
+}
+
+/// One topic.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TopicSnapshot {
+    /// Its name.
+    pub topic: Arc<str>,
+    /// Events that arrived per second over the last minute.
+    pub arrived_per_second: f64,
+    /// Events that all subscriptions ended well.
+    pub delivered: u64,
+    /// Events that one of the subscriptions let die or expire.
+    pub failed: u64,
+    /// Events that some subscriptions have not ended.
+    pub waiting: u64,
+    /// Events that were let go before all subscriptions had ended them.
+    pub unjoined: u64,
 }
 
 /// One objective.
@@ -115,6 +161,8 @@ pub struct Snapshot {
     pub at: Timestamp,
     /// All subscriptions, by name.
     pub subscriptions: Vec<SubscriptionSnapshot>,
+    /// All topics, by name.
+    pub topics: Vec<TopicSnapshot>,
     /// All objectives, in their order.
     pub objectives: Vec<ObjectiveSnapshot>,
 }
@@ -132,6 +180,7 @@ impl Watch {
         Snapshot {
             at: now,
             subscriptions: self.subscriptions().map(|(name, seen)| subscription(name, seen, now)).collect(),
+            topics: self.topics().map(|(name, seen)| topic(name, seen, now)).collect(),
             objectives: objectives.collect(),
         }
     }
@@ -157,5 +206,32 @@ fn subscription(name: &Arc<str>, seen: &Indicators, now: Timestamp) -> Subscript
         p99_us: recent.quantile(0.99),
         ended_per_second: seen.recent.ended_per_second(now, MINUTE),
         lag: seen.lag(now),
+        distance: seen.distance,
+        distance_in_time: seen.distance_in_time,
+        pace: seen.pace,
+        groups: seen.groups().map(group).collect(),
+        folded: seen.folded,
+    }
+}
+
+fn group((key, group): (&GroupKey, &Group)) -> GroupSnapshot {
+    GroupSnapshot {
+        key: key.clone(),
+        outcomes: group.outcomes.iter().filter(|(_, count)| *count > 0).collect(),
+        completed: group.latency.count(),
+        latency_sum_us: group.latency.sum_us(),
+        p50_us: group.latency.quantile(0.5),
+        p99_us: group.latency.quantile(0.99),
+    }
+}
+
+fn topic(name: &Arc<str>, seen: &Topic, now: Timestamp) -> TopicSnapshot {
+    TopicSnapshot {
+        topic: Arc::clone(name),
+        arrived_per_second: seen.arrived_per_second(now, Duration::from_secs(60)),
+        delivered: seen.delivered,
+        failed: seen.failed,
+        waiting: seen.waiting() as u64,
+        unjoined: seen.unjoined,
     }
 }

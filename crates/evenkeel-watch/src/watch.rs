@@ -14,9 +14,11 @@ use evenkeel_model::{Outcome, Position, Shard, Timestamp};
 
 use crate::alert::{Alert, AlertEvent, Tier};
 use crate::budget::{self, Budget, Counted, Point};
+use crate::distance::{Pace, Sample, Track};
 use crate::indicators::Indicators;
 use crate::objective::{Indicator, Objective, Part, Problem};
 use crate::slices::Slices;
+use crate::topics::Topic;
 
 #[cfg(test)]
 mod tests;
@@ -36,6 +38,7 @@ const CALENDAR_SLACK: Duration = Duration::from_secs(6 * 86_400);
 pub struct Watch {
     objectives: Vec<Tracked>,
     subscriptions: BTreeMap<Arc<str>, Watched>,
+    topics: BTreeMap<Arc<str>, Topic>,
 }
 
 /// What became of a record that was ingested.
@@ -87,6 +90,9 @@ struct Partition {
     overdue: HashMap<u64, u64>,
     /// Events that died, were counted, and are open again.
     redriven: HashSet<u64>,
+    /// The furthest event that ended, and when it was created.
+    furthest: Option<(u64, Timestamp)>,
+    track: Track,
 }
 
 impl Watch {
@@ -111,7 +117,8 @@ impl Watch {
         if !problems.is_empty() {
             return Err(problems);
         }
-        Ok(Watch { objectives: objectives.into_iter().map(Tracked::new).collect(), subscriptions })
+        let objectives = objectives.into_iter().map(Tracked::new).collect();
+        Ok(Watch { objectives, subscriptions, topics: BTreeMap::new() })
     }
 
     /// Counts a record of the ledger.
@@ -129,6 +136,7 @@ impl Watch {
         partition.next_sequence = Some(record.sequence.saturating_add(1));
         watched.indicators.gaps += missing;
         let shard = Shard { topic: Arc::clone(&record.topic), partition: record.partition };
+        let mut topic = self.topics.get_mut(&record.topic);
         for entry in &record.entries {
             match entry {
                 LedgerEntry::Redriven(redriven) => drop(partition.redriven.insert(redriven.offset)),
@@ -136,6 +144,10 @@ impl Watch {
                 LedgerEntry::Ended(ended) if partition.redriven.remove(&ended.offset) => {}
                 LedgerEntry::Ended(ended) => {
                     let overdue_for = partition.settle(ended);
+                    partition.reach(ended);
+                    if let Some(topic) = &mut topic {
+                        topic.ended(&record.subscription, record.partition, ended.offset, ended.outcome);
+                    }
                     watched.indicators.ended(&record.topic, ended);
                     for &(index, part) in &watched.objectives {
                         self.objectives[index].ended(part, &shard, ended, overdue_for);
@@ -162,6 +174,23 @@ impl Watch {
         }
     }
 
+    /// Tells where a partition of a topic ends: one beyond its newest event.
+    pub fn set_end(&mut self, topic: &str, partition: u32, end: u64, now: Timestamp) {
+        self.topic(topic).set_end(partition, end, now);
+    }
+
+    /// Tells which subscriptions a topic has.
+    pub fn set_subscribers(&mut self, topic: &str, subscriptions: Vec<Arc<str>>) {
+        self.topic(topic).set_subscribers(subscriptions);
+    }
+
+    fn topic(&mut self, name: &str) -> &mut Topic {
+        if !self.topics.contains_key(name) {
+            self.topics.insert(Arc::from(name), Topic::default());
+        }
+        self.topics.entry(Arc::from(name)).or_default()
+    }
+
     /// Takes over alerts that fired before a restart, so that they don't fire a second time.
     pub fn adopt(&mut self, firing: &[Alert]) {
         for alert in firing {
@@ -173,6 +202,9 @@ impl Watch {
 
     /// Evaluates all alerts. Meant to be called about every second.
     pub fn tick(&mut self, now: Timestamp) -> Vec<AlertEvent> {
+        for watched in self.subscriptions.values_mut() {
+            watched.measure(now, &self.topics);
+        }
         let mut events = Vec::new();
         for tracked in &mut self.objectives {
             tracked.slices.iter_mut().for_each(|slices| slices.forget(now));
@@ -247,12 +279,49 @@ impl Watch {
         self.subscriptions.iter().map(|(name, watched)| (name, &watched.indicators))
     }
 
+    /// All topics whose ends or subscriptions were told.
+    pub fn topics(&self) -> impl Iterator<Item = (&Arc<str>, &Topic)> {
+        self.topics.iter()
+    }
+
     fn tracked(&self, objective: &str) -> Option<&Tracked> {
         self.objectives.iter().find(|tracked| tracked.objective.name.as_ref() == objective)
     }
 }
 
+impl Watched {
+    /// How far behind it is now. Of a partition of which nothing ended yet nobody knows where it
+    /// begins; the age of the oldest event says enough.
+    fn measure(&mut self, now: Timestamp, topics: &BTreeMap<Arc<str>, Topic>) {
+        let seen = &mut self.indicators;
+        (seen.distance, seen.distance_in_time, seen.pace) = (0, Duration::ZERO, Pace::Good);
+        for ((topic, number), partition) in &mut self.partitions {
+            let end = topics.get(topic).and_then(|topic| topic.end(*number));
+            let (Some((end, newest_at)), Some((furthest, created))) = (end, partition.furthest) else { continue };
+            // Nothing is unfinished: what lies between are records that are nobody's.
+            let position = if seen.oldest.is_none() { end } else { (furthest + 1).min(end) };
+            partition.track.sample(Sample { at: now, end, position, activity: seen.activity });
+            seen.pace = seen.pace.max(partition.track.pace());
+            if position < end {
+                seen.distance += end - position;
+                seen.distance_in_time = seen.distance_in_time.max(newest_at.since(created));
+            }
+        }
+    }
+}
+
+/// An event that ended so far before the furthest one means that the subscription went back.
+const REWIND_MIN: u64 = 1 << 16;
+
 impl Partition {
+    fn reach(&mut self, ended: &Ended) {
+        let back = |(furthest, _): (u64, Timestamp)| ended.offset + REWIND_MIN < furthest;
+        if self.furthest.is_none_or(|(furthest, _)| furthest <= ended.offset) || self.furthest.is_some_and(back) {
+            let created = ended.at - Duration::from_micros(ended.created_to_ended_us);
+            self.furthest = Some((ended.offset, created));
+        }
+    }
+
     /// The largest threshold that the event had passed before, in microseconds; 0 for none.
     fn mark_overdue(&mut self, overdue: &Overdue) -> u64 {
         if self.overdue.len() >= OVERDUE_MAX && !self.overdue.contains_key(&overdue.offset) {

@@ -188,7 +188,7 @@ fn indicators_are_kept_for_subscriptions_without_an_objective() {
     assert_eq!(seen.latency.cumulative.iter().find(|(bound, _)| *bound == 50_000).map(|(_, n)| *n), Some(50));
     assert_eq!((seen.latency.count, seen.latency.sum_us), (100, 5_050_000));
     assert!(seen.ended_per_second > 0.0);
-    let group = watch.indicators("payment").unwrap().groups.values().next().unwrap();
+    let (_, group) = watch.indicators("payment").unwrap().groups().next().unwrap();
     assert_eq!(group.outcomes.total(), 100);
 }
 
@@ -201,13 +201,46 @@ fn groups_are_bounded_whatever_the_types() {
         event.kind = Arc::from(format!("type-{n}"));
         watch.ingest(&ledger.record(START, LedgerEntry::Ended(event)));
     }
-    let groups = &watch.indicators("payment").unwrap().groups;
-    assert!(groups.len() <= 201, "{} groups", groups.len());
-    assert_eq!(groups.values().map(|group| group.outcomes.total()).sum::<u64>(), 1_000);
+    let seen = watch.indicators("payment").unwrap();
+    assert!(seen.groups().len() <= 201, "{} groups", seen.groups().len());
+    assert_eq!(seen.groups().map(|(_, group)| group.outcomes.total()).sum::<u64>(), 1_000);
+    assert_eq!(seen.folded, 800, "the bound is visible");
 }
 
 #[test]
 fn two_objectives_of_one_name_are_refused() {
     let problems = Watch::new(vec![success(), success()]).unwrap_err();
     assert!(problems[0].to_string().contains("`payment-success`"), "{problems:?}");
+}
+
+#[test]
+fn groups_tell_type_source_and_handler_version_apart() {
+    let mut watch = Watch::new(Vec::new()).unwrap();
+    let mut ledger = Ledger::default();
+    for n in 0..80_u64 {
+        let mut event = ended(n, START, Outcome::Completed, HALF);
+        let bit = |of: u64| if n & of == 0 { "a" } else { "b" };
+        (event.kind, event.source) = (Arc::from(bit(1)), Arc::from(bit(2)));
+        event.handler_version = Arc::from(bit(4));
+        watch.ingest(&ledger.record(START, LedgerEntry::Ended(event)));
+    }
+    let counts: Vec<u64> = watch.indicators("payment").unwrap().groups().map(|(_, g)| g.outcomes.total()).collect();
+    assert_eq!(counts, [10; 8]);
+}
+
+#[test]
+fn lag_is_an_age_and_a_distance_in_events_and_in_time() {
+    let mut watch = Watch::new(Vec::new()).unwrap();
+    let mut ledger = Ledger::default();
+    let second = Duration::from_secs(1);
+    watch.ingest(&ledger.ended(9, START, Outcome::Completed, 30 * second));
+    watch.set_oldest("payment", Some(START - 20 * second));
+    watch.set_end("orders", 0, 25, START + 40 * second);
+    watch.tick(START + 60 * second);
+    let seen = watch.indicators("payment").unwrap();
+    assert_eq!(seen.lag(START + 60 * second), 80 * second);
+    assert_eq!((seen.distance, seen.distance_in_time), (15, 70 * second), "10 to 24; created at -30 s, newest at 40 s");
+    watch.set_oldest("payment", None);
+    watch.tick(START + 61 * second);
+    assert_eq!(watch.indicators("payment").unwrap().distance, 0, "nothing is unfinished");
 }
