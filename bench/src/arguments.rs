@@ -5,16 +5,19 @@ use std::time::Duration;
 
 use crate::log::row;
 use crate::log::{Form, LogPlan, TrialPlan};
+use crate::watch::WatchPlan;
 
 pub(crate) const USAGE: &str = "\
 usage: evenkeel-bench chain [--events N] [--runs N] [--data DIR]
        evenkeel-bench log [--row N,N…] [--only NAME,NAME…] [--runs N] [--seconds N] [--long] [--workers N] [--data DIR]
-                          [--output table|json]";
+                          [--output table|json]
+       evenkeel-bench watch [--outcomes N] [--objectives N] [--runs N]";
 
 pub(crate) enum Command {
     Chain(Plan),
     Log(LogPlan),
     Trial(TrialPlan),
+    Watch(WatchPlan),
     Sink,
 }
 
@@ -35,6 +38,7 @@ pub(crate) fn parse(words: &[String]) -> Result<Command, String> {
         Some("chain") => chain(words).map(Command::Chain),
         Some("log") => log(words).map(Command::Log),
         Some("log-trial") => trial(words).map(Command::Trial),
+        Some("watch") => watch(words).map(Command::Watch),
         Some("sink") => Ok(Command::Sink),
         Some(other) => Err(format!("`{other}` is not a benchmark")),
         None => Err("name a benchmark".to_owned()),
@@ -71,6 +75,20 @@ fn log<'a>(mut words: impl Iterator<Item = &'a str>) -> Result<LogPlan, String> 
             "--workers" => plan.workers = Some(size(value)?),
             "--data" => plan.data = Some(value.into()),
             "--output" => plan.form = form(value)?,
+            other => return Err(not_an_option(other)),
+        }
+    }
+    Ok(plan)
+}
+
+fn watch<'a>(mut words: impl Iterator<Item = &'a str>) -> Result<WatchPlan, String> {
+    let mut plan = WatchPlan::default();
+    while let Some(flag) = words.next() {
+        let value = value(flag, &mut words)?;
+        match flag {
+            "--outcomes" => plan.outcomes = count(value)?,
+            "--objectives" => plan.objectives = count(value)?,
+            "--runs" => plan.runs = size(value)?,
             other => return Err(not_an_option(other)),
         }
     }

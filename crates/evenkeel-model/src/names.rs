@@ -15,6 +15,8 @@ pub const SUBSCRIPTIONS_TOPIC: &str = "evenkeel.subscriptions";
 pub const ALERTS_TOPIC: &str = "evenkeel.alerts";
 /// Incidents and the playbook runs in them, as CloudEvents.
 pub const INCIDENTS_TOPIC: &str = "evenkeel.incidents";
+/// Stretches of time that count for no objective, said and taken back, as CloudEvents.
+pub const EXCLUSIONS_TOPIC: &str = "evenkeel.exclusions";
 /// Experiments, as CloudEvents.
 pub const EXPERIMENTS_TOPIC: &str = "evenkeel.experiments";
 /// What a subscription's dead-letter topic is called: its name and this.

@@ -21,6 +21,7 @@ mod callbacks;
 mod dependencies;
 pub(crate) mod audit;
 mod slos;
+mod exclusions;
 mod alerts;
 mod incidents;
 mod health;
@@ -87,6 +88,8 @@ pub(crate) fn routes(node: Arc<Wired>) -> Router {
         .route("/v1/subscriptions/{name}/replays/{id}", get(replays::show).delete(replays::stop))
         .route("/v1/audit", get(audit::show))
         .route("/v1/slos", get(slos::list))
+        .route("/v1/slos/exclusions", get(exclusions::list).post(exclusions::say))
+        .route("/v1/slos/exclusions/{id}", axum::routing::delete(exclusions::withdraw))
         .route("/v1/alerts", get(alerts::list))
         .route("/v1/incidents", get(incidents::list))
         .route("/", get(page::show))

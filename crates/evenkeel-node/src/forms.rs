@@ -4,6 +4,7 @@
 //! Invariant: what is written to a topic of the node's own reads back to the same value.
 
 pub(crate) mod alert;
+pub(crate) mod exclusion;
 pub(crate) mod entry;
 pub(crate) mod action;
 pub(crate) mod damage;

@@ -14,7 +14,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use evenkeel_delivery::{BreakerState, View};
 use evenkeel_transport::HeldSize;
-use evenkeel_watch::{ObjectiveSnapshot, Snapshot, SubscriptionSnapshot};
+use evenkeel_watch::{ObjectiveSnapshot, Pace, Snapshot, SubscriptionSnapshot, TopicSnapshot};
 
 use crate::api::Node;
 use text::Text;
@@ -43,6 +43,8 @@ fn render(snapshot: Option<&Snapshot>, views: &[(String, View)], seen: &log::See
     log::add(&mut text, seen);
     if let Some(snapshot) = snapshot {
         subscriptions(&mut text, &snapshot.subscriptions);
+        groups(&mut text, &snapshot.subscriptions);
+        topics(&mut text, &snapshot.topics);
         objectives(&mut text, &snapshot.objectives);
     }
     live(&mut text, views);
@@ -75,8 +77,45 @@ fn subscriptions(text: &mut Text, all: &[SubscriptionSnapshot]) {
         text.one(&names::NOT_BELIEVED, &labels, seen.not_believed as f64);
         text.one(&names::LEDGER_GAPS, &labels, seen.gaps as f64);
         text.one(&names::LAG, &labels, seen.lag.as_secs_f64());
+        text.one(&names::DISTANCE, &labels, seen.distance as f64);
+        text.one(&names::DISTANCE_TIME, &labels, seen.distance_in_time.as_secs_f64());
+        text.one(&names::COMPLETION_RATE, &labels, seen.ended_per_second);
+        text.one(&names::FOLDED, &labels, seen.folded as f64);
+        for pace in Pace::ALL {
+            let labels = [labels[0], (names::STATE, pace.name())];
+            text.one(&names::PACE, &labels, f64::from(u8::from(pace == seen.pace)));
+        }
         text.histogram(&names::LATENCY, &labels, &seen.latency);
         text.histogram(&names::HANDLER, &labels, &seen.handler);
+    }
+}
+
+fn groups(text: &mut Text, all: &[SubscriptionSnapshot]) {
+    for (seen, group) in all.iter().flat_map(|seen| seen.groups.iter().map(move |group| (seen, group))) {
+        let labels = [
+            (names::SUBSCRIPTION, &*seen.subscription),
+            (names::TOPIC, &*group.key.topic),
+            (names::TYPE, &*group.key.kind),
+            (names::SOURCE, &*group.key.source),
+            (names::HANDLER_VERSION, &*group.key.handler_version),
+        ];
+        for (outcome, count) in &group.outcomes {
+            let labels: Vec<_> = labels.into_iter().chain([(names::OUTCOME, outcome.name())]).collect();
+            text.one(&names::GROUP_EVENTS, &labels, *count as f64);
+        }
+        if let Some(p99) = group.p99_us {
+            text.one(&names::GROUP_LATENCY, &labels, p99 as f64 / 1e6);
+        }
+    }
+}
+
+fn topics(text: &mut Text, all: &[TopicSnapshot]) {
+    for seen in all {
+        let labels = [(names::TOPIC, &*seen.topic)];
+        text.one(&names::ARRIVAL_RATE, &labels, seen.arrived_per_second);
+        text.one(&names::DELIVERED, &labels, seen.delivered as f64);
+        text.one(&names::UNDELIVERED, &labels, seen.failed as f64);
+        text.one(&names::UNJOINED, &labels, seen.unjoined as f64);
     }
 }
 

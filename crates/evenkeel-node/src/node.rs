@@ -90,9 +90,7 @@ impl Node {
         let (stop, stopping) = watch::channel(false);
         let (responding, listening) = responding::channel();
         // What cannot be recorded must not be decided: no alerts, and nothing that answers them.
-        for finding in &plan.refused {
-            tracing::error!(objective = %finding, "an objective is not executed");
-        }
+        plan.refused.iter().for_each(|finding| tracing::error!(%finding, "an objective is not executed"));
         let objectives = if is_damaged { Vec::new() } else { plan.objectives.clone() };
         let watching = watching::start(
             objectives,

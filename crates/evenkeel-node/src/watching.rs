@@ -6,16 +6,17 @@
 
 mod alerts;
 mod spent;
+mod exclusions;
 mod tail;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_log::Log;
-use evenkeel_model::{Clock, Timestamp};
+use evenkeel_model::{Clock, Shard, Timestamp};
 use evenkeel_watch::objective::Objective;
-use evenkeel_watch::{Alert, BadEvent, Point, Snapshot, Watch};
+use evenkeel_watch::{Alert, BadEvent, Exclusion, Point, Snapshot, Watch};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 
@@ -45,6 +46,8 @@ enum Ask {
     Report(oneshot::Sender<Report>),
     Burn { objective: Arc<str>, tell: oneshot::Sender<Option<f64>> },
     Replace { watch: Watch, done: oneshot::Sender<()> },
+    Exclude { exclusion: Exclusion, done: oneshot::Sender<Result<(), Error>> },
+    Include { id: String, done: oneshot::Sender<Result<Option<Exclusion>, Error>> },
 }
 
 /// Everything that is known at one moment.
@@ -57,6 +60,7 @@ pub(crate) struct Report {
     pub(crate) past: Vec<AlertForm>,
     /// Alerts of spent dead-letter budgets.
     pub(crate) spent: Vec<AlertForm>,
+    pub(crate) exclusions: Vec<Exclusion>,
 }
 
 /// An objective with its line and its last bad events.
@@ -82,7 +86,8 @@ pub(crate) fn start(
         watch,
         tail: Tail::new(log.clone()),
         alerts: Alerts::new(log.clone(), responding.clone()),
-        spent: Spent::new(log, responding),
+        spent: Spent::new(log.clone(), responding),
+        log,
         past: VecDeque::new(),
         clock,
         wires,
@@ -108,6 +113,22 @@ impl Watching {
         is_done.await.map_err(|_| gone())
     }
 
+    /// Counts a stretch of time for nobody, on record.
+    pub(crate) async fn exclude(&self, exclusion: Exclusion) -> Result<(), Error> {
+        let (done, is_done) = oneshot::channel();
+        let gone = || Error::new(codes::NOT_READY, "the node is going down");
+        self.asks.send(Ask::Exclude { exclusion, done }).await.map_err(|_| gone())?;
+        is_done.await.map_err(|_| gone())?
+    }
+
+    /// Takes an exclusion back, on record; what it was, when it was there.
+    pub(crate) async fn include(&self, id: String) -> Result<Option<Exclusion>, Error> {
+        let (done, is_done) = oneshot::channel();
+        let gone = || Error::new(codes::NOT_READY, "the node is going down");
+        self.asks.send(Ask::Include { id, done }).await.map_err(|_| gone())?;
+        is_done.await.map_err(|_| gone())?
+    }
+
     /// The burn rate of an objective over the shortest window of its alerts.
     pub(crate) async fn burn(&self, objective: Arc<str>) -> Option<f64> {
         let (tell, told) = oneshot::channel();
@@ -126,6 +147,7 @@ fn watch_of(objectives: Vec<Objective>) -> Result<Watch, Error> {
 struct Owner {
     watch: Watch,
     tail: Tail,
+    log: Log,
     alerts: Alerts,
     spent: Spent,
     past: VecDeque<AlertForm>,
@@ -169,6 +191,8 @@ impl Owner {
             newest.retain(|a| (&a.objective, &a.name) != (&alert.objective, &alert.name));
             newest.push(alert);
         }
+        self.look_at_topics();
+        exclusions::read_into(&self.log, &mut self.watch);
         self.tail.read_into(&mut self.watch);
         let firing: Vec<Alert> = newest.iter().filter(|a| a.resolved_at.is_none()).cloned().collect();
         self.watch.adopt(&firing);
@@ -177,7 +201,27 @@ impl Owner {
         }
     }
 
+    /// Where topics end, and who reads them: what the ledger does not say.
+    fn look_at_topics(&mut self) {
+        let now = self.clock.now();
+        let wires = self.wires.all();
+        let mut readers: BTreeMap<Arc<str>, Vec<Arc<str>>> = BTreeMap::new();
+        for wire in wires.iter() {
+            readers.entry(wire.plan.topic.clone()).or_default().push(wire.plan.name.clone());
+        }
+        for (topic, subscriptions) in readers {
+            let partitions = self.log.topic(&topic).map_or(0, |topic| topic.partitions);
+            for partition in 0..partitions {
+                if let Ok(ends) = self.log.ends(&Shard::new(topic.clone(), partition)) {
+                    self.watch.set_end(&topic, partition, ends.high_watermark, now);
+                }
+            }
+            self.watch.set_subscribers(&topic, subscriptions);
+        }
+    }
+
     async fn tick(&mut self) {
+        self.look_at_topics();
         self.tail.read_into(&mut self.watch);
         for wire in self.wires.all().iter() {
             let view = wire.handle.view().await;
@@ -211,6 +255,16 @@ impl Owner {
                 let _ = done.send(());
                 return;
             }
+            Ask::Exclude { exclusion, done } => {
+                let said = exclusions::say(&self.log, &mut self.watch, exclusion, self.clock.now()).await;
+                let _ = done.send(said);
+                return;
+            }
+            Ask::Include { id, done } => {
+                let withdrawn = exclusions::withdraw(&self.log, &mut self.watch, &id, self.clock.now()).await;
+                let _ = done.send(withdrawn);
+                return;
+            }
             other => other,
         };
         self.tail.read_into(&mut self.watch);
@@ -219,7 +273,7 @@ impl Owner {
         match ask {
             Ask::Report(tell) => drop(tell.send(self.report(now))),
             Ask::Burn { objective, tell } => drop(tell.send(self.burn(now, &objective))),
-            Ask::Replace { .. } => {}
+            Ask::Replace { .. } | Ask::Exclude { .. } | Ask::Include { .. } => {}
         }
     }
 
@@ -227,7 +281,9 @@ impl Owner {
     fn replace(&mut self, watch: Watch) {
         let firing: Vec<Alert> = self.watch.alerts().into_iter().cloned().collect();
         self.watch = watch;
+        exclusions::read_into(&self.log, &mut self.watch);
         self.tail.rewind();
+        self.look_at_topics();
         self.tail.read_into(&mut self.watch);
         self.watch.adopt(&firing);
     }
@@ -255,6 +311,7 @@ impl Owner {
             firing: self.watch.alerts().into_iter().cloned().collect(),
             past: self.past.iter().cloned().collect(),
             spent: self.spent.firing().cloned().collect(),
+            exclusions: self.watch.exclusions().to_vec(),
         }
     }
 

@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use evenkeel_model::Timestamp;
 
+use crate::exclusion::Hidden;
 use crate::objective::{Empty, Method, Objective, Part, Window};
 use crate::slices::{Counts, Slices};
-use crate::tally::{Tally, tally};
+use crate::tally::{Seen, Tally, tally};
 
 #[cfg(test)]
 mod tests;
@@ -75,6 +76,8 @@ pub(crate) struct Counted<'a> {
     pub(crate) objective: &'a Objective,
     /// One for each part.
     pub(crate) slices: &'a [Slices],
+    /// What is excluded.
+    pub(crate) hidden: &'a Hidden,
 }
 
 impl<'a> Counted<'a> {
@@ -83,7 +86,8 @@ impl<'a> Counted<'a> {
     }
 
     pub(crate) fn tallies(self, now: Timestamp, from: Timestamp, to: Timestamp) -> Vec<(&'a Part, Tally)> {
-        self.parts().map(|(part, slices)| (part, tally(part, slices, now, from, to))).collect()
+        let seen = |(part, slices)| (part, tally(Seen { part, slices, hidden: self.hidden }, now, from, to));
+        self.parts().map(seen).collect()
     }
 
     /// The burn rate from `from` to `to`; none where no part can tell.
@@ -117,7 +121,7 @@ impl<'a> Counted<'a> {
     /// The share of the budget that was spent in the window of this moment; above 1 when overspent.
     pub(crate) fn consumed(self, now: Timestamp) -> f64 {
         let (from, until) = self.objective.window.around(now);
-        let spent = |(part, tally): (&Part, Tally)| part.weight * consumed(part, &tally, from, until);
+        let spent = |(part, tally): (&Part, Tally)| part.weight * consumed(part, &tally, self.hidden, (from, until));
         self.tallies(now, from, now).into_iter().map(spent).sum()
     }
 }
@@ -131,18 +135,21 @@ pub(crate) fn burn_of(tallies: &[(&Part, Tally)]) -> Option<f64> {
     burns.fold(None, |sum, burn| Some(sum.unwrap_or(0.0) + burn))
 }
 
-fn consumed(part: &Part, tally: &Tally, from: Timestamp, until: Timestamp) -> f64 {
-    match slices_in(part, from, until) {
+fn consumed(part: &Part, tally: &Tally, hidden: &Hidden, window: (Timestamp, Timestamp)) -> f64 {
+    match slices_in(part, hidden, window) {
         Some(all) => tally.failures as f64 / (part.allowed() * all as f64),
         None => tally.burn(part).unwrap_or(0.0),
     }
 }
 
 /// All slices of the window, where it is known beforehand how many share the budget.
-fn slices_in(part: &Part, from: Timestamp, until: Timestamp) -> Option<u64> {
+fn slices_in(part: &Part, hidden: &Hidden, (from, until): (Timestamp, Timestamp)) -> Option<u64> {
     match part.method {
         Method::Timeslices { slice, empty: Empty::Good | Empty::Bad, .. } => {
-            Some(u64::try_from(until.since(from).as_micros().div_ceil(slice.as_micros().max(1))).unwrap_or(u64::MAX))
+            let all =
+                u64::try_from(until.since(from).as_micros().div_ceil(slice.as_micros().max(1))).unwrap_or(u64::MAX);
+            let width = i64::try_from(slice.as_micros()).unwrap_or(i64::MAX);
+            Some(all.saturating_sub(hidden.slices(width, from, until)).max(1))
         }
         _ => None,
     }
@@ -156,11 +163,12 @@ pub(crate) fn budget(counted: Counted<'_>, now: Timestamp) -> Budget {
     tallies.iter().for_each(|(_, tally)| counts.add(&tally.events));
     let burn: Vec<_> = burn_windows(objective).into_iter().map(|w| (w, counted.burn(now, now - w, now))).collect();
     let pace = burn.iter().rev().find(|(window, _)| *window <= PACE).or(burn.first()).and_then(|(_, burn)| *burn);
-    let spent: f64 = tallies.iter().map(|(part, tally)| part.weight * consumed(part, tally, from, until)).sum();
+    let spent: f64 =
+        tallies.iter().map(|(part, tally)| part.weight * consumed(part, tally, counted.hidden, (from, until))).sum();
     let remaining = 1.0 - spent;
     let slices = match tallies.as_slice() {
         [(part, tally)] if matches!(part.method, Method::Timeslices { .. }) => {
-            Some((tally.failures, slices_in(part, from, until).unwrap_or(tally.trials)))
+            Some((tally.failures, slices_in(part, counted.hidden, (from, until)).unwrap_or(tally.trials)))
         }
         _ => None,
     };

@@ -36,11 +36,13 @@ mod calendar;
 pub mod objective;
 mod rule;
 pub mod openslo;
+mod exclusion;
 mod tally;
 mod budget;
 mod gate;
 mod alert;
 mod routing;
+mod tracked;
 mod watch;
 mod snapshot;
 
@@ -51,6 +53,7 @@ pub use alert::{Alert, AlertEvent};
 pub use budget::{Budget, Point};
 pub use calendar::Calendar;
 pub use distance::Pace;
+pub use exclusion::{Excluded, Exclusion};
 pub use gate::{ln_tail, tail};
 pub use histogram::Histogram;
 pub use indicators::{Group, GroupKey, Indicators, Outcomes, Recent};
@@ -61,4 +64,5 @@ pub use snapshot::{
     BUCKET_BOUNDS_US, Buckets, GroupSnapshot, ObjectiveSnapshot, Snapshot, SubscriptionSnapshot, TopicSnapshot,
 };
 pub use topics::Topic;
-pub use watch::{BadEvent, Ingested, Watch};
+pub use tracked::BadEvent;
+pub use watch::{Ingested, Watch};

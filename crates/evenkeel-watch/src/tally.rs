@@ -5,6 +5,7 @@
 
 use evenkeel_model::Timestamp;
 
+use crate::exclusion::Hidden;
 use crate::objective::{Empty, Method, Part};
 use crate::slices::{Counts, Slices};
 
@@ -31,9 +32,23 @@ impl Tally {
     }
 }
 
+/// A part with what it counted and what of that is hidden.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen<'a> {
+    pub(crate) part: &'a Part,
+    pub(crate) slices: &'a Slices,
+    pub(crate) hidden: &'a Hidden,
+}
+
 /// What was counted from `from` to `to`, seen from `now`.
-pub(crate) fn tally(part: &Part, slices: &Slices, now: Timestamp, from: Timestamp, to: Timestamp) -> Tally {
-    let events = slices.between(now, from, to);
+pub(crate) fn tally(seen: Seen<'_>, now: Timestamp, from: Timestamp, to: Timestamp) -> Tally {
+    let Seen { part, slices, hidden } = seen;
+    let mut events = slices.between(now, from, to);
+    for (from, to) in hidden.within(from, to) {
+        let excluded = slices.between(now, from, to);
+        events.good = events.good.saturating_sub(excluded.good);
+        events.bad = events.bad.saturating_sub(excluded.bad);
+    }
     let valid = events.valid();
     let by_events = Tally {
         events,
@@ -46,11 +61,11 @@ pub(crate) fn tally(part: &Part, slices: &Slices, now: Timestamp, from: Timestam
         Method::Timeslices { slice, target, empty } => {
             let width = i64::try_from(slice.as_micros()).unwrap_or(i64::MAX);
             let (mut seen, mut bad) = (0, 0);
-            each_slice(slices, width, from, to, |counts| {
+            each_slice(slices, hidden, width, from, to, |counts| {
                 seen += 1;
                 bad += u64::from((counts.good as f64) < target * counts.valid() as f64);
             });
-            let empties = empties(slices, width, from, to, seen);
+            let empties = slices_of(slices, hidden, width, from, to).saturating_sub(seen);
             let (trials, failures) = match empty {
                 Empty::Good => (seen + empties, bad),
                 Empty::Bad => (seen + empties, bad + empties),
@@ -62,11 +77,11 @@ pub(crate) fn tally(part: &Part, slices: &Slices, now: Timestamp, from: Timestam
         Method::RatioTimeslices { slice, empty } => {
             let width = i64::try_from(slice.as_micros()).unwrap_or(i64::MAX);
             let (mut seen, mut shortfall) = (0, 0.0);
-            each_slice(slices, width, from, to, |counts| {
+            each_slice(slices, hidden, width, from, to, |counts| {
                 seen += 1;
                 shortfall += counts.bad as f64 / counts.valid() as f64;
             });
-            let empties = empties(slices, width, from, to, seen);
+            let empties = slices_of(slices, hidden, width, from, to).saturating_sub(seen);
             let (count, shortfall) = match empty {
                 Empty::Good => (seen + empties, shortfall),
                 Empty::Bad => (seen + empties, shortfall + empties as f64),
@@ -77,12 +92,20 @@ pub(crate) fn tally(part: &Part, slices: &Slices, now: Timestamp, from: Timestam
     }
 }
 
-fn each_slice(slices: &Slices, width: i64, from: Timestamp, to: Timestamp, mut see: impl FnMut(&Counts)) {
+fn each_slice(
+    slices: &Slices,
+    hidden: &Hidden,
+    width: i64,
+    from: Timestamp,
+    to: Timestamp,
+    mut see: impl FnMut(&Counts),
+) {
     let number = |at: Timestamp| at.micros().div_euclid(width);
     let mut open: Option<(i64, Counts)> = None;
     // Whole slices: the one in which the window begins counts from its own beginning.
     let whole_from = Timestamp::from_micros(number(from).saturating_mul(width));
-    for (began, counts) in slices.minutes(whole_from, to) {
+    let minutes = slices.minutes(whole_from, to).filter(|(began, _)| hidden.is_empty() || !hidden.holds(*began));
+    for (began, counts) in minutes {
         match &mut open {
             Some((current, sum)) if *current == number(began) => sum.add(counts),
             _ => {
@@ -97,10 +120,11 @@ fn each_slice(slices: &Slices, width: i64, from: Timestamp, to: Timestamp, mut s
     }
 }
 
-/// Slices of the window without events, since the first event ever.
-fn empties(slices: &Slices, width: i64, from: Timestamp, to: Timestamp, seen: u64) -> u64 {
+/// Slices of the window since the first event ever, those that are hidden left out.
+fn slices_of(slices: &Slices, hidden: &Hidden, width: i64, from: Timestamp, to: Timestamp) -> u64 {
     let Some(first) = slices.first() else { return 0 };
     let number = |at: Timestamp| at.micros().div_euclid(width);
-    let all = number(to).saturating_sub(number(from.max(first))).saturating_add(1);
-    u64::try_from(all).unwrap_or(0).saturating_sub(seen)
+    let from = from.max(first);
+    let all = u64::try_from(number(to).saturating_sub(number(from)).saturating_add(1)).unwrap_or(0);
+    all.saturating_sub(hidden.slices(width, from, to))
 }

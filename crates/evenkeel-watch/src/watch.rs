@@ -5,33 +5,28 @@
 //! gaps. Invariants: a record counts once, by its sequence; an event that was overdue for a
 //! latency objective is bad at that time and not counted for it again when it ends.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_model::ledger::{Ended, LedgerEntry, LedgerRecord, Overdue};
-use evenkeel_model::{Outcome, Position, Shard, Timestamp};
+use evenkeel_model::{Shard, Timestamp};
 
 use crate::alert::{Alert, AlertEvent, Tier};
 use crate::budget::{self, Budget, Counted, Point};
 use crate::distance::{Pace, Sample, Track};
+use crate::exclusion::{Exclusion, Hidden};
 use crate::indicators::Indicators;
 use crate::objective::{Indicator, Objective, Part, Problem};
-use crate::slices::Slices;
 use crate::topics::Topic;
+use crate::tracked::{BadEvent, Tracked};
 
 #[cfg(test)]
 mod tests;
 
-/// Bad events that an objective remembers by position.
-const BAD_KEPT: usize = 16;
 /// Unfinished overdue events that a partition remembers. Beyond it the flag of the ended event
 /// is trusted, which is exact as long as the subscription has one threshold.
 const OVERDUE_MAX: usize = 1 << 20;
-
-/// By how much a calendar's window may be longer than its unit usually is: four quarters have a
-/// leap year's 366 days, a month 31.
-const CALENDAR_SLACK: Duration = Duration::from_secs(6 * 86_400);
 
 /// Folds the ledger, and says when an objective is in danger.
 #[derive(Clone, Debug)]
@@ -39,6 +34,7 @@ pub struct Watch {
     objectives: Vec<Tracked>,
     subscriptions: BTreeMap<Arc<str>, Watched>,
     topics: BTreeMap<Arc<str>, Topic>,
+    exclusions: Vec<Exclusion>,
 }
 
 /// What became of a record that was ingested.
@@ -53,26 +49,6 @@ pub enum Ingested {
         /// How many are missing.
         missing: u64,
     },
-}
-
-/// One event that broke an objective.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BadEvent {
-    /// Where it is.
-    pub at: Position,
-    /// When it counted.
-    pub when: Timestamp,
-    /// Its outcome; none while it is overdue.
-    pub outcome: Option<Outcome>,
-}
-
-#[derive(Clone, Debug)]
-struct Tracked {
-    objective: Objective,
-    /// One for each part.
-    slices: Vec<Slices>,
-    tiers: Vec<Tier>,
-    bad: VecDeque<BadEvent>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -118,7 +94,7 @@ impl Watch {
             return Err(problems);
         }
         let objectives = objectives.into_iter().map(Tracked::new).collect();
-        Ok(Watch { objectives, subscriptions, topics: BTreeMap::new() })
+        Ok(Watch { objectives, subscriptions, topics: BTreeMap::new(), exclusions: Vec::new() })
     }
 
     /// Counts a record of the ledger.
@@ -200,6 +176,33 @@ impl Watch {
         }
     }
 
+    /// Counts a stretch of time for nobody, past or future; one of the same name is replaced.
+    pub fn exclude(&mut self, exclusion: Exclusion) {
+        self.exclusions.retain(|other| other.id != exclusion.id);
+        self.exclusions.push(exclusion);
+        self.hide();
+    }
+
+    /// Takes an exclusion back; false when there is none of this name.
+    pub fn include(&mut self, id: &str) -> bool {
+        let before = self.exclusions.len();
+        self.exclusions.retain(|exclusion| &*exclusion.id != id);
+        self.hide();
+        self.exclusions.len() < before
+    }
+
+    /// What is excluded, in the order in which it was said.
+    pub fn exclusions(&self) -> &[Exclusion] {
+        &self.exclusions
+    }
+
+    fn hide(&mut self) {
+        for tracked in &mut self.objectives {
+            let of = self.exclusions.iter().filter(|exclusion| exclusion.holds(&tracked.objective));
+            tracked.hidden = Hidden::of(of);
+        }
+    }
+
     /// Evaluates all alerts. Meant to be called about every second.
     pub fn tick(&mut self, now: Timestamp) -> Vec<AlertEvent> {
         for watched in self.subscriptions.values_mut() {
@@ -216,7 +219,7 @@ impl Watch {
                 }
             };
             let lagging = tracked.objective.parts.iter().any(lags);
-            let counted = Counted { objective: &tracked.objective, slices: &tracked.slices };
+            let counted = Counted { objective: &tracked.objective, slices: &tracked.slices, hidden: &tracked.hidden };
             for tier in &mut tracked.tiers {
                 events.extend(tier.step(now, counted, lagging));
             }
@@ -341,70 +344,5 @@ impl Partition {
             None if ended.overdue => u64::MAX,
             None => 0,
         }
-    }
-}
-
-impl Tracked {
-    fn new(objective: Objective) -> Tracked {
-        // A calendar's window is at times longer than its unit usually is: 366 days, or an hour more.
-        let keep =
-            objective.window.length() + if objective.window.is_calendar() { CALENDAR_SLACK } else { Duration::ZERO };
-        Tracked {
-            slices: objective.parts.iter().map(|_| Slices::new(keep)).collect(),
-            tiers: objective.alerts.iter().cloned().map(Tier::new).collect(),
-            bad: VecDeque::new(),
-            objective,
-        }
-    }
-
-    fn counted(&self) -> Counted<'_> {
-        Counted { objective: &self.objective, slices: &self.slices }
-    }
-
-    fn overdue(&mut self, part: usize, shard: &Shard, overdue: &Overdue, before_us: u64) {
-        let newly = |threshold: u64| before_us < threshold && threshold <= overdue.threshold_us;
-        if self.objective.parts[part].overdue_us().is_some_and(newly) {
-            self.count(part, shard, overdue.offset, overdue.at, false, None);
-        }
-    }
-
-    fn ended(&mut self, part: usize, shard: &Shard, ended: &Ended, overdue_for_us: u64) {
-        let counted = &self.objective.parts[part];
-        if !counted.scope.holds(ended) || counted.overdue_us().is_some_and(|threshold| threshold <= overdue_for_us) {
-            return;
-        }
-        let took_us = match counted.indicator {
-            Indicator::Latency { .. } => ended.created_to_ended_us,
-            Indicator::Handler { .. } => ended.handler_us,
-            Indicator::Success => 0,
-        };
-        let in_time = counted.indicator.threshold().is_none_or(|most| u128::from(took_us) <= most.as_micros());
-        match ended.outcome {
-            Outcome::Completed => self.count(part, shard, ended.offset, ended.at, in_time, Some(ended.outcome)),
-            Outcome::Dead | Outcome::Expired => {
-                self.count(part, shard, ended.offset, ended.at, false, Some(ended.outcome));
-            }
-            Outcome::Duplicate | Outcome::Stale | Outcome::Filtered | Outcome::Dropped | Outcome::NotAnEvent => {}
-        }
-    }
-
-    fn count(
-        &mut self,
-        part: usize,
-        shard: &Shard,
-        offset: u64,
-        when: Timestamp,
-        good: bool,
-        outcome: Option<Outcome>,
-    ) {
-        self.slices[part].add(when, good);
-        if good {
-            return;
-        }
-        if self.bad.len() == BAD_KEPT {
-            self.bad.pop_front();
-        }
-        let at = Position { shard: shard.clone(), offset };
-        self.bad.push_back(BadEvent { at, when, outcome });
     }
 }

@@ -6,7 +6,7 @@ use evenkeel_delivery::{Command, View};
 use evenkeel_model::{Outcome, Shard};
 use evenkeel_transport::HeldSize;
 use evenkeel_transport::http::EndpointView;
-use evenkeel_watch::SubscriptionSnapshot;
+use evenkeel_watch::{GroupSnapshot, SubscriptionSnapshot};
 use serde_json::{Value, json};
 
 use super::dependencies::breaker;
@@ -83,6 +83,11 @@ async fn form(node: &Wired, wire: &Wire, seen: &[SubscriptionSnapshot]) -> Value
         form["latency"] = json!({ "p50_ms": ms(seen.p50_us), "p99_ms": ms(seen.p99_us), "over_s": 60 });
         form["ended_per_second"] = Value::from(seen.ended_per_second);
         form["lag_ms"] = Value::from(u64::try_from(seen.lag.as_millis()).unwrap_or(u64::MAX));
+        form["lag_events"] = Value::from(seen.distance);
+        form["lag_distance_ms"] = Value::from(u64::try_from(seen.distance_in_time.as_millis()).unwrap_or(u64::MAX));
+        form["pace"] = Value::from(seen.pace.name());
+        form["groups"] = seen.groups.iter().map(group).collect();
+        form["groups_folded"] = Value::from(seen.folded);
         form["deliveries"] = Value::from(seen.deliveries);
         form["overdue"] = Value::from(seen.overdue);
     }
@@ -92,6 +97,17 @@ async fn form(node: &Wired, wire: &Wire, seen: &[SubscriptionSnapshot]) -> Value
 
 fn held(size: HeldSize) -> Value {
     json!({ "events": size.events, "bytes": size.bytes, "bytes_max": size.bytes_max })
+}
+
+fn group(seen: &GroupSnapshot) -> Value {
+    let outcomes: serde_json::Map<String, Value> =
+        seen.outcomes.iter().map(|(outcome, count)| (outcome.name().to_owned(), Value::from(*count))).collect();
+    let ms = |us: Option<u64>| us.map(|us| us as f64 / 1e3);
+    json!({
+        "topic": &*seen.key.topic, "type": &*seen.key.kind, "source": &*seen.key.source,
+        "handler_version": &*seen.key.handler_version, "outcomes": outcomes,
+        "latency": { "p50_ms": ms(seen.p50_us), "p99_ms": ms(seen.p99_us) },
+    })
 }
 
 fn endpoint(view: &EndpointView) -> Value {

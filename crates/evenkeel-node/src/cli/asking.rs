@@ -39,6 +39,10 @@ impl Where {
         self.client().json("GET", path, None).await
     }
 
+    pub(super) async fn delete(&self, path: &str) -> Result<Value, Error> {
+        self.client().json("DELETE", path, None).await
+    }
+
     pub(super) async fn post(&self, path: &str, body: Option<Value>) -> Result<Value, Error> {
         self.client().json("POST", path, body).await
     }

@@ -32,6 +32,14 @@ pub const OUTCOME: &str = "outcome";
 pub const CLASS: &str = "class";
 /// Label: an objective's name.
 pub const OBJECTIVE: &str = "objective";
+/// Label: a CloudEvents type.
+pub const TYPE: &str = "type";
+/// Label: a CloudEvents source.
+pub const SOURCE: &str = "source";
+/// Label: a handler's version.
+pub const HANDLER_VERSION: &str = "handler_version";
+/// Label: how a subscription gets on.
+pub const STATE: &str = "state";
 /// Label: a stretch of time.
 pub const WINDOW: &str = "window";
 /// Label: what a subscription depends on.
@@ -122,6 +130,51 @@ pub const NOT_BELIEVED: Metric =
 pub const LEDGER_GAPS: Metric = gauge("evenkeel_ledger_gaps", "Ledger records that were never seen.");
 /// Lag in time.
 pub const LAG: Metric = gauge("evenkeel_lag_seconds", "Age of the oldest event that is not complete.");
+/// Lag as a distance.
+pub const DISTANCE: Metric =
+    gauge("evenkeel_lag_events", "Events between the newest one and the one in process, over all partitions.");
+/// Lag as a distance in time.
+pub const DISTANCE_TIME: Metric = gauge(
+    "evenkeel_lag_distance_seconds",
+    "Time between the newest event and the one in process, in the partition where it is longest.",
+);
+/// Whether it gets on.
+pub const PACE: Metric = gauge("evenkeel_pace", "1 for the state that the subscription is in, 0 for the others.");
+/// Ended events of a group.
+pub const GROUP_EVENTS: Metric = counter(
+    "evenkeel_group_events_total",
+    "Ended events by outcome, type, source and handler version; at most 201 groups for each subscription.",
+);
+/// Latency of a group.
+pub const GROUP_LATENCY: Metric = gauge(
+    "evenkeel_group_created_to_completed_p99_seconds",
+    "99th percentile from creation to completion, by type, source and handler version.",
+);
+/// Events that fit into no group.
+pub const FOLDED: Metric = counter(
+    "evenkeel_group_folded_events_total",
+    "Ended events that were counted under `(other)`, since the subscription has 200 groups already.",
+);
+/// Completion rate.
+pub const COMPLETION_RATE: Metric = gauge("evenkeel_ended_per_second", "Events that ended per second, over a minute.");
+/// Arrival rate.
+pub const ARRIVAL_RATE: Metric =
+    gauge("evenkeel_arrived_per_second", "Events that arrived in the topic per second, over a minute.");
+/// Delivered over all subscriptions.
+pub const DELIVERED: Metric = counter(
+    "evenkeel_topic_delivered_total",
+    "Events that all subscriptions of the topic ended, one of which completed it and none failed.",
+);
+/// Failed over all subscriptions.
+pub const UNDELIVERED: Metric = counter(
+    "evenkeel_topic_failed_total",
+    "Events that all subscriptions of the topic ended, and at least one let die or expire.",
+);
+/// Not known over all subscriptions.
+pub const UNJOINED: Metric = counter(
+    "evenkeel_topic_unjoined_total",
+    "Events that were let go before all subscriptions had ended them, since too many waited.",
+);
 /// Latency.
 pub const LATENCY: Metric =
     histogram("evenkeel_created_to_completed_seconds", "From an event's creation to its completion.");

@@ -103,6 +103,7 @@ fn fired(now: Timestamp, subscription: &str, why: &str) -> AlertForm {
         service: String::new(),
         subscription: subscription.to_owned(),
         severity: "page".to_owned(),
+        trigger: "dead_letter_budget".to_owned(),
         summary: format!("{subscription} is paused: {why}; {then}"),
         budget_share: 1.0,
         long_s: 0.0,
@@ -115,5 +116,7 @@ fn fired(now: Timestamp, subscription: &str, why: &str) -> AlertForm {
         started_at: time(now),
         first_bad_at: time(now),
         resolved_at: None,
+        targets: Vec::new(),
+        tells_end: true,
     }
 }

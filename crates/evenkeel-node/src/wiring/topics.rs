@@ -22,6 +22,7 @@ pub(crate) fn all(plan: &Plan, subscriptions: &[SubscriptionPlan], log: &Log) ->
         (names::ALERTS_TOPIC, 1),
         (names::INCIDENTS_TOPIC, 1),
         (names::EXPERIMENTS_TOPIC, 1),
+        (names::EXCLUSIONS_TOPIC, 1),
     ] {
         wanted.insert(name.to_owned(), TopicSettings::partitions(partitions));
     }

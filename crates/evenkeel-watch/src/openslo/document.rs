@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::fields::Fields;
 use super::finding::{Finding, Findings, Place, Rule};
-use super::kinds::{alert_condition, alert_policy, alert_target, data_source, service, sli, slo};
+use super::kinds::{alert_condition, alert_policy, alert_target, data_source, services, sli, slo};
 use super::metadata::{self, Metadata};
 use super::tree::Tree;
 
@@ -32,7 +32,7 @@ pub struct Document {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Body {
     /// A group of objectives.
-    Service(service::Service),
+    Service(services::Service),
     /// Where metrics come from.
     DataSource(data_source::DataSource),
     /// What is measured.
@@ -105,7 +105,7 @@ fn read_fields(fields: &Fields<'_>, out: &mut Findings) -> Option<Document> {
     let kind = fields.required("kind", out);
     let metadata = metadata::read(fields, out);
     let body = match kind? {
-        "Service" => service::read(fields, out).map(Body::Service),
+        "Service" => services::read(fields, out).map(Body::Service),
         "DataSource" => data_source::read(fields, out).map(Body::DataSource),
         "SLI" => sli::read(fields, out).map(Body::Sli),
         "SLO" => slo::read(fields, out).map(Box::new).map(Body::Slo),

@@ -1,6 +1,6 @@
 //! The seven kinds, one file each: what its `spec` may say, and the rules for that.
 
-pub mod service;
+pub mod services;
 pub mod data_source;
 pub mod sli;
 pub mod slo;

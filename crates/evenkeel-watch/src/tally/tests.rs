@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use evenkeel_model::Timestamp;
 
-use super::{Tally, tally};
+use super::{Seen, Tally, tally};
+use crate::exclusion::Hidden;
 use crate::objective::{Empty, Method, Part};
 use crate::slices::Slices;
 use crate::testing::{DAY, Dice, HOUR};
@@ -23,7 +24,8 @@ fn ten_minutes() -> Slices {
 }
 
 fn over(method: Method, slices: &Slices, from: Timestamp, to: Timestamp) -> Tally {
-    tally(&Part { method, ..Part::default() }, slices, to, from, to)
+    let part = Part { method, ..Part::default() };
+    tally(Seen { part: &part, slices, hidden: &Hidden::default() }, to, from, to)
 }
 
 fn timeslices(slice: Duration, empty: Empty) -> Method {
