@@ -27,8 +27,6 @@ pub struct Counts {
     pub good: u64,
     /// Events that broke it.
     pub bad: u64,
-    /// The first time of a bad one.
-    pub first_bad: Option<Timestamp>,
 }
 
 impl Counts {
@@ -45,43 +43,108 @@ impl Counts {
     pub(crate) fn add(&mut self, other: &Counts) {
         self.good += other.good;
         self.bad += other.bad;
-        self.first_bad = match (self.first_bad, other.first_bad) {
-            (Some(mine), Some(theirs)) => Some(mine.min(theirs)),
-            (mine, theirs) => mine.or(theirs),
-        };
+    }
+
+    fn less(&self, other: &Counts) -> Counts {
+        Counts { good: self.good - other.good, bad: self.bad - other.bad }
     }
 }
 
-/// The slices of one width that are not empty, by number, in order.
+/// Events of one second on their way into the slices: a round's outcomes nearly all share one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Second {
+    begins_us: i64,
+    counts: Counts,
+    first: Timestamp,
+    last: Timestamp,
+    /// The first and the last bad one.
+    bad: Option<(Timestamp, Timestamp)>,
+}
+
+impl Second {
+    fn of(at: Timestamp) -> Second {
+        let begins_us = at.micros().div_euclid(SECOND_US).saturating_mul(SECOND_US);
+        Second { begins_us, first: at, last: at, ..Second::default() }
+    }
+
+    fn holds(&self, at: Timestamp) -> bool {
+        at.micros() >= self.begins_us && at.micros() - self.begins_us < SECOND_US
+    }
+
+    fn add(&mut self, at: Timestamp, good: bool) {
+        (self.first, self.last) = (self.first.min(at), self.last.max(at));
+        if good {
+            self.counts.good += 1;
+            return;
+        }
+        self.counts.bad += 1;
+        self.bad = Some(self.bad.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
+    }
+}
+
+/// One slice that is not empty.
+#[derive(Clone, Copy, Debug, Default)]
+struct Slice {
+    number: i64,
+    counts: Counts,
+    /// What was counted up to its end, slices that were let go included: a stretch is a difference.
+    up_to: Counts,
+    first_bad: Option<Timestamp>,
+}
+
+/// The slices of one width that are not empty, in order.
 #[derive(Clone, Debug, Default)]
-struct Level(VecDeque<(i64, Counts)>);
+struct Level(VecDeque<Slice>);
 
 impl Level {
-    /// Nearly every event belongs to the last slice, or to one behind it.
-    fn slice(&mut self, number: i64) -> &mut Counts {
-        let index = match self.0.back() {
-            Some((last, _)) if *last == number => self.0.len() - 1,
-            Some((last, _)) if *last > number => {
-                let index = self.begin(number);
-                if self.0[index].0 != number {
-                    self.0.insert(index, (number, Counts::default()));
-                }
-                index
-            }
-            _ => {
-                self.0.push_back((number, Counts::default()));
-                self.0.len() - 1
-            }
+    fn add(&mut self, number: i64, second: &Second) {
+        let index = self.index(number);
+        let slice = &mut self.0[index];
+        slice.counts.add(&second.counts);
+        slice.first_bad = match (slice.first_bad, second.bad) {
+            (Some(first), Some((other, _))) => Some(first.min(other)),
+            (first, bad) => first.or(bad.map(|(first, _)| first)),
         };
-        &mut self.0[index].1
+        // Nearly every event belongs to the last slice; a late one moves those behind its own.
+        self.0.range_mut(index..).for_each(|slice| slice.up_to.add(&second.counts));
+    }
+
+    /// The index of the slice of this number, which is made where there is none.
+    fn index(&mut self, number: i64) -> usize {
+        let index = match self.0.back() {
+            Some(last) if last.number == number => return self.0.len() - 1,
+            Some(last) if last.number > number => self.begin(number),
+            _ => self.0.len(),
+        };
+        if self.0.get(index).is_none_or(|slice| slice.number != number) {
+            let up_to = self.before(index);
+            self.0.insert(index, Slice { number, up_to, ..Slice::default() });
+        }
+        index
     }
 
     /// The index of the first slice at or after this number.
     fn begin(&self, number: i64) -> usize {
-        self.0.partition_point(|(other, _)| *other < number)
+        self.0.partition_point(|slice| slice.number < number)
     }
 
-    fn range(&self, from: i64, to: i64) -> impl DoubleEndedIterator<Item = &(i64, Counts)> {
+    /// What was counted before the slice of this index.
+    fn before(&self, index: usize) -> Counts {
+        match (index.checked_sub(1).and_then(|before| self.0.get(before)), self.0.front()) {
+            (Some(slice), _) => slice.up_to,
+            (None, Some(first)) => first.up_to.less(&first.counts),
+            (None, None) => Counts::default(),
+        }
+    }
+
+    /// What was counted in slices `[from, to)`.
+    fn sum(&self, from: i64, to: i64) -> Counts {
+        let begin = self.begin(from);
+        let end = self.begin(to).max(begin);
+        self.before(end).less(&self.before(begin))
+    }
+
+    fn range(&self, from: i64, to: i64) -> impl DoubleEndedIterator<Item = &Slice> {
         let begin = self.begin(from);
         let end = self.begin(to).max(begin);
         self.0.range(begin..end)
@@ -118,21 +181,32 @@ impl Slices {
 
     /// Counts one event at its own time.
     pub fn add(&mut self, at: Timestamp, good: bool) {
-        self.first = Some(self.first.map_or(at, |first| first.min(at)));
-        self.last = self.last.max(Some(at));
-        if !good {
-            self.last_bad = self.last_bad.max(Some(at));
+        let mut open = None;
+        self.add_to(&mut open, at, good);
+        self.close(open);
+    }
+
+    /// Counts one event at its own time, gathering those of one second in `open`; [`Slices::close`]
+    /// must follow before anybody asks.
+    pub(crate) fn add_to(&mut self, open: &mut Option<Second>, at: Timestamp, good: bool) {
+        if !open.is_some_and(|second| second.holds(at)) {
+            self.close(open.replace(Second::of(at)));
         }
-        let second = at.micros().div_euclid(SECOND_US);
+        if let Some(second) = open {
+            second.add(at, good);
+        }
+    }
+
+    /// Counts what was gathered.
+    pub(crate) fn close(&mut self, open: Option<Second>) {
+        let Some(second) = open else { return };
+        self.first = Some(self.first.map_or(second.first, |first| first.min(second.first)));
+        self.last = self.last.max(Some(second.last));
+        self.last_bad = self.last_bad.max(second.bad.map(|(_, last)| last));
+        let number = second.begins_us.div_euclid(SECOND_US);
         for (level, width) in WIDTHS.iter().enumerate() {
             let slices = &mut self.levels[level];
-            let counts = slices.slice(second.div_euclid(*width));
-            if good {
-                counts.good += 1;
-            } else {
-                counts.bad += 1;
-                counts.first_bad = Some(counts.first_bad.map_or(at, |first| first.min(at)));
-            }
+            slices.add(number.div_euclid(*width), &second);
             if slices.0.len() > self.most[level] {
                 slices.0.pop_front();
             }
@@ -163,9 +237,9 @@ impl Slices {
     /// The minutes of `[from, to]` that are not empty: when each began, and its counts.
     pub(crate) fn minutes(&self, from: Timestamp, to: Timestamp) -> impl Iterator<Item = (Timestamp, &Counts)> {
         let minute = |at: Timestamp| at.micros().div_euclid(60 * SECOND_US);
-        let began = |number: &i64| Timestamp::from_micros(number.saturating_mul(60 * SECOND_US));
+        let began = |slice: &Slice| Timestamp::from_micros(slice.number.saturating_mul(60 * SECOND_US));
         let range = self.levels[1].range(minute(from), minute(to).saturating_add(1));
-        range.map(move |(number, counts)| (began(number), counts))
+        range.map(move |slice| (began(slice), &slice.counts))
     }
 
     /// Sums seconds `[start, end)` with the widest slices that fit, finer ones at the edges.
@@ -176,8 +250,7 @@ impl Slices {
         let width = WIDTHS[level];
         let mut own = |from: i64, to: i64| {
             if from < to {
-                let range = self.levels[level].range(from.div_euclid(width), to.div_euclid(width));
-                range.for_each(|(_, counts)| into.add(counts));
+                into.add(&self.levels[level].sum(from.div_euclid(width), to.div_euclid(width)));
             }
         };
         let Some(&wider) = WIDTHS.get(level + 1) else {
@@ -201,9 +274,9 @@ impl Slices {
         let mut began: Option<Timestamp> = None;
         let mut good_since = false;
         let range = self.levels[level].range(slice(now - most), slice(now).saturating_add(1));
-        for counts in range.rev().map(|(_, counts)| counts) {
-            let Some(first_bad) = counts.first_bad else {
-                good_since |= counts.good > 0;
+        for slice in range.rev() {
+            let Some(first_bad) = slice.first_bad else {
+                good_since |= slice.counts.good > 0;
                 continue;
             };
             if began.is_some_and(|began| good_since && began.since(first_bad) > gap) {
@@ -236,7 +309,7 @@ impl Slices {
             let keep = if level == 0 { FINE + Duration::from_secs(120) } else { self.keep };
             let oldest = (now - keep).micros().div_euclid(SECOND_US).div_euclid(*width);
             let slices = &mut self.levels[level].0;
-            while slices.front().is_some_and(|&(slice, _)| slice < oldest) {
+            while slices.front().is_some_and(|slice| slice.number < oldest) {
                 slices.pop_front();
             }
         }

@@ -42,6 +42,15 @@ pub(crate) struct Tracked {
     pub(crate) bad: VecDeque<BadEvent>,
 }
 
+/// What a record says of an event, as far as objectives care.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fact<'r> {
+    /// It ended; the largest threshold for which it was counted as overdue, in microseconds.
+    Ended(&'r Ended, u64),
+    /// It became overdue; the largest threshold that it had passed before, in microseconds.
+    Overdue(&'r Overdue, u64),
+}
+
 impl Tracked {
     pub(crate) fn new(objective: Objective) -> Tracked {
         // A calendar's window is at times longer than its unit usually is: 366 days, or an hour more.
@@ -60,50 +69,58 @@ impl Tracked {
         Counted { objective: &self.objective, slices: &self.slices, hidden: &self.hidden }
     }
 
-    pub(crate) fn overdue(&mut self, part: usize, shard: &Shard, overdue: &Overdue, before_us: u64) {
-        let newly = |threshold: u64| before_us < threshold && threshold <= overdue.threshold_us;
-        if self.objective.parts[part].overdue_us().is_some_and(newly) {
-            self.count(part, shard, overdue.offset, overdue.at, false, None);
-        }
-    }
-
-    pub(crate) fn ended(&mut self, part: usize, shard: &Shard, ended: &Ended, overdue_for_us: u64) {
-        let counted = &self.objective.parts[part];
-        if !counted.scope.holds(ended) || counted.overdue_us().is_some_and(|threshold| threshold <= overdue_for_us) {
-            return;
-        }
-        let took_us = match counted.indicator {
-            Indicator::Latency { .. } => ended.created_to_ended_us,
-            Indicator::Handler { .. } => ended.handler_us,
-            Indicator::Success => 0,
-        };
-        let in_time = counted.indicator.threshold().is_none_or(|most| u128::from(took_us) <= most.as_micros());
-        match ended.outcome {
-            Outcome::Completed => self.count(part, shard, ended.offset, ended.at, in_time, Some(ended.outcome)),
-            Outcome::Dead | Outcome::Expired => {
-                self.count(part, shard, ended.offset, ended.at, false, Some(ended.outcome));
+    /// Counts what a record says for one of the parts.
+    pub(crate) fn count_all(&mut self, part: usize, shard: &Shard, facts: &[Fact<'_>]) {
+        let mut open = None;
+        for fact in facts {
+            let Some((offset, when, good, outcome)) = self.judge(part, fact) else { continue };
+            self.slices[part].add_to(&mut open, when, good);
+            if !good {
+                self.remember(BadEvent { at: Position { shard: shard.clone(), offset }, when, outcome });
             }
-            Outcome::Duplicate | Outcome::Stale | Outcome::Filtered | Outcome::Dropped | Outcome::NotAnEvent => {}
+        }
+        self.slices[part].close(open);
+    }
+
+    /// Whether a fact counts for a part, and as what.
+    fn judge(&self, part: usize, fact: &Fact<'_>) -> Option<(u64, Timestamp, bool, Option<Outcome>)> {
+        let counted = &self.objective.parts[part];
+        match *fact {
+            Fact::Overdue(overdue, before_us) => {
+                let threshold = counted.overdue_us()?;
+                let newly = before_us < threshold && threshold <= overdue.threshold_us;
+                newly.then_some((overdue.offset, overdue.at, false, None))
+            }
+            Fact::Ended(ended, overdue_for_us) => {
+                let is_counted = overdue_for_us > 0 && counted.overdue_us().is_some_and(|at| at <= overdue_for_us);
+                if is_counted || !counted.scope.holds(ended) {
+                    return None;
+                }
+                let took_us = match counted.indicator {
+                    Indicator::Latency { .. } => ended.created_to_ended_us,
+                    Indicator::Handler { .. } => ended.handler_us,
+                    Indicator::Success => 0,
+                };
+                let in_time =
+                    || counted.indicator.threshold().is_none_or(|most| u128::from(took_us) <= most.as_micros());
+                let good = match ended.outcome {
+                    Outcome::Completed => in_time(),
+                    Outcome::Dead | Outcome::Expired => false,
+                    Outcome::Duplicate
+                    | Outcome::Stale
+                    | Outcome::Filtered
+                    | Outcome::Dropped
+                    | Outcome::NotAnEvent => return None,
+                };
+                Some((ended.offset, ended.at, good, Some(ended.outcome)))
+            }
         }
     }
 
-    fn count(
-        &mut self,
-        part: usize,
-        shard: &Shard,
-        offset: u64,
-        when: Timestamp,
-        good: bool,
-        outcome: Option<Outcome>,
-    ) {
-        self.slices[part].add(when, good);
-        if good {
-            return;
-        }
+    fn remember(&mut self, bad: BadEvent) {
         if self.bad.len() == BAD_KEPT {
             self.bad.pop_front();
         }
-        let at = Position { shard: shard.clone(), offset };
-        self.bad.push_back(BadEvent { at, when, outcome });
+        self.bad.push_back(bad);
     }
 }

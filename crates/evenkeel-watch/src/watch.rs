@@ -19,7 +19,7 @@ use crate::exclusion::{Exclusion, Hidden};
 use crate::indicators::Indicators;
 use crate::objective::{Indicator, Objective, Part, Problem};
 use crate::topics::Topic;
-use crate::tracked::{BadEvent, Tracked};
+use crate::tracked::{BadEvent, Fact, Tracked};
 
 #[cfg(test)]
 mod tests;
@@ -113,31 +113,32 @@ impl Watch {
         watched.indicators.gaps += missing;
         let shard = Shard { topic: Arc::clone(&record.topic), partition: record.partition };
         let mut topic = self.topics.get_mut(&record.topic);
+        let mut facts = Vec::with_capacity(record.entries.len());
         for entry in &record.entries {
             match entry {
                 LedgerEntry::Redriven(redriven) => drop(partition.redriven.insert(redriven.offset)),
-                // It was counted when it died.
-                LedgerEntry::Ended(ended) if partition.redriven.remove(&ended.offset) => {}
                 LedgerEntry::Ended(ended) => {
-                    let overdue_for = partition.settle(ended);
+                    // It was counted when it died.
+                    if !partition.redriven.is_empty() && partition.redriven.remove(&ended.offset) {
+                        continue;
+                    }
+                    facts.push(Fact::Ended(ended, partition.settle(ended)));
                     partition.reach(ended);
                     if let Some(topic) = &mut topic {
                         topic.ended(&record.subscription, record.partition, ended.offset, ended.outcome);
                     }
                     watched.indicators.ended(&record.topic, ended);
-                    for &(index, part) in &watched.objectives {
-                        self.objectives[index].ended(part, &shard, ended, overdue_for);
-                    }
                 }
                 LedgerEntry::Attempt(attempt) => watched.indicators.attempt(attempt),
                 LedgerEntry::Overdue(overdue) => {
                     let before = partition.mark_overdue(overdue);
                     watched.indicators.overdue += u64::from(before == 0);
-                    for &(index, part) in &watched.objectives {
-                        self.objectives[index].overdue(part, &shard, overdue, before);
-                    }
+                    facts.push(Fact::Overdue(overdue, before));
                 }
             }
+        }
+        for &(index, part) in &watched.objectives {
+            self.objectives[index].count_all(part, &shard, &facts);
         }
         if missing > 0 { Ingested::CountedAfterGap { missing } } else { Ingested::Counted }
     }
@@ -338,7 +339,9 @@ impl Partition {
 
     /// The largest threshold for which the ended event was counted as overdue, in microseconds.
     fn settle(&mut self, ended: &Ended) -> u64 {
-        match self.overdue.remove(&ended.offset) {
+        // Nearly always nothing is overdue, and there is nothing to look for.
+        let passed = if self.overdue.is_empty() { None } else { self.overdue.remove(&ended.offset) };
+        match passed {
             Some(passed) => passed,
             // Its overdue entries lie before what was read: they counted for every threshold passed.
             None if ended.overdue => u64::MAX,
