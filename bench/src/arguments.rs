@@ -3,18 +3,22 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::delivery::{DeliveryPlan, DeliveryTrial};
 use crate::log::row;
 use crate::log::{Form, LogPlan, TrialPlan};
 use crate::watch::WatchPlan;
 
 pub(crate) const USAGE: &str = "\
 usage: evenkeel-bench chain [--events N] [--runs N] [--data DIR]
+       evenkeel-bench delivery [--only NAME,NAME…] [--events N] [--parked N] [--runs N] [--data DIR]
        evenkeel-bench log [--row N,N…] [--only NAME,NAME…] [--runs N] [--seconds N] [--long] [--workers N] [--data DIR]
                           [--output table|json]
        evenkeel-bench watch [--outcomes N] [--objectives N] [--runs N]";
 
 pub(crate) enum Command {
     Chain(Plan),
+    Delivery(DeliveryPlan),
+    DeliveryTrial(DeliveryTrial),
     Log(LogPlan),
     Trial(TrialPlan),
     Watch(WatchPlan),
@@ -36,6 +40,8 @@ pub(crate) fn parse(words: &[String]) -> Result<Command, String> {
     let mut words = words.iter().map(String::as_str);
     match words.next() {
         Some("chain") => chain(words).map(Command::Chain),
+        Some("delivery") => delivery(words).map(Command::Delivery),
+        Some("delivery-trial") => delivery_trial(words).map(Command::DeliveryTrial),
         Some("log") => log(words).map(Command::Log),
         Some("log-trial") => trial(words).map(Command::Trial),
         Some("watch") => watch(words).map(Command::Watch),
@@ -57,6 +63,40 @@ fn chain<'a>(mut words: impl Iterator<Item = &'a str>) -> Result<Plan, String> {
         }
     }
     Ok(plan)
+}
+
+fn delivery<'a>(mut words: impl Iterator<Item = &'a str>) -> Result<DeliveryPlan, String> {
+    let mut plan = DeliveryPlan::default();
+    while let Some(flag) = words.next() {
+        let value = value(flag, &mut words)?;
+        match flag {
+            "--only" => plan.only = trials(value)?,
+            "--events" => plan.events = count(value)?,
+            "--parked" => plan.parked = count(value)?,
+            "--runs" => plan.runs = size(value)?,
+            "--data" => plan.data = Some(value.into()),
+            other => return Err(not_an_option(other)),
+        }
+    }
+    Ok(plan)
+}
+
+fn trials(value: &str) -> Result<Vec<String>, String> {
+    let known = |name: &str| crate::delivery::TRIALS.contains(&name);
+    let all = crate::delivery::TRIALS.join(", ");
+    let one = |name: &str| known(name).then(|| name.to_owned()).ok_or_else(|| format!("`{name}` is none of {all}"));
+    value.split(',').map(one).collect()
+}
+
+/// The words that `delivery` calls this program with again, once for each trial.
+fn delivery_trial<'a>(mut words: impl Iterator<Item = &'a str>) -> Result<DeliveryTrial, String> {
+    let mut next = |what: &str| words.next().ok_or_else(|| format!("a trial needs {what}"));
+    Ok(DeliveryTrial {
+        name: next("a name")?.to_owned(),
+        events: count(next("events")?)?,
+        parked: count(next("parked events")?)?,
+        folder: next("a folder")?.into(),
+    })
 }
 
 fn log<'a>(mut words: impl Iterator<Item = &'a str>) -> Result<LogPlan, String> {

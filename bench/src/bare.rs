@@ -13,10 +13,13 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use tokio::task::JoinSet;
 
-use crate::{Outcome, load};
+use crate::Outcome;
+
+/// What is posted, by its number.
+pub(crate) type Body = dyn Fn(u64) -> String + Sync;
 
 /// Requests per second.
-pub(crate) async fn bare(url: &str, events: u64, concurrency: u32) -> Outcome<f64> {
+pub(crate) async fn bare(url: &str, events: u64, concurrency: u32, body: &'static Body) -> Outcome<f64> {
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
     let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build(connector);
@@ -26,7 +29,7 @@ pub(crate) async fn bare(url: &str, events: u64, concurrency: u32) -> Outcome<f6
     let started = clock.now();
     let mut loops = JoinSet::new();
     for _ in 0..concurrency {
-        loops.spawn(calls(client.clone(), target.clone(), next.clone(), events));
+        loops.spawn(calls(client.clone(), target.clone(), next.clone(), events, body));
     }
     while let Some(ended) = loops.join_next().await {
         ended??;
@@ -39,13 +42,14 @@ async fn calls(
     target: Uri,
     next: Arc<AtomicU64>,
     events: u64,
+    body: &'static Body,
 ) -> Outcome<()> {
     loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
         if number >= events {
             return Ok(());
         }
-        let mut request = Request::new(Full::new(Bytes::from(load::body(number))));
+        let mut request = Request::new(Full::new(Bytes::from(body(number))));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = target.clone();
         let response = client.request(request).await?;

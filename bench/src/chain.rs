@@ -49,7 +49,7 @@ pub(crate) async fn chain(plan: &Plan) -> Outcome<()> {
     ];
     let mut bare = Vec::new();
     for run in 1..=plan.runs {
-        bare.push(bare::bare(&sink.url, plan.events, concurrency).await?);
+        bare.push(bare::bare(&sink.url, plan.events, concurrency, &load::body).await?);
         for (row, reach) in rows.iter_mut().zip([Reach::InProcess, Reach::Http(sink.url.clone())]) {
             eprintln!("run {run} of {}: {}", plan.runs, row.name);
             row.runs.push(measure(plan, &reach).await?);

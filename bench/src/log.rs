@@ -18,7 +18,7 @@ mod bare;
 mod committer;
 mod peer;
 mod histogram;
-mod machine;
+pub(crate) mod machine;
 mod measured;
 mod report;
 

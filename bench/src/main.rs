@@ -1,10 +1,11 @@
-//! Benchmarks that a user can run: `cargo xtask bench chain | log | watch`.
+//! Benchmarks that a user can run: `cargo xtask bench chain | delivery | log | watch`.
 //!
 //! `chain` measures the life of an event with every promise on, in process and by HTTP push,
 //! beside a bare HTTP client loop against the same service. It prints a Markdown table and keeps
-//! nothing. `sink` is that service: this program again, as a process of its own. `log` measures the
-//! log alone, beside the device's limit and what a user has instead. `watch` measures how fast the
-//! ledger folds into counts, and what a tick of many objectives costs.
+//! nothing. `sink` is that service: this program again, as a process of its own. `delivery` is the
+//! speed table of delivery. `log` measures the log alone, beside the device's limit and what a user
+//! has instead. `watch` measures how fast the ledger folds into counts, and what a tick of many
+//! objectives costs.
 
 mod arguments;
 mod load;
@@ -13,6 +14,7 @@ mod bare;
 mod chain;
 mod tally;
 mod report;
+mod delivery;
 mod log;
 mod watch;
 
@@ -42,6 +44,8 @@ fn run(command: Command) -> Outcome<()> {
     match command {
         Command::Chain(plan) => with_runtime(chain::chain(&plan)),
         Command::Sink => with_runtime(sink::serve()),
+        Command::Delivery(plan) => delivery::delivery(&plan),
+        Command::DeliveryTrial(plan) => with_runtime(delivery::trial(&plan)),
         Command::Log(plan) => log::race(&plan),
         Command::Watch(plan) => watch::watch(&plan),
         Command::Trial(plan) => log::trial(&plan),

@@ -1,0 +1,121 @@
+//! A backlog of 1 KiB events, worked off: in process, by HTTP push one by one, and in batches.
+//!
+//! The time runs from the first call of the handler (by HTTP: from the start of the subscription)
+//! to the last outcome in the ledger: an event counts when what became of it is on the medium.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use evenkeel::{Clock, Evenkeel, Policy, Subscribe, SystemClock};
+use evenkeel_delivery::ports::{Answer, BoxFuture, Call, Handler};
+use evenkeel_model::{Timestamp, Verdict};
+use evenkeel_transport::{Batch, From, HttpHandler, HttpSettings};
+
+use super::{Figures, shop};
+use crate::Outcome;
+use crate::log::machine::{cpu_seconds, machine_seconds, rss_mb};
+use crate::tally::Tally;
+
+/// A run that has not ended by then is an error.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// Events of one request, where they go together.
+pub(crate) const TOGETHER: usize = 64;
+
+/// How the handler is reached.
+pub(crate) enum Reach {
+    InProcess,
+    Http { url: String },
+    Batches { url: String },
+}
+
+/// Does nothing, and says so.
+#[derive(Default)]
+pub(crate) struct Nothing {
+    /// When it was called first, in microseconds.
+    first: AtomicI64,
+    clock: SystemClock,
+}
+
+impl Handler for Nothing {
+    fn handle(&self, call: Call) -> BoxFuture<'static, Answer> {
+        if self.first.load(Ordering::Relaxed) == 0 {
+            self.first.store(self.clock.now().micros(), Ordering::Relaxed);
+        }
+        std::hint::black_box(&call.delivered.event);
+        Box::pin(std::future::ready(Answer { verdict: Verdict::Ack, emitted: Vec::new(), handler_version: None }))
+    }
+}
+
+pub(crate) async fn backlog(folder: &Path, events: u64, reach: Reach) -> Outcome<Figures> {
+    let clock = Arc::new(SystemClock::new());
+    shop::fill(folder, &clock, events).await?;
+    let (subscribe, nothing) = subscribe(reach, &clock)?;
+    let (cpu, machine) = (cpu_seconds(), machine_seconds());
+    let called = clock.now();
+    let evenkeel = Evenkeel::builder()
+        .data(folder)
+        .clock(clock.clone())
+        .topic(shop::TOPIC, shop::PARTITIONS)
+        .subscribe(subscribe.from(From::Earliest))
+        .start()
+        .await?;
+    let began = nothing.map_or(called, |n| Timestamp::from_micros(n.first.load(Ordering::Relaxed)).max(called));
+    let tally = finish(&evenkeel, events).await?;
+    let (cpu, machine) = (cpu_seconds() - cpu, machine_seconds() - machine);
+    let took = tally.last.since(began).as_secs_f64();
+    let figures = [
+        ("events_per_second", events as f64 / took),
+        ("cpu_us_per_event", cpu * 1e6 / events as f64),
+        ("others", (machine - cpu).max(0.0) / took),
+        ("rss_mb", rss_mb()),
+        ("flushes_per_event", evenkeel.log().status().flushes as f64 / events as f64),
+    ];
+    evenkeel.shutdown(Duration::from_secs(30)).await;
+    Ok(figures.into_iter().map(|(name, figure)| (name.to_owned(), figure)).collect())
+}
+
+fn subscribe(reach: Reach, clock: &Arc<SystemClock>) -> Outcome<(Subscribe, Option<Arc<Nothing>>)> {
+    let http = |url: String, batch: Option<Batch>| -> Outcome<Subscribe> {
+        let settings = HttpSettings { batch, ..HttpSettings::new(url, "bench") };
+        Ok(Subscribe::by("bench", shop::TOPIC, Arc::new(HttpHandler::new(settings, clock.clone())?)))
+    };
+    Ok(match reach {
+        Reach::InProcess => {
+            let nothing = Arc::new(Nothing::default());
+            (Subscribe::by("bench", shop::TOPIC, nothing.clone()), Some(nothing))
+        }
+        Reach::Http { url } => (http(url, None)?, None),
+        Reach::Batches { url } => {
+            let mut policy = Policy::default();
+            policy.concurrency.max = 16 * TOGETHER as u32;
+            policy.concurrency.min = policy.concurrency.max;
+            let batch = Batch { max: TOGETHER, ..Batch::default() };
+            (http(url, Some(batch))?.policy(policy), None)
+        }
+    })
+}
+
+/// Waits until every event has its outcome in the ledger, and reads it.
+pub(crate) async fn finish(evenkeel: &Evenkeel, events: u64) -> Outcome<Tally> {
+    let subscription = evenkeel.subscription("bench").ok_or("the subscription is gone")?;
+    let clock = SystemClock::new();
+    let deadline = clock.now() + PATIENCE;
+    loop {
+        if let Some(why) = subscription.is_stopped() {
+            return Err(why.into());
+        }
+        let view = subscription.view().await.ok_or("the subscription has ended")?;
+        if view.in_flight + view.queued + view.parked == 0 {
+            let tally = Tally::read(evenkeel.log())?;
+            if tally.completed() >= events {
+                return Ok(tally);
+            }
+        }
+        if clock.now() > deadline {
+            return Err(format!("{events} events were not completed within {PATIENCE:?}").into());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
