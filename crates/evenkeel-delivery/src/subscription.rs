@@ -207,8 +207,23 @@ impl Subscription {
 
     /// Decides.
     pub fn step(&mut self, now: Timestamp, input: Input, actions: &mut Vec<Action>) {
+        self.step_all(now, [input], actions);
+    }
+
+    /// Decides, when all of this happened at the same time: what comes of it is as of [`step`] for
+    /// each, but what to do next is asked once.
+    ///
+    /// [`step`]: Subscription::step
+    pub fn step_all(&mut self, now: Timestamp, inputs: impl IntoIterator<Item = Input>, actions: &mut Vec<Action>) {
         let now = now.max(self.now);
-        self.pass_time(now);
+        for input in inputs {
+            self.pass_time(now);
+            self.take(now, input);
+        }
+        self.go_on(now, actions);
+    }
+
+    fn take(&mut self, now: Timestamp, input: Input) {
         match input {
             Input::Started(shards) => self.started(&shards),
             Input::Arrived(arrivals) => self.arrived(now, arrivals),
@@ -223,6 +238,9 @@ impl Subscription {
             Input::Dependency { name, news } => self.dependency_told(now, &name, news),
             Input::Command(command) => self.command(now, command),
         }
+    }
+
+    fn go_on(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
         self.fire(now);
         self.pay_out(now);
         self.hand_out(now, actions);

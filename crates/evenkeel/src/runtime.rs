@@ -1,7 +1,7 @@
 //! Drives the pure cores: one task per subscription owns its state and speaks to its ports.
 //!
 //! What it does: reads within the core's credit, fairly over the partitions; hands events to the
-//! handler, each attempt in a task of its own; commits rounds to the journal; keeps time; stops.
+//! handler (`runners`); commits rounds to the journal; keeps time; stops.
 //! What it does not: decide. Every decision is the core's ([`evenkeel_delivery::Subscription`]).
 //!
 //! Invariants: an input is one of a closed set (`happening`); nothing is settled before its round
@@ -15,6 +15,7 @@ mod owner;
 mod reading;
 mod payloads;
 mod attempt;
+mod runners;
 mod batch;
 mod gathering;
 mod committing;

@@ -14,8 +14,8 @@ use super::handle::Drained;
 
 /// One thing that happened.
 pub(super) enum Happening {
-    /// An attempt came back.
-    Finished(Back),
+    /// Attempts came back.
+    Finished,
     /// A read came back.
     Fetched(Fetched),
     /// A commit came back.
@@ -67,6 +67,8 @@ pub(super) enum Back {
     One(Finished),
     /// Those of one call.
     Many(Vec<Finished>),
+    /// Nothing: it broke, and this is how.
+    Broke(String),
 }
 
 /// How an attempt came back.

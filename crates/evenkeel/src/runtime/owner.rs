@@ -24,9 +24,10 @@ use super::dependencies::{Dependencies, Membership};
 use super::draining::{self, Draining};
 use super::gathering::Gathering;
 use super::handle::Reins;
-use super::happening::{Back, Happening};
+use super::happening::Happening;
 use super::payloads::Payloads;
 use super::reading::Reading;
+use super::runners::Runners;
 use super::timer::Timer;
 
 pub(super) struct Owner {
@@ -45,7 +46,9 @@ pub(super) struct Owner {
     payloads: Payloads,
     emitted: Emitted,
     letters: Letters,
-    attempts: JoinSet<Back>,
+    runners: Runners,
+    /// Kept for its room.
+    inputs: Vec<Input>,
     /// Events that were handed out and did not come back.
     out: usize,
     gathering: Gathering,
@@ -93,7 +96,8 @@ impl Owner {
             changed: Box::pin(std::future::pending()),
             emitted: HashMap::new(),
             letters: HashMap::new(),
-            attempts: JoinSet::new(),
+            runners: Runners::new(),
+            inputs: Vec::new(),
             out: 0,
             gathering,
             work: JoinSet::new(),
@@ -177,8 +181,7 @@ impl Owner {
             control = self.reins.control.recv() =>
                 control.map_or(Happening::Abandoned, Happening::Control),
             Some(done) = self.work.join_next() => done.unwrap_or_else(|e| broke(&e)),
-            Some(done) = self.attempts.join_next() =>
-                done.map_or_else(|e| broke(&e), Happening::Finished),
+            () = self.runners.came() => Happening::Finished,
             () = self.timer.rang() => Happening::Timer,
             () = self.lingering.rang() => Happening::LingerOver,
             () = self.settling.rang() => Happening::SettlingDue,

@@ -30,6 +30,7 @@ impl Owner {
             }
         }
         self.send_off();
+        self.runners.go();
         // Kept for its room: this runs for every happening.
         self.actions = actions;
         self.actions.clear();
@@ -91,7 +92,7 @@ impl Owner {
         }
         let payload = self.payloads.get(&dispatch.at);
         let attempt = attempt::run(self.ground.clone(), dispatch, payload);
-        self.attempts.spawn(async move { Back::One(attempt.await) });
+        self.runners.push(async move { Back::One(attempt.await) });
     }
 
     /// What was gathered goes to the handler, if it is enough or waited long enough.
@@ -106,7 +107,7 @@ impl Owner {
                 (dispatch, payload)
             });
             let call = batch::run(self.ground.clone(), parts.collect());
-            self.attempts.spawn(async move { Back::Many(call.await) });
+            self.runners.push(async move { Back::Many(call.await) });
         }
         if let Some(due) = self.gathering.due() {
             self.lingering.want(due);

@@ -7,14 +7,12 @@ use evenkeel_delivery::ports::{Answer, News, PortError};
 use evenkeel_delivery::{Alarm, Command, Effects, Input, RedriveCommand, RedrivePlan};
 use evenkeel_model::{Shard, Timestamp, Verdict};
 use tokio::sync::oneshot;
-use tokio::task::JoinSet;
 
 use super::Owner;
 use crate::runtime::draining::{Draining, Phase};
 use crate::runtime::happening::{Back, Brought, Came, Committed, Control, Fetched, Finished, Happening};
+use crate::runtime::runners::Runners;
 
-/// Attempts whose end is taken in at once, before the other happenings get their turn.
-const FINISHED_MAX: usize = 512;
 /// Between two times that the source is told what is no longer owed.
 const SETTLE_EVERY: Duration = Duration::from_millis(250);
 /// After this long a partition that could not be read is tried again.
@@ -23,7 +21,7 @@ const REREAD_AFTER: Duration = Duration::from_secs(1);
 impl Owner {
     pub(super) fn take(&mut self, now: Timestamp, happening: Happening) {
         match happening {
-            Happening::Finished(first) => self.take_finished(now, first),
+            Happening::Finished => self.take_finished(now),
             Happening::Fetched(fetched) => self.take_fetched(now, fetched),
             Happening::Committed(committed) => self.take_committed(now, committed),
             Happening::Brought(brought) => self.take_brought(now, brought),
@@ -50,38 +48,26 @@ impl Owner {
         self.gathering.clear();
     }
 
-    fn take_finished(&mut self, now: Timestamp, first: Back) {
-        let mut next = Some(first);
-        let mut taken = 0;
-        while let Some(back) = next {
+    fn take_finished(&mut self, now: Timestamp) {
+        let mut inputs = std::mem::take(&mut self.inputs);
+        for back in self.runners.take() {
             match back {
-                Back::One(finished) => {
-                    taken += 1;
-                    self.finish(now, finished);
-                }
-                Back::Many(all) => {
-                    taken += all.len();
-                    all.into_iter().for_each(|finished| self.finish(now, finished));
-                }
+                Back::One(finished) => inputs.push(self.finish(finished)),
+                Back::Many(all) => inputs.extend(all.into_iter().map(|finished| self.finish(finished))),
+                Back::Broke(why) => return self.stop(why),
             }
-            if taken >= FINISHED_MAX {
-                return;
-            }
-            next = match self.attempts.try_join_next() {
-                Some(Ok(back)) => Some(back),
-                Some(Err(error)) => return self.take(now, super::broke(&error)),
-                None => None,
-            };
         }
+        self.core.step_all(now, inputs.drain(..), &mut self.actions);
+        self.inputs = inputs;
     }
 
-    fn finish(&mut self, now: Timestamp, finished: Finished) {
+    fn finish(&mut self, finished: Finished) -> Input {
         self.out = self.out.saturating_sub(1);
         let Finished { attempt, came, took, alarm } = finished;
         alarm.into_iter().for_each(|alarm| self.reins.alarm(alarm));
         let answer = match came {
             Came::Answered(answer) => answer,
-            Came::Gone(why) => return self.step(now, Input::Gone { attempt, why }),
+            Came::Gone(why) => return Input::Gone { attempt, why },
         };
         let Answer { verdict, emitted, handler_version } = answer;
         let kept = verdict == Verdict::Ack && !emitted.is_empty() && self.keeps_effects();
@@ -89,7 +75,7 @@ impl Owner {
         if kept {
             self.emitted.insert(attempt, emitted);
         }
-        self.step(now, Input::Finished { attempt, verdict, emitted: count, handler_version, took });
+        Input::Finished { attempt, verdict, emitted: count, handler_version, took }
     }
 
     fn keeps_effects(&self) -> bool {
@@ -228,7 +214,7 @@ impl Owner {
             Phase::Finishing => {}
             // Dropping the set ends its tasks; their events keep their place.
             Phase::Committing => {
-                self.attempts = JoinSet::new();
+                self.runners = Runners::new();
                 self.gathering.clear();
             }
             Phase::GivenUp => self.stop("the journal did not answer within the drain".to_owned()),
@@ -242,6 +228,6 @@ impl Owner {
             return true;
         }
         let over = draining.phase() != Phase::Finishing;
-        !self.committing && self.attempts.is_empty() && self.gathering.is_empty() && (over || self.core.is_idle())
+        !self.committing && self.runners.is_idle() && self.gathering.is_empty() && (over || self.core.is_idle())
     }
 }
