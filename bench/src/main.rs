@@ -20,6 +20,10 @@ mod watch;
 
 use std::process::ExitCode;
 
+/// As the node's binary has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 use arguments::{Command, USAGE};
 
 /// What every measurement may fail with: a sentence for whoever ran it.

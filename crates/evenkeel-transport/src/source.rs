@@ -9,6 +9,7 @@
 //! that got more partitions, what was appended before is given first (`growth`);
 //! [`Source::changed`] never misses an append that came after its last completion.
 
+mod ahead;
 mod growth;
 mod passed;
 mod pick;
@@ -33,6 +34,7 @@ use tokio::sync::Notify;
 use crate::held::Held;
 use crate::pages::unreadable;
 use crate::{dead, mark};
+use ahead::Ahead;
 use growth::Turns;
 use passed::Passed;
 pub use pick::Pick;
@@ -40,6 +42,9 @@ pub(crate) use shared::Names;
 
 /// One fetch reads at most so many bytes (and at least one record).
 const FETCH_BYTES: usize = 4 << 20;
+
+/// One read brings so many events, if they are there, however few were asked for.
+const AHEAD: usize = 512;
 
 /// Where a subscription without progress begins.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -114,6 +119,7 @@ pub struct EmbeddedSource {
     turns: Mutex<Turns>,
     /// A partition that was held back may go on.
     freed: Notify,
+    ahead: Mutex<Ahead>,
 }
 
 /// What [`Source::changed`] has told of.
@@ -137,7 +143,7 @@ impl EmbeddedSource {
         let noticed = Mutex::new(Noticed { partitions, ..Noticed::default() });
         let held = Arc::new(Held::open(log.clone(), settings.subscription.clone(), settings.held_bytes_max)?);
         let (turns, freed) = (Mutex::default(), Notify::new());
-        Ok(EmbeddedSource { log, settings, held, partitions, noticed, turns, freed })
+        Ok(EmbeddedSource { log, settings, held, partitions, noticed, turns, freed, ahead: Mutex::default() })
     }
 
     /// What is held aside for its subscription.
@@ -159,6 +165,21 @@ impl EmbeddedSource {
             From::Offset(offset) => at(*offset),
             From::Offsets(offsets) => offsets.get(&shard.partition).map_or(ends.start, |offset| at(*offset)),
         })
+    }
+
+    fn fetch_from(&self, shard: &Shard, from: u64, max: usize) -> Result<(Vec<Arc<Delivered>>, u64), PortError> {
+        let ahead = || self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = ahead().take(shard.partition, from, max);
+        let (events, next) = match known {
+            Some(known) => known,
+            None => {
+                let (events, next) = self.read(shard, from, max.max(AHEAD))?;
+                ahead().keep(shard.partition, events, next, max)
+            }
+        };
+        // What is kept ahead was not given: for the turns of partitions it was not read.
+        self.reach(shard, next);
+        Ok((events, next))
     }
 
     fn read(&self, shard: &Shard, from: u64, max: usize) -> Result<(Vec<Arc<Delivered>>, u64), PortError> {
@@ -191,9 +212,7 @@ impl EmbeddedSource {
         if passed.is_empty() {
             passed.gap_to(ends.last_stable.min(until), None);
         }
-        let (events, next) = passed.fetched();
-        self.reach(shard, next);
-        Ok((events, next))
+        Ok(passed.fetched())
     }
 
     /// Before which offset that partition may be read, now that it was read up to `from`.
@@ -326,7 +345,7 @@ impl Source for EmbeddedSource {
         from: u64,
         max: usize,
     ) -> BoxFuture<'_, Result<(Vec<Arc<Delivered>>, u64), PortError>> {
-        Box::pin(std::future::ready(self.read(shard, from, max)))
+        Box::pin(std::future::ready(self.fetch_from(shard, from, max)))
     }
 
     fn get(&self, at: &Position) -> BoxFuture<'_, Result<Option<Arc<Delivered>>, PortError>> {

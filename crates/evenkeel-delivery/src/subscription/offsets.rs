@@ -4,7 +4,9 @@
 //! partition: `pending` knows outcomes as soon as they are decided (it goes into the round that
 //! carries them), `committed` only when that round is durable.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use evenkeel_model::{Position, Shard};
 
@@ -44,12 +46,22 @@ impl Partition {
 pub(super) struct Offsets {
     all: Vec<Partition>,
     by_shard: HashMap<Shard, usize>,
+    /// The one that was found last.
+    recent: Cell<usize>,
 }
 
 impl Offsets {
     /// The number of a partition, if it is known.
     pub(super) fn find(&self, shard: &Shard) -> Option<usize> {
-        self.by_shard.get(shard).copied()
+        // Events arrive in runs of one partition, whose name is mostly the same string.
+        let recent = self.recent.get();
+        let same = |known: &Shard| known.partition == shard.partition && Arc::ptr_eq(&known.topic, &shard.topic);
+        if self.all.get(recent).is_some_and(|partition| same(&partition.shard)) {
+            return Some(recent);
+        }
+        let found = self.by_shard.get(shard).copied()?;
+        self.recent.set(found);
+        Some(found)
     }
 
     /// A partition that nothing is remembered of begins here.

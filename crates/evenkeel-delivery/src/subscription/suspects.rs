@@ -177,6 +177,11 @@ impl Subscription {
         (!passed_over || self.breakers.gate(now) == Gate::Free).then_some(first)
     }
 
+    /// How many may go, on record or not.
+    pub(super) fn in_line(&self) -> usize {
+        self.ready.len() + self.suspects.unsaid.len()
+    }
+
     /// True when nobody is in line, on record or not.
     pub(super) fn line_is_empty(&self) -> bool {
         self.ready.is_empty() && self.suspects.waiting.is_empty()

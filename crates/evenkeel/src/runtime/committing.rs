@@ -23,6 +23,8 @@ pub(super) struct Prepared {
     round: Round,
     emitted: Vec<(Position, AttemptId, Vec<Event>)>,
     dead: Vec<Dead>,
+    /// Nobody needs these any more.
+    done: Vec<Arc<Delivered>>,
 }
 
 /// An event that dies: its bytes if they are at hand, and where else to look for them.
@@ -35,7 +37,7 @@ struct Dead {
 /// Gathers what goes with the round, and lets go of the bytes that nobody needs after it: those
 /// of events that ended, and those of events that wait durably for a later try.
 pub(super) fn prepare(round: Round, payloads: &mut Payloads, emitted: &mut Emitted, letters: &mut Letters) -> Prepared {
-    let mut dead = Vec::new();
+    let (mut dead, mut done) = (Vec::new(), Vec::with_capacity(round.facts.len()));
     for fact in &round.facts {
         match fact {
             Fact::Ended { shard, entry, .. } => {
@@ -44,6 +46,8 @@ pub(super) fn prepare(round: Round, payloads: &mut Payloads, emitted: &mut Emitt
                 let letter = if letters.is_empty() { None } else { letters.remove(&at) };
                 if entry.outcome == Outcome::Dead {
                     dead.push(Dead { at, payload, letter });
+                } else {
+                    done.extend(payload);
                 }
             }
             Fact::Pending(pending) => {
@@ -54,12 +58,15 @@ pub(super) fn prepare(round: Round, payloads: &mut Payloads, emitted: &mut Emitt
     }
     let acked = round.acked.iter();
     let emitted = acked.filter_map(|(at, attempt)| Some((at.clone(), *attempt, emitted.remove(attempt)?))).collect();
-    Prepared { round, emitted, dead }
+    Prepared { round, emitted, dead, done }
 }
 
 /// Commits it.
 pub(super) async fn commit(prepared: Prepared, source: Arc<dyn Source>, journal: Arc<dyn Journal>) -> Committed {
     let round = prepared.round.number;
+    // Thousands of small pieces of memory: beside the commit, not before or after it.
+    let done = prepared.done;
+    tokio::spawn(async move { drop(done) });
     let mut alarms = Vec::new();
     let result = match read_dead(prepared.dead, source.as_ref(), &mut alarms).await {
         Ok(dead) => {

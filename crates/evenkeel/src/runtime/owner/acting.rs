@@ -12,6 +12,9 @@ use crate::runtime::committing;
 use crate::runtime::happening::{Back, Happening};
 use crate::runtime::{reading, redriving};
 
+/// While the handler has enough to do, no fewer events than these are worth a read.
+const READ_LEAST: usize = 512;
+
 impl Owner {
     /// Does what the core asked for since the last time.
     pub(super) fn act(&mut self) {
@@ -47,7 +50,11 @@ impl Owner {
         if self.draining.is_some() || self.reins.stopped().is_some() {
             return;
         }
-        let Some(asks) = self.reading.plan(self.core.credit()) else { return };
+        let credit = self.core.credit();
+        if credit < READ_LEAST && !self.core.is_hungry() {
+            return;
+        }
+        let Some(asks) = self.reading.plan(credit) else { return };
         let (source, journal) = (self.source.clone(), self.journal.clone());
         let after = self.read_after;
         self.work.spawn(async move {
