@@ -62,13 +62,14 @@ pub(crate) async fn backlog(folder: &Path, events: u64, reach: Reach) -> Outcome
         .start()
         .await?;
     let began = nothing.map_or(called, |n| Timestamp::from_micros(n.first.load(Ordering::Relaxed)).max(called));
-    let tally = finish(&evenkeel, events).await?;
+    let (tally, at_once) = watched(&evenkeel, events).await?;
     let (cpu, machine) = (cpu_seconds() - cpu, machine_seconds() - machine);
     let took = tally.last.since(began).as_secs_f64();
     let figures = [
         ("events_per_second", events as f64 / took),
         ("cpu_us_per_event", cpu * 1e6 / events as f64),
         ("others", (machine - cpu).max(0.0) / took),
+        ("limit", at_once),
         ("rss_mb", rss_mb()),
         ("flushes_per_event", evenkeel.log().status().flushes as f64 / events as f64),
     ];
@@ -99,6 +100,12 @@ fn subscribe(reach: Reach, clock: &Arc<SystemClock>) -> Outcome<(Subscribe, Opti
 
 /// Waits until every event has its outcome in the ledger, and reads it.
 pub(crate) async fn finish(evenkeel: &Evenkeel, events: u64) -> Outcome<Tally> {
+    Ok(watched(evenkeel, events).await?.0)
+}
+
+/// The same, and the concurrency limit meanwhile.
+async fn watched(evenkeel: &Evenkeel, events: u64) -> Outcome<(Tally, f64)> {
+    let (mut limits, mut looks) = (0.0, 0.0_f64);
     let subscription = evenkeel.subscription("bench").ok_or("the subscription is gone")?;
     let clock = SystemClock::new();
     let deadline = clock.now() + PATIENCE;
@@ -107,10 +114,12 @@ pub(crate) async fn finish(evenkeel: &Evenkeel, events: u64) -> Outcome<Tally> {
             return Err(why.into());
         }
         let view = subscription.view().await.ok_or("the subscription has ended")?;
+        limits += f64::from(view.concurrency);
+        looks += 1.0;
         if view.in_flight + view.queued + view.parked == 0 {
             let tally = Tally::read(evenkeel.log())?;
             if tally.completed() >= events {
-                return Ok(tally);
+                return Ok((tally, limits / looks));
             }
         }
         if clock.now() > deadline {

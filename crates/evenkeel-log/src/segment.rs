@@ -10,6 +10,7 @@ pub(crate) mod append;
 pub(crate) mod index;
 pub(crate) mod sweep;
 pub(crate) mod rebuild;
+mod chunk;
 pub(crate) mod walk;
 
 use evenkeel_model::Timestamp;

@@ -5,16 +5,40 @@
 //! carries them), `committed` only when that round is durable.
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use evenkeel_model::{Position, Shard};
+
+/// A set of offsets: 64 neighbours in one word, since they come and go in runs.
+#[derive(Debug, Default)]
+struct Open(BTreeMap<u64, u64>);
+
+impl Open {
+    fn insert(&mut self, offset: u64) {
+        *self.0.entry(offset >> 6).or_default() |= 1 << (offset & 63);
+    }
+
+    fn remove(&mut self, offset: u64) {
+        if let Entry::Occupied(mut word) = self.0.entry(offset >> 6) {
+            *word.get_mut() &= !(1 << (offset & 63));
+            if *word.get() == 0 {
+                word.remove();
+            }
+        }
+    }
+
+    fn first(&self) -> Option<u64> {
+        self.0.first_key_value().map(|(word, bits)| (word << 6) + u64::from(bits.trailing_zeros()))
+    }
+}
 
 #[derive(Debug)]
 struct Partition {
     shard: Shard,
     /// Read, without an outcome.
-    open: BTreeSet<u64>,
+    open: Open,
     /// The lowest offset that was not read.
     next: u64,
     /// The floor in the newest round that was built.
@@ -27,7 +51,7 @@ struct Partition {
 
 impl Partition {
     fn floor(&self) -> u64 {
-        self.open.first().copied().unwrap_or(self.next)
+        self.open.first().unwrap_or(self.next)
     }
 
     /// The lowest offset at or above `next` that has no outcome.
@@ -68,7 +92,7 @@ impl Offsets {
     pub(super) fn begin(&mut self, shard: &Shard, at: u64) -> usize {
         let partition = Partition {
             shard: shard.clone(),
-            open: BTreeSet::new(),
+            open: Open::default(),
             next: at,
             said: at,
             committed: at,
@@ -99,7 +123,7 @@ impl Offsets {
     }
 
     pub(super) fn end(&mut self, index: usize, offset: u64) {
-        self.all[index].open.remove(&offset);
+        self.all[index].open.remove(offset);
     }
 
     /// The floor, if it is not the one that was said last. Saying it is the caller's.

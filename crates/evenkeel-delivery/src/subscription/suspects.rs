@@ -6,10 +6,10 @@
 //! last one that the policy allows it is dead. A suspect that comes back is none any more, unless it crashed
 //! the process before. Attempts elsewhere (HTTP) can crash nothing here, and none of this is done for them.
 //!
-//! Invariants: nothing is handed out before a durable round says so; what is said is more than
-//! goes out at once, twice as much as went out during the last round: one part goes out while the round with the
-//! other is on its way, so that a commit carries outcomes and beginnings at once; beside a suspect nothing is at the handler; while a breaker is not closed, or when it could
-//! not go out at once, nothing is counted.
+//! Invariants: nothing is handed out before a durable round says so; what is said is twice as much as
+//! went out during the last round, so that one part goes out while the round with the other is on its
+//! way; beside a suspect nothing is at the handler; while a breaker is not closed, or when it could not
+//! go out at once, nothing is counted.
 
 use std::collections::{BTreeSet, HashMap};
 

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use evenkeel_model::Timestamp;
 
-use super::Segment;
 use super::index::{Entry, Index};
+use super::{Segment, chunk};
 use crate::batch::{self, HEAD_BYTES, Head};
 use crate::disk::{File, is_of_medium};
 use crate::safeguard::{Guards, Safeguard};
@@ -127,13 +127,12 @@ impl Walk {
 
     /// Reads so much from the present position.
     fn read_chunk(&mut self, size: usize) -> Result<(), Lost> {
-        let mut chunk = vec![0; size];
-        match self.files.log.read_at(&mut chunk, self.position) {
+        match chunk::filled(size, |into| self.files.log.read_at(into, self.position)) {
             Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Err(self.damaged("the file ends too early")),
             Err(e) if is_of_medium(&e) => Err(self.damaged(&format!("it cannot be read: {e}"))),
             Err(e) => Err(Lost::Io(e)),
-            Ok(()) => {
-                self.chunk = chunk.into();
+            Ok(chunk) => {
+                self.chunk = chunk;
                 Ok(())
             }
         }
