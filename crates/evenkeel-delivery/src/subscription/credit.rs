@@ -32,7 +32,7 @@ impl Subscription {
     /// True when the handler could soon be given more than there is at hand: then every event
     /// that may be read is worth a read. While it is false a reader may wait for more credit.
     pub fn is_hungry(&self) -> bool {
-        self.in_line() < self.limiter.limit() as usize
+        self.ready.len() + self.suspects.unsaid.len() < self.limiter.limit() as usize
     }
 
     /// True when whose fault it is hangs on others than the events at hand: every one of them

@@ -63,7 +63,7 @@ pub(super) struct Suspects {
     /// Suspects that did not arrive again yet, and how often each crashed alone.
     restored: HashMap<Position, u32>,
     /// Those that may be handed out once that is said.
-    unsaid: BTreeSet<Turn>,
+    pub(super) unsaid: BTreeSet<Turn>,
     /// Suspects that may be handed out, each in its turn.
     waiting: BTreeSet<Turn>,
     lone: Option<Lone>,
@@ -175,11 +175,6 @@ impl Subscription {
         // Behind a breaker who comes first matters: nobody is passed over for not being on record.
         let passed_over = suspects.first_unsaid().is_some_and(|unsaid| first.is_none_or(|first| unsaid < first));
         (!passed_over || self.breakers.gate(now) == Gate::Free).then_some(first)
-    }
-
-    /// How many may go, on record or not.
-    pub(super) fn in_line(&self) -> usize {
-        self.ready.len() + self.suspects.unsaid.len()
     }
 
     /// True when nobody is in line, on record or not.
