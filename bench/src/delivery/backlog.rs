@@ -20,6 +20,8 @@ use crate::tally::Tally;
 
 /// A run that has not ended by then is an error.
 const PATIENCE: Duration = Duration::from_secs(600);
+/// Events at the handler at once in process, where being there costs little.
+const IN_PROCESS_AT_ONCE: u32 = 1024;
 /// Events of one request, where they go together.
 pub(crate) const TOGETHER: usize = 64;
 
@@ -85,7 +87,9 @@ fn subscribe(reach: Reach, clock: &Arc<SystemClock>) -> Outcome<(Subscribe, Opti
     Ok(match reach {
         Reach::InProcess => {
             let nothing = Arc::new(Nothing::default());
-            (Subscribe::by("bench", shop::TOPIC, nothing.clone()), Some(nothing))
+            let mut policy = Policy::default();
+            policy.concurrency.max = IN_PROCESS_AT_ONCE;
+            (Subscribe::by("bench", shop::TOPIC, nothing.clone()).policy(policy), Some(nothing))
         }
         Reach::Http { url } => (http(url, None)?, None),
         Reach::Batches { url } => {

@@ -94,6 +94,7 @@ mod tests {
             key: None,
             mark: Mark([0; 16]),
             created: Created { at: Timestamp::EPOCH, believed: true },
+            version: None,
             expires: None,
             bytes,
             priority: 4,
