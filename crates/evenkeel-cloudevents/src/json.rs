@@ -21,7 +21,7 @@ use crate::draft::Draft;
 use crate::{Limits, Problem, media_type};
 use members::Members;
 
-pub use write::{encode, encode_batch, encode_batch_text, encode_text};
+pub use write::{encode, encode_batch, encode_batch_text, encode_text, write_text};
 
 /// How deep arrays and objects may stand within each other, the event's own object included.
 pub const NESTING_MAX: usize = 100;

@@ -2,6 +2,8 @@
 //! binding, 3.1.3.2): percent-encoded UTF-8, read from quoted strings too, as older senders
 //! wrote them.
 
+use std::borrow::Cow;
+
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::trace::Context;
@@ -56,7 +58,7 @@ pub(super) fn decode_value(field: &str, raw: &[u8]) -> Result<String, Problem> {
 /// The header value of a text.
 pub(super) fn percent_encode(text: &str) -> String {
     const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%');
-    utf8_percent_encode(text, ENCODED).to_string()
+    Cow::from(utf8_percent_encode(text, ENCODED)).into_owned()
 }
 
 /// Whether a text can be a header value as it is.

@@ -1,6 +1,8 @@
 //! Events as JSON. The text forms carry JSON data to the letter; the [`Value`] forms are for
 //! those who build answers, and hold numbers as far as a double can.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use evenkeel_model::{AttributeValue, Event};
@@ -35,24 +37,79 @@ pub fn encode_batch(events: &[Event]) -> Value {
 /// came, then data.
 pub fn encode_text(event: &Event) -> String {
     let mut out = String::with_capacity(256 + event.data.as_ref().map_or(0, bytes::Bytes::len));
-    for (name, value) in attributes(event) {
-        out.push(if out.is_empty() { '{' } else { ',' });
-        out.push_str(&format!("{}:{value}", Value::from(name)));
+    write_text(&mut out, event);
+    out
+}
+
+/// Appends what [`encode_text`] gives.
+pub fn write_text(out: &mut String, event: &Event) {
+    out.push_str("{\"specversion\":\"1.0\"");
+    let optional = [
+        ("subject", &event.subject),
+        ("time", &event.time),
+        ("datacontenttype", &event.datacontenttype),
+        ("dataschema", &event.dataschema),
+    ];
+    let required = [("id", &event.id.id), ("source", &event.id.source), ("type", &event.kind)];
+    let optional = optional.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+    for (name, value) in required.into_iter().chain(optional) {
+        push_member(out, name);
+        push_quoted(out, value);
+    }
+    for (name, value) in &event.extensions {
+        push_member(out, name);
+        match value {
+            AttributeValue::String(text) => push_quoted(out, text),
+            other => out.push_str(&other.to_text()),
+        }
     }
     match data(event) {
         Data::None => {}
-        Data::Json(text) => out.push_str(&format!(",\"data\":{text}")),
-        Data::Text(text) => out.push_str(&format!(",\"data\":{}", Value::from(text))),
-        Data::Binary(bytes) => out.push_str(&format!(",\"data_base64\":\"{}\"", STANDARD.encode(bytes))),
+        Data::Json(text) => {
+            push_member(out, "data");
+            out.push_str(&text);
+        }
+        Data::Text(text) => {
+            push_member(out, "data");
+            push_quoted(out, text);
+        }
+        Data::Binary(bytes) => {
+            push_member(out, "data_base64");
+            out.push('"');
+            STANDARD.encode_string(bytes, out);
+            out.push('"');
+        }
     }
     out.push('}');
-    out
+}
+
+fn push_member(out: &mut String, name: &str) {
+    out.push(',');
+    push_quoted(out, name);
+    out.push(':');
+}
+
+/// The text as a JSON string; most need no escapes.
+fn push_quoted(out: &mut String, text: &str) {
+    if text.bytes().any(|b| b < b' ' || b == b'"' || b == b'\\') {
+        return out.push_str(&Value::from(text).to_string());
+    }
+    out.push('"');
+    out.push_str(text);
+    out.push('"');
 }
 
 /// The events as the text of a JSON array.
 pub fn encode_batch_text(events: &[Event]) -> String {
-    let texts: Vec<String> = events.iter().map(encode_text).collect();
-    format!("[{}]", texts.join(","))
+    let mut out = String::from("[");
+    for (number, event) in events.iter().enumerate() {
+        if number > 0 {
+            out.push(',');
+        }
+        write_text(&mut out, event);
+    }
+    out.push(']');
+    out
 }
 
 fn attributes(event: &Event) -> Vec<(String, Value)> {
@@ -80,7 +137,7 @@ fn extension(value: &AttributeValue) -> Value {
 enum Data<'e> {
     None,
     /// JSON text, compact.
-    Json(String),
+    Json(Cow<'e, str>),
     Text(&'e str),
     Binary(&'e [u8]),
 }
@@ -99,10 +156,11 @@ fn data(event: &Event) -> Data<'_> {
 }
 
 /// The text, compact, if it is JSON that is not too deep to be read back.
-fn json_text(text: &str) -> Option<String> {
+fn json_text(text: &str) -> Option<Cow<'_, str>> {
     if scan::nesting(text.as_bytes()) >= NESTING_MAX - 1 {
         return None;
     }
     let raw: &RawValue = serde_json::from_str(text).ok()?;
-    Some(scan::compact(raw.get()))
+    let is_compact = !raw.get().bytes().any(|b| b.is_ascii_whitespace());
+    Some(if is_compact { Cow::Borrowed(raw.get()) } else { Cow::Owned(scan::compact(raw.get())) })
 }

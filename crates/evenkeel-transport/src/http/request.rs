@@ -56,9 +56,11 @@ pub(super) fn build(settings: &HttpSettings, call: &Call, now: Timestamp) -> Res
         Format::Structured => encode_structured(event),
     };
     let mut headers = HeaderMap::with_capacity(attributes.len() + 12);
-    for (name, value) in &attributes {
-        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("`{name}` is no header name"))?;
-        put(&mut headers, name, value)?;
+    for (name, value) in attributes {
+        let name = header(&name).ok_or_else(|| format!("`{name}` is no header name"))?;
+        let value = HeaderValue::try_from(value)
+            .map_err(|_| format!("the header `{name}` has a value that no header may have"))?;
+        headers.insert(name, value);
     }
     let own = HeaderName::from_static;
     common(&mut headers, settings, call, now)?;
@@ -90,6 +92,15 @@ pub(super) fn common(
         headers.insert(own(names::SHADOW), HeaderValue::from_static("true"));
     }
     put(headers, own(names::SUBSCRIPTION), &settings.subscription)
+}
+
+/// The header of that name; those that every event has cost nothing.
+fn header(name: &str) -> Option<HeaderName> {
+    const KNOWN: [&str; 6] = ["ce-specversion", "ce-id", "ce-source", "ce-type", "ce-subject", "ce-time"];
+    match KNOWN.into_iter().find(|known| *known == name) {
+        Some(known) => Some(HeaderName::from_static(known)),
+        None => HeaderName::from_bytes(name.as_bytes()).ok(),
+    }
 }
 
 fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) -> Result<(), String> {

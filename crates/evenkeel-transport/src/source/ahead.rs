@@ -82,7 +82,7 @@ fn bytes<'a>(events: impl Iterator<Item = &'a Arc<Delivered>>) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use evenkeel_delivery::{Arrival, Mark, Screen};
+    use evenkeel_delivery::{Arrival, Mark, Screen, Version};
     use evenkeel_model::{Created, Event, Position, Record, Shard, Timestamp};
 
     use super::*;
@@ -94,7 +94,7 @@ mod tests {
             key: None,
             mark: Mark([0; 16]),
             created: Created { at: Timestamp::EPOCH, believed: true },
-            version: None,
+            version: Version::None,
             expires: None,
             bytes,
             priority: 4,

@@ -3,7 +3,7 @@
 use ::http::HeaderMap;
 use ::http::header::{CONTENT_TYPE, HeaderValue};
 use bytes::Bytes;
-use evenkeel_cloudevents::json::encode_text;
+use evenkeel_cloudevents::json::write_text;
 use evenkeel_delivery::ports::Call;
 use evenkeel_model::{Timestamp, names};
 
@@ -15,7 +15,8 @@ pub(super) fn build(settings: &HttpSettings, calls: &[Call], now: Timestamp) -> 
     let mut headers = HeaderMap::with_capacity(8);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/cloudevents-batch+json; charset=utf-8"));
     request::common(&mut headers, settings, first, now)?;
-    let mut body = String::with_capacity(calls.len() * 512);
+    let data = |call: &Call| call.delivered.event.data.as_ref().map_or(0, Bytes::len);
+    let mut body = String::with_capacity(calls.iter().map(|call| 512 + data(call)).sum());
     for call in calls {
         body.push(if body.is_empty() { '[' } else { ',' });
         push(&mut body, call);
@@ -33,9 +34,9 @@ fn push(body: &mut String, call: &Call) {
     if event.extensions.iter().any(|(name, _)| ours.contains(&name.as_str())) {
         let mut event = event.clone();
         event.extensions.retain(|(name, _)| !ours.contains(&name.as_str()));
-        body.push_str(&encode_text(&event));
+        write_text(body, &event);
     } else {
-        body.push_str(&encode_text(event));
+        write_text(body, event);
     }
     body.pop();
     let [key, attempt, most] = ours;
