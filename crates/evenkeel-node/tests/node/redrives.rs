@@ -108,6 +108,12 @@ async fn letters_are_grouped_chosen_and_dropped_with_a_reason() {
     assert_eq!(drop(json!({ "all": true })).await.unwrap_err().code, "invalid-parameter");
     let dropped = drop(json!({ "filter": { "type": "Rare" }, "reason": "test orders" })).await.unwrap();
     assert_eq!(dropped["dropped"], 10);
+    let page = node.client.send("GET", "/", &[], "".into(), crate::support::PATIENCE).await.unwrap();
+    let page = String::from_utf8(page.body.to_vec()).unwrap();
+    assert!(
+        page.contains("/v1/subscriptions/s/dead\"><span class=\"n\" data-n title=\"20\">"),
+        "what was dropped is dealt with"
+    );
     mended.store(true, Ordering::SeqCst);
     let started = redrive(&node, json!({ "canary": 0 })).await.unwrap();
     assert_eq!(started["selected"], 20);

@@ -124,6 +124,8 @@ pub(super) async fn replaced(subject: &dyn Subject) -> Result<(), Broken> {
         pending(&shard, 2, 4),
         ended(&shard, 1, Outcome::Completed, 0),
         ended(&shard, 0, Outcome::Completed, 0),
+        // It had begun, and is above the progress.
+        ended(&shard, 6, Outcome::Completed, 0),
         progress(&shard, 2),
         breaker(false),
         Fact::Paused(None),
