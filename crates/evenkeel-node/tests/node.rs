@@ -22,6 +22,8 @@ mod restart;
 mod disk;
 #[path = "node/healing.rs"]
 mod healing;
+#[path = "node/objectives.rs"]
+mod objectives;
 #[path = "node/sabotage.rs"]
 mod sabotage;
 #[path = "node/tampered.rs"]
