@@ -61,6 +61,8 @@ pub(crate) struct Report {
     /// Alerts of spent dead-letter budgets.
     pub(crate) spent: Vec<AlertForm>,
     pub(crate) exclusions: Vec<Exclusion>,
+    /// Alerts that hold, but not for long enough: objective, alert, since when.
+    pub(crate) pending: Vec<(Arc<str>, Arc<str>, Timestamp)>,
 }
 
 /// An objective with its line and its last bad events.
@@ -312,6 +314,7 @@ impl Owner {
             past: self.past.iter().cloned().collect(),
             spent: self.spent.firing().cloned().collect(),
             exclusions: self.watch.exclusions().to_vec(),
+            pending: self.watch.pending().into_iter().map(|(of, name, at)| (of.clone(), name.clone(), at)).collect(),
         }
     }
 

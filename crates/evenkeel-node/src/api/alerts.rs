@@ -1,4 +1,5 @@
-//! `GET /v1/alerts`: those that fire, and the last that did, newest first.
+//! `GET /v1/alerts`: those that fire, and the last that did, newest first; and those that hold, but
+//! not for as long as their condition says.
 
 use axum::Json;
 use axum::extract::State;
@@ -7,6 +8,7 @@ use serde_json::{Value, json};
 use super::{Node, Problem};
 use crate::error::{Error, codes};
 use crate::forms::alert::AlertForm;
+use crate::forms::time;
 
 /// Alerts, newest first; `state` says which fire.
 pub(super) async fn list(State(node): Node) -> Result<Json<Value>, Problem> {
@@ -16,5 +18,12 @@ pub(super) async fn list(State(node): Node) -> Result<Json<Value>, Problem> {
     alerts.extend(report.firing.iter().map(AlertForm::from));
     alerts.extend(report.spent);
     alerts.sort_by(|a, b| b.started_at.cmp(&a.started_at));
-    Ok(Json(json!({ "alerts": alerts })))
+    let pending: Vec<Value> = report
+        .pending
+        .iter()
+        .map(|(objective, name, since)| {
+            json!({ "state": "pending", "objective": &**objective, "name": &**name, "started_at": time(*since) })
+        })
+        .collect();
+    Ok(Json(json!({ "alerts": alerts, "pending": pending })))
 }

@@ -14,7 +14,9 @@ pub(super) async fn run(args: Args) -> Result<(), Error> {
     let answer = args.node.get("/v1/alerts").await?;
     print(args.node.output, &answer, |a| {
         let cells = ["/state", "/severity", "/objective", "/name", "/started_at", "/resolved_at", "/summary"];
-        table(&["STATE", "SEVERITY", "OBJECTIVE", "ALERT", "SINCE", "UNTIL", ""], &rows(a, "alerts", &cells))
+        let mut all = rows(a, "pending", &cells);
+        all.extend(rows(a, "alerts", &cells));
+        table(&["STATE", "SEVERITY", "OBJECTIVE", "ALERT", "SINCE", "UNTIL", ""], &all)
     });
     Ok(())
 }
