@@ -76,6 +76,11 @@ impl Breaker {
         self.state == State::Closed
     }
 
+    /// Since when it has been open, or closed.
+    pub(crate) fn since(&self) -> Timestamp {
+        self.since
+    }
+
     /// True when an attempt admitted in that epoch still says something of this breaker.
     pub(crate) fn counts(&self, admitted: u64) -> bool {
         admitted >= self.epoch

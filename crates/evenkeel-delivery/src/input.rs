@@ -216,6 +216,8 @@ pub struct Dispatch {
     pub timeout: Duration,
     /// Where its dead letter lies, when it was redriven: the record itself may be gone.
     pub letter: Option<Position>,
+    /// True when it goes to the fallback, not to the handler.
+    pub fallback: bool,
 }
 
 /// What one dispatch round decided: one atomic set.

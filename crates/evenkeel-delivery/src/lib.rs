@@ -28,11 +28,12 @@ pub use fact::{
 pub use fingerprint::fingerprint;
 pub use input::{Action, Alarm, Arrival, AttemptId, Command, Dispatch, Input, Round, Screen, Version};
 pub use policy::{
-    BreakerPolicy, Concurrency, DeadBudget, Effects, Exhausted, Order, Parking, Policy, Rate, RetryBudget,
-    RetrySchedule,
+    BreakerPolicy, Concurrency, DeadBudget, Effects, Exhausted, Fallback, Freshness, Order, Parking, Policy, Rate,
+    RetryBudget, RetrySchedule,
 };
 pub use redrive::{Bring, Letter, LettersClosed, Redrive, RedriveCommand, RedrivePlan, RedriveState, Redriven};
 pub use retry::RetryExplained;
 pub use subscription::{
-    BreakerState, BreakerView, LaneView, Owed, RedrivesView, Subscription, View, Why, WhyAsked, WhyEvent, WhyState,
+    BreakerState, BreakerView, FALLBACK, LaneView, Owed, RedrivesView, Subscription, View, Why, WhyAsked, WhyEvent,
+    WhyState,
 };

@@ -58,6 +58,19 @@ pub enum Exhausted {
     Pause,
 }
 
+/// Which of several events that may go out goes first, within one class of priority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Freshness {
+    /// The oldest.
+    #[default]
+    Fifo,
+    /// The newest, while the oldest is older than this; each key keeps its order all the same.
+    LifoWhenBacklogged {
+        /// From this age on.
+        after: Duration,
+    },
+}
+
 /// When a breaker opens and how long it stays so.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BreakerPolicy {
@@ -158,11 +171,14 @@ pub struct Parking {
     /// Bytes of parked events that may be held aside, so that their topic can let go of them; beyond
     /// that it keeps them. The core knows nothing of it: whoever runs retention does.
     pub held: u64,
+    /// While the window is full, a key whose first event is at the handler for so long is put aside
+    /// with all that waits behind it, so that others are read.
+    pub slow_after: Duration,
 }
 
 impl Default for Parking {
     fn default() -> Parking {
-        Parking { keys: 10_000, per_key: 1_000, held: 1 << 30 }
+        Parking { keys: 10_000, per_key: 1_000, held: 1 << 30, slow_after: Duration::from_secs(1) }
     }
 }
 
@@ -198,6 +214,13 @@ pub enum Effects {
     Log,
 }
 
+/// Events that meet an open breaker go elsewhere instead of waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fallback {
+    /// When the breaker has been open for so long.
+    pub after: Duration,
+}
+
 /// All of a subscription's policies.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
@@ -219,6 +242,8 @@ pub struct Policy {
     pub handler_breaker: BreakerPolicy,
     /// The dependencies that an unnamed 5xx accuses, each with its breaker.
     pub depends_on: Vec<(Arc<str>, BreakerPolicy)>,
+    /// Whether there is somebody who takes what meets an open breaker; `None`: it waits.
+    pub fallback: Option<Fallback>,
     /// When dead letters pause it.
     pub dead_budget: DeadBudget,
     /// Limits of parking.
@@ -231,6 +256,11 @@ pub struct Policy {
     /// With this many crashes of the process while it ran alone in its subscription an event is dead. 0: attempts
     /// inside this process are not on record before they begin, and nobody is suspected.
     pub crashes: u32,
+    /// Which of those that may go out goes first.
+    pub freshness: Freshness,
+    /// While the most urgent event that waits is older than this, less urgent classes are shed, as
+    /// they are while the handler sheds at its lowest concurrency; `None`: only then.
+    pub backlog: Option<Duration>,
     /// What is promised of effects.
     pub effects: Effects,
     /// The handler's version, unless its answers tell another.
@@ -253,11 +283,14 @@ impl Default for Policy {
             retry_budget: RetryBudget::default(),
             handler_breaker: BreakerPolicy::default(),
             depends_on: Vec::new(),
+            fallback: None,
             dead_budget: DeadBudget::default(),
             parking: Parking::default(),
             inbox: Duration::from_secs(7 * 24 * 3600),
             versions: 100_000,
             crashes: 3,
+            freshness: Freshness::default(),
+            backlog: None,
             effects: Effects::default(),
             handler_version: Arc::from(""),
             overdue_after: Vec::new(),

@@ -144,7 +144,8 @@ pub struct Commit {
     pub round: Round,
     /// Events that handlers returned with the outcomes of this round, each with its cause.
     pub emitted: Vec<(Position, AttemptId, Vec<Event>)>,
-    /// The events that end as dead in this round.
+    /// The events whose bytes go along with their outcome: those that end as dead in this round,
+    /// and those that the fallback took ([`crate::FALLBACK`]).
     pub dead: Vec<Arc<Delivered>>,
 }
 

@@ -29,6 +29,9 @@ mod breakers;
 mod shared;
 mod limiter;
 mod budget;
+mod blockers;
+mod shedding;
+mod fallback;
 mod age;
 mod timers;
 mod commands;
@@ -46,6 +49,7 @@ use evenkeel_model::{Position, Shard, Timestamp};
 
 use crate::random::Random;
 use crate::{Action, Alarm, BreakerMark, BreakerPolicy, Input, Pending, Policy, Remembered, Versions};
+pub use fallback::FALLBACK;
 pub use owed::Owed;
 pub use redrives::RedrivesView;
 pub use view::{BreakerState, BreakerView, LaneView, View};
@@ -53,16 +57,19 @@ pub use why::{Why, WhyAsked, WhyEvent, WhyState};
 
 use age::AgeClock;
 use attempts::{Flights, Returned};
+use blockers::Blockers;
 use breakers::Breakers;
 use budget::{Budget, Purse};
 use deaths::Deaths;
 use events::{Events, Slot, Turn};
+use fallback::FallingBack;
 use inbox::{ByMark, Inbox};
 use lanes::{LaneId, Lanes};
 use limiter::Limiter;
 use offsets::Offsets;
 use redrives::Redrives;
 use rounds::Rounds;
+use shedding::Shedding;
 use suspects::Suspects;
 use timers::{Timer, Timers};
 
@@ -95,6 +102,9 @@ pub struct Subscription {
     /// Bytes of what is at the handler.
     flying_bytes: u64,
     rate: Option<Purse>,
+    blockers: Blockers,
+    falling_back: FallingBack,
+    shedding: Shedding,
     budget: Budget,
     deaths: Deaths,
     /// Failed attempts that are not booked, by when they failed.
@@ -149,6 +159,9 @@ impl Subscription {
             limiter: Limiter::new(policy.concurrency),
             flying_bytes: 0,
             rate: policy.rate.map(Purse::of),
+            blockers: Blockers::default(),
+            falling_back: FallingBack::new(policy.fallback),
+            shedding: Shedding::new(&policy),
             budget: Budget::new(policy.retry_budget),
             deaths: Deaths::new(policy.dead_budget),
             unbooked: BTreeMap::new(),
@@ -244,11 +257,13 @@ impl Subscription {
         self.fire(now);
         self.pay_out(now);
         self.hand_out(now, actions);
+        self.fall_back(now, actions);
         self.spare_lone();
         self.redrive_on(now, actions);
         self.give_back_leave(now);
         actions.extend(self.breakers.take_reports().map(|(name, report)| Action::Dependency { name, report }));
         self.commit_gathered(actions);
+        self.eject_blockers(now);
         self.watch_parking();
         actions.extend(self.alarms.drain(..).map(Action::Alarm));
         self.wake(now, actions);
@@ -282,11 +297,16 @@ impl Subscription {
 
     /// Asks to be woken, unless an earlier wake-up is on its way.
     fn wake(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
-        let mut next = self.timers.next();
+        let mut next = [self.timers.next(), self.blockers.next_at].into_iter().flatten().min();
         if self.paused.is_none() && !self.draining {
             let gates = match self.line_is_empty() {
-                true => [None, None, None],
-                false => [Some(self.limiter.hold_until()), self.breakers.opens_at(), self.rate_opens_at()],
+                true => [None; 4],
+                false => [
+                    Some(self.limiter.hold_until()),
+                    self.breakers.opens_at(),
+                    self.rate_opens_at(),
+                    self.falls_back_at(),
+                ],
             };
             let gate = gates.into_iter().chain([self.budget.next_at()]).flatten().filter(|at| *at > now).min();
             next = [next, gate].into_iter().flatten().min();

@@ -66,6 +66,8 @@ pub const VERDICT: &str = "evenkeel-verdict";
 pub const HANDLER_VERSION: &str = "evenkeel-handler-version";
 /// On a record that a handler returned: `subscription;topic;partition;offset` of its cause.
 pub const CAUSED_BY: &str = "evenkeel-caused-by";
+/// On a record that went to a fallback's topic: `subscription;topic;partition;offset` of the event.
+pub const FALLBACK_OF: &str = "evenkeel-fallback-of";
 /// On a record of an event: which extensions are integers or booleans, as `a=integer,b=boolean`.
 pub const EXTENSION_TYPES: &str = "evenkeel-extension-types";
 

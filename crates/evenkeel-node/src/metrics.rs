@@ -148,6 +148,9 @@ fn live(text: &mut Text, views: &[(String, View)]) {
         text.one(&names::SUSPECTS, &labels, view.suspects as f64);
         text.one(&names::VERSIONS, &labels, view.versions as f64);
         text.one(&names::UNVERSIONED, &labels, view.unversioned as f64);
+        text.one(&names::SHED, &labels, view.shed as f64);
+        text.one(&names::SHED_BELOW, &labels, f64::from(view.shed_below));
+        text.one(&names::FELL_BACK, &labels, view.fell_back as f64);
         text.one(&names::PAUSED, &labels, f64::from(u8::from(view.paused.is_some())));
         for breaker in &view.breakers {
             let labels = [labels[0], (names::DEPENDENCY, &*breaker.dependency)];

@@ -15,6 +15,7 @@
 mod reach;
 mod resolve;
 mod endpoints;
+mod pace;
 mod health;
 mod request;
 mod batch;
@@ -46,6 +47,7 @@ pub use callbacks::Callbacks;
 pub use endpoints::{Ejection, EndpointView};
 pub use handshake::Handshake;
 pub use health::Health;
+pub use pace::Pace;
 pub use reach::{Reach, literal};
 pub use request::Format;
 pub use sign::Signing;
@@ -85,6 +87,8 @@ pub struct HttpSettings {
     pub signing: Signing,
     /// When one of several endpoints is left out.
     pub ejection: Ejection,
+    /// How fast each endpoint is called; as fast as it answers, by default.
+    pub pace: Option<Pace>,
     /// How endpoints are asked whether they are well; not at all by default.
     pub health: Option<Health>,
     /// Which certificates are trusted.
@@ -114,6 +118,7 @@ impl HttpSettings {
             batch: None,
             signing: Signing::default(),
             ejection: Ejection::default(),
+            pace: None,
             health: None,
             roots: Roots::System,
             version: Version::Auto,
@@ -159,7 +164,7 @@ impl HttpHandler {
         }
         let client = client(&settings).map_err(PortError)?;
         let grants = Grants::new(targets.len());
-        let endpoints = Mutex::new(Endpoints::new(targets, settings.ejection));
+        let endpoints = Mutex::new(Endpoints::new(targets, settings.ejection, settings.pace));
         let outlet = Outlet { settings, endpoints, suspects: Suspects::default(), grants, client, clock };
         Ok(HttpHandler { outlet: Arc::new(outlet) })
     }

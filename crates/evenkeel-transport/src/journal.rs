@@ -55,6 +55,8 @@ pub struct JournalSettings {
     /// Where the events go that its handler returns (`effects: { mode: log, topic: … }`); without
     /// one they are left out, and the ledger says that none was emitted.
     pub effects: Option<Arc<str>>,
+    /// Where the records of events go that meet an open breaker (`fallback: { topic: … }`).
+    pub fallback: Option<Arc<str>>,
     /// How long identities are remembered after their outcome; 7 d by default.
     pub inbox: Duration,
     /// After so many bytes of journal what it comes to is put aside: a start reads about so much,
@@ -71,6 +73,7 @@ impl JournalSettings {
         JournalSettings {
             subscription: subscription.into(),
             effects: None,
+            fallback: None,
             inbox: Duration::from_secs(7 * 24 * 3600),
             seal_bytes: SEAL_BYTES,
         }
@@ -96,9 +99,12 @@ impl EmbeddedJournal {
     /// Opens the journal; creates the topics that it writes to (ledger, journal, dead letters)
     /// where they are missing, and returns when they are durable. The effects topic must exist.
     pub fn open(log: Log, settings: JournalSettings, clock: Arc<dyn Clock>) -> Result<EmbeddedJournal, PortError> {
-        if let Some(effects) = settings.effects.as_deref().filter(|t| log.topic(t).is_none()) {
-            let name = &settings.subscription;
-            return Err(PortError(format!("subscription `{name}`: its effects topic `{effects}` does not exist")));
+        let outward = [("effects", &settings.effects), ("fallback", &settings.fallback)];
+        for (what, topic) in outward {
+            if let Some(topic) = topic.as_deref().filter(|t| log.topic(t).is_none()) {
+                let name = &settings.subscription;
+                return Err(PortError(format!("subscription `{name}`: its {what} topic `{topic}` does not exist")));
+            }
         }
         let dead = dead::shard_of(&settings.subscription).topic;
         let wanted = [

@@ -200,6 +200,7 @@ const RETAIN_EVERY: Duration = Duration::from_secs(60);
 fn journal(log: &Log, subscribe: &Subscribe, clock: &Arc<dyn Clock>) -> Result<Arc<EmbeddedJournal>, PortError> {
     let settings = JournalSettings {
         effects: subscribe.effects.clone(),
+        fallback: subscribe.fallback_topic.clone(),
         inbox: subscribe.policy.inbox,
         ..JournalSettings::new(subscribe.name.clone())
     };
@@ -233,6 +234,7 @@ async fn wire(
         source: Arc::new(source),
         journal,
         handler,
+        fallback: subscribe.fallback.take(),
         fence: runtime::new_fence(log).await?,
     };
     Ok((spec, held))

@@ -56,8 +56,19 @@ pub struct SubscriptionSpec {
     pub journal: Arc<dyn Journal>,
     /// Who handles its events.
     pub handler: Arc<dyn Handler>,
+    /// Who takes what meets an open breaker, where the policy says that somebody does.
+    pub fallback: Option<FallbackTo>,
     /// Greater than that of whoever ran this subscription before.
     pub fence: u64,
+}
+
+/// Who takes events that meet an open breaker.
+#[derive(Clone)]
+pub enum FallbackTo {
+    /// Another handler.
+    Handler(Arc<dyn Handler>),
+    /// The topic that the journal knows of: it takes their records, in one set with their outcome.
+    Topic,
 }
 
 /// Starts a subscription: it loads its journal, then reads and dispatches until it is drained.

@@ -3,15 +3,17 @@
 use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::Duration;
 
 use evenkeel_cloudevents::filter::Filter;
 use evenkeel_delivery::ports::{Handler, PortError};
-use evenkeel_delivery::{Effects, Policy};
+use evenkeel_delivery::{Effects, Fallback, Policy};
 use evenkeel_model::Clock;
 use evenkeel_transport::{From, HttpHandler, HttpSettings, Pick};
 use serde::de::DeserializeOwned;
 
 use crate::handler::Typed;
+use crate::runtime::FallbackTo;
 use crate::{Context, Done, HandlerError};
 
 type MakeHandler = Box<dyn FnOnce(&Subscribe, Arc<dyn Clock>) -> Result<Arc<dyn Handler>, PortError> + Send>;
@@ -41,6 +43,8 @@ pub struct Subscribe {
     pub(crate) sequence: Option<Pick>,
     pub(crate) effects: Option<Arc<str>>,
     pub(crate) policy: Policy,
+    pub(crate) fallback: Option<FallbackTo>,
+    pub(crate) fallback_topic: Option<Arc<str>>,
     make: Option<MakeHandler>,
 }
 
@@ -131,10 +135,30 @@ impl Subscribe {
         self
     }
 
+    /// Events that meet a breaker which has been open for `after` go to this handler instead of
+    /// waiting, and end as completed, with `fallback` on the record. What it cannot do waits.
+    #[must_use]
+    pub fn fallback(mut self, after: Duration, handler: Arc<dyn Handler>) -> Subscribe {
+        self.policy.fallback = Some(Fallback { after });
+        self.fallback = Some(FallbackTo::Handler(handler));
+        self
+    }
+
+    /// As [`Subscribe::fallback`], into a topic: the event's record goes there in one atomic set
+    /// with its outcome.
+    #[must_use]
+    pub fn fallback_topic(mut self, after: Duration, topic: &str) -> Subscribe {
+        self.policy.fallback = Some(Fallback { after });
+        (self.fallback, self.fallback_topic) = (Some(FallbackTo::Topic), Some(topic.into()));
+        self
+    }
+
     /// How often, how many at once, in which order.
     #[must_use]
     pub fn policy(mut self, policy: Policy) -> Subscribe {
-        self.policy = policy;
+        // A fallback that was named before stays.
+        let fallback = policy.fallback.or(self.policy.fallback);
+        self.policy = Policy { fallback, ..policy };
         self
     }
 
@@ -152,6 +176,8 @@ impl Subscribe {
             sequence: None,
             effects: None,
             policy: Policy::default(),
+            fallback: None,
+            fallback_topic: None,
             make: Some(Box::new(make)),
         }
     }

@@ -43,6 +43,17 @@ fn below_the_ratio_it_stays_closed_and_old_calls_leave_the_window() {
 }
 
 #[test]
+fn what_failed_a_window_ago_counts_no_more_though_nothing_came_since() {
+    let mut b = breaker();
+    for i in 0..9 {
+        assert!(!failed(&mut b, at(1), 0, i) && !succeeded(&mut b, at(1), 0));
+    }
+    // In another slice of the window, so that none of the old ones is written over.
+    assert!(!failed(&mut b, at(77), 0, 20) && !succeeded(&mut b, at(77), 0) && !failed(&mut b, at(77), 0, 21));
+    assert_eq!(b.calls(at(77)), (3, 2, 0));
+}
+
+#[test]
 fn it_opens_after_ten_failures_in_a_row_however_far_apart() {
     let mut b = breaker();
     (0..9).for_each(|i| assert!(!failed(&mut b, at(i * 3600), 0, i.unsigned_abs() % 2)));
@@ -51,6 +62,18 @@ fn it_opens_after_ten_failures_in_a_row_however_far_apart() {
     (0..9).for_each(|i| assert!(!failed(&mut b, at(i), 0, i.unsigned_abs())));
     assert!(!succeeded(&mut b, at(9), 0));
     assert!(!failed(&mut b, at(10), 0, 1), "a success ends the row");
+}
+
+#[test]
+fn the_open_time_is_jittered_so_that_nodes_do_not_probe_in_step() {
+    let until = |seed| {
+        let mut b = breaker();
+        b.open(at(0), 1, &mut Random::new(seed));
+        b.view().next_probe
+    };
+    let all: std::collections::BTreeSet<_> = (0..20).map(until).collect();
+    assert!(all.len() > 15, "{all:?}");
+    assert!(all.iter().all(|at_| *at_ >= Some(at(30)) && *at_ <= Some(at(36))));
 }
 
 #[test]

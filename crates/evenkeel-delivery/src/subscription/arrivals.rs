@@ -71,6 +71,7 @@ impl Subscription {
 
     fn queue(&mut self, now: Timestamp, mut arrival: Arrival, shard: usize) {
         self.witnesses = self.witnesses.saturating_sub(1);
+        self.shedding.came(now, arrival.priority.min(URGENT));
         if let Some(first) = self.marks.get(&arrival.mark).copied() {
             let lane = self.events[first].lane;
             arrival.key = arrival.key.map(|key| Bytes::copy_from_slice(&key));

@@ -21,10 +21,14 @@ use crate::{AttemptId, Fact, PendingWhy, fingerprint};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Flight {
     pub(super) slot: Slot,
+    /// When it was handed out.
+    pub(super) since: Timestamp,
     /// When it was handed out, in the subscription's count of happenings.
     pub(super) dispatched: u64,
     /// The breakers' epoch at that time.
     pub(super) admitted: u64,
+    /// It went to the fallback.
+    pub(super) fallback: bool,
 }
 
 /// What is at the handler.
@@ -46,6 +50,9 @@ impl Subscription {
         if returned.handler_version.is_some() {
             event.last_version = returned.handler_version.clone();
         }
+        if flight.fallback {
+            return self.fallback_answered(now, flight, &returned, verdict);
+        }
         match meaning(verdict, now, &self.breakers) {
             // The budget is spent: what was under way comes again after the pause.
             Meaning::Ends { outcome: Outcome::Dead, message, .. } if self.deaths.is_spent() => {
@@ -62,7 +69,10 @@ impl Subscription {
     fn land(&mut self, attempt: AttemptId) -> Option<Flight> {
         let flight = self.flights.remove(&attempt)?;
         self.seq += 1;
-        self.breakers.returned(flight.admitted);
+        match flight.fallback {
+            true => self.falling_back.landed(),
+            false => self.breakers.returned(flight.admitted),
+        }
         self.flying_bytes -= u64::from(self.events[flight.slot].bytes);
         self.note_return(flight.slot);
         Some(flight)
@@ -74,7 +84,9 @@ impl Subscription {
         let event = &mut self.events[flight.slot];
         event.counters.deferrals += 1;
         let whose = Whose { serial: event.serial, at: &event.at };
-        self.breakers.failed(now, flight.admitted, Accused::NOBODY, whose);
+        if !flight.fallback {
+            self.breakers.failed(now, flight.admitted, Accused::NOBODY, whose);
+        }
         let failure = Some(expired(now, why.to_owned()));
         self.end(now, flight.slot, Ending { outcome: Outcome::Expired, failure, emitted: 0, acked: None });
     }
@@ -101,7 +113,8 @@ impl Subscription {
             ending.failure = Some(FailureInfo { reason, ..failure });
         }
         self.end(now, slot, ending);
-        self.limiter.succeeded(returned.took, self.flights.len() + 1);
+        let at_handler = self.at_handler() + 1;
+        self.limiter.succeeded(returned.took, at_handler);
         let event = &self.events[slot];
         let whose = Whose { serial: event.serial, at: &event.at };
         let (closed, opens) = self.breakers.succeeded(now, flight.admitted, returned.took, whose);
@@ -209,7 +222,7 @@ impl Subscription {
         self.rounds.say(fact);
     }
 
-    fn note_failure(
+    pub(super) fn note_failure(
         &mut self,
         now: Timestamp,
         slot: Slot,

@@ -136,6 +136,11 @@ impl Breakers {
         self.all.iter().all(One::is_closed)
     }
 
+    /// Since when the first of those has been open that are not closed.
+    pub(super) fn open_since(&self) -> Option<Timestamp> {
+        self.all.iter().filter(|one| !one.is_closed()).map(One::since).min()
+    }
+
     pub(super) fn gate(&self, now: Timestamp) -> Gate {
         self.all.iter().map(|one| one.gate(now)).max().unwrap_or(Gate::Free)
     }
@@ -328,6 +333,13 @@ impl One {
         match self {
             One::Own(breaker) => &breaker.policy,
             One::Shared(shared) => &shared.policy,
+        }
+    }
+
+    fn since(&self) -> Timestamp {
+        match self {
+            One::Own(breaker) => breaker.since(),
+            One::Shared(shared) => shared.mark().since,
         }
     }
 

@@ -17,8 +17,7 @@ impl Subscription {
     /// How many more events may be read now; 0 stops reading. At a limit of parking it is 0, but
     /// for a few after each failure of which nobody can tell yet whose fault it was.
     pub fn credit(&self) -> usize {
-        let waiting = self.events.len().saturating_sub(self.lanes.parked_events()) + self.rounds.others();
-        let room = self.policy.window.saturating_sub(waiting);
+        let (waiting, room) = (self.waiting(), self.room());
         if self.draining {
             return 0;
         }
@@ -33,6 +32,16 @@ impl Subscription {
     /// that may be read is worth a read. While it is false a reader may wait for more credit.
     pub fn is_hungry(&self) -> bool {
         self.ready.len() + self.suspects.unsaid.len() < self.limiter.limit() as usize
+    }
+
+    /// What was read and has not ended, parked ones apart.
+    fn waiting(&self) -> usize {
+        self.events.len().saturating_sub(self.lanes.parked_events()) + self.rounds.others()
+    }
+
+    /// How much room the window has.
+    pub(super) fn room(&self) -> usize {
+        self.policy.window.saturating_sub(self.waiting())
     }
 
     /// True when whose fault it is hangs on others than the events at hand: every one of them

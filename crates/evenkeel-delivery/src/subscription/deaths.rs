@@ -14,7 +14,7 @@ use evenkeel_model::{Outcome, Timestamp};
 use super::Subscription;
 use super::endings::Ending;
 use super::events::Slot;
-use crate::DeadBudget;
+use crate::{DeadBudget, FALLBACK};
 
 /// So begins why a subscription is paused, when its budget is spent.
 pub(super) const SPENT: &str = "the dead-letter budget is spent";
@@ -107,7 +107,8 @@ impl Subscription {
     /// What an ending costs, if anything; at the end of the budget the subscription pauses.
     pub(super) fn count_death(&mut self, now: Timestamp, slot: Slot, ending: &Ending) {
         let event = &self.events[slot];
-        let by_operator = ending.failure.as_ref().is_some_and(|f| f.reason == "operator");
+        // What an operator decided, or the fallback did, says nothing of the version.
+        let by_operator = ending.failure.as_ref().is_some_and(|f| f.reason == "operator" || f.reason == FALLBACK);
         let handled = matches!(ending.outcome, Outcome::Completed | Outcome::Dropped | Outcome::Dead);
         // A redrive has a stop of its own, and must not stop what is new.
         if event.counters.deliveries == 0 || by_operator || !handled || event.redriven.is_some() {

@@ -21,12 +21,24 @@ const LOOK_AHEAD: usize = 64;
 /// The highest priority.
 pub(super) const URGENT: u8 = 9;
 
+/// Where an event goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Route {
+    /// To the handler.
+    Handler,
+    /// To the handler, to find out whether it works.
+    Probe,
+    /// To the fallback.
+    Fallback,
+}
+
 impl Subscription {
     pub(super) fn hand_out(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
         if self.draining || self.paused.is_some() || self.redrives.are_missing() {
             return;
         }
-        while self.flights.len() < self.limiter.limit() as usize {
+        self.shed_load(now);
+        while self.at_handler() < self.limiter.limit() as usize {
             self.expire_first(now);
             let Some(first) = self.next_in_line(now) else { return };
             if first.is_some() && !self.rate_allows(now) {
@@ -44,19 +56,27 @@ impl Subscription {
                     }
                     self.say_breakers(closed);
                 }
-                (Gate::Free, Some((.., first))) => {
-                    let slot = self.in_turn(first);
+                (Gate::Free, Some(first)) => {
+                    // A suspect whose turn it is stands in no line.
+                    let freshest = self.next_of(now, &self.ready).filter(|_| self.ready.contains(&first));
+                    let slot = self.in_turn(freshest.unwrap_or(first).3);
                     if !self.has_room_for(slot) {
                         return;
                     }
                     if self.paid_for(now, slot) {
-                        self.hand_out_one(now, slot, Gate::Free, actions);
+                        self.hand_out_one(now, slot, Route::Handler, actions);
                     }
                 }
                 (_, Some((.., slot))) if !self.has_room_for(slot) => return,
-                (gate, Some((.., slot))) => self.hand_out_one(now, slot, gate, actions),
+                (Gate::Probe, Some((.., slot))) => self.hand_out_one(now, slot, Route::Probe, actions),
+                (_, Some((.., slot))) => self.hand_out_one(now, slot, Route::Handler, actions),
             }
         }
+    }
+
+    /// Those at the fallback left out.
+    pub(super) fn at_handler(&self) -> usize {
+        self.flights.len() - self.falling_back.flying()
     }
 
     fn rate_allows(&mut self, now: Timestamp) -> bool {
@@ -68,7 +88,7 @@ impl Subscription {
     }
 
     /// True when its bytes fit beside those at the handler; alone, every event fits.
-    fn has_room_for(&self, slot: Slot) -> bool {
+    pub(super) fn has_room_for(&self, slot: Slot) -> bool {
         let bytes = self.flying_bytes.saturating_add(u64::from(self.events[slot].bytes));
         self.flights.is_empty() || bytes <= self.policy.concurrency.bytes
     }
@@ -87,7 +107,7 @@ impl Subscription {
     }
 
     /// What is no longer worth handling is no probe and no witness either.
-    fn expire_first(&mut self, now: Timestamp) {
+    pub(super) fn expire_first(&mut self, now: Timestamp) {
         while let Some((.., slot)) = self.ready.first().copied()
             && self.end_moot(now, slot)
         {}
@@ -113,24 +133,25 @@ impl Subscription {
         self.end(now, slot, Ending { outcome: Outcome::Expired, failure, emitted: 0, acked: None });
     }
 
-    fn hand_out_one(&mut self, now: Timestamp, slot: Slot, gate: Gate, actions: &mut Vec<Action>) {
+    pub(super) fn hand_out_one(&mut self, now: Timestamp, slot: Slot, route: Route, actions: &mut Vec<Action>) {
         if self.end_moot(now, slot) {
             return;
         }
         self.note_hand_out(slot);
         self.leave_ready(slot);
         let lane = self.events[slot].lane;
-        if gate == Gate::Probe {
+        if route == Route::Probe {
             self.lanes[lane].probes += 1;
             self.probed.push(lane);
         }
         self.seq += 1;
         self.attempt += 1;
         let attempt = AttemptId(self.attempt);
-        let admitted = self.breakers.admit();
-        self.flights.insert(attempt, Flight { slot, dispatched: self.seq, admitted });
+        let fallback = route == Route::Fallback;
+        let admitted = if fallback { self.falling_back.sent() } else { self.breakers.admit() };
+        self.flights.insert(attempt, Flight { slot, since: now, dispatched: self.seq, admitted, fallback });
         self.flying_bytes += u64::from(self.events[slot].bytes);
-        if let Some(rate) = &mut self.rate {
+        if let Some(rate) = self.rate.as_mut().filter(|_| !fallback) {
             rate.take(now);
         }
         let (reading, attempts_max) = (self.age.reading(), self.attempts_max());
@@ -147,6 +168,7 @@ impl Subscription {
             delivery: event.counters.deliveries,
             timeout: self.policy.timeout,
             letter: event.redriven.as_ref().map(|r| r.letter.clone()),
+            fallback,
         }));
     }
 

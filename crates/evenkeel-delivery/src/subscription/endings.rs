@@ -12,7 +12,7 @@ use super::Subscription;
 use super::events::{Slot, State};
 use super::rounds::End;
 use super::timers::Timer;
-use crate::{AttemptId, Fact, Mark};
+use crate::{AttemptId, FALLBACK, Fact, Mark};
 
 /// The longest message that is kept of a failure, in bytes.
 const MESSAGE_MAX: usize = 1024;
@@ -91,7 +91,7 @@ impl Subscription {
             emitted: ending.emitted,
             failure: ending.failure,
         };
-        let records = u64::from(entry.emitted) + u64::from(entry.outcome == Outcome::Dead);
+        let records = u64::from(entry.emitted) + u64::from(entry.outcome == Outcome::Dead || fell_back(&entry));
         let redriven = event.redriven.as_ref().map(|r| (r.job.clone(), entry.outcome));
         let end = End { shard: event.shard, offset: entry.offset, head, acked: ending.acked, records, redriven };
         let fact = Fact::Ended { shard: event.at.shard.clone(), mark, entry };
@@ -118,6 +118,11 @@ impl Subscription {
             self.timers.clear(self.events[slot].next_at, Timer::Retry(slot));
         }
     }
+}
+
+/// True when it was the fallback's.
+fn fell_back(entry: &Ended) -> bool {
+    entry.failure.as_ref().is_some_and(|failure| failure.reason == FALLBACK)
 }
 
 pub(super) fn micros(d: Duration) -> u64 {

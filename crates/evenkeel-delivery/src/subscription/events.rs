@@ -20,6 +20,11 @@ use crate::{Counters, Mark, PendingWhy, Redriven};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Slot(u32);
 
+impl Slot {
+    /// Behind all others.
+    pub(super) const LAST: Slot = Slot(u32::MAX);
+}
+
 #[derive(Debug)]
 pub(super) struct Open {
     /// Counts arrivals: lower is older.

@@ -231,9 +231,25 @@ impl Lanes {
         }
     }
 
-    /// True from when a limit of parking is reached until it is below 80 % again.
+    /// True from when a limit of parking is reached until it is below 80 % again. A partition that is a
+    /// lane of its own stops only its own reading.
     pub(super) fn are_full(&self) -> bool {
-        self.many || !self.long.is_empty()
+        self.many || self.order != Order::Partition && !self.long.is_empty()
+    }
+
+    /// How many more lanes may be parked of those that could wait as well: they never fill the parking,
+    /// of which half is left to those that must.
+    pub(super) fn room_to_put_off(&self) -> usize {
+        (self.limits.keys / 2).saturating_sub(self.parked.len())
+    }
+
+    /// True for a partition that is a lane, and has reached the limit of events behind its first.
+    pub(super) fn is_long(&self, shard: &Shard) -> bool {
+        if self.order != Order::Partition || self.long.is_empty() {
+            return false;
+        }
+        let lane = self.by_key.get(&LaneKey::Partition(shard.clone()));
+        lane.is_some_and(|lane| self.long.contains(lane))
     }
 
     pub(super) fn parked(&self) -> impl Iterator<Item = &Lane> {

@@ -19,6 +19,9 @@ use gradient::{Gradient, Slope};
 
 const HOLD_FIRST: Duration = Duration::from_millis(50);
 const HOLD_MAX: Duration = Duration::from_secs(5);
+/// So many sheds without a success, the last of them fresh, are an overload.
+const OVERLOADED: u32 = 2;
+const FRESH: Duration = Duration::from_secs(5);
 /// Where it begins, within its bounds.
 const FIRST: f64 = 16.0;
 
@@ -32,6 +35,7 @@ pub(super) struct Limiter {
     gradient: Gradient,
     /// Sheds since the last success, while at the minimum.
     shed: u32,
+    shed_at: Timestamp,
     hold_until: Timestamp,
 }
 
@@ -46,6 +50,7 @@ impl Limiter {
             unchecked: true,
             gradient: Gradient::default(),
             shed: 0,
+            shed_at: Timestamp::EPOCH,
             hold_until: Timestamp::EPOCH,
         }
     }
@@ -81,7 +86,13 @@ impl Limiter {
             let bound = HOLD_FIRST.saturating_mul(1 << self.shed.min(10)).min(HOLD_MAX);
             self.hold_until = self.hold_until.max(now + random.up_to(bound));
             self.shed += 1;
+            self.shed_at = now;
         }
+    }
+
+    /// True while it sheds although it is asked for no more at once than the minimum.
+    pub(super) fn is_overloaded(&self, now: Timestamp) -> bool {
+        self.shed >= OVERLOADED && now.since(self.shed_at) < FRESH
     }
 
     pub(super) fn hold_until(&self) -> Timestamp {

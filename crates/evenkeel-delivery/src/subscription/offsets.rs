@@ -145,6 +145,15 @@ impl Offsets {
         self.all[index].said
     }
 
+    /// The first offset from `next` on that has no outcome of before the restart.
+    pub(super) fn undone_from(&self, shard: &Shard, next: u64) -> u64 {
+        let Some(partition) = self.find(shard).map(|index| &self.all[index]) else { return next };
+        match partition.done.range(..=next).next_back() {
+            Some((_, end)) if next >= partition.next => next.max(*end),
+            _ => next,
+        }
+    }
+
     /// True when nothing at this place was read yet.
     pub(super) fn is_unread(&self, at: &Position) -> bool {
         self.find(&at.shard).is_some_and(|index| at.offset >= self.all[index].next)
@@ -231,5 +240,18 @@ mod tests {
         let taken: Vec<u64> = (0..12).filter(|o| offsets.arrive(p, *o)).collect();
         assert_eq!(taken, [5, 8, 10, 11]);
         assert!(!offsets.arrive(p, 11), "once read is read");
+    }
+
+    #[test]
+    fn what_ended_before_the_restart_need_not_be_read_again() {
+        let mut offsets = Offsets::default();
+        let done = (3..900).filter(|at| *at != 5).map(|offset| Position { shard: orders(), offset });
+        offsets.restore(&HashMap::from([(orders(), 3)]), done.collect());
+        let from = |offsets: &Offsets, next| offsets.undone_from(&orders(), next);
+        assert_eq!([3, 5, 6, 899, 900].map(|next| from(&offsets, next)), [3, 5, 900, 900, 900]);
+        let p = offsets.find(&orders()).unwrap_or_default();
+        assert!(offsets.arrive(p, 5) && offsets.arrive(p, 900));
+        assert_eq!(from(&offsets, 901), 901);
+        assert_eq!(from(&offsets, 0), 0, "what is asked for again is its own affair");
     }
 }

@@ -118,6 +118,16 @@ impl Suspects {
         }
     }
 
+    /// Those in line of which that is not on record.
+    pub(super) fn unsaid(&self) -> &BTreeSet<Turn> {
+        &self.unsaid
+    }
+
+    /// True while one has its turn to run alone.
+    pub(super) fn has_lone(&self) -> bool {
+        self.lone.is_some()
+    }
+
     fn first_unsaid(&self) -> Option<Turn> {
         self.unsaid.first().copied()
     }
@@ -311,7 +321,9 @@ impl Subscription {
         let mut by_shard: Vec<(&Shard, Vec<u64>)> = Vec::new();
         let mut slots = Vec::with_capacity(room.min(self.suspects.unsaid.len()));
         for _ in 0..room {
-            let Some((.., slot)) = self.suspects.unsaid.pop_first() else { break };
+            let Some(turn) = self.next_of(self.now, &self.suspects.unsaid) else { break };
+            self.suspects.unsaid.remove(&turn);
+            let slot = turn.3;
             self.events[slot].opening = Opening::Said;
             slots.push(slot);
         }

@@ -37,6 +37,12 @@ pub struct View {
     pub versions: usize,
     /// Events whose version could not be read, since the start.
     pub unversioned: u64,
+    /// Events with a priority below this are shed now; 0: none are.
+    pub shed_below: u8,
+    /// Events that were shed since the process began; an event counts each time.
+    pub shed: u64,
+    /// Events that the fallback handled since the process began.
+    pub fell_back: u64,
     /// Why it is paused.
     pub paused: Option<String>,
     /// Its breakers, `handler` first.
@@ -111,7 +117,6 @@ pub struct LaneView {
 impl Subscription {
     /// What an operator sees.
     pub fn view(&self, now: Timestamp) -> View {
-        let _ = now;
         let mut view = View {
             parked_keys: self.lanes.parked_keys(),
             concurrency: self.limiter.limit(),
@@ -120,6 +125,9 @@ impl Subscription {
             suspects: self.suspects_open(),
             versions: self.versions.len(),
             unversioned: self.unversioned,
+            shed_below: self.shedding.below(now),
+            shed: self.shedding.shed(),
+            fell_back: self.falling_back.handled(),
             paused: self.paused.clone(),
             breakers: self.breakers.view(),
             lanes: self.lanes.parked().filter_map(|lane| self.lane_view(lane)).take(LANES_SHOWN).collect(),

@@ -82,7 +82,7 @@ impl Subscription {
     }
 
     /// Waits until `next_at`: in memory when that is soon, else parked.
-    fn wait(&mut self, now: Timestamp, slot: Slot, next_at: Timestamp) {
+    pub(super) fn wait(&mut self, now: Timestamp, slot: Slot, next_at: Timestamp) {
         self.events[slot].next_at = next_at;
         let lane = self.events[slot].lane;
         // That a suspect came back is on record at once.

@@ -68,6 +68,7 @@ async fn form(node: &Wired, wire: &Wire, seen: &[SubscriptionSnapshot]) -> Value
         "in_flight": view.in_flight, "queued": view.queued, "parked": view.parked, "parked_keys": view.parked_keys,
         "concurrency": view.concurrency, "in_flight_bytes": view.in_flight_bytes,
         "held": held(wire.held.size()),
+        "shed": view.shed, "shed_below": view.shed_below, "fell_back": view.fell_back,
         "unpaid_retries": view.unpaid_retries, "suspects": view.suspects, "versions": view.versions,
         "unversioned": view.unversioned, "oldest": view.oldest.map(time),
         "endpoints": wire.http.endpoints().iter().map(endpoint).collect::<Vec<_>>(),

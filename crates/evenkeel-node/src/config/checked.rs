@@ -5,7 +5,8 @@ pub(super) mod subscription;
 mod begin;
 mod filter;
 mod breaker;
-mod gate;
+pub(super) mod gate;
+mod fallback;
 mod pick;
 
 use std::collections::BTreeMap;

@@ -3,12 +3,14 @@
 //! Invariant: what it writes reads to the same plan. Nothing secret is in a plan, since handler
 //! URLs with credentials are refused.
 
-use evenkeel_delivery::{BreakerPolicy, Effects, Exhausted, Order};
+use std::time::Duration;
+
+use evenkeel_delivery::{BreakerPolicy, Effects, Exhausted, Freshness, Order};
 use evenkeel_log::{AtLimit, Cleanup, TopicSettings};
 
 use serde_json::Value;
 
-use super::plan::{From, LogFormat, Plan, SubscriptionPlan, TopicPlan};
+use super::plan::{FallbackPlan, From, LogFormat, Plan, SubscriptionPlan, TopicPlan};
 use super::raw::pick as written;
 use super::units::{show_duration, show_rate, show_size};
 use super::{push, raw};
@@ -149,6 +151,9 @@ pub(crate) fn subscription(plan: &SubscriptionPlan) -> raw::Subscription {
             max: Some(policy.concurrency.max),
             bytes: Some(show_size(policy.concurrency.bytes)),
         }),
+        fallback: policy.fallback.zip(plan.fallback.as_ref()).map(|(fallback, to)| falls_back(fallback.after, to)),
+        freshness: Some(freshness(policy.freshness).to_owned()),
+        backlog: policy.backlog.map(show_duration),
         inbox: Some(show_duration(policy.inbox)),
         dead_letter_budget: Some(raw::DeadLetterBudget {
             run: Some(policy.dead_budget.run),
@@ -166,6 +171,7 @@ pub(crate) fn subscription(plan: &SubscriptionPlan) -> raw::Subscription {
             keys: u32::try_from(policy.parking.keys).ok(),
             per_key: u32::try_from(policy.parking.per_key).ok(),
             held: Some(show_size(policy.parking.held)),
+            slow_after: Some(show_duration(policy.parking.slow_after)),
         }),
     }
 }
@@ -181,6 +187,24 @@ fn pick(pick: &Pick) -> written::Pick {
         Pick::Attribute(name) => written::Pick { attribute: Some(name), ..none },
         Pick::Header(name) => written::Pick { header: Some(name), ..none },
         Pick::Pointer(pointer) => written::Pick { pointer: Some(pointer), ..none },
+    }
+}
+
+fn falls_back(after: Duration, to: &FallbackPlan) -> raw::Fallback {
+    let (handler, topic) = match to {
+        FallbackPlan::Topic(topic) => (None, Some(topic.to_string())),
+        FallbackPlan::Handler(to) => {
+            let http = raw::push::HttpHandler { timeout: None, ..push::written(to, Duration::ZERO) };
+            (Some(raw::Handler { http: Some(http), version: None }), None)
+        }
+    };
+    raw::Fallback { handler, topic, after: Some(show_duration(after)) }
+}
+
+fn freshness(freshness: Freshness) -> &'static str {
+    match freshness {
+        Freshness::Fifo => "fifo",
+        Freshness::LifoWhenBacklogged { .. } => "lifo_when_backlogged",
     }
 }
 

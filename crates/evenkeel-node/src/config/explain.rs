@@ -107,6 +107,7 @@ pub(crate) fn subscribed(plan: &SubscriptionPlan) -> String {
     ];
     lines.extend(push::sentences(&plan.push, policy));
     lines.extend(gate::lines(policy));
+    lines.extend(gate::falls_back(plan));
     lines.push(match (policy.effects, &plan.effects_topic) {
         (Effects::Log, Some(topic)) => {
             format!("Events that it returns are stored in `{topic}` together with the outcome, or not at all.")

@@ -146,8 +146,29 @@ pub struct SubscriptionPlan {
     pub from: From,
     /// Where returned events go; there exactly when the effects are `log`.
     pub effects_topic: Option<Arc<str>>,
+    /// Who takes what meets an open breaker; there exactly when the policy says that somebody does.
+    pub fallback: Option<FallbackPlan>,
     /// How it delivers.
     pub policy: Policy,
+}
+
+impl SubscriptionPlan {
+    /// The topic that takes what meets an open breaker.
+    pub fn falls_to(&self) -> Option<&str> {
+        match &self.fallback {
+            Some(FallbackPlan::Topic(topic)) => Some(topic),
+            _ => None,
+        }
+    }
+}
+
+/// Who takes what meets an open breaker.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FallbackPlan {
+    /// Another handler.
+    Handler(Box<Push>),
+    /// A topic.
+    Topic(Arc<str>),
 }
 
 /// Where a subscription begins.

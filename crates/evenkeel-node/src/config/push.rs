@@ -5,12 +5,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use evenkeel_transport::http::{Accepted, Batch, Ejection, Format, Handshake, Health, Roots, Signing, Version};
+use evenkeel_delivery::Rate;
+use evenkeel_transport::http::{Accepted, Batch, Ejection, Format, Handshake, Health, Pace, Roots, Signing, Version};
 
-use super::checked::{choice, duration, or, parse, positive, value};
+use super::checked::{choice, duration, gate, or, parse, positive, value};
 use super::plan::Plan;
 use super::raw::push as raw;
-use super::units::{show_duration, show_size};
+use super::units::{show_duration, show_rate, show_size};
 use super::{addresses, units};
 use crate::error::Error;
 
@@ -30,6 +31,8 @@ pub struct Push {
     pub secrets: Vec<SecretFrom>,
     /// When one of several endpoints is left out.
     pub ejection: Ejection,
+    /// How fast each endpoint is called.
+    pub pace: Option<Pace>,
     /// How endpoints are asked whether they are well.
     pub health: Option<Health>,
     /// What a 202 means.
@@ -71,6 +74,7 @@ impl Push {
             batch: None,
             secrets: Vec::new(),
             ejection: Ejection::default(),
+            pace: None,
             health: None,
             accepted: Accepted::Ack,
             version: Version::Auto,
@@ -142,6 +146,7 @@ pub(super) fn read(at: &str, raw: raw::HttpHandler, plan: &Plan, folder: &Path) 
         batch: raw.batch.map(|raw| batch(&key("batch"), &raw)).transpose()?,
         secrets: secrets(&key("sign"), raw.sign, folder)?,
         ejection: ejection(&key("ejection"), &raw.ejection.unwrap_or_default())?,
+        pace: gate::rate(&key("rate"), raw.rate.as_deref(), &key("burst"), raw.burst)?.map(pace),
         health: raw.health.map(|raw| health(&key("health"), &raw)).transpose()?,
         accepted: accepted(at, &raw.accepted, &raw.pending, batched)?,
         version: match or(&raw.version, "auto") {
@@ -197,6 +202,10 @@ fn ejection(at: &str, raw: &raw::Ejection) -> Result<Ejection, Error> {
         open_max: positive(&key("max"), duration(&key("max"), &raw.max, default.open_max)?)?,
         slow_start: duration(&key("slow_start"), &raw.slow_start, default.slow_start)?,
     })
+}
+
+fn pace(rate: Rate) -> Pace {
+    Pace { per_second: rate.per_second, burst: rate.burst }
 }
 
 fn accepted(at: &str, text: &Option<String>, pending: &Option<String>, batched: bool) -> Result<Accepted, Error> {
@@ -282,6 +291,8 @@ pub(super) fn written(push: &Push, timeout: Duration) -> raw::HttpHandler {
             max: Some(show_duration(push.ejection.open_max)),
             slow_start: Some(show_duration(push.ejection.slow_start)),
         }),
+        rate: push.pace.map(|pace| show_rate(pace.per_second)),
+        burst: push.pace.map(|pace| pace.burst),
         health: push.health.as_ref().map(|health| raw::Health {
             path: Some(health.path.to_string()),
             every: Some(show_duration(health.every)),

@@ -218,6 +218,28 @@ pub struct Subscription {
     pub burst: Option<u32>,
     /// How many of them retries.
     pub retry_budget: Option<RetryBudget>,
+    /// Who takes what meets an open breaker.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<Fallback>,
+    /// `fifo` or `lifo_when_backlogged`.
+    pub freshness: Option<String>,
+    /// While the most urgent event that waits is older than this, less urgent ones are shed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backlog: Option<String>,
+}
+
+/// Who takes what meets an open breaker: a handler or a topic.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Fallback {
+    /// Another handler.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handler: Option<Handler>,
+    /// A topic.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
+    /// When the breaker has been open for so long.
+    pub after: Option<String>,
 }
 
 /// Who handles events.
@@ -306,6 +328,8 @@ pub struct Parking {
     pub per_key: Option<u32>,
     /// Bytes of parked events kept beyond retention.
     pub held: Option<String>,
+    /// A key is put aside when its first event is at the handler for so long.
+    pub slow_after: Option<String>,
 }
 
 /// A dependency that subscriptions share.

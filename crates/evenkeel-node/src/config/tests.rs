@@ -86,6 +86,14 @@ fn a_wrong_value_is_refused_with_its_path() {
         ("order: key", "dead_letter_budget: { share: 2 }", "subscriptions.payment.dead_letter_budget.share"),
         ("order: key", "dead_letter_budget: { run: 0 }", "subscriptions.payment.dead_letter_budget"),
         ("order: key", "order: kee", "subscriptions.payment.order"),
+        ("order: key", "freshness: newest", "subscriptions.payment.freshness"),
+        ("order: key", "backlog: 0s", "subscriptions.payment.backlog"),
+        ("held: 1GiB", "slow_after: 0s", "subscriptions.payment.parking.slow_after"),
+        ("order: key", "fallback: { after: 5s }", "subscriptions.payment.fallback"),
+        ("order: key", "fallback: { topic: paymens }", "subscriptions.payment.fallback.topic"),
+        ("order: key", "fallback: { topic: orders }", "subscriptions.payment.fallback.topic"),
+        ("timeout: 5s", "timeout: 5s, rate: fast", "subscriptions.payment.handler.http.rate"),
+        ("timeout: 5s", "timeout: 5s, burst: 5", "subscriptions.payment.handler.http.burst"),
         ("factor: 4", "factor: 0.5", "subscriptions.payment.retry.factor"),
         ("attempts: 8", "attempts: many", "subscriptions.payment.retry.attempts"),
         ("127.0.0.1:0 ", "0.0.0.0:80 ", "http.listen"),
@@ -113,6 +121,22 @@ fn the_effective_configuration_reads_back_to_itself_and_fills_in_defaults() {
         written.contains("allow:") && written.contains("min_calls: 20") && written.contains("inline: 200ms"),
         "{written}"
     );
+}
+
+#[test]
+fn a_fallback_is_read_explained_and_written_back() {
+    for (written, says) in [
+        ("{ topic: payments, after: 5s }", "has been open for 5s, events go to topic `payments`"),
+        ("{ handler: { http: { url: \"http://127.0.0.1:9/\" } } }", "open for 30s, events go to http://127.0.0.1:9/"),
+    ] {
+        let keys = format!("fallback: {written}\n    freshness: lifo_when_backlogged\n    backlog: 9s\n    order: key");
+        let plan = read(&FILE.replacen("order: key", &keys, 1)).unwrap();
+        let said = explain(&plan);
+        assert!(said.contains(says) && said.contains("the oldest is older than 9s"), "{said}");
+        let again = read(&effective(&plan)).unwrap();
+        assert_eq!(effective(&again), effective(&plan));
+        assert_eq!(again.subscriptions[1].fallback, plan.subscriptions[1].fallback);
+    }
 }
 
 #[test]

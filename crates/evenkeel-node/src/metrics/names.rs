@@ -207,6 +207,15 @@ pub const HELD: Metric =
     gauge("evenkeel_held_events", "Parked events that are held aside, beyond their topic's retention.");
 /// Their bytes.
 pub const HELD_BYTES: Metric = gauge("evenkeel_held_bytes", "Bytes of the parked events that are held aside.");
+/// Shed events.
+pub const SHED: Metric =
+    gauge("evenkeel_shed_events", "Events that were put off since the node started, for others of a higher priority.");
+/// Which are shed.
+pub const SHED_BELOW: Metric =
+    gauge("evenkeel_shedding_below_priority", "Events with a priority below this are put off now; 0: none are.");
+/// What the fallback did.
+pub const FELL_BACK: Metric =
+    gauge("evenkeel_fallback_events", "Events that the fallback handled since the node started.");
 /// Concurrency.
 pub const CONCURRENCY: Metric = gauge("evenkeel_concurrency_limit", "How many events may be at the handler now.");
 /// Bytes at the handler.

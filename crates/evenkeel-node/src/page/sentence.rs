@@ -50,6 +50,7 @@ pub(super) fn sentence(status: &Status) -> Sentence {
     said.extend(status.objectives.iter().filter_map(in_danger));
     said.extend(status.topics.iter().filter_map(nearly_full));
     said.extend(status.flows.iter().filter_map(paused));
+    said.extend(status.flows.iter().filter_map(shedding));
     said.extend(status.flows.iter().filter_map(waiting_for_you));
     said.extend(incident(status));
     said.extend(draining(status));
@@ -151,6 +152,7 @@ fn held(flow: &Flow, now: Timestamp) -> Option<Sentence> {
     };
     let waiting = flow.unread + flow.parked + flow.in_flight;
     let held = match (flow.parked_keys, waiting) {
+        _ if flow.falls_back => "hands its events to the fallback".to_owned(),
         (0, 0) => "holds its events back".to_owned(),
         (0, 1) | (1, _) => "holds back one event or key".to_owned(),
         (0, n) => format!("holds back {} events", numbers::count(n)),
@@ -188,6 +190,15 @@ fn paused(flow: &Flow) -> Option<Sentence> {
     let Gate::Paused { why } = &flow.gate else { return None };
     let text = format!("`{}` is paused: {why}. Its events wait, and none is lost.", flow.subscription);
     Some(say(Level::Held, text, &["subscriptions", "resume", &flow.subscription]))
+}
+
+fn shedding(flow: &Flow) -> Option<Sentence> {
+    let below = Some(flow.shed_below).filter(|below| *below > 0)?;
+    let text = format!(
+        "`{}` puts off events with a priority below {below}: its handler cannot keep up. Nothing is lost.",
+        flow.subscription
+    );
+    Some(say(Level::Held, text, &["subscriptions", "show", &flow.subscription]))
 }
 
 fn waiting_for_you(flow: &Flow) -> Option<Sentence> {

@@ -122,6 +122,10 @@ pub struct Flow {
     pub parked_keys: u64,
     /// In the dead letters, those apart that were redriven or dropped.
     pub dead: u64,
+    /// Events with a priority below this are put off for others; 0: none are.
+    pub shed_below: u8,
+    /// True when events that meet an open breaker go to a fallback.
+    pub falls_back: bool,
     /// Whether events pass.
     pub gate: Gate,
     /// Breakers that an operator holds open, or closed.

@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use evenkeel::runtime::{self, Dependencies, SubscriptionSpec};
+use evenkeel::runtime::{self, Dependencies, FallbackTo, SubscriptionSpec};
 use evenkeel_delivery::ports::{BoxFuture, Commit, Handler, Journal, Letters, PortError, Source};
-use evenkeel_delivery::{Bring, Fact, Mark, Policy, Remembered, Round};
+use evenkeel_delivery::{Bring, Fact, Mark, Policy, Rate, Remembered, Round};
 use evenkeel_log::Log;
 use evenkeel_model::{Clock, Shard, Timestamp, names};
 use evenkeel_transport::{
@@ -13,7 +13,7 @@ use evenkeel_transport::{
 };
 
 use super::{Wire, Wired, failed};
-use crate::config::plan::{From, Plan, Push, SubscriptionPlan};
+use crate::config::plan::{FallbackPlan, From, Plan, Push, SubscriptionPlan};
 use crate::error::Error;
 use crate::sabotage::{self, Sabotage};
 
@@ -30,6 +30,7 @@ pub(crate) fn with_own(plan: &Plan) -> Vec<SubscriptionPlan> {
         push: Push::to(webhook.url.clone()),
         from: From::Default,
         effects_topic: None,
+        fallback: None,
         policy: Policy::default(),
     });
     plan.subscriptions.iter().cloned().chain(receivers).collect()
@@ -75,6 +76,7 @@ pub(crate) async fn prepare(
 ) -> Result<Prepared, Error> {
     let settings = JournalSettings {
         effects: plan.effects_topic.clone(),
+        fallback: plan.falls_to().map(Arc::from),
         inbox: plan.policy.inbox,
         ..JournalSettings::new(plan.name.clone())
     };
@@ -92,7 +94,7 @@ pub(crate) async fn prepare(
     let held = source.held();
     let journal = begin(journal, &source).await.map_err(|e| failed(&e))?;
     let http = {
-        let settings = http_settings(&plan, calling)?;
+        let settings = http_settings(&plan, &plan.push, calling)?;
         Arc::new(HttpHandler::new(settings, clock.clone()).map_err(|e| failed(&e))?)
     };
     let own = plan.name.starts_with(names::OWN_PREFIX);
@@ -100,10 +102,11 @@ pub(crate) async fn prepare(
     let spec = SubscriptionSpec {
         name: plan.name.clone(),
         uid: plan.uid.clone(),
-        policy: sabotage::policy(how, plan.policy.clone()),
+        policy: sabotage::policy(how, paced(&plan)),
         source: Arc::new(source),
         journal: Arc::new(journal),
         handler: sabotage::handler(how, http.clone()),
+        fallback: fallback(&plan, calling, clock)?,
         fence: runtime::new_fence(log).await.map_err(|e| failed(&e))?,
     };
     Ok(Prepared { plan, spec, http, held })
@@ -112,15 +115,39 @@ pub(crate) async fn prepare(
 /// The handler of a subscription for a replay, beside the one that the subscription has.
 pub(crate) fn replay_handler(node: &Wired, plan: &SubscriptionPlan, shadow: bool) -> Result<Arc<dyn Handler>, Error> {
     let calling = Calling { reach: Arc::new(node.plan().reach.clone()), callbacks: node.callbacks.clone() };
-    let settings = http_settings(plan, &calling)?;
+    let settings = http_settings(plan, &plan.push, &calling)?;
     // Health is the running subscription's business.
     let settings = HttpSettings { shadow, health: None, ..settings };
     Ok(Arc::new(HttpHandler::new(settings, node.clock.clone()).map_err(|e| failed(&e))?))
 }
 
-/// How the handler is called; its secrets are read here.
-fn http_settings(plan: &SubscriptionPlan, calling: &Calling) -> Result<HttpSettings, Error> {
-    let push = &plan.push;
+/// What all endpoints take together is no more than what goes out: an event need not find out.
+fn paced(plan: &SubscriptionPlan) -> Policy {
+    let mut policy = plan.policy.clone();
+    let Some(pace) = plan.push.pace.filter(|_| plan.push.batch.is_none()) else { return policy };
+    let endpoints = u32::try_from(plan.push.urls.len()).unwrap_or(u32::MAX);
+    let all = Rate { per_second: pace.per_second * f64::from(endpoints), burst: pace.burst.saturating_mul(endpoints) };
+    policy.rate = Some(match policy.rate {
+        Some(rate) if rate.per_second <= all.per_second => rate,
+        _ => all,
+    });
+    policy
+}
+
+/// Who takes what meets an open breaker.
+fn fallback(plan: &SubscriptionPlan, calling: &Calling, clock: &Arc<dyn Clock>) -> Result<Option<FallbackTo>, Error> {
+    Ok(match &plan.fallback {
+        None => None,
+        Some(FallbackPlan::Topic(_)) => Some(FallbackTo::Topic),
+        Some(FallbackPlan::Handler(push)) => {
+            let settings = HttpSettings { health: None, ..http_settings(plan, push, calling)? };
+            Some(FallbackTo::Handler(Arc::new(HttpHandler::new(settings, clock.clone()).map_err(|e| failed(&e))?)))
+        }
+    })
+}
+
+/// How a handler is called; its secrets are read here.
+fn http_settings(plan: &SubscriptionPlan, push: &Push, calling: &Calling) -> Result<HttpSettings, Error> {
     Ok(HttpSettings {
         urls: push.urls.clone(),
         reach: calling.reach.clone(),
@@ -134,6 +161,7 @@ fn http_settings(plan: &SubscriptionPlan, calling: &Calling) -> Result<HttpSetti
         batch: push.batch,
         signing: push.signing(&plan.name)?,
         ejection: push.ejection,
+        pace: push.pace,
         health: push.health.clone(),
         ..HttpSettings::new("", plan.name.clone())
     })

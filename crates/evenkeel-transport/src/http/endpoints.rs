@@ -14,6 +14,8 @@ use std::time::Duration;
 use ::http::Uri;
 use evenkeel_model::Timestamp;
 
+use super::pace::{Beat, Pace};
+
 /// When an endpoint is left out, and how it comes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ejection {
@@ -58,6 +60,7 @@ pub struct EndpointView {
 
 pub(super) struct Endpoints {
     ejection: Ejection,
+    pace: Option<Pace>,
     all: Vec<Endpoint>,
     /// Whose turn it is.
     turn: usize,
@@ -73,6 +76,7 @@ struct Endpoint {
     sick: u32,
     /// When it came back.
     warm_from: Option<Timestamp>,
+    beat: Beat,
 }
 
 /// Health checks that fail in a row before an endpoint is out.
@@ -81,7 +85,7 @@ const SICK_FROM: u32 = 2;
 const SHARE_MIN: f64 = 0.1;
 
 impl Endpoints {
-    pub(super) fn new(targets: Vec<(String, Uri)>, ejection: Ejection) -> Endpoints {
+    pub(super) fn new(targets: Vec<(String, Uri)>, ejection: Ejection, pace: Option<Pace>) -> Endpoints {
         let all = targets.into_iter().map(|(url, target)| Endpoint {
             url: url.into(),
             target,
@@ -91,8 +95,9 @@ impl Endpoints {
             out_until: None,
             sick: 0,
             warm_from: None,
+            beat: Beat::default(),
         });
-        Endpoints { ejection, all: all.collect(), turn: 0 }
+        Endpoints { ejection, pace, all: all.collect(), turn: 0 }
     }
 
     pub(super) fn target(&self, at: usize) -> &Uri {
@@ -103,11 +108,12 @@ impl Endpoints {
         self.all[at].url.clone()
     }
 
-    /// The endpoint of the next call; none of `tried`, unless there is no other.
-    pub(super) fn pick(&mut self, now: Timestamp, tried: &[usize]) -> usize {
-        if self.all.len() == 1 {
-            self.all[0].in_flight += 1;
-            return 0;
+    /// The endpoint of the next call; none of `tried`, unless there is no other. `Err`: each of those
+    /// that may be called has had its share, and how long that lasts.
+    pub(super) fn pick(&mut self, now: Timestamp, tried: &[usize]) -> Result<usize, Duration> {
+        if let ([one], None) = (&mut *self.all, self.pace) {
+            one.in_flight += 1;
+            return Ok(0);
         }
         let fresh = |at: &usize| !tried.contains(at);
         let places: Vec<usize> = (0..self.all.len()).map(|n| (self.turn + n) % self.all.len()).collect();
@@ -118,11 +124,23 @@ impl Endpoints {
         if some.is_empty() {
             some = places;
         }
+        if let Some(pace) = &self.pace {
+            let free_at = |at: &usize| self.all[*at].beat.free_at(pace);
+            let first = some.iter().map(free_at).min().unwrap_or(now);
+            if first > now {
+                return Err(first.since(now));
+            }
+            some.retain(|at| free_at(at) <= now);
+        }
         let load = |at: usize| f64::from(self.all[at].in_flight + 1) / self.share(now, at);
         let least = some.iter().copied().min_by(|a, b| load(*a).total_cmp(&load(*b))).unwrap_or(0);
-        self.all[least].in_flight += 1;
+        let endpoint = &mut self.all[least];
+        endpoint.in_flight += 1;
+        if let Some(pace) = &self.pace {
+            endpoint.beat.take(now, pace);
+        }
         self.turn = (least + 1) % self.all.len();
-        least
+        Ok(least)
     }
 
     /// A call came back, or was given up.
@@ -202,7 +220,7 @@ mod tests {
 
     fn three() -> Endpoints {
         let target = |n: u32| (format!("http://h{n}/"), format!("http://h{n}/").parse().unwrap());
-        Endpoints::new((0..3).map(target).collect(), Ejection::default())
+        Endpoints::new((0..3).map(target).collect(), Ejection::default(), None)
     }
 
     fn at(s: u64) -> Timestamp {
@@ -213,7 +231,7 @@ mod tests {
     fn calls(endpoints: &mut Endpoints, now: Timestamp, n: usize) -> [usize; 3] {
         let mut got = [0; 3];
         for _ in 0..n {
-            let place = endpoints.pick(now, &[]);
+            let place = endpoints.pick(now, &[]).unwrap();
             got[place] += 1;
             endpoints.returned(now, place, Said::Works);
         }
@@ -230,11 +248,15 @@ mod tests {
     fn calls_are_spread_in_turn_and_by_what_is_under_way() {
         let mut all = three();
         assert_eq!(calls(&mut all, at(0), 30), [10, 10, 10]);
-        let held: Vec<usize> = (0..6).map(|_| all.pick(at(0), &[])).collect();
+        let held: Vec<usize> = (0..6).map(|_| all.pick(at(0), &[]).unwrap()).collect();
         assert_eq!([0, 1, 2].map(|p| held.iter().filter(|h| **h == p).count()), [2, 2, 2]);
         all.returned(at(0), 1, Said::Works);
         all.returned(at(0), 1, Said::Works);
-        assert_eq!([all.pick(at(0), &[]), all.pick(at(0), &[])], [1, 1], "it has the fewest under way");
+        assert_eq!(
+            [all.pick(at(0), &[]).unwrap(), all.pick(at(0), &[]).unwrap()],
+            [1, 1],
+            "it has the fewest under way"
+        );
     }
 
     #[test]
@@ -245,7 +267,7 @@ mod tests {
         assert_eq!(all.view(at(9))[1].state, "ejected");
         // Under load its share is small at first.
         let mut held = [0; 3];
-        (0..42).for_each(|_| held[all.pick(at(11), &[])] += 1);
+        (0..42).for_each(|_| held[all.pick(at(11), &[]).unwrap()] += 1);
         assert!((1..=4).contains(&held[1]), "{held:?}");
         assert_eq!(all.view(at(11))[1].state, "starting");
         all.returned(at(12), 1, Said::Fails);
@@ -263,9 +285,9 @@ mod tests {
     #[test]
     fn a_call_that_found_no_connection_goes_elsewhere() {
         let mut all = three();
-        let first = all.pick(at(0), &[]);
-        let second = all.pick(at(0), &[first]);
-        let third = all.pick(at(0), &[first, second]);
+        let first = all.pick(at(0), &[]).unwrap();
+        let second = all.pick(at(0), &[first]).unwrap();
+        let third = all.pick(at(0), &[first, second]).unwrap();
         let mut places = [first, second, third];
         places.sort_unstable();
         assert_eq!(places, [0, 1, 2]);
@@ -292,5 +314,26 @@ mod tests {
         assert_eq!(calls(&mut all, at(100), 20), [10, 10, 0]);
         all.checked(at(101), 2, true);
         assert_eq!(all.view(at(101))[2].state, "starting");
+    }
+
+    #[test]
+    fn each_endpoint_has_a_pace_of_its_own_and_the_others_take_what_one_may_not() {
+        let target = |n: u32| (format!("http://h{n}/"), format!("http://h{n}/").parse().unwrap());
+        let pace = super::Pace { per_second: 10.0, burst: 2 };
+        let mut all = Endpoints::new((0..2).map(target).collect(), Ejection::default(), Some(pace));
+        let mut got = [0; 2];
+        for ms in 0..5000 {
+            let now = at(1) + Duration::from_millis(ms);
+            while let Ok(place) = all.pick(now, &[]) {
+                got[place] += 1;
+                all.returned(now, place, Said::Works);
+            }
+        }
+        assert!(got.iter().all(|got| (50..=53).contains(got)), "{got:?} in 5 s");
+        let wait = all.pick(at(1) + Duration::from_millis(4999), &[]).unwrap_err();
+        assert!(wait <= Duration::from_millis(100), "{wait:?}");
+        eject(&mut all, at(7), 0);
+        assert!((0..2).all(|_| all.pick(at(7), &[]) == Ok(1)), "one that is out is not called for want of others");
+        assert!(all.pick(at(7), &[]).is_err());
     }
 }

@@ -43,9 +43,14 @@ pub(super) async fn post(
 ) -> Result<(response::Parts, Bytes), Failure> {
     let deadline = deadline(timeout);
     let endpoints = outlet.settings.urls.len();
-    let mut tried = Vec::new();
+    let (mut tried, mut refused) = (Vec::new(), None);
     loop {
-        let place = Place::pick(outlet, &tried);
+        let place = match (Place::pick(outlet, &tried), refused) {
+            (Ok(place), _) => place,
+            // Nobody else may be called now: what the first one said counts.
+            (Err(_), Some(failure)) => return Err(failure),
+            (Err(wait), None) => return Err(handshake::put_off("every endpoint has had its rate", Some(wait))),
+        };
         let is_last = tried.len() + 1 >= endpoints;
         let with = if is_last { std::mem::take(&mut headers) } else { headers.clone() };
         let came = exchange(outlet, place.at, with, body.clone(), deadline, timeout).await;
@@ -61,6 +66,7 @@ pub(super) async fn post(
         if !unreachable || is_last || Instant::now() >= deadline {
             return came;
         }
+        refused = came.err();
     }
 }
 
@@ -72,9 +78,9 @@ struct Place<'o> {
 }
 
 impl Place<'_> {
-    fn pick<'o>(outlet: &'o Outlet, tried: &[usize]) -> Place<'o> {
-        let at = outlet.endpoints().pick(outlet.clock.now(), tried);
-        Place { outlet, at, said: Said::Nothing }
+    fn pick<'o>(outlet: &'o Outlet, tried: &[usize]) -> Result<Place<'o>, Duration> {
+        let at = outlet.endpoints().pick(outlet.clock.now(), tried)?;
+        Ok(Place { outlet, at, said: Said::Nothing })
     }
 
     fn returned(mut self, said: Said) -> usize {

@@ -121,7 +121,7 @@ fn unreachable(message: String) -> Failure {
     Failure { class: FailureClass::Unreachable, status: None, unanswered: true, retry_after: None, message }
 }
 
-fn put_off(why: &str, retry_after: Option<Duration>) -> Failure {
+pub(super) fn put_off(why: &str, retry_after: Option<Duration>) -> Failure {
     let class = FailureClass::Deferred;
     Failure { class, status: None, unanswered: true, retry_after, message: why.to_owned() }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use evenkeel_cloudevents::kafka::{Read, from_record, to_record};
 use evenkeel_delivery::ports::{Commit, Delivered, PortError};
-use evenkeel_delivery::{Fact, Redriven, encode_journal};
+use evenkeel_delivery::{FALLBACK, Fact, Redriven, encode_journal};
 use evenkeel_log::{Append, Log, ReadLimit, Set};
 use evenkeel_model::ledger::{self, Ended, LedgerEntry, LedgerRecord};
 use evenkeel_model::{AttributeValue, Event, Outcome, Position, Record, Shard, Timestamp, names, partition_for_key};
@@ -133,6 +133,9 @@ impl<'a> Books<'a> {
             let original = self.letters.get(&at).map(|d| &d.record);
             self.dead.push(dead_letter(&self.settings.subscription, &at, original, entry));
         }
+        if entry.outcome == Outcome::Completed && entry.failure.as_ref().is_some_and(|f| f.reason == FALLBACK) {
+            self.divert(&at)?;
+        }
         let mut entry = entry.clone();
         let Some(effects) = &self.settings.effects else {
             entry.emitted = 0;
@@ -148,6 +151,27 @@ impl<'a> Books<'a> {
             self.put_effects(&effects, &at, &returned)?;
         }
         Ok(entry)
+    }
+
+    /// The record of an event that met an open breaker goes to the fallback's topic, as it is.
+    fn divert(&mut self, at: &Position) -> Result<(), PortError> {
+        let Some(topic) = &self.settings.fallback else { return Ok(()) };
+        let topic = self.log.topic(topic).ok_or_else(|| self.broken(at, &format!("needs `{topic}`, which is gone")))?;
+        // One that a hard limit took meanwhile is told of, at least.
+        let gone = || Record { created: self.now, ..Record::default() };
+        let mut record = self.letters.get(at).map_or_else(gone, |original| original.record.clone());
+        record.push_header(names::FALLBACK_OF, CausedBy::text(&self.settings.subscription, at));
+        let keyless = at.offset.to_be_bytes();
+        let partition = partition_for_key(record.key.as_deref().unwrap_or(&keyless), topic.partitions);
+        self.put(Shard::new(topic.name, partition), record);
+        Ok(())
+    }
+
+    fn put(&mut self, shard: Shard, record: Record) {
+        match self.effects.iter_mut().find(|(there, _)| *there == shard) {
+            Some((_, records)) => records.push(record),
+            None => self.effects.push((shard, vec![record])),
+        }
     }
 
     fn put_effects(&mut self, topic: &str, cause: &Position, returned: &[&Event]) -> Result<(), PortError> {
@@ -171,13 +195,7 @@ impl<'a> Books<'a> {
             // An event without a key goes where its cause's offset points: spread, and repeatable.
             let keyless = cause.offset.wrapping_add(nth as u64).to_be_bytes();
             let partition = partition_for_key(record.key.as_deref().unwrap_or(&keyless), topic.partitions);
-            match self.effects.iter_mut().find(|(shard, _)| shard.partition == partition) {
-                Some((_, records)) => records.push(record),
-                None => {
-                    let shard = Shard::new(topic.name.clone(), partition);
-                    self.effects.push((shard, vec![record]));
-                }
-            }
+            self.put(Shard::new(topic.name.clone(), partition), record);
         }
         Ok(())
     }

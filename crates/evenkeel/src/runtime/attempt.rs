@@ -16,6 +16,7 @@ use evenkeel_delivery::ports::{Answer, Call, Delivered, Handler, Source};
 use evenkeel_delivery::{Alarm, Dispatch};
 use evenkeel_model::{Clock, Failure, FailureClass, Position, Verdict};
 
+use super::FallbackTo;
 pub(super) use super::happening::Came;
 use super::happening::Finished;
 
@@ -30,6 +31,7 @@ pub(super) struct Ground {
     pub(super) fence: u64,
     pub(super) source: Arc<dyn Source>,
     pub(super) handler: Arc<dyn Handler>,
+    pub(super) fallback: Option<FallbackTo>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -41,7 +43,11 @@ pub(super) async fn run(ground: Arc<Ground>, dispatch: Dispatch, payload: Option
         None => ground.read(&dispatch.at, dispatch.letter.as_ref()).await,
     };
     let (came, alarm) = match read {
-        Ok(delivered) => (Came::Answered(ground.ask(ground.call(&dispatch, delivered)).await), None),
+        Ok(delivered) => {
+            let call = ground.call(&dispatch, delivered);
+            let answer = if dispatch.fallback { ground.fall_back(call).await } else { ground.ask(call).await };
+            (Came::Answered(answer), None)
+        }
         Err((came, alarm)) => (came, Some(alarm)),
     };
     let took = ground.clock.now().since(started);
@@ -80,10 +86,23 @@ impl Ground {
     }
 
     async fn ask(&self, call: Call) -> Answer {
-        let handler = self.handler.clone();
-        // Inside the block, so that a panic before the first await is caught too.
-        caught(async move { handler.handle(call).await }).await.unwrap_or_else(|message| panicked(&message))
+        asked(self.handler.clone(), call).await
     }
+
+    /// What the fallback says; without one, that it cannot do it.
+    async fn fall_back(&self, call: Call) -> Answer {
+        match &self.fallback {
+            Some(FallbackTo::Handler(handler)) => asked(handler.clone(), call).await,
+            // Its record goes along with its outcome.
+            Some(FallbackTo::Topic) => bare(Verdict::Ack),
+            None => failed("there is no fallback".to_owned()),
+        }
+    }
+}
+
+async fn asked(handler: Arc<dyn Handler>, call: Call) -> Answer {
+    // Inside the block, so that a panic before the first await is caught too.
+    caught(async move { handler.handle(call).await }).await.unwrap_or_else(|message| panicked(&message))
 }
 
 fn bare(verdict: Verdict) -> Answer {

@@ -7,7 +7,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use evenkeel_delivery::ports::{Commit, Delivered, Journal, PortError, Source};
-use evenkeel_delivery::{Alarm, AttemptId, Fact, Round};
+use evenkeel_delivery::{Alarm, AttemptId, FALLBACK, Fact, Round};
+use evenkeel_model::ledger::Ended;
 use evenkeel_model::{Event, Outcome, Position};
 
 use super::happening::Committed;
@@ -27,7 +28,7 @@ pub(super) struct Prepared {
     done: Vec<Arc<Delivered>>,
 }
 
-/// An event that dies: its bytes if they are at hand, and where else to look for them.
+/// An event that dies, or that a fallback took: its bytes if they are at hand, and where else to look for them.
 struct Dead {
     at: Position,
     payload: Option<Arc<Delivered>>,
@@ -44,7 +45,7 @@ pub(super) fn prepare(round: Round, payloads: &mut Payloads, emitted: &mut Emitt
                 let payload = payloads.remove(shard, entry.offset);
                 let at = Position { shard: shard.clone(), offset: entry.offset };
                 let letter = if letters.is_empty() { None } else { letters.remove(&at) };
-                if entry.outcome == Outcome::Dead {
+                if entry.outcome == Outcome::Dead || goes_along(entry) {
                     dead.push(Dead { at, payload, letter });
                 } else {
                     done.extend(payload);
@@ -59,6 +60,11 @@ pub(super) fn prepare(round: Round, payloads: &mut Payloads, emitted: &mut Emitt
     let acked = round.acked.iter();
     let emitted = acked.filter_map(|(at, attempt)| Some((at.clone(), *attempt, emitted.remove(attempt)?))).collect();
     Prepared { round, emitted, dead, done }
+}
+
+/// The fallback took it: a journal that keeps a topic for such events needs its record.
+fn goes_along(entry: &Ended) -> bool {
+    entry.failure.as_ref().is_some_and(|failure| failure.reason == FALLBACK)
 }
 
 /// Commits it.

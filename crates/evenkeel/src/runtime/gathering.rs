@@ -77,6 +77,7 @@ mod tests {
             delivery: 1,
             timeout: Duration::from_secs(5),
             letter: None,
+            fallback: false,
         }
     }
 

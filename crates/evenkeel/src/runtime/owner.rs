@@ -76,6 +76,7 @@ impl Owner {
             fence: spec.fence,
             source: spec.source.clone(),
             handler: spec.handler,
+            fallback: spec.fallback,
             clock: clock.clone(),
         };
         Owner {

@@ -90,22 +90,25 @@ impl Reading {
         }
     }
 
-    /// Whom to ask for how much within `credit`; nothing while a read is under way.
-    pub(super) fn plan(&mut self, credit: usize) -> Option<Vec<Ask>> {
+    /// Whom to ask for how much within `credit`, of those that are wanted: `wanted` says from
+    /// where on, or `None`. Nothing while a read is under way.
+    pub(super) fn plan(&mut self, credit: usize, wanted: impl Fn(&Shard, u64) -> Option<u64>) -> Option<Vec<Ask>> {
         if self.under_way || credit == 0 {
             return None;
         }
-        let willing = self.cursors.iter().filter(|cursor| cursor.more).count();
+        let wanted = |cursor: &Cursor| if cursor.more { wanted(&cursor.shard, cursor.next) } else { None };
+        let froms: Vec<Option<u64>> = self.cursors.iter().map(wanted).collect();
+        let willing = froms.iter().flatten().count();
         if willing == 0 {
             return None;
         }
         let max = (credit / willing).clamp(1, BATCH_MAX);
         let count = self.cursors.len();
         let order = (0..count).map(|i| (self.turn + i) % count);
-        let chosen: Vec<usize> = order.filter(|i| self.cursors[*i].more).take(credit.min(willing)).collect();
+        let chosen: Vec<usize> = order.filter(|i| froms[*i].is_some()).take(credit.min(willing)).collect();
         self.turn = chosen.first().map_or(0, |first| first + 1);
         self.under_way = true;
-        Some(chosen.into_iter().map(|index| self.ask(index, max)).collect())
+        Some(chosen.into_iter().map(|index| self.ask(index, froms[index], max)).collect())
     }
 
     /// Takes note of what a read brought.
@@ -136,10 +139,10 @@ impl Reading {
         }
     }
 
-    fn ask(&mut self, index: usize, max: usize) -> Ask {
+    fn ask(&mut self, index: usize, from: Option<u64>, max: usize) -> Ask {
         let cursor = &mut self.cursors[index];
         cursor.more = false;
-        Ask { index, shard: cursor.shard.clone(), from: cursor.next, max }
+        Ask { index, shard: cursor.shard.clone(), from: from.unwrap_or(cursor.next), max }
     }
 }
 

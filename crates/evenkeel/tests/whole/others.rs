@@ -94,6 +94,7 @@ impl Others {
             source: ports.0,
             journal: ports.1,
             handler: self.shop.clone(),
+            fallback: None,
             fence: 1,
         };
         let handle = start(spec, self.clock.clone(), self.seed ^ u64::from(node));

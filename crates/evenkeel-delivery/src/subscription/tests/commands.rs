@@ -6,6 +6,28 @@ use super::world::*;
 use crate::{Command, Fact};
 
 #[test]
+fn a_breaker_that_an_operator_forces_obeys_him_and_nobody_else() {
+    use crate::Force;
+    let force = |force: Force| Command::Breaker { dependency: "handler".to_owned(), force };
+    let mut world = World::new(policy(), always(Verdict::Ack));
+    world.command(force(Force::Open { reason: "maintenance".to_owned() }));
+    world.traffic(50, ms(100), 10);
+    world.run(secs(600));
+    assert_eq!(world.asked.len(), 0, "nothing passes, and nothing probes");
+    world.crash();
+    world.run(secs(600));
+    assert_eq!(world.asked.len(), 0, "over restarts too");
+    world.command(force(Force::Automatic));
+    assert!(world.run_to_end(secs(30)));
+    world.handle = always(unreachable());
+    world.command(force(Force::Closed { reason: "its health check lies".to_owned() }));
+    world.traffic(200, ms(100), 200);
+    world.run(secs(60));
+    assert_eq!(world.breaker(), crate::BreakerState::Closed);
+    assert!(world.asked.len() > 300, "{} calls", world.asked.len());
+}
+
+#[test]
 fn a_pause_lets_what_is_in_flight_finish_and_hands_out_nothing() {
     let mut world = World::new(policy(), Box::new(|_| (secs(1), Verdict::Ack)));
     world.publish(0, "a", "a");

@@ -53,6 +53,42 @@ fn a_retry_that_waits_for_the_budget_does_not_hold_up_others_and_is_seen() {
 }
 
 #[test]
+fn a_handler_that_sheds_at_its_lowest_concurrency_is_called_ever_more_rarely() {
+    let concurrency = Concurrency { max: 1, ..Concurrency::default() };
+    let retry_budget = RetryBudget { share: 100.0, min_per_second: 1000.0 };
+    let mut world = World::new(Policy { concurrency, retry_budget, ..policy() }, always(status(429)));
+    world.traffic(500, ms(0), 500);
+    world.run(secs(60));
+    assert!((10..100).contains(&world.asked.len()), "{} calls in a minute, 500 events", world.asked.len());
+}
+
+#[test]
+fn what_a_handler_put_off_by_its_own_wish_is_no_retry() {
+    let retry_budget = RetryBudget { share: 0.0, min_per_second: 0.001 };
+    let later = Box::new(|a: &Asked| {
+        let until = start() + a.since_start + secs(1);
+        (ms(5), if a.dispatch.delivery == 1 { Verdict::Defer { until } } else { Verdict::Ack })
+    });
+    let mut world = World::new(Policy { retry_budget, ..policy() }, later);
+    world.traffic(200, ms(0), 200);
+    assert!(world.run_to_end(secs(30)), "{} wait for the budget", world.sub.view(world.now).unpaid_retries);
+}
+
+#[test]
+fn a_retry_that_waits_for_the_budget_does_not_age() {
+    let retry_budget = RetryBudget { share: 0.0, min_per_second: 0.5 };
+    let mut policy = Policy { retry_budget, handler_breaker: no_breaker(), ..policy() };
+    policy.retry.age = secs(20);
+    let fails = Box::new(|a: &Asked| (ms(5), if a.dispatch.delivery == 1 { status(500) } else { Verdict::Ack }));
+    let mut world = World::new(policy, fails);
+    world.traffic(60, ms(0), 60);
+    // Somebody succeeds now and then, so that failures are booked.
+    world.traffic(2, secs(30), 2);
+    assert!(world.run_to_end(secs(300)));
+    assert_eq!(world.count(Outcome::Completed), 62, "waiting for 100 s made nobody too old");
+}
+
+#[test]
 fn an_operator_may_skip_or_release_what_waits_for_the_budget() {
     let budget = RetryBudget { share: 0.0, min_per_second: 0.1 };
     let policy = Policy { retry_budget: budget, handler_breaker: no_breaker(), ..policy() };

@@ -64,6 +64,8 @@ pub(super) struct World {
     pub(super) bytes: u32,
     pub(super) priority: u8,
     pub(super) version: Version,
+    /// The priority by the id, in the place of that one.
+    pub(super) class_of: Option<fn(&str) -> u8>,
     log: BTreeMap<Shard, Vec<Arrival>>,
     ids: HashMap<Position, String>,
     /// How many events share an identity.
@@ -159,6 +161,7 @@ impl World {
             bytes: 100,
             priority: 4,
             version: Version::None,
+            class_of: None,
             log: BTreeMap::new(),
             ids: HashMap::new(),
             marks: HashMap::new(),
@@ -232,7 +235,7 @@ impl World {
             created: Created { at: self.now, believed: true },
             expires: self.expires_after.map(|after| self.now + after),
             bytes: self.bytes,
-            priority: self.priority,
+            priority: self.class_of.map_or(self.priority, |of| of(&id)),
             kind: Arc::from("OrderCreated"),
             source: Arc::from("/world"),
             version: self.version.clone(),
@@ -321,7 +324,7 @@ impl World {
         let shards: Vec<Shard> = self.log.keys().cloned().collect();
         for shard in shards {
             let from = usize::try_from(self.read[&shard]).unwrap();
-            let credit = self.sub.credit();
+            let credit = if self.sub.reads_from(&shard, 0).is_some() { self.sub.credit() } else { 0 };
             let records = &self.log[&shard];
             let batch: Vec<Arrival> = records.iter().skip(from).take(credit.min(100)).cloned().collect();
             if !batch.is_empty() {

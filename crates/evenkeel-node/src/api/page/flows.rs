@@ -52,6 +52,8 @@ async fn flow(node: &Wired, wire: &Wire, report: Option<&Report>, audit: Option<
         parked: view.parked as u64,
         parked_keys: view.parked_keys as u64,
         dead,
+        shed_below: view.shed_below,
+        falls_back: wire.plan.fallback.is_some(),
         gate: gate(wire, &view),
         lanes: view.lanes.iter().map(lane).collect(),
         forced: view.breakers.iter().filter_map(forced).collect(),

@@ -148,6 +148,8 @@ fn unsaved(why: &PortError) -> Problem {
 
 /// The subscriptions that read the topic, or write to it.
 fn users(node: &Wired, name: &str) -> Vec<String> {
-    let uses = |w: &&wiring::Wire| &*w.plan.topic == name || w.plan.effects_topic.as_deref() == Some(name);
+    let uses = |w: &&wiring::Wire| {
+        &*w.plan.topic == name || w.plan.effects_topic.as_deref() == Some(name) || w.plan.falls_to() == Some(name)
+    };
     node.wires.all().iter().filter(uses).map(|w| w.plan.name.to_string()).collect()
 }

@@ -20,7 +20,12 @@ pub(super) fn concurrency(at: &str, raw: &raw::Concurrency) -> Result<Concurrenc
     Ok(Concurrency { min, max, bytes })
 }
 
-pub(super) fn rate(at: &str, text: Option<&str>, burst_at: &str, burst: Option<u32>) -> Result<Option<Rate>, Error> {
+pub(in crate::config) fn rate(
+    at: &str,
+    text: Option<&str>,
+    burst_at: &str,
+    burst: Option<u32>,
+) -> Result<Option<Rate>, Error> {
     let Some(text) = text else {
         return match burst {
             Some(_) => Err(value(burst_at, "means something with `rate` only")),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use evenkeel_delivery::{BreakerPolicy, DeadBudget, Effects, Exhausted, Order, Parking, Policy, RetrySchedule};
 use evenkeel_model::names;
 
-use super::{begin, breaker, choice, duration, filter, gate, or, parse, pick, positive, unknown, value};
+use super::{begin, breaker, choice, duration, fallback, filter, gate, or, parse, pick, positive, unknown, value};
 use crate::config::plan::{Plan, SubscriptionPlan};
 use crate::config::{push, raw, reading, units};
 use crate::error::Error;
@@ -73,6 +73,8 @@ fn one(
     let (effects, effects_topic) = effects(&at("effects"), raw.effects.unwrap_or_default(), plan)?;
     let parking = raw.parking.unwrap_or_default();
     let picked = pick::of(&at(""), raw.identity, raw.sequence, plan.topics.iter().find(|t| *t.name == *topic))?;
+    let (fallback, falls_to) = fallback::fallback(&at("fallback"), raw.fallback, topic, plan, folder)?;
+    let backlog = fallback::backlog(&at("backlog"), &raw.backlog)?;
     let policy = Policy {
         order: match or(&raw.order, "key") {
             "key" => Order::Key,
@@ -99,6 +101,9 @@ fn one(
         dead_budget: dead_budget(&at("dead_letter_budget"), &raw.dead_letter_budget.unwrap_or_default())?,
         parking: parking_limits(&at("parking"), &parking)?,
         inbox: inbox(&at("inbox"), &raw.inbox, plan)?,
+        fallback,
+        freshness: fallback::freshness(&at("freshness"), &raw.freshness, backlog)?,
+        backlog,
         effects,
         versions: picked.versions,
         handler_version: Arc::from(handler.version.unwrap_or_default()),
@@ -115,6 +120,7 @@ fn one(
         push: push::read(&at("handler.http"), http, plan, folder)?,
         from: begin::from(&at("from"), raw.from.as_ref())?,
         effects_topic,
+        fallback: falls_to,
         policy,
     })
 }
@@ -208,7 +214,9 @@ fn parking_limits(at: &str, raw: &raw::Parking) -> Result<Parking, Error> {
     }
     let written = raw.held.as_deref();
     let held = written.map_or(Ok(default.held), |held| parse(&format!("{at}.held"), held, units::size))?;
-    Ok(Parking { keys, per_key, held })
+    let slow_after = format!("{at}.slow_after");
+    let slow_after = positive(&slow_after, duration(&slow_after, &raw.slow_after, default.slow_after)?)?;
+    Ok(Parking { keys, per_key, held, slow_after })
 }
 
 fn depends_on(at: &str, named: Vec<String>, plan: &Plan) -> Result<Vec<(Arc<str>, BreakerPolicy)>, Error> {

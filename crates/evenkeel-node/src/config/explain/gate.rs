@@ -1,8 +1,8 @@
 //! The gate in words: when events wait instead of being called for, and for how long.
 
-use evenkeel_delivery::{BreakerPolicy, Policy};
+use evenkeel_delivery::{BreakerPolicy, Freshness, Policy};
 
-use super::super::plan::Plan;
+use super::super::plan::{FallbackPlan, Plan, SubscriptionPlan};
 use super::super::units::{show_duration, show_rate, show_size};
 
 /// What stands between a subscription's events and its handler.
@@ -13,9 +13,12 @@ pub(super) fn lines(policy: &Policy) -> Vec<String> {
     )];
     lines.push(format!(
         "Up to {} keys may be parked, and {} events behind one of them; at that, reading stops until four fifths are left. \
+         While the window of {} events is full, a key whose first event is at the handler for {} is put aside as well, in memory. \
          Parked events outlive the retention of their topic: up to {} of them are held aside, and beyond that the topic keeps them.",
         policy.parking.keys,
         policy.parking.per_key,
+        policy.window,
+        show_duration(policy.parking.slow_after),
         show_size(policy.parking.held),
     ));
     let at_once = policy.concurrency;
@@ -39,16 +42,47 @@ pub(super) fn lines(policy: &Policy) -> Vec<String> {
         budget.share * 100.0,
         show_rate(budget.min_per_second),
     ));
+    lines.push(shedding(policy));
     for (name, breaker) in &policy.depends_on {
         lines.push(format!("It stops calling while `{name}` is down: {}.", opens(breaker)));
     }
     lines
 }
 
+fn shedding(policy: &Policy) -> String {
+    let late = policy.backlog.map_or_else(String::new, |bound| {
+        format!(", or while the most urgent event that waits is older than {}", show_duration(bound))
+    });
+    let first = match policy.freshness {
+        Freshness::Fifo => "Within a class the oldest goes first.".to_owned(),
+        Freshness::LifoWhenBacklogged { after } => {
+            format!(
+                "Within a class the oldest goes first, or the newest of those that were read while the oldest is older than {}; a key keeps its order.",
+                show_duration(after)
+            )
+        }
+    };
+    format!(
+        "While the handler sheds at its lowest concurrency{late}, events are put off for 5 to 10 s by their `priority` (0 to 9, 4 without one), the lowest first, one class more each second and never the highest that waits or came lately. {first}"
+    )
+}
+
+/// Who takes what meets an open breaker.
+pub(super) fn falls_back(plan: &SubscriptionPlan) -> Option<String> {
+    let after = show_duration(plan.policy.fallback?.after);
+    let (to, what) = match plan.fallback.as_ref()? {
+        FallbackPlan::Handler(push) => (push.shown(), "what that cannot do waits"),
+        FallbackPlan::Topic(topic) => (format!("topic `{topic}`"), "each in one step with its outcome"),
+    };
+    Some(format!(
+        "When a breaker has been open for {after}, events go to {to} instead of waiting, and count as completed, with `fallback` on the record; {what}."
+    ))
+}
+
 /// Dependencies that several subscriptions name, a line each.
 pub(super) fn shared(plan: &Plan) -> Vec<String> {
     let sharers = |name: &str| {
-        let names = |s: &&super::SubscriptionPlan| s.policy.depends_on.iter().any(|(n, _)| &**n == name);
+        let names = |s: &&SubscriptionPlan| s.policy.depends_on.iter().any(|(n, _)| &**n == name);
         plan.subscriptions.iter().filter(names).map(|s| format!("`{}`", s.name)).collect::<Vec<_>>()
     };
     let all = plan.dependencies.iter().map(|(name, _)| (name, sharers(name)));

@@ -6,7 +6,7 @@ use evenkeel_delivery::{Order, Policy};
 use evenkeel_transport::http::{Accepted, Batch, Ejection, Format};
 
 use crate::config::push::{FileAt, Push, SecretFrom};
-use crate::config::units::{show_duration, show_size};
+use crate::config::units::{show_duration, show_rate, show_size};
 
 /// A sentence each.
 pub(super) fn sentences(push: &Push, policy: &Policy) -> Vec<String> {
@@ -21,6 +21,13 @@ pub(super) fn sentences(push: &Push, policy: &Policy) -> Vec<String> {
             show_duration(slow_start),
         ));
     }
+    lines.extend(push.pace.map(|pace| {
+        format!(
+            "Each endpoint gets at most {} in the long run, {} at once after a pause; what comes faster goes to another one, or waits.",
+            show_rate(pace.per_second),
+            pace.burst,
+        )
+    }));
     lines.extend(push.health.as_ref().map(|health| {
         format!(
             "Each endpoint is asked at `{}` every {}; after two answers that are no 2xx within {} it is left out until one is.",

@@ -22,6 +22,12 @@ pub struct HttpHandler {
     /// Where the secrets stand that sign each request.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sign: Vec<Secret>,
+    /// How many requests per second each endpoint gets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<String>,
+    /// How many at once after a pause.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub burst: Option<u32>,
     /// When one of several endpoints is left out.
     pub ejection: Option<Ejection>,
     /// How endpoints are asked whether they are well.

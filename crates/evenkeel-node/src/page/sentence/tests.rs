@@ -23,6 +23,18 @@ fn calm_is_said_calmly() {
 }
 
 #[test]
+fn what_gives_way_and_where_events_go_instead_is_said() {
+    let (level, text) = with(|s| s.flows[1].shed_below = 4);
+    assert_eq!(level, Level::Held);
+    assert_eq!(text, "`payment` puts off events with a priority below 4: its handler cannot keep up. Nothing is lost.");
+    let (_, text) = with(|s| {
+        s.flows[1].gate = Gate::Probing { dependency: "bank".to_owned(), since: NOW };
+        (s.flows[1].falls_back, s.flows[1].in_flight) = (true, 3);
+    });
+    assert!(text.starts_with("`payment` hands its events to the fallback: `bank` is down"), "{text}");
+}
+
+#[test]
 fn an_outage_names_who_is_held_back_by_what_since_when_and_what_comes_next() {
     let gate = Gate::Holding {
         dependency: "bank".to_owned(),

@@ -54,7 +54,8 @@ impl Owner {
         if credit < READ_LEAST && !self.core.is_hungry() {
             return;
         }
-        let Some(asks) = self.reading.plan(credit) else { return };
+        let wanted = |shard: &_, next| self.core.reads_from(shard, next);
+        let Some(asks) = self.reading.plan(credit, wanted) else { return };
         let (source, journal) = (self.source.clone(), self.journal.clone());
         let after = self.read_after;
         self.work.spawn(async move {
@@ -94,7 +95,7 @@ impl Owner {
             self.letters.insert(dispatch.at.clone(), letter);
         }
         self.out += 1;
-        if !self.gathering.is_needless() {
+        if !self.gathering.is_needless() && !dispatch.fallback {
             return self.gathering.push(self.clock.now(), dispatch);
         }
         let payload = self.payloads.get(&dispatch.at);

@@ -225,6 +225,7 @@ impl Stage {
             source: self.shelf.clone(),
             journal: self.book.clone(),
             handler,
+            fallback: None,
             fence: 1,
         };
         start(spec, self.clock.clone(), 7)
