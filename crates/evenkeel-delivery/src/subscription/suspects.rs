@@ -11,6 +11,8 @@
 //! way; beside a suspect nothing is at the handler; while a breaker is not closed, or when it could not
 //! go out at once, nothing is counted.
 
+mod line;
+
 use std::collections::{BTreeSet, HashMap};
 
 use evenkeel_model::{FailureClass, FailureInfo, Position, Shard, Timestamp};
@@ -140,68 +142,6 @@ impl Subscription {
     pub fn runs_here(&mut self) {
         if self.policy.crashes > 0 {
             self.suspects.look_here();
-        }
-    }
-
-    /// It may be handed out from now on; in its turn among those of which that is on record.
-    pub(super) fn stand_in_line(&mut self, turn: Turn) {
-        let Subscription { suspects, events, ready, .. } = self;
-        let event = &events[turn.3];
-        match event.opening {
-            _ if !suspects.here => drop(ready.insert(turn)),
-            _ if event.suspect => drop(suspects.waiting.insert(turn)),
-            Opening::Known => drop(ready.insert(turn)),
-            Opening::Unsaid | Opening::Alone => drop(suspects.unsaid.insert(turn)),
-            // It gets its place when the round is durable.
-            Opening::Said => {}
-        }
-    }
-
-    pub(super) fn leave_line(&mut self, turn: Turn) {
-        self.ready.remove(&turn);
-        if self.suspects.here {
-            self.suspects.unsaid.remove(&turn);
-            self.suspects.waiting.remove(&turn);
-            let lone = self.suspects.lone.take_if(|lone| lone.slot == turn.3 && lone.stage != Stage::Flying);
-            if lone.is_some_and(|lone| lone.counts) {
-                self.say_spared(turn.3);
-            }
-        }
-    }
-
-    /// Who is next; `None`: nobody may go now, since a suspect runs, or waits to run alone.
-    pub(super) fn next_in_line(&self, now: Timestamp) -> Option<Option<Turn>> {
-        let suspects = &self.suspects;
-        if !suspects.here {
-            return Some(self.ready.first().copied());
-        }
-        if suspects.holds_others() {
-            return None;
-        }
-        if let Some(lone) = &suspects.lone {
-            return Some(self.turn_of(lone.slot));
-        }
-        let first = self.ready.first().copied();
-        // Behind a breaker who comes first matters: nobody is passed over for not being on record.
-        let passed_over = suspects.first_unsaid().is_some_and(|unsaid| first.is_none_or(|first| unsaid < first));
-        (!passed_over || self.breakers.gate(now) == Gate::Free).then_some(first)
-    }
-
-    /// True when nobody is in line, on record or not.
-    pub(super) fn line_is_empty(&self) -> bool {
-        self.ready.is_empty() && self.suspects.waiting.is_empty()
-    }
-
-    /// True when everybody in line was a probe of this outage.
-    pub(super) fn line_is_stale(&self) -> bool {
-        let stale = |turn: Option<Turn>| turn.is_none_or(|(rank, ..)| rank > 0);
-        stale(self.ready.first().copied()) && stale(self.suspects.first_unsaid())
-    }
-
-    fn turn_of(&self, slot: Slot) -> Option<Turn> {
-        match self.events[slot].state {
-            State::Ready { rank } => Some(self.events[slot].turn(rank, slot)),
-            _ => None,
         }
     }
 
