@@ -19,7 +19,7 @@ use super::attempts::{Flight, Returned};
 use super::breakers::Gate;
 use super::dispatch::Route;
 use super::endings::{Ending, bounded};
-use super::events::Slot;
+use super::events::{Slot, State};
 use super::verdicts::put_off;
 use crate::{Action, Fallback, PendingWhy, fingerprint};
 
@@ -141,6 +141,7 @@ impl Subscription {
         if self.events[slot].skip {
             return self.dead(now, slot, "operator");
         }
+        self.events[slot].state = State::Queued;
         self.events[slot].why = PendingWhy::Deferred;
         self.events[slot].not_before = now;
         self.say_attempt(now, slot, &again, Some(now));

@@ -17,7 +17,7 @@ use evenkeel_model::Timestamp;
 
 use super::Subscription;
 use super::dispatch::URGENT;
-use super::events::{Slot, Turn};
+use super::events::{Slot, State, Turn};
 use super::verdicts::put_off;
 use crate::{Freshness, PendingWhy, Policy};
 
@@ -156,6 +156,8 @@ impl Subscription {
         self.note_failure(now, slot, again.class, None, again.message.clone());
         let event = &mut self.events[slot];
         event.counters.deferrals += 1;
+        // It stands in no line from here on, whoever asks meanwhile.
+        event.state = State::Queued;
         event.why = PendingWhy::Deferred;
         event.not_before = next_at;
         event.last_took_us = 0;
