@@ -76,23 +76,13 @@ fn one(
     let (fallback, falls_to) = fallback::fallback(&at("fallback"), raw.fallback, topic, plan, folder)?;
     let backlog = fallback::backlog(&at("backlog"), &raw.backlog)?;
     let policy = Policy {
-        order: match or(&raw.order, "key") {
-            "key" => Order::Key,
-            "partition" => Order::Partition,
-            "none" => Order::None,
-            other => return Err(choice(&at("order"), other, &["key", "partition", "none"])),
-        },
+        order: order(&at("order"), &raw.order)?,
         retry: retry(&at("retry"), raw.retry.unwrap_or_default())?,
         timeout: positive(
             &at("handler.http.timeout"),
             duration(&at("handler.http.timeout"), &http.timeout, Duration::from_secs(5))?,
         )?,
-        when_exhausted: match or(&raw.when_exhausted, "skip") {
-            "skip" => Exhausted::Skip,
-            "park_key" => Exhausted::ParkKey,
-            "pause" => Exhausted::Pause,
-            other => return Err(choice(&at("when_exhausted"), other, &["skip", "park_key", "pause"])),
-        },
+        when_exhausted: when_exhausted(&at("when_exhausted"), &raw.when_exhausted)?,
         concurrency: gate::concurrency(&at("concurrency"), &raw.concurrency.unwrap_or_default())?,
         rate: gate::rate(&at("rate"), raw.rate.as_deref(), &at("burst"), raw.burst)?,
         retry_budget: gate::retry_budget(&at("retry_budget"), &raw.retry_budget.unwrap_or_default())?,
@@ -123,6 +113,24 @@ fn one(
         fallback: falls_to,
         policy,
     })
+}
+
+fn order(at: &str, written: &Option<String>) -> Result<Order, Error> {
+    match or(written, "key") {
+        "key" => Ok(Order::Key),
+        "partition" => Ok(Order::Partition),
+        "none" => Ok(Order::None),
+        other => Err(choice(at, other, &["key", "partition", "none"])),
+    }
+}
+
+fn when_exhausted(at: &str, written: &Option<String>) -> Result<Exhausted, Error> {
+    match or(written, "skip") {
+        "skip" => Ok(Exhausted::Skip),
+        "park_key" => Ok(Exhausted::ParkKey),
+        "pause" => Ok(Exhausted::Pause),
+        other => Err(choice(at, other, &["skip", "park_key", "pause"])),
+    }
 }
 
 /// Declared topics, dead-letter topics of declared subscriptions, and the node's own.
