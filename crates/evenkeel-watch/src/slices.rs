@@ -88,53 +88,83 @@ struct Slice {
     number: i64,
     counts: Counts,
     /// What was counted up to its end, slices that were let go included: a stretch is a difference.
+    /// Known only of the first [`Level::summed`] slices.
     up_to: Counts,
     first_bad: Option<Timestamp>,
 }
 
 /// The slices of one width that are not empty, in order.
 #[derive(Clone, Debug, Default)]
-struct Level(VecDeque<Slice>);
+struct Level {
+    slices: VecDeque<Slice>,
+    /// How many slices know their sum: an event that comes late takes it from those behind its own.
+    summed: usize,
+    /// What was counted in slices that were let go.
+    gone: Counts,
+}
 
 impl Level {
     fn add(&mut self, number: i64, second: &Second) {
         let index = self.index(number);
-        let slice = &mut self.0[index];
+        let is_last = index + 1 == self.slices.len() && index + 1 == self.summed;
+        let slice = &mut self.slices[index];
         slice.counts.add(&second.counts);
         slice.first_bad = match (slice.first_bad, second.bad) {
             (Some(first), Some((other, _))) => Some(first.min(other)),
             (first, bad) => first.or(bad.map(|(first, _)| first)),
         };
-        // Nearly every event belongs to the last slice; a late one moves those behind its own.
-        self.0.range_mut(index..).for_each(|slice| slice.up_to.add(&second.counts));
+        if is_last {
+            slice.up_to.add(&second.counts);
+        } else {
+            self.summed = self.summed.min(index);
+        }
     }
 
     /// The index of the slice of this number, which is made where there is none.
     fn index(&mut self, number: i64) -> usize {
-        let index = match self.0.back() {
-            Some(last) if last.number == number => return self.0.len() - 1,
+        let index = match self.slices.back() {
+            Some(last) if last.number == number => return self.slices.len() - 1,
             Some(last) if last.number > number => self.begin(number),
-            _ => self.0.len(),
+            _ => self.slices.len(),
         };
-        if self.0.get(index).is_none_or(|slice| slice.number != number) {
-            let up_to = self.before(index);
-            self.0.insert(index, Slice { number, up_to, ..Slice::default() });
+        if self.slices.get(index).is_none_or(|slice| slice.number != number) {
+            let is_summed = index == self.slices.len() && index == self.summed;
+            let up_to = if is_summed { self.before(index) } else { Counts::default() };
+            self.slices.insert(index, Slice { number, up_to, ..Slice::default() });
+            self.summed = if is_summed { index + 1 } else { self.summed.min(index) };
         }
         index
     }
 
+    fn let_go(&mut self) {
+        if let Some(slice) = self.slices.pop_front() {
+            self.gone.add(&slice.counts);
+            self.summed = self.summed.saturating_sub(1);
+        }
+    }
+
+    /// Sums what late events left unsummed.
+    fn settle(&mut self) {
+        let mut sum = self.before(self.summed);
+        for slice in self.slices.range_mut(self.summed..) {
+            sum.add(&slice.counts);
+            slice.up_to = sum;
+        }
+        self.summed = self.slices.len();
+    }
+
     /// The index of the first slice at or after this number.
     fn begin(&self, number: i64) -> usize {
-        self.0.partition_point(|slice| slice.number < number)
+        self.slices.partition_point(|slice| slice.number < number)
     }
 
     /// What was counted before the slice of this index.
     fn before(&self, index: usize) -> Counts {
-        match (index.checked_sub(1).and_then(|before| self.0.get(before)), self.0.front()) {
-            (Some(slice), _) => slice.up_to,
-            (None, Some(first)) => first.up_to.less(&first.counts),
-            (None, None) => Counts::default(),
-        }
+        let known = index.min(self.summed);
+        let mut sum =
+            known.checked_sub(1).and_then(|last| self.slices.get(last)).map_or(self.gone, |slice| slice.up_to);
+        self.slices.range(known..index).for_each(|slice| sum.add(&slice.counts));
+        sum
     }
 
     /// What was counted in slices `[from, to)`.
@@ -147,7 +177,7 @@ impl Level {
     fn range(&self, from: i64, to: i64) -> impl DoubleEndedIterator<Item = &Slice> {
         let begin = self.begin(from);
         let end = self.begin(to).max(begin);
-        self.0.range(begin..end)
+        self.slices.range(begin..end)
     }
 }
 
@@ -207,8 +237,8 @@ impl Slices {
         for (level, width) in WIDTHS.iter().enumerate() {
             let slices = &mut self.levels[level];
             slices.add(number.div_euclid(*width), &second);
-            if slices.0.len() > self.most[level] {
-                slices.0.pop_front();
+            if slices.slices.len() > self.most[level] {
+                slices.let_go();
             }
         }
     }
@@ -303,20 +333,21 @@ impl Slices {
         self.last_bad
     }
 
-    /// Lets go of what no window reaches any more.
+    /// Lets go of what no window reaches any more, and makes questions cheap that follow.
     pub fn forget(&mut self, now: Timestamp) {
         for (level, width) in WIDTHS.iter().enumerate() {
             let keep = if level == 0 { FINE + Duration::from_secs(120) } else { self.keep };
             let oldest = (now - keep).micros().div_euclid(SECOND_US).div_euclid(*width);
-            let slices = &mut self.levels[level].0;
-            while slices.front().is_some_and(|slice| slice.number < oldest) {
-                slices.pop_front();
+            let level = &mut self.levels[level];
+            while level.slices.front().is_some_and(|slice| slice.number < oldest) {
+                level.let_go();
             }
+            level.settle();
         }
     }
 
     /// How many slices are kept.
     pub fn kept(&self) -> usize {
-        self.levels.iter().map(|level| level.0.len()).sum()
+        self.levels.iter().map(|level| level.slices.len()).sum()
     }
 }
