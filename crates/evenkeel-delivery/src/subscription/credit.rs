@@ -31,7 +31,9 @@ impl Subscription {
     /// True when the handler could soon be given more than there is at hand: then every event
     /// that may be read is worth a read. While it is false a reader may wait for more credit.
     pub fn is_hungry(&self) -> bool {
-        self.ready.len() + self.suspects.unsaid.len() < self.limiter.limit() as usize
+        // While a breaker is not closed, what is at hand may all have been probes: others are wanted.
+        let enough = self.ready.len() + self.suspects.unsaid.len() >= self.limiter.limit() as usize;
+        !enough || !self.breakers.all_closed()
     }
 
     /// What was read and has not ended, parked ones apart.
