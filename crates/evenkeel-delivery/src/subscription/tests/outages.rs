@@ -257,3 +257,17 @@ fn a_handler_that_shed_before_the_breaker_opened_is_probed_when_the_open_time_is
         assert!(world.count(Outcome::Completed) > 0, "healthy since second {end}, and not asked for two seconds");
     }
 }
+
+#[test]
+fn behind_an_open_breaker_a_reader_does_not_wait_for_more_credit() {
+    let mut world = World::new(policy(), always(Verdict::Ack));
+    world.traffic(200, ms(0), 200);
+    world.run(ms(2));
+    assert!(!world.sub.is_hungry(), "there is enough at hand");
+    world.handle = always(unreachable());
+    world.run(secs(30));
+    assert_eq!(world.breaker(), crate::BreakerState::Open);
+    world.traffic(40, ms(0), 40);
+    world.run(ms(1));
+    assert!(world.sub.is_hungry(), "whatever waits may be poison, and others must probe");
+}
