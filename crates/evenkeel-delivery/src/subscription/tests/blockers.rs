@@ -62,3 +62,24 @@ fn a_slow_event_in_a_partition_that_keeps_its_order_holds_up_no_other_partition(
         world.asked.iter().filter_map(|a| a.id.strip_prefix('e')?.parse().ok()).filter(|n| n % 2 == 1).collect();
     assert!(order.is_sorted(), "and its order is kept");
 }
+
+#[test]
+fn several_slow_events_that_fill_the_window_together_hold_up_their_keys_only() {
+    let policy = Policy { window: 50, timeout: secs(100), ..policy() };
+    let slow = Box::new(|a: &Asked| (if a.id.starts_with("first") { secs(60) } else { ms(5) }, Verdict::Ack));
+    let mut world = World::new(policy, slow);
+    for key in 0..10 {
+        for n in 0..5 {
+            let id = if n == 0 { format!("first-{key}") } else { format!("behind-{key}-{n}") };
+            world.plan(ms(0), 0, Some(&format!("slow{key}")), &id, Screen::Wanted);
+        }
+    }
+    for n in 0..100 {
+        world.plan(ms(1), 0, Some(&format!("k{n}")), &format!("other-{n}"), Screen::Wanted);
+    }
+    world.run(ms(900));
+    assert_eq!(world.count(Outcome::Completed), 0, "the window is full, and nobody is slow yet");
+    world.run(secs(9));
+    assert_eq!(world.count(Outcome::Completed), 100);
+    assert!(world.run_to_end(secs(300)));
+}

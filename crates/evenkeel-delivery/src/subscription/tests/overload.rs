@@ -78,14 +78,14 @@ fn what_a_handler_put_off_by_its_own_wish_is_no_retry() {
 fn a_retry_that_waits_for_the_budget_does_not_age() {
     let retry_budget = RetryBudget { share: 0.0, min_per_second: 0.5 };
     let mut policy = Policy { retry_budget, handler_breaker: no_breaker(), ..policy() };
-    policy.retry.age = secs(20);
-    let fails = Box::new(|a: &Asked| (ms(5), if a.dispatch.delivery == 1 { status(500) } else { Verdict::Ack }));
+    (policy.retry.age, policy.retry.attempts) = (secs(20), 8);
+    let fails = Box::new(|a: &Asked| (ms(5), if a.dispatch.delivery <= 2 { status(500) } else { Verdict::Ack }));
     let mut world = World::new(policy, fails);
     world.traffic(60, ms(0), 60);
     // Somebody succeeds now and then, so that failures are booked.
-    world.traffic(2, secs(30), 2);
-    assert!(world.run_to_end(secs(300)));
-    assert_eq!(world.count(Outcome::Completed), 62, "waiting for 100 s made nobody too old");
+    world.traffic(20, secs(15), 20);
+    assert!(world.run_to_end(secs(900)));
+    assert_eq!(world.count(Outcome::Completed), 80, "waiting for minutes made nobody too old");
 }
 
 #[test]
