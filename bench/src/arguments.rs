@@ -6,11 +6,13 @@ use std::time::Duration;
 use crate::delivery::{DeliveryPlan, DeliveryTrial};
 use crate::log::row;
 use crate::log::{Form, LogPlan, TrialPlan};
+use crate::trials::Size;
 use crate::watch::WatchPlan;
 
 pub(crate) const USAGE: &str = "\
 usage: evenkeel-bench chain [--events N] [--runs N] [--data DIR]
        evenkeel-bench delivery [--only NAME,NAME…] [--events N] [--parked N] [--runs N] [--data DIR]
+       evenkeel-bench trials [--events N]
        evenkeel-bench log [--row N,N…] [--only NAME,NAME…] [--runs N] [--seconds N] [--long] [--workers N] [--data DIR]
                           [--output table|json]
        evenkeel-bench watch [--outcomes N] [--objectives N] [--runs N]";
@@ -22,6 +24,7 @@ pub(crate) enum Command {
     Log(LogPlan),
     Trial(TrialPlan),
     Watch(WatchPlan),
+    Trials(Size),
     Sink,
 }
 
@@ -45,6 +48,7 @@ pub(crate) fn parse(words: &[String]) -> Result<Command, String> {
         Some("log") => log(words).map(Command::Log),
         Some("log-trial") => trial(words).map(Command::Trial),
         Some("watch") => watch(words).map(Command::Watch),
+        Some("trials") => tried(words).map(Command::Trials),
         Some("sink") => Ok(Command::Sink),
         Some(other) => Err(format!("`{other}` is not a benchmark")),
         None => Err("name a benchmark".to_owned()),
@@ -97,6 +101,17 @@ fn delivery_trial<'a>(mut words: impl Iterator<Item = &'a str>) -> Result<Delive
         parked: count(next("parked events")?)?,
         folder: next("a folder")?.into(),
     })
+}
+
+fn tried<'a>(mut words: impl Iterator<Item = &'a str>) -> Result<Size, String> {
+    let mut size = Size::FULL;
+    while let Some(flag) = words.next() {
+        match flag {
+            "--events" => size.events = count(value(flag, &mut words)?)?,
+            other => return Err(not_an_option(other)),
+        }
+    }
+    Ok(size)
 }
 
 fn log<'a>(mut words: impl Iterator<Item = &'a str>) -> Result<LogPlan, String> {

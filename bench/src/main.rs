@@ -1,4 +1,4 @@
-//! Benchmarks that a user can run: `cargo xtask bench chain | delivery | log | watch`.
+//! Benchmarks that a user can run: `cargo xtask bench chain | delivery | log | watch | trials`.
 //!
 //! `chain` measures the life of an event with every promise on, in process and by HTTP push,
 //! beside a bare HTTP client loop against the same service. It prints a Markdown table and keeps
@@ -17,6 +17,7 @@ mod report;
 mod delivery;
 mod log;
 mod watch;
+mod trials;
 
 use std::process::ExitCode;
 
@@ -50,10 +51,15 @@ fn run(command: Command) -> Outcome<()> {
         Command::Sink => with_runtime(sink::serve()),
         Command::Delivery(plan) => delivery::delivery(&plan),
         Command::DeliveryTrial(plan) => with_runtime(delivery::trial(&plan)),
+        Command::Trials(size) => with_runtime(tried(size)),
         Command::Log(plan) => log::race(&plan),
         Command::Watch(plan) => watch::watch(&plan),
         Command::Trial(plan) => log::trial(&plan),
     }
+}
+
+async fn tried(size: trials::Size) -> Outcome<()> {
+    if trials::trials(size).await? { Ok(()) } else { Err("a promise was broken".into()) }
 }
 
 fn with_runtime(work: impl Future<Output = Outcome<()>>) -> Outcome<()> {

@@ -25,6 +25,7 @@ mod exclusions;
 mod alerts;
 mod incidents;
 mod health;
+mod openapi;
 mod page;
 
 use std::sync::Arc;
@@ -92,6 +93,7 @@ pub(crate) fn routes(node: Arc<Wired>) -> Router {
         .route("/v1/slos/exclusions/{id}", axum::routing::delete(exclusions::withdraw))
         .route("/v1/alerts", get(alerts::list))
         .route("/v1/incidents", get(incidents::list))
+        .route("/openapi.json", get(openapi::show))
         .route("/", get(page::show))
         .route("/assets/{name}", get(page::asset))
         .route("/livez", get(health::live))

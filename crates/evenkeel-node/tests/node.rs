@@ -40,3 +40,7 @@ mod dependencies;
 mod replaying;
 #[path = "node/damaged.rs"]
 mod damaged;
+#[path = "node/verbs.rs"]
+mod verbs;
+#[path = "node/described.rs"]
+mod described;

@@ -8,6 +8,7 @@ mod overload;
 mod shedding;
 mod fallback;
 mod blockers;
+mod traffic;
 mod poison;
 mod duplicates;
 mod parking;

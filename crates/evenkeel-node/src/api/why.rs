@@ -3,7 +3,7 @@
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use evenkeel_delivery::{Exhausted, PendingWhy, Why, WhyAsked, WhyEvent, WhyState};
+use evenkeel_delivery::{BreakerView, Exhausted, PendingWhy, Why, WhyAsked, WhyEvent, WhyState};
 use evenkeel_model::{Position, Timestamp};
 use evenkeel_transport::story::{Story, story};
 use serde::Deserialize;
@@ -174,18 +174,30 @@ fn says(why: &Why, now: Timestamp) -> Vec<String> {
     said.extend(
         why.shed_until.map(|until| format!("the handler is overloaded: nothing goes out before {}", time(until))),
     );
-    for breaker in &why.breakers {
-        let next = breaker
-            .next_probe
-            .map_or_else(|| "a probe is out".to_owned(), |at| format!("the next probe goes out at {}", time(at)));
-        said.push(format!("the breaker of `{}` is open since {}; {next}", breaker.dependency, time(breaker.since)));
-    }
+    said.extend(why.breakers.iter().map(gate));
     if let Some(event) = &why.event {
         let nth = if why.ahead == 1 { "it is next".to_owned() } else { format!("{} events are before it", why.ahead) };
         said.push(format!("{} waits behind it: {nth}", place(&event.at)));
     }
     said.push(comes_next(why, first));
     said
+}
+
+/// What a breaker that is not closed does, and until when.
+fn gate(breaker: &BreakerView) -> String {
+    let BreakerView { dependency, since, next_probe, forced, .. } = breaker;
+    let next = match (forced, next_probe) {
+        (Some(forced), _) => {
+            let auto = match &**dependency {
+                "handler" => "`dependencies auto --subscription`".to_owned(),
+                dependency => format!("`dependencies auto {dependency}`"),
+            };
+            format!("an operator opened it ({}): nothing goes out before {auto}", forced.reason)
+        }
+        (None, Some(at)) => format!("the next probe goes out at {}", time(*at)),
+        (None, None) => "a probe is out".to_owned(),
+    };
+    format!("the breaker of `{dependency}` is open since {}; {next}", time(*since))
 }
 
 /// What crashes have to do with it.

@@ -351,6 +351,7 @@ impl World {
             "attempts_exhausted" => spent,
             "max_age" => letter.attempts > 0,
             "operator" => true,
+            "suspected_crash" => self.crashes >= 3,
             _ => false,
         };
         assert!(reasoned && (at_fault || spent || letter.reason != "rejected"), "seed {}: {letter:?}", self.seed);
