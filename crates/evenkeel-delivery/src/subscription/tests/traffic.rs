@@ -17,13 +17,15 @@ struct Life {
     kills: bool,
 }
 
-const ANSWERS: [(&str, fn() -> (Duration, Verdict)); 3] = [
+type Answer = fn() -> (Duration, Verdict);
+
+const ANSWERS: [(&str, Answer); 3] = [
     ("500", || (ms(5), status(500))),
     ("unreachable", || (ms(1), unreachable())),
     ("hanging", || (secs(1), timed_out())),
 ];
 
-fn live(life: &Life, policy: Policy, name: &str, answer: fn() -> (Duration, Verdict)) {
+fn live(life: &Life, policy: Policy, name: &str, answer: Answer) {
     let (well, until) = (life.well, life.well + life.down);
     let handle = move |asked: &Asked| match asked.since_start >= well && asked.since_start < until {
         true => answer(),

@@ -10,6 +10,7 @@ use evenkeel_model::{Outcome, Position, Shard, names};
 
 use crate::bench::Bench;
 use crate::contract::rounds::{breaker, ended, mark, overdue, pending, progress, round};
+use crate::journal::snapshot::Snapshot;
 use crate::journal::{EmbeddedJournal, JournalSettings};
 
 const NAMES: [&str; 3] = ["payment", "mail", "stock"];
@@ -149,6 +150,31 @@ async fn a_start_reads_nothing_of_the_journal_before_its_snapshot() {
     }
     bench.crash();
     assert_eq!(known(&bench, "payment", &marks).await, before);
+}
+
+#[tokio::test]
+async fn retention_keeps_of_the_journal_what_the_newest_snapshot_does_not_tell() {
+    let (mut bench, _) = day().await;
+    let owed = |bench: &Bench, shard: &Shard| {
+        let owed = bench.log.owed(shard).into_iter();
+        owed.filter(|(holder, _)| holder == names::SNAPSHOTS_TOPIC).map(|(_, floor)| floor).collect::<Vec<_>>()
+    };
+    let shards: Vec<Shard> = (0..8).map(|partition| Shard::new(names::JOURNAL_TOPIC, partition)).collect();
+    let upto = |bench: &Bench, shard: &Shard| Snapshot::read(&bench.log, shard).unwrap().map(|snapshot| snapshot.upto);
+    let told: Vec<(&Shard, u64)> = shards.iter().filter_map(|s| Some((s, upto(&bench, s)?))).collect();
+    assert!(!told.is_empty() && told.iter().all(|(_, upto)| *upto > 0));
+    for (shard, upto) in &told {
+        assert_eq!(owed(&bench, shard), [*upto], "as it was put aside");
+    }
+    bench.crash();
+    for name in NAMES {
+        let journal = EmbeddedJournal::open(bench.log.clone(), JournalSettings::new(name), bench.clock()).unwrap();
+        let shard = journal.sealer.shard.clone();
+        assert_eq!(owed(&bench, &shard).len(), 1, "before anything of it was read");
+        journal.load().await.unwrap();
+        let (_, upto) = told.iter().find(|(told, _)| **told == shard).unwrap();
+        assert_eq!(owed(&bench, &shard), [*upto], "once it was read");
+    }
 }
 
 #[tokio::test]
