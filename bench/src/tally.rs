@@ -18,6 +18,11 @@ pub(crate) struct Tally {
 
 impl Tally {
     pub(crate) fn read(log: &Log) -> Outcome<Tally> {
+        Tally::read_from(log, Timestamp::EPOCH)
+    }
+
+    /// Only of events that were completed at or after `since`.
+    pub(crate) fn read_from(log: &Log, since: Timestamp) -> Outcome<Tally> {
         let shard = Shard::new(names::LEDGER_TOPIC, 0);
         let mut tally = Tally { latencies_us: Vec::new(), last: Timestamp::EPOCH };
         let mut from = 0;
@@ -29,17 +34,18 @@ impl Tally {
                 let record = decode(stored.record.value.as_deref().unwrap_or_default());
                 let record = record.map_err(|error| format!("the ledger cannot be read: {}", error.0))?;
                 tally.last = tally.last.max(stored.appended);
-                tally.take(&record.entries);
+                tally.take(&record.entries, since);
             }
         }
         tally.latencies_us.sort_unstable();
         Ok(tally)
     }
 
-    fn take(&mut self, entries: &[LedgerEntry]) {
+    fn take(&mut self, entries: &[LedgerEntry], since: Timestamp) {
         for entry in entries {
             if let LedgerEntry::Ended(ended) = entry
                 && ended.outcome == Ending::Completed
+                && ended.at >= since
             {
                 self.latencies_us.push(ended.created_to_ended_us);
             }
