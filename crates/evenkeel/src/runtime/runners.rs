@@ -39,8 +39,8 @@ struct Shared {
     woken: Semaphore,
     back: Mutex<Vec<Back>>,
     came: Notify,
-    /// The runners, and attempts that wait.
-    tasks: Mutex<JoinSet<()>>,
+    /// The runners, and attempts that wait; gone when nobody wants them any more.
+    tasks: Mutex<Option<JoinSet<()>>>,
     /// True while handlers are done at their first poll.
     quick: AtomicBool,
 }
@@ -61,7 +61,7 @@ impl Runners {
             woken: Semaphore::new(0),
             back: Mutex::default(),
             came: Notify::new(),
-            tasks: Mutex::new(JoinSet::new()),
+            tasks: Mutex::new(Some(JoinSet::new())),
             quick: AtomicBool::new(true),
         };
         Runners { shared: Arc::new(shared), out: 0 }
@@ -111,7 +111,8 @@ impl Runners {
 impl Drop for Runners {
     fn drop(&mut self) {
         locked(&self.shared.line).attempts.clear();
-        locked(&self.shared.tasks).abort_all();
+        // A runner that is just at work finds none, and its attempt ends as well.
+        drop(locked(&self.shared.tasks).take());
     }
 }
 
@@ -126,7 +127,7 @@ impl Shared {
         let more = line.started < tokio::runtime::Handle::current().metrics().num_workers().max(1);
         if more {
             line.started += 1;
-            locked(&self.tasks).spawn(run(self.clone()));
+            self.begin(run(self.clone()));
         }
         more
     }
@@ -147,12 +148,17 @@ impl Shared {
         }
     }
 
+    fn begin(&self, task: impl Future<Output = ()> + Send + 'static) {
+        if let Some(tasks) = &mut *locked(&self.tasks) {
+            while tasks.try_join_next().is_some() {}
+            tasks.spawn(task);
+        }
+    }
+
     /// The attempt goes on in a task of its own.
     fn wait_for(self: &Arc<Shared>, attempt: Attempt, is_new: bool) {
-        let mut tasks = locked(&self.tasks);
-        while tasks.try_join_next().is_some() {}
         let shared = self.clone();
-        tasks.spawn(async move {
+        self.begin(async move {
             let guard = Guard(&shared);
             let mut attempt = attempt;
             if is_new && let Poll::Ready(back) = once(&mut attempt).await {
