@@ -112,14 +112,6 @@ impl Suspects {
         self.restored.len()
     }
 
-    /// True while a suspect runs, or waits for what runs.
-    fn holds_others(&self) -> bool {
-        match &self.lone {
-            Some(lone) => lone.stage != Stage::Known,
-            None => !self.waiting.is_empty(),
-        }
-    }
-
     /// Those in line of which that is not on record.
     pub(super) fn unsaid(&self) -> &BTreeSet<Turn> {
         &self.unsaid
@@ -219,8 +211,8 @@ impl Subscription {
         if !self.suspects.here || !self.hands_out() || self.suspects.lone.is_some() {
             return Vec::new();
         }
-        let slots = match self.suspects.waiting.first() {
-            Some((.., slot)) => self.say_lone(*slot, facts),
+        let slots = match self.suspect_in_turn() {
+            Some((.., slot)) => self.say_lone(slot, facts),
             None => self.say_among(gone_out, facts),
         };
         self.suspects.said |= !slots.is_empty();
@@ -233,9 +225,9 @@ impl Subscription {
         if !suspects.here || !self.hands_out() || suspects.lone.is_some() {
             return false;
         }
-        match suspects.waiting.is_empty() {
-            true => self.room_to_open(suspects.handed_out) > 0,
-            false => self.may_run_alone(),
+        match self.suspect_in_turn() {
+            None => self.room_to_open(suspects.handed_out) > 0,
+            Some(_) => self.may_run_alone(),
         }
     }
 

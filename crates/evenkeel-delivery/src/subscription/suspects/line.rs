@@ -43,16 +43,25 @@ impl Subscription {
         if !suspects.here {
             return Some(self.ready.first().copied());
         }
-        if suspects.holds_others() {
-            return None;
-        }
-        if let Some(lone) = &suspects.lone {
-            return Some(self.turn_of(lone.slot));
+        match &suspects.lone {
+            Some(lone) if lone.stage == Stage::Known => return Some(self.turn_of(lone.slot)),
+            Some(_) => return None,
+            None if self.suspect_in_turn().is_some() => return None,
+            None => {}
         }
         let first = self.ready.first().copied();
         // Behind a breaker who comes first matters: nobody is passed over for not being on record.
         let passed_over = suspects.first_unsaid().is_some_and(|unsaid| first.is_none_or(|first| unsaid < first));
         (!passed_over || self.breakers.gate(now) == Gate::Free).then_some(first)
+    }
+
+    /// The suspect that is to run alone before anybody else goes. Behind a breaker that is not closed, where
+    /// each probe is to be another event, it lets those go that were probes of this outage less often.
+    pub(super) fn suspect_in_turn(&self) -> Option<Turn> {
+        let first = self.suspects.waiting.first().copied()?;
+        let others = [self.ready.first().copied(), self.suspects.first_unsaid()];
+        let rarer = others.into_iter().flatten().any(|other| other.0 < first.0);
+        (self.breakers.all_closed() || !rarer).then_some(first)
     }
 
     /// True when nobody is in line, on record or not.

@@ -3,7 +3,7 @@
 use evenkeel_model::{FailureClass, Outcome, Verdict};
 
 use super::world::*;
-use crate::{Command, Concurrency, Fact, Open, Policy, Screen};
+use crate::{BreakerState, Command, Concurrency, Fact, Open, Policy, Screen};
 
 /// Attempts of `killer…` end the process; all others take their time and are done.
 fn shop(policy: Policy) -> World {
@@ -230,4 +230,27 @@ fn a_probe_that_crashes_the_process_is_the_outages_fault() {
     world.handle = always(Verdict::Ack);
     assert!(world.run_to_end(secs(600)));
     assert_eq!(world.count(Outcome::Completed), 41);
+}
+
+#[test]
+fn a_suspect_that_is_poison_keeps_no_outage_going_since_others_probe_too() {
+    let handle = |a: &Asked| {
+        let fails = a.id == "poison" || a.since_start < secs(60);
+        (ms(if a.id == "poison" { 50 } else { 5 }), if fails { status(500) } else { Verdict::Ack })
+    };
+    let mut world = World::inside(policy(), Box::new(handle));
+    world.publish(0, "p", "poison");
+    for _ in 0..2 {
+        world.run(ms(10));
+        world.crash();
+    }
+    for i in 0..20 {
+        world.publish(0, &format!("k{i}"), &format!("a{i}"));
+    }
+    world.run(secs(30));
+    assert!(world.breaker() != BreakerState::Closed && world.sub.view(world.now).suspects == 1);
+    world.traffic(20, secs(10), 20);
+    assert!(world.run_to_end(secs(600)), "the breaker closes by another event's probe, and poison finds its witnesses");
+    assert_eq!((world.count(Outcome::Completed), world.count(Outcome::Dead)), (40, 1));
+    assert_eq!(world.outcome("poison").map(|e| e.crashes), Some(1));
 }
