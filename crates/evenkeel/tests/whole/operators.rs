@@ -12,7 +12,7 @@ use evenkeel_transport::dead::{self, Filter};
 
 use super::chance::Chance;
 use super::clock::pass;
-use super::world::{BANK, SUBSCRIPTIONS, World};
+use super::world::{BANK, SUBSCRIPTIONS, World, is_over};
 
 /// Few enough that every one is still shown in the end.
 const REDRIVES_MAX: u64 = 8;
@@ -180,10 +180,14 @@ impl World {
         }
         for _ in 0..200 {
             pass(Duration::from_secs(5)).await;
-            if self.take_back().await {
+            let over = self.take_back().await;
+            // The witnesses of the last time may still be under way.
+            if over && is_over(&self.evenkeel().audit().await.unwrap()) {
                 return;
             }
-            self.bear_witness().await;
+            if !over {
+                self.bear_witness().await;
+            }
         }
         let job = last_redrive(self.evenkeel(), SUBSCRIPTIONS[0]).await;
         panic!("seed {}: a redrive never ends: {job:#?}, {:#?}", self.seed, self.evenkeel().audit().await);

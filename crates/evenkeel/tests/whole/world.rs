@@ -358,7 +358,7 @@ impl World {
     }
 }
 
-fn is_over(audit: &Audit) -> bool {
+pub(super) fn is_over(audit: &Audit) -> bool {
     audit.subscriptions.iter().all(|s| s.in_flight + s.parked + s.unread == 0)
 }
 
