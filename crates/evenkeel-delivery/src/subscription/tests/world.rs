@@ -4,6 +4,8 @@
 //! event of a key at the handler, the next one only after the commit, one outcome per event,
 //! at most one commit outstanding.
 
+mod looking;
+
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -538,65 +540,5 @@ impl World {
         world.run(secs(1));
         world.crash();
         world
-    }
-
-    /// The ids of the events at the handler.
-    pub(super) fn flying(&self) -> Vec<String> {
-        self.flights.values().map(|(at, ..)| self.ids[at].clone()).collect()
-    }
-
-    /// Events of the log without a durable outcome.
-    pub(super) fn open(&self) -> usize {
-        self.log.values().map(Vec::len).sum::<usize>() - self.ended.len()
-    }
-
-    pub(super) fn ended(&self) -> Vec<(String, Ended)> {
-        let of = |fact: &Fact| match fact {
-            Fact::Ended { shard, entry, .. } => {
-                let at = Position { shard: shard.clone(), offset: entry.offset };
-                Some((self.ids[&at].clone(), entry.clone()))
-            }
-            _ => None,
-        };
-        self.facts.iter().filter_map(of).collect()
-    }
-
-    pub(super) fn outcome(&self, id: &str) -> Option<Ended> {
-        self.ended().into_iter().find(|(i, _)| i == id).map(|(_, e)| e)
-    }
-
-    pub(super) fn is_poison(&self, at: &Position) -> bool {
-        self.ids[at].starts_with("poison")
-    }
-
-    pub(super) fn count(&self, outcome: Outcome) -> usize {
-        self.ended.values().filter(|o| **o == outcome).count()
-    }
-
-    pub(super) fn failed_attempts(&self) -> Vec<AttemptFailed> {
-        let of = |f: &Fact| if let Fact::Attempt { entry, .. } = f { Some(entry.clone()) } else { None };
-        self.facts.iter().filter_map(of).collect()
-    }
-
-    pub(super) fn overdue(&self) -> Vec<Overdue> {
-        let of = |f: &Fact| if let Fact::Overdue { entry, .. } = f { Some(*entry) } else { None };
-        self.facts.iter().filter_map(of).collect()
-    }
-
-    pub(super) fn pendings(&self) -> Vec<Pending> {
-        let of = |f: &Fact| if let Fact::Pending(p) = f { Some(p.clone()) } else { None };
-        self.facts.iter().filter_map(of).collect()
-    }
-
-    pub(super) fn alarmed(&self, code: &str) -> usize {
-        self.alarms.iter().filter(|a| a.code == code).count()
-    }
-
-    pub(super) fn tries(&self, id: &str) -> usize {
-        self.asked.iter().filter(|a| a.id == id).count()
-    }
-
-    pub(super) fn breaker(&self) -> BreakerState {
-        self.sub.view(self.now).breakers[0].state
     }
 }
