@@ -10,8 +10,8 @@
 //!
 //! A window that begins before the first event ever counted is taken as if the time before had
 //! been good at the same rate: else ten bad seconds in the first minute of a new objective would
-//! look like two per cent of a month's budget, and page for hours. The first minute of history
-//! counts as a whole one, so windows of up to a minute are never corrected.
+//! look like two per cent of a month's budget, and page for hours. Windows of up to a minute are
+//! never corrected; for longer ones the first seconds of history count as ten.
 //!
 //! Invariant: `Firing` and `Resolved` alternate, beginning with `Firing`.
 

@@ -104,6 +104,9 @@ impl<'a> Counted<'a> {
     /// How much of a window there is any history of, in (0, 1].
     pub(crate) fn known_share(self, now: Timestamp, window: Duration) -> f64 {
         let first = self.slices.iter().filter_map(Slices::first).min();
+        if window <= NEVER_CORRECTED {
+            return 1.0;
+        }
         let known = first.map_or(Duration::ZERO, |first| now.since(first)).max(HISTORY_MIN);
         known.min(window).as_secs_f64() / window.as_secs_f64()
     }
@@ -126,8 +129,10 @@ impl<'a> Counted<'a> {
     }
 }
 
-/// What the shortest history counts as.
-const HISTORY_MIN: Duration = Duration::from_secs(60);
+/// Windows up to this length are taken as they are, however short the history.
+const NEVER_CORRECTED: Duration = Duration::from_secs(60);
+/// What the shortest history counts as: a slice.
+const HISTORY_MIN: Duration = Duration::from_secs(10);
 
 /// The weighted sum of what the parts burn; none where no part can tell.
 pub(crate) fn burn_of(tallies: &[(&Part, Tally)]) -> Option<f64> {
