@@ -1,5 +1,10 @@
 //! What delivery needs of the world: a source of events, a handler for them, a journal of what
-//! became of them. Each port is small, belongs to delivery, and is implemented in transport.
+//! became of them, a sink for those that leave. Each port is small (at most five methods), belongs to
+//! delivery, and is implemented in transport; what its broker can do an adapter declares as
+//! [`Capabilities`].
+
+mod capabilities;
+mod sink;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,6 +14,9 @@ use std::time::Duration;
 use evenkeel_model::{Event, Position, Record, Shard, Timestamp, Verdict};
 
 use crate::{Arrival, AttemptId, Bring, Mark, Remembered, Round};
+
+pub use capabilities::{Capabilities, Delay, GivenOrder, NativeLimits, Redelivery};
+pub use sink::{Outgoing, Placed, Sink, SinkError, Unsent};
 
 /// A future behind a pointer, so that ports are object-safe.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -4,32 +4,28 @@
 //! opened, crashed and looked into. Each [`Check`] is one promise, named after it, and runs on a
 //! subject of its own. The suite is tried on transports that break one promise each, and refuses
 //! them: a check that nothing can fail proves nothing.
+//! What lies between an adapter and its broker is put there by [`proxy`].
 //!
 //! It checks what the ports promise, not how fast, and knows neither brokers nor disks. It needs
 //! a tokio runtime with timers.
 
 pub mod doubles;
+pub mod proxy;
+mod faults;
 mod reading;
 mod remembering;
 pub(crate) mod rounds;
 mod settling;
+mod sinking;
 mod state;
 
 use std::sync::Arc;
 
-use evenkeel_delivery::ports::{BoxFuture, Journal, PortError, Source};
+use evenkeel_delivery::ports::{BoxFuture, Journal, PortError, Redelivery, Sink, Source};
 use evenkeel_model::{Position, Record};
 
-/// What a transport declares of itself: the promises that not every one can make.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Capabilities {
-    /// It has partitions, at least two here, and a record with a key goes to that of its key.
-    pub partitions: bool,
-    /// What is settled may still be read, until its retention takes it.
-    pub keeps_settled: bool,
-    /// Whoever opens it again takes it from the one before, who can't write any more.
-    pub fences: bool,
-}
+pub use evenkeel_delivery::ports::Capabilities;
+pub use faults::{Faults, Mistake};
 
 /// What a transport shows to the suite: one subscription without a filter, reading one topic
 /// from its beginning, its returned events going to another topic.
@@ -48,6 +44,19 @@ pub trait Subject: Send + Sync {
     fn dead(&self) -> BoxFuture<'_, Result<Vec<Record>, PortError>>;
     /// All events that were returned and committed.
     fn effects(&self) -> BoxFuture<'_, Result<Vec<Record>, PortError>>;
+    /// A sink that publishes to the topic that is read, where the transport has one.
+    fn sink(&self) -> BoxFuture<'_, Result<Option<Arc<dyn Sink>>, PortError>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+    /// What can go wrong between it and its broker; `None` where there is nothing between.
+    fn faults(&self) -> Option<&dyn Faults> {
+        None
+    }
+    /// How many events were given to whoever opened it last and are not settled, where the broker
+    /// tells. A log hands out nothing.
+    fn unsettled(&self) -> BoxFuture<'_, Result<Option<u64>, PortError>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
 }
 
 /// The ports of a subscription.
@@ -101,7 +110,7 @@ impl Check {
 const ALL: fn(&Capabilities) -> bool = |_| true;
 
 /// All promises.
-pub const CHECKS: [Check; 17] = [
+pub const CHECKS: [Check; 27] = [
     Check {
         name: "everything_is_given_once_and_in_order",
         needs: ALL,
@@ -151,6 +160,44 @@ pub const CHECKS: [Check; 17] = [
         run: |s| Box::pin(settling::late(s)),
     },
     Check { name: "who_lost_his_right_writes_no_more", needs: |c| c.fences, run: |s| Box::pin(settling::fenced(s)) },
+    Check {
+        name: "what_was_left_without_an_outcome_is_given_to_the_next_one_at_once",
+        needs: ALL,
+        run: |s| Box::pin(settling::left(s)),
+    },
+    Check {
+        name: "a_lease_is_renewed_while_a_handler_works",
+        needs: |c| matches!(c.redelivery, Redelivery::Lease(_)),
+        run: |s| Box::pin(settling::renewed(s)),
+    },
+    Check {
+        name: "no_more_is_handed_out_than_the_reader_has_room_for",
+        needs: ALL,
+        run: |s| Box::pin(settling::backpressure(s)),
+    },
+    Check {
+        name: "what_a_sink_confirms_is_there_once_and_in_order",
+        needs: ALL,
+        run: |s| Box::pin(sinking::confirmed(s)),
+    },
+    Check { name: "a_sink_answers_each_event_by_itself", needs: ALL, run: |s| Box::pin(sinking::one_by_one(s)) },
+    Check { name: "wrong_credentials_are_told", needs: ALL, run: |s| Box::pin(faults::credentials(s)) },
+    Check { name: "a_topic_that_does_not_exist_is_told", needs: ALL, run: |s| Box::pin(faults::no_topic(s)) },
+    Check {
+        name: "reading_goes_on_when_the_broker_returns",
+        needs: ALL,
+        run: |s| Box::pin(faults::reading_goes_on(s)),
+    },
+    Check {
+        name: "a_commit_while_the_broker_is_away_is_whole_or_nothing",
+        needs: ALL,
+        run: |s| Box::pin(faults::commit_while_away(s)),
+    },
+    Check {
+        name: "a_sink_confirms_nothing_while_the_broker_is_away",
+        needs: ALL,
+        run: |s| Box::pin(faults::sink_while_away(s)),
+    },
 ];
 
 /// Runs all checks, each on a subject of its own; those that were broken, by name.

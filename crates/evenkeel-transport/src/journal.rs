@@ -38,7 +38,8 @@ use crate::pages::{Pages, unreadable};
 use rounds::Rounds;
 use sealing::Sealer;
 
-pub(crate) use dead_letter::{place, record as dead_record};
+pub(crate) use dead_letter::place;
+pub use dead_letter::record as dead_record;
 pub(crate) use envelope::{Envelope, Seal, hash};
 pub(crate) use round::CausedBy;
 

@@ -13,6 +13,7 @@ mod source;
 mod held;
 pub mod http;
 mod journal;
+mod sink;
 pub mod audit;
 pub mod story;
 pub mod dead;
@@ -22,13 +23,23 @@ mod pages;
 mod bench;
 
 use evenkeel_delivery::Mark;
+use evenkeel_delivery::ports::{Capabilities, NativeLimits};
 use evenkeel_model::EventId;
 
 pub use held::{Held, HeldSize, Tended};
 pub use http::{Accepted, Batch, Callbacks, HttpHandler, HttpSettings, Reach};
 pub use ingress::{Ingress, PublishError, Published};
+pub use journal::dead_record;
 pub use journal::{EmbeddedJournal, JOURNAL_PARTITIONS, JournalSettings};
-pub use source::{EmbeddedSource, From, Pick, SourceSettings};
+pub use sink::{IngressSink, SinkHandler};
+pub use source::{EmbeddedSource, From, Names, Pick, SourceSettings, deliver};
+
+/// What the embedded log can do. One process has it at a time, and the log itself keeps others out;
+/// an event is no larger than one atomic set may be, by default.
+pub const EMBEDDED: Capabilities = Capabilities {
+    limits: NativeLimits { payload_bytes_max: Some(8 << 20), deliveries_max: None, unsettled_max: None },
+    ..Capabilities::LOG
+};
 
 /// The identity of an event's effect in the subscription with this uid.
 pub fn mark(subscription_uid: &str, id: &EventId) -> Mark {

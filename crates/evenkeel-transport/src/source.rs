@@ -38,7 +38,7 @@ use ahead::Ahead;
 use growth::Turns;
 use passed::Passed;
 pub use pick::Pick;
-pub(crate) use shared::Names;
+pub use shared::Names;
 
 /// One fetch reads at most so many bytes (and at least one record).
 const FETCH_BYTES: usize = 4 << 20;
@@ -280,8 +280,9 @@ fn priority(text: &str) -> u8 {
     }
 }
 
-/// A record as the runtime gets it.
-pub(crate) fn deliver(settings: &SourceSettings, stored: Stored, names: &mut Names) -> Delivered {
+/// A record as the runtime gets it: read as an event, screened by the filter, with its mark, its
+/// creation time and its version. `names` holds what most events of a fetch have in common.
+pub fn deliver(settings: &SourceSettings, stored: Stored, names: &mut Names) -> Delivered {
     let Stored { at, appended, record } = stored;
     let (event, plain, problem) = match from_record(&record, &at) {
         Read::Event(event) => (event, false, None),

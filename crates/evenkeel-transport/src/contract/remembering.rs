@@ -16,7 +16,7 @@ async fn remembered(journal: &dyn Journal) -> Result<State, Broken> {
 }
 
 /// Opens, with the journal loaded: it is written only after that.
-async fn opened(subject: &dyn Subject) -> Result<Opened, Broken> {
+pub(super) async fn opened(subject: &dyn Subject) -> Result<Opened, Broken> {
     let opened = subject.open().await?;
     opened.journal.load().await?;
     Ok(opened)
@@ -134,7 +134,7 @@ pub(super) async fn replaced(subject: &dyn Subject) -> Result<(), Broken> {
 }
 
 /// Two events of one partition, to be ended.
-async fn two(subject: &dyn Subject, opened: &Opened) -> Result<(Arc<Delivered>, Arc<Delivered>), Broken> {
+pub(super) async fn two(subject: &dyn Subject, opened: &Opened) -> Result<(Arc<Delivered>, Arc<Delivered>), Broken> {
     subject.publish(records(40)).await?;
     for (shard, from) in opened.source.shards().await? {
         let (events, _) = opened.source.fetch(&shard, from, 2).await?;
@@ -146,7 +146,7 @@ async fn two(subject: &dyn Subject, opened: &Opened) -> Result<(Arc<Delivered>, 
 }
 
 /// How much of a full round is there: its outcomes, its returned events, its dead letters.
-async fn found(subject: &dyn Subject) -> Result<(usize, usize, usize), Broken> {
+pub(super) async fn found(subject: &dyn Subject) -> Result<(usize, usize, usize), Broken> {
     let done = remembered(&*opened(subject).await?.journal).await?.done.len();
     Ok((done, subject.effects().await?.len(), subject.dead().await?.len()))
 }

@@ -1,9 +1,10 @@
 //! When a transport may let go of an event, and who may say so.
 
+use evenkeel_delivery::ports::Redelivery;
 use evenkeel_model::Outcome;
 
 use super::reading::{publish, read_all, same};
-use super::rounds::{ended, progress, records, round};
+use super::rounds::{ended, ornate, progress, records, round};
 use super::{Broken, Subject, promise};
 
 /// What has its outcome in the journal is never given again.
@@ -50,4 +51,53 @@ pub(super) async fn fenced(subject: &dyn Subject) -> Result<(), Broken> {
     promise(found.is_empty(), || format!("what was refused is remembered: {found:?}"))?;
     new.journal.commit(round(1, vec![ended(&shard, 0, Outcome::Completed, 0)])).await?;
     Ok(())
+}
+
+/// Who leaves in good order leaves what it had to the next, who need not wait for it.
+pub(super) async fn left(subject: &dyn Subject) -> Result<(), Broken> {
+    let published = publish(subject, records(20)).await?;
+    let first = subject.open().await?;
+    same(&published, &read_all(&*first.source, 7).await?)?;
+    drop(first);
+    same(&published, &read_all(&*subject.open().await?.source, 100).await?)
+}
+
+/// What is at a handler for several leases stays with its holder, who may end it.
+pub(super) async fn renewed(subject: &dyn Subject) -> Result<(), Broken> {
+    let Redelivery::Lease(lease) = subject.capabilities().redelivery else { return Ok(()) };
+    publish(subject, records(8)).await?;
+    let opened = subject.open().await?;
+    opened.journal.load().await?;
+    let read = read_all(&*opened.source, 100).await?;
+    tokio::time::sleep(lease * 5 / 2).await;
+    for (shard, events) in &read {
+        let done = events.iter().map(|e| ended(shard, e.arrival.at.offset, Outcome::Completed, 0));
+        let below = events.last().map_or(0, |last| last.arrival.at.offset + 1);
+        opened.journal.commit(round(1, done.chain([progress(shard, below)]).collect())).await?;
+        opened.source.settle(&[(shard.clone(), below)]);
+    }
+    drop(opened);
+    subject.crash().await?;
+    let again: usize = read_all(&*subject.open().await?.source, 100).await?.values().map(Vec::len).sum();
+    promise(again == 0, || format!("{again} events were given again, though their leases were held to the end"))
+}
+
+/// So much more than was asked for may be on its way.
+const AHEAD: u64 = 512;
+
+pub(super) async fn backpressure(subject: &dyn Subject) -> Result<(), Broken> {
+    let large = |n: usize| {
+        let mut record = ornate(bytes::Bytes::from(vec![b'x'; 4096]));
+        record.key = Some(bytes::Bytes::from(format!("key-{}", n % 7)));
+        record
+    };
+    publish(subject, (0..1500).map(large).collect()).await?;
+    let opened = subject.open().await?;
+    for (shard, from) in opened.source.shards().await? {
+        let (events, _) = opened.source.fetch(&shard, from, 3).await?;
+        promise(events.len() <= 3, || format!("a fetch of 3 gave {}", events.len()))?;
+    }
+    let max = AHEAD + subject.capabilities().limits.unsettled_max.map_or(0, u64::from).min(AHEAD);
+    let out = subject.unsettled().await?.unwrap_or(0);
+    promise(out <= max, || format!("3 events were wanted of each partition, and {out} were handed out"))
 }

@@ -3,11 +3,13 @@
 mod doubles;
 mod embedded;
 mod memory;
+mod remote;
 
 use super::{CHECKS, run};
 use doubles::{Double, Fault};
 use embedded::Embedded;
 use memory::{Moving, Queued};
+use remote::{Remote, RemoteFault};
 
 use super::doubles::QueueFault;
 
@@ -37,9 +39,36 @@ async fn each_bad_queue_is_refused_by_the_check_that_names_its_fault() {
         (QueueFault::ReordersAKey, "everything_is_given_once_and_in_order"),
         (QueueFault::SettlesBeforeTheJournal, "nothing_is_settled_before_its_outcome_is_journaled"),
         (QueueFault::DropsHeaders, "key_headers_and_payload_come_back_as_they_were"),
+        (QueueFault::KeepsWhatWasLeft, "what_was_left_without_an_outcome_is_given_to_the_next_one_at_once"),
+        (QueueFault::LetsLeasesEnd, "a_lease_is_renewed_while_a_handler_works"),
+        (QueueFault::HandsOutEverything, "no_more_is_handed_out_than_the_reader_has_room_for"),
     ] {
         let check = CHECKS.iter().find(|c| c.name == check).unwrap();
         let why = check.run(&Queued::new(Some(fault))).await.expect_err(&format!("{fault:?} passed {}", check.name));
+        assert!(!why.0.is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_goes_and_returns_keeps_the_contract() {
+    let broken = run(|| Remote::new(None)).await;
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_bad_adapter_is_refused_by_the_check_that_names_its_fault() {
+    for (fault, check) in [
+        (RemoteFault::LetsAnybodyIn, "wrong_credentials_are_told"),
+        (RemoteFault::ImaginesTopics, "a_topic_that_does_not_exist_is_told"),
+        (RemoteFault::SkipsWhatWasUnderWay, "reading_goes_on_when_the_broker_returns"),
+        (RemoteFault::CommitsToNobody, "a_commit_while_the_broker_is_away_is_whole_or_nothing"),
+        (RemoteFault::CommitsHalf, "a_commit_while_the_broker_is_away_is_whole_or_nothing"),
+        (RemoteFault::ConfirmsUnsent, "a_sink_confirms_nothing_while_the_broker_is_away"),
+        (RemoteFault::DropsConfirmed, "what_a_sink_confirms_is_there_once_and_in_order"),
+        (RemoteFault::AllOrNothing, "a_sink_answers_each_event_by_itself"),
+    ] {
+        let check = CHECKS.iter().find(|c| c.name == check).unwrap();
+        let why = check.run(&Remote::new(Some(fault))).await.expect_err(&format!("{fault:?} passed {}", check.name));
         assert!(!why.0.is_empty());
     }
 }

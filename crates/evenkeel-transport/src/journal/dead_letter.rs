@@ -6,7 +6,7 @@ use evenkeel_model::{Position, Record, names};
 
 /// The record for `<subscription>.dead`. Without the original (retention took it before its end)
 /// the dead letter still tells where and why, and that the rest is gone.
-pub(crate) fn record(subscription: &str, at: &Position, original: Option<&Record>, entry: &Ended) -> Record {
+pub fn record(subscription: &str, at: &Position, original: Option<&Record>, entry: &Ended) -> Record {
     let mut record = original.cloned().unwrap_or_else(|| Record { created: entry.at, ..Record::default() });
     // What an earlier death said gives way to this one.
     record.headers.retain(|h| !h.name.starts_with(names::dead::PREFIX));

@@ -5,11 +5,13 @@ use std::sync::Arc;
 /// So many are compared with; beyond that the oldest are forgotten.
 const NAMES: usize = 8;
 
+/// Names that were met lately.
 #[derive(Default)]
-pub(crate) struct Names(Vec<Arc<str>>);
+pub struct Names(Vec<Arc<str>>);
 
 impl Names {
-    pub(crate) fn get(&mut self, text: &str) -> Arc<str> {
+    /// The one copy of this name.
+    pub fn get(&mut self, text: &str) -> Arc<str> {
         if let Some(known) = self.0.iter().find(|name| ***name == *text) {
             return known.clone();
         }

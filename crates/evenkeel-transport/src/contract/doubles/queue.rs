@@ -31,6 +31,12 @@ pub enum QueueFault {
     SettlesBeforeTheJournal,
     /// Headers are left out.
     DropsHeaders,
+    /// What a consumer left without an outcome is never given again.
+    KeepsWhatWasLeft,
+    /// Nobody renews a lease: it ends while a handler works.
+    LetsLeasesEnd,
+    /// Whoever asks for one message is handed all.
+    HandsOutEverything,
 }
 
 /// The queue, and what its consumers wrote beside it; a clone is the same one.
@@ -74,9 +80,24 @@ impl Queue {
         self.0.bell.ring();
     }
 
+    /// How many messages are leased.
+    pub fn leased(&self) -> usize {
+        let state = self.0.state();
+        state.held.keys().filter(|place| !state.copied.contains(place)).count()
+    }
+
     /// The consumer of that number; it finds what it held before.
     pub fn consumer(&self, number: u32) -> Consumer {
         let mut state = self.0.state();
+        if self.0.fault == Some(QueueFault::KeepsWhatWasLeft) {
+            state.held.clear();
+        }
+        if self.0.fault == Some(QueueFault::LetsLeasesEnd) {
+            let ended = std::mem::take(&mut state.held)
+                .into_values()
+                .chain(std::mem::take(&mut state.settled).into_iter().map(|(_, s)| s));
+            state.waiting.extend(ended.map(|stored| (stored.appended, stored.record)));
+        }
         if self.0.fault == Some(QueueFault::RepeatsAfterSettle) {
             let settled = std::mem::take(&mut state.settled);
             state.held.extend(settled.into_iter().map(|(n, stored)| ((n, stored.at.offset), stored)));
@@ -146,6 +167,7 @@ impl Consumer {
     fn receive(&self, state: &mut State, from: u64, max: usize) {
         let place = state.next.entry(self.number).or_default();
         *place = from.max(*place);
+        let max = if self.shared.fault == Some(QueueFault::HandsOutEverything) { usize::MAX } else { max };
         while state.held.range((self.number, from)..=(self.number, u64::MAX)).count() < max {
             if self.shared.fault == Some(QueueFault::ReordersAKey) && state.waiting.len() > 7 {
                 state.waiting.swap(0, 7);

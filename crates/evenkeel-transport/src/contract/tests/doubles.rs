@@ -7,7 +7,7 @@ use evenkeel_delivery::ports::{BoxFuture, Commit, Delivered, Journal, News, Port
 use evenkeel_delivery::{Fact, Remembered};
 use evenkeel_model::{Position, Record, Shard};
 
-use super::embedded::{CAPABILITIES, Embedded};
+use super::embedded::Embedded;
 use crate::contract::{Capabilities, Opened, Subject};
 
 /// Which promise is broken.
@@ -46,7 +46,7 @@ impl Double {
 
 impl Subject for Double {
     fn capabilities(&self) -> Capabilities {
-        CAPABILITIES
+        crate::EMBEDDED
     }
     fn publish(&self, records: Vec<Record>) -> BoxFuture<'_, Result<Vec<Position>, PortError>> {
         self.embedded.publish(records)

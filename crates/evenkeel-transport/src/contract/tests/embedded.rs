@@ -1,16 +1,14 @@
 //! The embedded log as a subject.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use evenkeel_delivery::ports::{BoxFuture, PortError};
+use evenkeel_delivery::ports::{BoxFuture, PortError, Sink};
 use evenkeel_model::{Position, Record, partition_for_key};
 
 use crate::bench::Bench;
 use crate::contract::{Capabilities, Opened, Subject};
-use crate::{EmbeddedJournal, EmbeddedSource, JournalSettings, SourceSettings};
-
-/// One process has it at a time, and the log itself keeps others out.
-pub(super) const CAPABILITIES: Capabilities = Capabilities { partitions: true, keeps_settled: true, fences: false };
+use crate::{EmbeddedJournal, EmbeddedSource, Ingress, IngressSink, JournalSettings, SourceSettings};
 
 pub(super) struct Embedded(Mutex<Bench>);
 
@@ -27,7 +25,7 @@ impl Embedded {
 
 impl Subject for Embedded {
     fn capabilities(&self) -> Capabilities {
-        CAPABILITIES
+        crate::EMBEDDED
     }
     fn publish(&self, records: Vec<Record>) -> BoxFuture<'_, Result<Vec<Position>, PortError>> {
         let bench = self.0.lock().unwrap();
@@ -61,5 +59,12 @@ impl Subject for Embedded {
 
     fn effects(&self) -> BoxFuture<'_, Result<Vec<Record>, PortError>> {
         self.records("payments")
+    }
+
+    fn sink(&self) -> BoxFuture<'_, Result<Option<Arc<dyn Sink>>, PortError>> {
+        let bench = self.0.lock().unwrap();
+        let ingress = Ingress::open(bench.log.clone(), bench.clock(), Duration::from_secs(3600));
+        let sink = ingress.map(|ingress| Some(Arc::new(IngressSink::new(ingress, "orders")) as Arc<dyn Sink>));
+        Box::pin(std::future::ready(sink))
     }
 }

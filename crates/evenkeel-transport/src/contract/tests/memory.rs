@@ -1,8 +1,9 @@
 //! The doubles in memory as subjects.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use evenkeel_delivery::ports::{BoxFuture, Journal, PortError, Source};
+use evenkeel_delivery::ports::{BoxFuture, GivenOrder, Journal, PortError, Redelivery, Source};
 use evenkeel_model::{Position, Record, Shard};
 
 use crate::contract::doubles::{Cluster, Node, Queue, QueueFault};
@@ -39,7 +40,7 @@ impl Moving {
 
 impl Subject for Moving {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { partitions: true, keeps_settled: false, fences: true }
+        Capabilities { keeps_settled: false, fences: true, ..Capabilities::LOG }
     }
     fn publish(&self, records: Vec<Record>) -> BoxFuture<'_, Result<Vec<Position>, PortError>> {
         at_once(records.into_iter().map(|record| self.cluster.publish(record, NOW)).collect())
@@ -75,7 +76,11 @@ impl Queued {
 
 impl Subject for Queued {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { partitions: false, keeps_settled: false, fences: false }
+        let redelivery = Redelivery::Lease(Duration::from_secs(30));
+        Capabilities { order: GivenOrder::Partition, redelivery, ..Capabilities::QUEUE }
+    }
+    fn unsettled(&self) -> BoxFuture<'_, Result<Option<u64>, PortError>> {
+        at_once(Some(self.queue.leased() as u64))
     }
     /// One consumer gets everything, in order: a message's place is its number.
     fn publish(&self, records: Vec<Record>) -> BoxFuture<'_, Result<Vec<Position>, PortError>> {
