@@ -66,6 +66,11 @@ pub const VERDICT: &str = "evenkeel-verdict";
 pub const HANDLER_VERSION: &str = "evenkeel-handler-version";
 /// On a record that a handler returned: `subscription;topic;partition;offset` of its cause.
 pub const CAUSED_BY: &str = "evenkeel-caused-by";
+/// On a record that came in from a broker's queue: the broker's own name for the message; empty where
+/// it has none.
+pub const INTAKE: &str = "evenkeel-intake";
+/// On a message that we put on a broker, where its own headers can't say all that the record is.
+pub const EXACT: &str = "evenkeel-record";
 /// On a record that went to a fallback's topic: `subscription;topic;partition;offset` of the event.
 pub const FALLBACK_OF: &str = "evenkeel-fallback-of";
 /// On a record of an event: which extensions are integers or booleans, as `a=integer,b=boolean`.

@@ -10,6 +10,7 @@
 //! a tokio runtime with timers.
 
 pub mod doubles;
+pub mod intaken;
 pub mod proxy;
 mod faults;
 mod reading;

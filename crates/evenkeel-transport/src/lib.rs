@@ -1,6 +1,7 @@
 //! Delivery's ports for the embedded log and for HTTP push, and what is read back out of a log.
 //!
-//! In the order of an event's story: [`Ingress`] takes it in once; [`EmbeddedSource`] reads it;
+//! In the order of an event's story: [`Ingress`] takes it in once, [`Intake`] from a broker's
+//! [`Queue`]; [`EmbeddedSource`] reads it;
 //! [`HttpHandler`] hands it over; [`EmbeddedJournal`] commits what became of it as one atomic
 //! set; [`audit`], [`story`] and [`dead`] answer questions from the log alone. [`contract`] is
 //! the suite that every source and journal must pass, this one included.
@@ -9,6 +10,7 @@
 //! `evenkeel-delivery`), serves nothing, and starts no long-lived task.
 
 mod ingress;
+mod intake;
 mod source;
 mod held;
 pub mod http;
@@ -29,6 +31,7 @@ use evenkeel_model::EventId;
 pub use held::{Held, HeldSize, Tended};
 pub use http::{Accepted, Batch, Callbacks, HttpHandler, HttpSettings, Reach};
 pub use ingress::{Ingress, PublishError, Published};
+pub use intake::{Intake, IntakeSettings, IntakeView, Parcel, Queue, Style, Taken, Terms, Ticket};
 pub use journal::dead_record;
 pub use journal::{EmbeddedJournal, JOURNAL_PARTITIONS, JournalSettings};
 pub use sink::{IngressSink, SinkHandler};

@@ -1,0 +1,303 @@
+//! The way in for messages of a broker without lasting offsets: each is given a place in a topic
+//! of the log, and the broker keeps it until its outcome is journaled.
+//!
+//! So everything behind it (order, parking, inbox, audit, story, replay) is the embedded log's, and
+//! a node that loses its disk loses nothing that had no outcome: the broker gives it again. What it
+//! does: takes within `prefetch`, places, renews, settles, gives back. What it does not: decide
+//! anything about events, connect (that is the adapter's, behind [`Queue`]), or spawn: whoever
+//! wires it drives [`Intake::run`].
+//!
+//! Invariants: a message is settled only when its place is durable, and when every subscription
+//! that reads the topic journaled an outcome or that it waits (or the broker would throw it away);
+//! places follow the order in which the broker gave; a message that is given again gets no second
+//! place, as far as it can be known again (`book`).
+
+mod queue;
+mod parcel;
+mod book;
+mod placing;
+mod reader;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use evenkeel_delivery::ports::{Journal, PortError, Source};
+use evenkeel_log::Log;
+use evenkeel_model::{Clock, Shard, names};
+use tokio::sync::{Notify, watch};
+
+use crate::pages::{Pages, unreadable};
+use book::Book;
+use placing::{Placer, name_of_stored};
+
+pub use parcel::{Parcel, Style};
+pub use queue::{Queue, Taken, Terms, Ticket};
+
+/// After an error the broker is asked again after this, then after twice as long, to thirty times.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const PAUSE_DOUBLINGS: u32 = 8;
+/// How often what is lent is looked through for what must be renewed.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How an intake takes.
+#[derive(Clone, Debug)]
+pub struct IntakeSettings {
+    /// The topic whose places the messages get; it exists.
+    pub topic: Arc<str>,
+    /// So many messages are held at most, without an outcome; 1,000 by default.
+    pub prefetch: usize,
+    /// So many messages are taken at a time at most; 256 by default.
+    pub batch: usize,
+    /// The names of so many messages are remembered, so that one that is given again is known.
+    pub remember: usize,
+}
+
+impl IntakeSettings {
+    /// The defaults.
+    pub fn new(topic: impl Into<Arc<str>>) -> IntakeSettings {
+        IntakeSettings { topic: topic.into(), prefetch: 1000, batch: 256, remember: 1 << 16 }
+    }
+}
+
+/// How an intake is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IntakeView {
+    /// Messages that the broker lends us.
+    pub held: usize,
+    /// Messages that got a place, since the start.
+    pub placed: u64,
+    /// Messages that came again, since the start.
+    pub again: u64,
+    /// Messages that the broker was told are done with, since the start.
+    pub settled: u64,
+    /// Messages that are too large for the log, and stay where they are.
+    pub oversized: u64,
+    /// Why nothing is taken now, if so.
+    pub problem: Option<String>,
+}
+
+/// One queue's way in.
+pub struct Intake {
+    log: Log,
+    clock: Arc<dyn Clock>,
+    queue: Arc<dyn Queue>,
+    settings: IntakeSettings,
+    book: Mutex<Book>,
+    view: Mutex<IntakeView>,
+    /// Something may be settled, or there may be room again.
+    freed: Notify,
+    room: Notify,
+    draining: AtomicBool,
+    /// True when receiving has come to its end.
+    over: watch::Sender<bool>,
+    /// One settles at a time.
+    turn: tokio::sync::Mutex<()>,
+    finished: Notify,
+}
+
+impl Intake {
+    /// Opens the way in, with the names of the newest messages, read from the topic.
+    pub fn open(
+        log: Log,
+        queue: Arc<dyn Queue>,
+        settings: IntakeSettings,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<Intake>, PortError> {
+        let mut book = Book::new(queue.terms(), settings.remember);
+        read_names(&log, &settings, &mut book)?;
+        Ok(Arc::new(Intake {
+            log,
+            clock,
+            queue,
+            settings,
+            book: Mutex::new(book),
+            view: Mutex::default(),
+            freed: Notify::new(),
+            room: Notify::new(),
+            draining: AtomicBool::new(false),
+            over: watch::Sender::new(false),
+            turn: tokio::sync::Mutex::new(()),
+            finished: Notify::new(),
+        }))
+    }
+
+    /// A subscription's source and journal, so that the broker hears of its outcomes. To be called
+    /// for every subscription that reads the topic, before [`Intake::run`].
+    pub fn reader(
+        self: &Arc<Intake>,
+        source: Arc<dyn Source>,
+        journal: Arc<dyn Journal>,
+    ) -> (Arc<dyn Source>, Arc<dyn Journal>) {
+        let number = self.book().add_reader();
+        reader::pair(self.clone(), number, source, journal)
+    }
+
+    /// How it is.
+    pub fn view(&self) -> IntakeView {
+        let held = self.book().held();
+        IntakeView { held, ..self.seen().clone() }
+    }
+
+    /// Takes, renews and settles until it is finished, or until the log has stopped.
+    pub async fn run(&self) {
+        let receiving = async {
+            let stopped = self.receiving().await.is_err();
+            self.over.send_replace(true);
+            if !stopped {
+                self.finished.notified().await;
+            }
+        };
+        let work = async {
+            tokio::join!(self.settling(), self.renewing());
+        };
+        tokio::select! {
+            () = receiving => {}
+            () = work => {}
+        }
+    }
+
+    /// Takes no more. To be followed, when the subscriptions have drained, by [`Intake::finish`].
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::SeqCst);
+        self.room.notify_one();
+    }
+
+    /// Settles what has its outcome, and gives back the rest. After [`Intake::drain`].
+    pub async fn finish(&self) {
+        // The broker may have been asked just before: what it gives is waited for.
+        let _ = self.over.subscribe().wait_for(|over| *over).await;
+        self.settle_once().await;
+        let rest = self.book().give_back();
+        if !rest.is_empty() {
+            self.queue.give_back(rest).await;
+        }
+        self.finished.notify_one();
+    }
+
+    /// An error says that the log takes nothing any more.
+    async fn receiving(&self) -> Result<(), PortError> {
+        let mut failures = 0;
+        let mut placer = Placer::new(self.log.clone(), self.settings.topic.clone());
+        while !self.draining.load(Ordering::SeqCst) {
+            let room = self.settings.prefetch.saturating_sub(self.book().held());
+            if room == 0 {
+                self.room.notified().await;
+                continue;
+            }
+            match self.queue.receive(room.min(self.settings.batch)).await {
+                Ok(messages) => {
+                    failures = 0;
+                    self.seen().problem = None;
+                    self.place(&mut placer, messages).await.inspect_err(|stopped| self.trouble(stopped))?;
+                }
+                Err(problem) => {
+                    self.trouble(&problem);
+                    self.book().lost();
+                    tokio::time::sleep(FIRST_PAUSE * 2_u32.pow(failures)).await;
+                    failures = (failures + 1).min(PAUSE_DOUBLINGS);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn trouble(&self, problem: &PortError) {
+        let mut view = self.seen();
+        if view.problem.as_ref() != Some(&problem.0) {
+            tracing::warn!(topic = &*self.settings.topic, %problem, "nothing is taken in; it is tried again");
+            view.problem = Some(problem.0.clone());
+        }
+    }
+
+    /// Places what is new, and enters what came again where it lies.
+    async fn place(&self, placer: &mut Placer, messages: Vec<Taken>) -> Result<(), PortError> {
+        let now = self.clock.now();
+        let new = self.book().sort_all(messages, now);
+        let again = new.known;
+        let placed = placer.place(new.messages, now).await?;
+        let now = self.clock.now();
+        let mut book = self.book();
+        for (place, name, taken) in &placed.places {
+            book.placed(*place, name.clone(), taken, now);
+        }
+        let settles = book.has_settled();
+        drop(book);
+        let mut view = self.seen();
+        view.placed += placed.places.len() as u64;
+        view.again += again;
+        view.oversized += placed.oversized;
+        drop(view);
+        if settles {
+            self.freed.notify_one();
+        }
+        Ok(())
+    }
+
+    async fn settling(&self) {
+        loop {
+            self.freed.notified().await;
+            self.settle_once().await;
+        }
+    }
+
+    async fn settle_once(&self) {
+        let _turn = self.turn.lock().await;
+        let tickets = self.book().take_settled();
+        if tickets.is_empty() {
+            return;
+        }
+        let count = tickets.len();
+        let again = self.queue.settle(tickets).await;
+        self.seen().settled += (count - again.len()) as u64;
+        // Those that failed go with the next look.
+        self.book().settle_again(again);
+        self.room.notify_one();
+    }
+
+    async fn renewing(&self) {
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            let (due, settles) = {
+                let mut book = self.book();
+                (book.due(self.clock.now()), book.has_settled())
+            };
+            if settles {
+                self.freed.notify_one();
+            }
+            if !due.is_empty() {
+                self.queue.renew(due).await;
+            }
+        }
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn seen(&self) -> MutexGuard<'_, IntakeView> {
+        self.view.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The names of the newest messages of a topic.
+fn read_names(log: &Log, settings: &IntakeSettings, book: &mut Book) -> Result<(), PortError> {
+    let missing = || PortError(format!("topic `{}` does not exist", settings.topic));
+    let partitions = log.topic(&settings.topic).ok_or_else(missing)?.partitions;
+    for partition in 0..partitions {
+        let shard = Shard::new(settings.topic.clone(), partition);
+        let ends = log.ends(&shard).map_err(|e| unreadable(&shard, &e))?;
+        let share = settings.remember as u64 / u64::from(partitions.max(1));
+        let from = ends.high_watermark.saturating_sub(share).max(ends.start);
+        Pages::new(log, shard, from, ends.high_watermark).each(|stored| {
+            if stored.record.header(names::INTAKE).is_some() {
+                book.know((partition, stored.at.offset), name_of_stored(&stored.record));
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
