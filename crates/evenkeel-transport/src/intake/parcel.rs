@@ -100,14 +100,15 @@ impl Parcel {
         if let Some(record) = self.get(names::EXACT).and_then(|text| inexact(text, &self.body)) {
             return record;
         }
-        let mut headers: Vec<(String, String)> = self.headers.into_iter().map(|(name, value)| {
-            match style.attribute(&name) {
+        let mut headers: Vec<(String, String)> = self
+            .headers
+            .into_iter()
+            .map(|(name, value)| match style.attribute(&name) {
                 Some(attribute) => (attribute, style.decode(value)),
                 None if name.eq_ignore_ascii_case(CONTENT_TYPE) => (CONTENT_TYPE.to_owned(), value),
                 None => (name, value),
-            }
-        })
-        .collect();
+            })
+            .collect();
         headers.sort_by(|(a, _), (b, _)| rank(a).cmp(&rank(b)).then_with(|| a.cmp(b)));
         let text = |wanted: &str| headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
         let own_key = text("ce_partitionkey").or_else(|| text("ce_subject"));
@@ -132,7 +133,11 @@ fn rank(name: &str) -> usize {
 /// What every broker's header takes, and gives back as it was.
 fn is_plain(name: &str, value: &str) -> bool {
     let name_ok = (1..=200).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_graphic() && b != b':');
-    name_ok && name != names::EXACT && value.trim() == value && !value.is_empty() && !value.chars().any(char::is_control)
+    name_ok
+        && name != names::EXACT
+        && value.trim() == value
+        && !value.is_empty()
+        && !value.chars().any(char::is_control)
 }
 
 /// All of a record but its payload.

@@ -125,12 +125,7 @@ impl Placer {
     }
 }
 
-fn place_all(
-    places: &mut Vec<(Place, Name, Taken)>,
-    part: Vec<(Name, Taken)>,
-    shape: &[usize],
-    appended: &Appended,
-) {
+fn place_all(places: &mut Vec<(Place, Name, Taken)>, part: Vec<(Name, Taken)>, shape: &[usize], appended: &Appended) {
     let mut next: Vec<u64> = appended.placed.iter().map(|placed| placed.base).collect();
     for ((name, taken), slot) in part.into_iter().zip(shape) {
         let place = (appended.placed[*slot].shard.partition, next[*slot]);

@@ -26,10 +26,9 @@ fn there_and_back(record: &Record, style: Style) -> (Parcel, Record) {
 #[test]
 fn an_event_is_written_in_the_binding_alone_and_read_back_as_it_was() {
     let record = to_record(&order(), NOW);
-    for (style, id, value) in [
-        (Style::Nats, "ce-id", "%C3%A4%20%221%22%20100%25"),
-        (Style::Amqp, "cloudEvents:id", "ä \"1\" 100%"),
-    ] {
+    for (style, id, value) in
+        [(Style::Nats, "ce-id", "%C3%A4%20%221%22%20100%25"), (Style::Amqp, "cloudEvents:id", "ä \"1\" 100%")]
+    {
         let (parcel, back) = there_and_back(&record, style);
         assert_eq!(back, record);
         assert_eq!(parcel.get(id), Some(value));
