@@ -34,7 +34,7 @@ pub use ingress::{Ingress, PublishError, Published};
 pub use intake::{Intake, IntakeSettings, IntakeView, Parcel, Queue, Style, Taken, Terms, Ticket};
 pub use journal::dead_record;
 pub use journal::{EmbeddedJournal, JOURNAL_PARTITIONS, JournalSettings};
-pub use sink::{IngressSink, SinkHandler};
+pub use sink::{IngressSink, SinkHandler, by_key};
 pub use source::{EmbeddedSource, From, Names, Pick, SourceSettings, deliver};
 
 /// What the embedded log can do. One process has it at a time, and the log itself keeps others out;

@@ -8,6 +8,7 @@
 //! because an answer was lost, carries the same `(source, id)` and the same dedup id both times.
 
 mod embedded;
+mod turns;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use evenkeel_delivery::ports::{
 use evenkeel_model::{Failure, FailureClass, Verdict};
 
 pub use embedded::IngressSink;
+pub use turns::by_key;
 
 /// Events of one publish.
 const TOGETHER: usize = 256;

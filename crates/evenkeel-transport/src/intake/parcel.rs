@@ -10,7 +10,9 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use bytes::{Buf, Bytes};
+use evenkeel_cloudevents::kafka::to_record;
 use evenkeel_cloudevents::time::parse_rfc3339;
+use evenkeel_delivery::ports::Outgoing;
 use evenkeel_model::varint::{get_i64, get_text, get_u64, put_i64, put_text, put_u64};
 use evenkeel_model::{Header, Record, Timestamp, names};
 
@@ -75,7 +77,10 @@ impl Parcel {
         for header in &record.headers {
             let Some(value) = header.value.as_deref().and_then(|value| str::from_utf8(value).ok()) else { continue };
             match header.name.strip_prefix("ce_") {
-                Some(attribute) => parcel.headers.push((style.header(attribute), style.encode(value))),
+                Some(attribute) if attribute.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()) => {
+                    parcel.headers.push((style.header(attribute), style.encode(value)));
+                }
+                Some(_) => {}
                 None if is_plain(&header.name, value) && parcel.get(&header.name).is_none() => {
                     parcel.headers.push((header.name.clone(), value.to_owned()));
                 }
@@ -87,6 +92,16 @@ impl Parcel {
             parcel.headers.push((names::EXACT.to_owned(), exact(record)));
         }
         parcel
+    }
+
+    /// An event on its way out as a message.
+    pub fn outgoing(event: &Outgoing, style: Style) -> Parcel {
+        let mut record = to_record(&event.event, event.created);
+        record.key = event.key.clone();
+        record.created = event.created;
+        let more = event.headers.iter().filter(|header| header.name != names::EXTENSION_TYPES);
+        record.headers.extend(more.cloned());
+        Parcel::of(&record, style)
     }
 
     /// The first header of that name.
