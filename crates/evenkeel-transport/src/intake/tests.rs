@@ -40,9 +40,10 @@ fn records(count: usize) -> Vec<Record> {
 
 /// Waits for what must come, with a deadline.
 async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let mut looks = tokio::time::interval(Duration::from_millis(2));
     let waiting = async {
         while !holds() {
-            tokio::time::sleep(Duration::from_millis(2)).await;
+            looks.tick().await;
         }
     };
     assert!(tokio::time::timeout(Duration::from_secs(10), waiting).await.is_ok(), "never: {what}");
