@@ -3,8 +3,10 @@
 //! One core, in memory. Records are made as a node writes them: a dispatch round of 64 outcomes of
 //! one partition, one type and one handler version, one of a thousand dead, one of five hundred
 //! late. `fold` counts records that are decoded already; `back-fill` decodes them from the
-//! ledger's bytes first, as an objective does that is added today. The numbers are medians of the
-//! runs, in a table.
+//! ledger's bytes first, as an objective does that is added today; `page` is `/metrics`. The numbers are
+//! medians of the runs, in a table.
+
+mod page;
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -65,7 +67,8 @@ pub(crate) fn watch(plan: &WatchPlan) -> Done<()> {
     let hundred_million = seconds * 1e8 / plan.outcomes as f64;
     let each = size as f64 / plan.outcomes as f64;
     println!("| back-fill of 100 M outcomes ({each:.1} bytes each) | {hundred_million:.1} s | ≤ 60 s |");
-    tick(plan, &clock)
+    tick(plan, &clock)?;
+    page::page(plan, &clock)
 }
 
 /// What a tick costs when every objective has events in each second of the last ten minutes, none

@@ -1,10 +1,11 @@
-//! The project's own commands: `cargo xtask check | tidy | bench | soak`.
+//! The project's own commands: `cargo xtask check | tidy | generate | bench | soak`.
 //!
 //! Cargo alone is enough to run them; this crate has no dependencies, so that `cargo xtask tidy`
 //! answers within seconds on a fresh clone.
 
 mod bench;
 mod check;
+mod generate;
 mod run;
 mod skipped;
 mod soak;
@@ -16,6 +17,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 cargo xtask check            fmt, clippy, tests, docs, tidy: what must be green before a commit
 cargo xtask tidy             the rules of the house alone
+cargo xtask generate         write anew what is generated: docs/reference/, docs/grafana/
 cargo xtask bench chain      the whole chain measured, beside a bare HTTP client loop
 cargo xtask bench delivery   the speed table of delivery, beside a bare HTTP client loop
 cargo xtask bench trials     what others do when things go wrong, tried on us
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
     let done = match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["check"] => check::check(&root),
         ["tidy"] => tidy::tidy(&root),
+        ["generate"] => generate::generate(&root),
         ["bench", rest @ ..] => bench::bench(&root, rest),
         ["soak", rest @ ..] => soak::soak(&root, rest),
         [] | ["help" | "--help" | "-h"] => {

@@ -55,6 +55,8 @@ pub(crate) struct Wired {
     /// Held by whoever changes what runs: changes come one at a time.
     pub(crate) changing: tokio::sync::Mutex<()>,
     pub(crate) replays: Replays,
+    /// The events that exemplars of the last metrics page stood for.
+    pub(crate) exemplars: crate::metrics::Remembered,
 }
 
 /// A running subscription and what it was made from.

@@ -24,6 +24,8 @@ mod disk;
 mod healing;
 #[path = "node/objectives.rs"]
 mod objectives;
+#[path = "node/prometheus.rs"]
+mod prometheus;
 #[path = "node/sabotage.rs"]
 mod sabotage;
 #[path = "node/tampered.rs"]

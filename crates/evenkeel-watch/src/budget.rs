@@ -215,9 +215,9 @@ pub(crate) fn exhausted_in(
 }
 
 /// The windows of the objective's alerts, and those of the Workbook that fit.
-fn burn_windows(objective: &Objective) -> Vec<Duration> {
+pub(crate) fn burn_windows(objective: &Objective) -> Vec<Duration> {
     let length = objective.window.length();
-    let usual = [HOUR / 12, HOUR, 6 * HOUR, 24 * HOUR, 72 * HOUR, length];
+    let usual = [HOUR / 12, HOUR / 2, HOUR, 2 * HOUR, 6 * HOUR, 24 * HOUR, 72 * HOUR, length];
     let own = objective.alerts.iter().flat_map(crate::rule::AlertRule::windows);
     let mut windows: Vec<Duration> = own.chain(usual).filter(|&window| window <= length).collect();
     windows.sort_unstable();

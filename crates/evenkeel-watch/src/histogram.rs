@@ -10,6 +10,8 @@ mod tests;
 /// Bits of a bucket's index within its power of two.
 const SUB_BITS: u32 = 6;
 const SUB: u64 = 1 << SUB_BITS;
+/// More buckets than this there are never.
+pub(crate) const BUCKETS_MAX: usize = 60 << SUB_BITS;
 
 /// Counts of durations by size.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,6 +62,11 @@ impl Histogram {
     /// Their sum, in microseconds.
     pub fn sum_us(&self) -> u64 {
         self.sum_us
+    }
+
+    /// Each bucket that holds something, by its number, ascending.
+    pub(crate) fn counted(&self) -> impl Iterator<Item = (usize, u64)> {
+        self.counts.iter().copied().enumerate().filter(|(_, count)| *count > 0)
     }
 
     /// The smallest value, exactly.
@@ -115,6 +122,12 @@ impl Histogram {
 fn index_of(us: u64) -> usize {
     let shift = (u64::BITS - us.leading_zeros()).saturating_sub(SUB_BITS + 1);
     usize::try_from(u64::from(shift) * SUB + (us >> shift)).unwrap_or(usize::MAX)
+}
+
+/// The middle of a bucket, in microseconds.
+pub(crate) fn middle_of(index: usize) -> f64 {
+    let (low, width) = bounds_of(index);
+    low as f64 + (width - 1) as f64 / 2.0
 }
 
 /// The least value of a bucket, and how many values it spans.

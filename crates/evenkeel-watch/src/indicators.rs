@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_model::ledger::{AttemptFailed, Ended};
-use evenkeel_model::{FailureClass, Outcome, Timestamp};
+use evenkeel_model::{FailureClass, Outcome, Shard, Timestamp};
 
 use crate::distance::Pace;
+use crate::exemplar::Exemplars;
 use crate::histogram::Histogram;
 
 /// Groups of one subscription; more than these share [`OTHER`].
@@ -88,7 +89,9 @@ pub struct Indicators {
     pub outcomes: Outcomes,
     /// Attempts that did not end their event, by the number of their class in [`FailureClass::ALL`].
     failures: [u64; FailureClass::ALL.len()],
-    /// Of those, attempts whose result nobody knows: the handler had the event, and no answer came.
+    /// Dead events, by the number of the class of what killed them.
+    dead: [u64; FailureClass::ALL.len()],
+    /// Of those attempts, ones whose result nobody knows: the handler had the event, and no answer came.
     pub unknown: u64,
     /// Attempts that count, of ended events.
     pub attempts: u64,
@@ -108,6 +111,8 @@ pub struct Indicators {
     pub latency: Histogram,
     /// The last attempt of events that a handler was asked about.
     pub handler: Histogram,
+    pub(crate) latency_exemplars: Exemplars,
+    pub(crate) handler_exemplars: Exemplars,
     /// By topic, type, source and handler version.
     groups: Vec<(GroupKey, Group)>,
     /// The index of each group; those that did not fit have the one of `(other)`.
@@ -145,7 +150,12 @@ impl Indicators {
         self.failures[class as usize]
     }
 
-    pub(crate) fn ended(&mut self, topic: &Arc<str>, ended: &Ended) {
+    /// Events that died of this.
+    pub fn dead(&self, class: FailureClass) -> u64 {
+        self.dead[class as usize]
+    }
+
+    pub(crate) fn ended(&mut self, shard: &Shard, ended: &Ended) {
         self.outcomes.count(ended.outcome);
         self.activity += 1;
         self.attempts += u64::from(ended.attempts);
@@ -161,11 +171,16 @@ impl Indicators {
         if completed {
             recent.latency.record(ended.created_to_ended_us);
             self.latency.record(ended.created_to_ended_us);
+            self.latency_exemplars.see(shard, ended.offset, ended.at, ended.created_to_ended_us);
         }
         if ended.deliveries > 0 {
             self.handler.record(ended.handler_us);
+            self.handler_exemplars.see(shard, ended.offset, ended.at, ended.handler_us);
         }
-        let group = self.group(topic, ended);
+        if let (Outcome::Dead, Some(failure)) = (ended.outcome, &ended.failure) {
+            self.dead[failure.class as usize] += 1;
+        }
+        let group = self.group(&shard.topic, ended);
         group.outcomes.count(ended.outcome);
         if completed {
             group.latency.record(ended.created_to_ended_us);

@@ -28,6 +28,8 @@
 //! ```
 
 mod histogram;
+mod native;
+mod exemplar;
 mod distance;
 mod indicators;
 mod topics;
@@ -54,9 +56,11 @@ pub use budget::{Budget, Point};
 pub use calendar::Calendar;
 pub use distance::Pace;
 pub use exclusion::{Excluded, Exclusion};
+pub use exemplar::Exemplar;
 pub use gate::{ln_tail, tail};
 pub use histogram::Histogram;
 pub use indicators::{Group, GroupKey, Indicators, Outcomes, Recent};
+pub use native::{NATIVE_SCHEMA, NATIVE_ZERO_S, Native};
 pub use routing::{GroupBy, Matches, Muted, Notice, Routes, Routing, Silence};
 pub use rule::{AlertRule, Severity, Trigger};
 pub use slices::{Counts, Slices};

@@ -284,6 +284,12 @@ impl Objective {
         self.parts.first().map_or(Method::Occurrences, |part| part.method)
     }
 
+    /// The windows over which its burn rate is told, shortest first: those of its alerts, those of the
+    /// SRE Workbook that fit, and its whole window.
+    pub fn burn_windows(&self) -> Vec<Duration> {
+        crate::budget::burn_windows(self)
+    }
+
     /// All that is wrong with it.
     pub fn check(&self) -> Result<(), Vec<Problem>> {
         sound::check(self)

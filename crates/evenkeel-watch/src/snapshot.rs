@@ -9,8 +9,10 @@ use evenkeel_model::{FailureClass, Outcome, Timestamp};
 
 use crate::budget::Budget;
 use crate::distance::Pace;
+use crate::exemplar::{Exemplar, Exemplars};
 use crate::histogram::Histogram;
 use crate::indicators::{Group, GroupKey, Indicators};
+use crate::native::Native;
 use crate::topics::Topic;
 use crate::watch::Watch;
 
@@ -47,15 +49,21 @@ pub struct Buckets {
     pub count: u64,
     /// Their sum, in microseconds.
     pub sum_us: u64,
+    /// The same values in exponential buckets.
+    pub native: Native,
+    /// Recent events, by the number of their bucket in `cumulative`; one beyond them holds the rest.
+    pub exemplars: Vec<(usize, Exemplar)>,
 }
 
-impl From<&Histogram> for Buckets {
-    fn from(histogram: &Histogram) -> Buckets {
+impl Buckets {
+    fn of(histogram: &Histogram, exemplars: &Exemplars) -> Buckets {
         let counts = histogram.cumulative(&BUCKET_BOUNDS_US);
         Buckets {
             cumulative: BUCKET_BOUNDS_US.into_iter().zip(counts).collect(),
             count: histogram.count(),
             sum_us: histogram.sum_us(),
+            native: Native::from(histogram),
+            exemplars: exemplars.each().map(|(bucket, exemplar)| (bucket, exemplar.clone())).collect(),
         }
     }
 }
@@ -69,6 +77,8 @@ pub struct SubscriptionSnapshot {
     pub outcomes: Vec<(Outcome, u64)>,
     /// Attempts that did not end their event, by class.
     pub failures: Vec<(FailureClass, u64)>,
+    /// Dead events, by the class of what killed them.
+    pub dead: Vec<(FailureClass, u64)>,
     /// Attempts whose result nobody knows.
     pub unknown: u64,
     /// Attempts that count, of ended events.
@@ -193,6 +203,7 @@ fn subscription(name: &Arc<str>, seen: &Indicators, now: Timestamp) -> Subscript
         subscription: Arc::clone(name),
         outcomes: seen.outcomes.iter().collect(),
         failures: FailureClass::ALL.into_iter().map(|class| (class, seen.failures(class))).collect(),
+        dead: FailureClass::ALL.into_iter().map(|class| (class, seen.dead(class))).filter(|(_, n)| *n > 0).collect(),
         unknown: seen.unknown,
         attempts: seen.attempts,
         deliveries: seen.deliveries,
@@ -200,8 +211,8 @@ fn subscription(name: &Arc<str>, seen: &Indicators, now: Timestamp) -> Subscript
         overdue: seen.overdue,
         not_believed: seen.not_believed,
         gaps: seen.gaps,
-        latency: Buckets::from(&seen.latency),
-        handler: Buckets::from(&seen.handler),
+        latency: Buckets::of(&seen.latency, &seen.latency_exemplars),
+        handler: Buckets::of(&seen.handler, &seen.handler_exemplars),
         p50_us: recent.quantile(0.5),
         p99_us: recent.quantile(0.99),
         ended_per_second: seen.recent.ended_per_second(now, MINUTE),

@@ -127,7 +127,7 @@ impl Watch {
                     if let Some(topic) = &mut topic {
                         topic.ended(&record.subscription, record.partition, ended.offset, ended.outcome);
                     }
-                    watched.indicators.ended(&record.topic, ended);
+                    watched.indicators.ended(&shard, ended);
                 }
                 LedgerEntry::Attempt(attempt) => watched.indicators.attempt(attempt),
                 LedgerEntry::Overdue(overdue) => {

@@ -1,5 +1,9 @@
 //! `evenkeel slo [NAME]`, and what is excluded from objectives.
 
+mod rules;
+
+use std::path::PathBuf;
+
 use clap::Subcommand;
 use serde_json::{Value, json};
 
@@ -26,6 +30,12 @@ enum What {
         name: String,
         #[command(flatten)]
         node: Where,
+    },
+    /// Recording rules for Prometheus, under the names that Sloth gives them; no node is asked
+    Rules {
+        /// The configuration that names the objectives
+        #[arg(default_value = "evenkeel.yaml")]
+        file: PathBuf,
     },
     /// What is excluded
     Exclusions(Where),
@@ -72,6 +82,7 @@ pub(super) async fn run(args: Args) -> Result<(), Error> {
         None => list(&args.node).await,
         Some(What::List(node)) => list(&node).await,
         Some(What::Show { name, node }) => show(&node, &name).await,
+        Some(What::Rules { file }) => rules::run(&file),
         Some(What::Exclusions(node)) => {
             let answer = node.get("/v1/slos/exclusions").await?;
             exclusions(&node, &answer);

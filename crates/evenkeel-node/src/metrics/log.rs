@@ -6,8 +6,8 @@ use std::sync::Arc;
 use evenkeel_log::{Log, LogStatus};
 use evenkeel_model::Timestamp;
 
+use super::exposition::Exposition;
 use super::names;
-use super::text::Text;
 
 /// What is read of the log at one moment.
 #[derive(Default)]
@@ -37,36 +37,36 @@ pub(super) fn look(log: &Log, now: Timestamp, wal_bytes_max: u64, disk_free: Opt
 }
 
 /// Adds the log's counters and sizes.
-pub(super) fn add(text: &mut Text, seen: &Seen) {
+pub(super) fn add<'a>(page: &mut Exposition<'a>, seen: &'a Seen) {
     let log = &seen.status;
-    text.one(&names::LOG_GROUPS, &[], log.groups as f64);
-    text.one(&names::LOG_FLUSHES, &[], log.flushes as f64);
-    text.one(&names::LOG_BYTES, &[], log.bytes as f64);
-    text.one(&names::LOG_WAL_BYTES, &[], log.wal_bytes as f64);
-    text.one(&names::LOG_WAL_MAX, &[], seen.wal_bytes_max as f64);
-    text.one(&names::LOG_UNWRITTEN, &[], log.unwritten_bytes as f64);
-    text.one(&names::LOG_PRODUCERS, &[], log.producers as f64);
-    text.one(&names::LOG_TRANSACTIONS, &[], log.transactions as f64);
-    text.one(&names::LOG_WAITING, &[], log.waiting as f64);
-    text.one(&names::LOG_WAITING_BYTES, &[], log.waiting_bytes as f64);
-    text.one(&names::LOG_COMPACTED, &[], log.compacted_bytes as f64);
-    text.one(&names::LOG_COMPACTION_FREED, &[], log.compaction_freed_bytes as f64);
-    text.one(&names::LOG_COMPACTION_PASSES, &[], log.compaction_passes as f64);
-    text.one(&names::LOG_WARNINGS, &[], seen.warnings as f64);
-    text.times(&names::LOG_WRITE, &log.writes);
-    text.times(&names::LOG_CHECKPOINT, &log.checkpoints);
+    page.alone(&names::LOG_GROUPS, log.groups as f64);
+    page.alone(&names::LOG_FLUSHES, log.flushes as f64);
+    page.alone(&names::LOG_BYTES, log.bytes as f64);
+    page.alone(&names::LOG_WAL_BYTES, log.wal_bytes as f64);
+    page.alone(&names::LOG_WAL_MAX, seen.wal_bytes_max as f64);
+    page.alone(&names::LOG_UNWRITTEN, log.unwritten_bytes as f64);
+    page.alone(&names::LOG_PRODUCERS, log.producers as f64);
+    page.alone(&names::LOG_TRANSACTIONS, log.transactions as f64);
+    page.alone(&names::LOG_WAITING, log.waiting as f64);
+    page.alone(&names::LOG_WAITING_BYTES, log.waiting_bytes as f64);
+    page.alone(&names::LOG_COMPACTED, log.compacted_bytes as f64);
+    page.alone(&names::LOG_COMPACTION_FREED, log.compaction_freed_bytes as f64);
+    page.alone(&names::LOG_COMPACTION_PASSES, log.compaction_passes as f64);
+    page.alone(&names::LOG_WARNINGS, seen.warnings as f64);
+    page.times(&names::LOG_WRITE, &log.writes);
+    page.times(&names::LOG_CHECKPOINT, &log.checkpoints);
     if let Some(at) = log.checkpoint_at {
-        text.one(&names::LOG_CHECKPOINT_AGE, &[], seen.now.since(at).as_secs_f64());
+        page.alone(&names::LOG_CHECKPOINT_AGE, seen.now.since(at).as_secs_f64());
     }
-    text.one(&names::LOG_SEGMENT_BYTES, &[], log.segment_bytes as f64);
-    text.one(&names::LOG_STOPPED, &[], f64::from(u8::from(log.stopped.is_some())));
-    text.one(&names::LOG_DAMAGED, &[], seen.damaged as f64);
+    page.alone(&names::LOG_SEGMENT_BYTES, log.segment_bytes as f64);
+    page.alone(&names::LOG_STOPPED, f64::from(u8::from(log.stopped.is_some())));
+    page.alone(&names::LOG_DAMAGED, seen.damaged as f64);
     if let Some(free) = seen.disk_free {
-        text.one(&names::DISK_FREE, &[], free as f64);
+        page.alone(&names::DISK_FREE, free as f64);
     }
     for (topic, (bytes, near)) in &seen.topics {
         let labels = [(names::TOPIC, &**topic)];
-        text.one(&names::TOPIC_BYTES, &labels, *bytes as f64);
-        text.one(&names::NEARLY_FULL, &labels, *near as f64);
+        page.one(&names::TOPIC_BYTES, &labels, *bytes as f64);
+        page.one(&names::NEARLY_FULL, &labels, *near as f64);
     }
 }

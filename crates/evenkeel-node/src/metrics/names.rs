@@ -1,25 +1,18 @@
-//! The names of all metrics and labels, with their types and what they say.
+//! The names of all metrics and labels, with their types and what they say. What is generated from them
+//! (`docs/reference/metrics.md`, the dashboards) is written anew by `cargo xtask generate`.
 
-/// A metric.
-pub struct Metric {
-    /// Its name.
-    pub name: &'static str,
-    /// `counter`, `gauge` or `histogram`.
-    pub kind: &'static str,
-    /// What it says.
-    pub help: &'static str,
-}
+pub use super::metric::{Kind, Metric};
 
 const fn counter(name: &'static str, help: &'static str) -> Metric {
-    Metric { name, kind: "counter", help }
+    Metric { name, kind: Kind::Counter, help }
 }
 
 const fn gauge(name: &'static str, help: &'static str) -> Metric {
-    Metric { name, kind: "gauge", help }
+    Metric { name, kind: Kind::Gauge, help }
 }
 
 const fn histogram(name: &'static str, help: &'static str) -> Metric {
-    Metric { name, kind: "histogram", help }
+    Metric { name, kind: Kind::Histogram, help }
 }
 
 /// Label: a subscription's name.
@@ -44,6 +37,15 @@ pub const STATE: &str = "state";
 pub const WINDOW: &str = "window";
 /// Label: what a subscription depends on.
 pub const DEPENDENCY: &str = "dependency";
+
+/// Label: a network device.
+pub const DEVICE: &str = "device";
+/// Label: a service that objectives belong to.
+pub const SERVICE: &str = "service";
+/// Label of an exemplar: a CloudEvents id.
+pub const EVENT_ID: &str = "event_id";
+/// Label of an exemplar: the trace that the event's `traceparent` names.
+pub const TRACE_ID: &str = "trace_id";
 
 /// Time since the node was started.
 pub const UPTIME: Metric = gauge("evenkeel_uptime_seconds", "Time since the node was started.");
@@ -98,7 +100,7 @@ pub const LOG_WARNINGS: Metric =
     gauge("evenkeel_log_warnings", "Reasons to doubt that what is written is on the medium; doctor names them.");
 /// What the write-ahead log may grow to.
 pub const LOG_WAL_MAX: Metric =
-    gauge("evenkeel_log_wal_bytes_max", "What the write-ahead files may grow to before appends wait.");
+    gauge("evenkeel_log_wal_max_bytes", "What the write-ahead files may grow to before appends wait.");
 /// Damaged places.
 pub const LOG_DAMAGED: Metric =
     gauge("evenkeel_log_damaged_places", "Damaged places that were found at the start; above 0 the log is only read.");
@@ -118,6 +120,15 @@ pub const FAILED_ATTEMPTS: Metric =
 /// Deliveries.
 pub const DELIVERIES: Metric =
     counter("evenkeel_deliveries_total", "Times that ended events were handed to a handler.");
+/// Attempts that count.
+pub const ATTEMPTS: Metric =
+    counter("evenkeel_attempts_total", "Attempts of ended events that counted against their retries.");
+/// Results that nobody knows.
+pub const UNKNOWN: Metric =
+    counter("evenkeel_unknown_results_total", "Attempts whose handler had the event, and of which no answer came.");
+/// Deaths by class.
+pub const DEAD: Metric =
+    counter("evenkeel_dead_events_total", "Events that died, by the class of the failure that killed them.");
 /// Emitted events.
 pub const EMITTED: Metric = counter("evenkeel_emitted_events_total", "Events that handlers returned.");
 /// Overdue events.
@@ -186,6 +197,11 @@ pub const OBJECTIVE_TARGET: Metric = gauge("evenkeel_objective_target", "The sha
 pub const OBJECTIVE_GOOD: Metric = gauge("evenkeel_objective_good_events", "Good events in the objective's window.");
 /// Bad events.
 pub const OBJECTIVE_BAD: Metric = gauge("evenkeel_objective_bad_events", "Bad events in the objective's window.");
+/// The share of bad events.
+pub const OBJECTIVE_ERROR: Metric = gauge(
+    "evenkeel_objective_error_ratio",
+    "The share of the objective's budgeting unit that was bad over the window; absent when nothing happened in it.",
+);
 /// What is left of a budget.
 pub const BUDGET_REMAINING: Metric =
     gauge("evenkeel_objective_budget_remaining", "Share of the error budget that is left; below 0 when overspent.");
@@ -244,3 +260,139 @@ pub const BREAKER_FORCED: Metric = gauge(
     "evenkeel_breaker_forced",
     "1 when an operator holds the dependency's breaker open, -1 when closed, 0 when it decides itself.",
 );
+/// The process.
+pub const PROCESS_CPU: Metric =
+    counter("process_cpu_seconds_total", "Processor time of the node's process since its start.");
+/// Its threads.
+pub const PROCESS_THREADS: Metric = gauge("process_threads", "Threads of the node's process.");
+/// Its addresses.
+pub const PROCESS_VIRTUAL: Metric = gauge("process_virtual_memory_bytes", "Address space of the node's process.");
+/// Its memory.
+pub const PROCESS_RESIDENT: Metric =
+    gauge("process_resident_memory_bytes", "Memory of the node's process; files that the kernel caches are not in it.");
+/// Its start.
+pub const PROCESS_STARTED: Metric = gauge("process_start_time_seconds", "When the node's process began, since 1970.");
+/// Its files.
+pub const PROCESS_FILES: Metric = gauge("process_open_fds", "Files and connections that the node's process has open.");
+/// Their limit.
+pub const PROCESS_FILES_MAX: Metric = gauge("process_max_fds", "How many it may have open.");
+/// Read from devices.
+pub const PROCESS_READ: Metric =
+    counter("process_disk_read_bytes_total", "Bytes that were read from block devices for the node's process.");
+/// Written to devices.
+pub const PROCESS_WRITTEN: Metric =
+    counter("process_disk_written_bytes_total", "Bytes that were written to block devices for the node's process.");
+/// Received.
+pub const NETWORK_RECEIVED: Metric = counter(
+    "evenkeel_network_received_bytes_total",
+    "Bytes that a network device received: all of its container's or machine's, not the node's alone.",
+);
+/// Sent.
+pub const NETWORK_SENT: Metric = counter(
+    "evenkeel_network_sent_bytes_total",
+    "Bytes that a network device sent: all of its container's or machine's, not the node's alone.",
+);
+/// The machine's memory.
+pub const MACHINE_MEMORY: Metric = gauge("evenkeel_machine_memory_bytes", "Memory of the machine.");
+/// What of it is free.
+pub const MACHINE_MEMORY_FREE: Metric = gauge(
+    "evenkeel_machine_memory_available_bytes",
+    "Memory of the machine that may be taken without another process losing its own.",
+);
+/// Processors.
+pub const MACHINE_CPUS: Metric = gauge("evenkeel_machine_cpus", "Processors that the node may use.");
+/// The page itself.
+pub const SERIES: Metric = gauge("evenkeel_metrics_series", "Series on this page, this one left out.");
+
+/// All metrics, in the order of this file.
+pub const ALL: &[&Metric] = &[
+    &UPTIME,
+    &LOG_GROUPS,
+    &LOG_FLUSHES,
+    &LOG_BYTES,
+    &LOG_WAL_BYTES,
+    &LOG_SEGMENT_BYTES,
+    &LOG_STOPPED,
+    &LOG_UNWRITTEN,
+    &LOG_WRITE,
+    &LOG_CHECKPOINT,
+    &LOG_CHECKPOINT_AGE,
+    &LOG_PRODUCERS,
+    &LOG_TRANSACTIONS,
+    &LOG_WAITING,
+    &LOG_WAITING_BYTES,
+    &LOG_COMPACTED,
+    &LOG_COMPACTION_FREED,
+    &LOG_COMPACTION_PASSES,
+    &LOG_WARNINGS,
+    &LOG_WAL_MAX,
+    &LOG_DAMAGED,
+    &NEARLY_FULL,
+    &TOPIC_BYTES,
+    &DISK_FREE,
+    &EVENTS,
+    &FAILED_ATTEMPTS,
+    &DELIVERIES,
+    &ATTEMPTS,
+    &UNKNOWN,
+    &DEAD,
+    &EMITTED,
+    &OVERDUE,
+    &NOT_BELIEVED,
+    &LEDGER_GAPS,
+    &LAG,
+    &DISTANCE,
+    &DISTANCE_TIME,
+    &PACE,
+    &GROUP_EVENTS,
+    &GROUP_LATENCY,
+    &FOLDED,
+    &COMPLETION_RATE,
+    &ARRIVAL_RATE,
+    &DELIVERED,
+    &UNDELIVERED,
+    &UNJOINED,
+    &LATENCY,
+    &HANDLER,
+    &OBJECTIVE_TARGET,
+    &OBJECTIVE_GOOD,
+    &OBJECTIVE_BAD,
+    &OBJECTIVE_ERROR,
+    &BUDGET_REMAINING,
+    &BURN,
+    &ALERTS_FIRING,
+    &IN_FLIGHT,
+    &QUEUED,
+    &PARKED,
+    &PARKED_KEYS,
+    &HELD,
+    &HELD_BYTES,
+    &SHED,
+    &SHED_BELOW,
+    &FELL_BACK,
+    &CONCURRENCY,
+    &IN_FLIGHT_BYTES,
+    &UNPAID_RETRIES,
+    &VERSIONS,
+    &UNVERSIONED,
+    &SUSPECTS,
+    &PAUSED,
+    &BREAKER_OPEN,
+    &BREAKER_PROBE,
+    &BREAKER_FORCED,
+    &PROCESS_CPU,
+    &PROCESS_THREADS,
+    &PROCESS_VIRTUAL,
+    &PROCESS_RESIDENT,
+    &PROCESS_STARTED,
+    &PROCESS_FILES,
+    &PROCESS_FILES_MAX,
+    &PROCESS_READ,
+    &PROCESS_WRITTEN,
+    &NETWORK_RECEIVED,
+    &NETWORK_SENT,
+    &MACHINE_MEMORY,
+    &MACHINE_MEMORY_FREE,
+    &MACHINE_CPUS,
+    &SERIES,
+];

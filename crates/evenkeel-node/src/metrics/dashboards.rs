@@ -1,0 +1,183 @@
+//! Grafana's dashboards, made of the constants of `names`, so that no panel asks for a metric that is not there.
+
+use serde_json::{Value, json};
+
+use super::names::{self, Metric};
+
+/// A plot: its title, the unit as Grafana names it, and its queries with their legends.
+struct Plot {
+    title: &'static str,
+    unit: &'static str,
+    queries: Vec<(String, &'static str)>,
+}
+
+/// What subscriptions and the node do.
+pub(super) fn overview() -> String {
+    let by = format!("{}=~\"$subscription\"", names::SUBSCRIPTION);
+    let gauge = |metric: &Metric| format!("{}{{{by}}}", metric.name);
+    let rate =
+        |metric: &Metric, labels: &str| format!("sum by ({labels}) (rate({}{{{by}}}[$__rate_interval]))", metric.name);
+    let quantile = |q: f64, metric: &Metric| {
+        let buckets = rate_of_buckets(metric, &by);
+        format!("histogram_quantile({q}, {buckets})")
+    };
+    let plots = vec![
+        plot(
+            "Created to completed",
+            "s",
+            [
+                (quantile(0.5, &names::LATENCY), "{{subscription}} p50"),
+                (quantile(0.99, &names::LATENCY), "{{subscription}} p99"),
+            ],
+        ),
+        plot(
+            "Handler",
+            "s",
+            [
+                (quantile(0.5, &names::HANDLER), "{{subscription}} p50"),
+                (quantile(0.99, &names::HANDLER), "{{subscription}} p99"),
+            ],
+        ),
+        plot("Age of the oldest event that is not complete", "s", [(gauge(&names::LAG), "{{subscription}}")]),
+        plot("Events behind", "short", [(gauge(&names::DISTANCE), "{{subscription}}")]),
+        plot(
+            "Ended, by outcome",
+            "ops",
+            [(rate(&names::EVENTS, "subscription, outcome"), "{{subscription}} {{outcome}}")],
+        ),
+        plot("Arrived, by topic", "ops", [(names::ARRIVAL_RATE.name.to_owned(), "{{topic}}")]),
+        plot(
+            "Failed attempts, by class",
+            "ops",
+            [(rate(&names::FAILED_ATTEMPTS, "subscription, class"), "{{subscription}} {{class}}")],
+        ),
+        plot("Dead, by class", "ops", [(rate(&names::DEAD, "subscription, class"), "{{subscription}} {{class}}")]),
+        plot(
+            "In flight, queued, parked",
+            "short",
+            [
+                (gauge(&names::IN_FLIGHT), "{{subscription}} in flight"),
+                (gauge(&names::QUEUED), "{{subscription}} queued"),
+                (gauge(&names::PARKED), "{{subscription}} parked"),
+            ],
+        ),
+        plot(
+            "Breakers that are not closed",
+            "short",
+            [(gauge(&names::BREAKER_OPEN), "{{subscription}} {{dependency}}")],
+        ),
+        plot(
+            "Processors used",
+            "short",
+            [(of_process(&names::PROCESS_CPU), "used"), (names::MACHINE_CPUS.name.to_owned(), "there are")],
+        ),
+        plot(
+            "Memory",
+            "bytes",
+            [
+                (names::PROCESS_RESIDENT.name.to_owned(), "resident"),
+                (names::MACHINE_MEMORY_FREE.name.to_owned(), "available"),
+            ],
+        ),
+        plot(
+            "Disk",
+            "bytes",
+            [
+                (names::DISK_FREE.name.to_owned(), "free"),
+                (names::LOG_SEGMENT_BYTES.name.to_owned(), "segments"),
+                (names::LOG_WAL_BYTES.name.to_owned(), "write-ahead"),
+            ],
+        ),
+        plot(
+            "Durable writes, p99",
+            "s",
+            [(format!("histogram_quantile(0.99, {})", rate_of_buckets(&names::LOG_WRITE, "")), "write")],
+        ),
+        plot(
+            "Network",
+            "Bps",
+            [
+                (of_process(&names::NETWORK_RECEIVED), "{{device}} received"),
+                (of_process(&names::NETWORK_SENT), "{{device}} sent"),
+            ],
+        ),
+    ];
+    dashboard(
+        "evenkeel-overview",
+        "Evenkeel: flow and node",
+        &[variable("subscription", &names::EVENTS, names::SUBSCRIPTION)],
+        plots,
+    )
+}
+
+/// What was promised, and what is left of it.
+pub(super) fn objectives() -> String {
+    let of = |metric: &Metric, more: &str| format!("{}{{{}=~\"$objective\"{more}}}", metric.name, names::OBJECTIVE);
+    let window = |window: &str| format!(", {}=\"{window}\"", names::WINDOW);
+    let plots = vec![
+        plot("Budget left", "percentunit", [(of(&names::BUDGET_REMAINING, ""), "{{objective}}")]),
+        plot("Burn over an hour", "short", [(of(&names::BURN, &window("1h")), "{{objective}}")]),
+        plot("Burn over five minutes", "short", [(of(&names::BURN, &window("5m")), "{{objective}}")]),
+        plot("Bad share over a day", "percentunit", [(of(&names::OBJECTIVE_ERROR, &window("1d")), "{{objective}}")]),
+        plot("Bad events in the window", "short", [(of(&names::OBJECTIVE_BAD, ""), "{{objective}}")]),
+        plot("Good events in the window", "short", [(of(&names::OBJECTIVE_GOOD, ""), "{{objective}}")]),
+        plot("Target", "percentunit", [(of(&names::OBJECTIVE_TARGET, ""), "{{objective}}")]),
+        plot("Alerts that fire", "short", [(of(&names::ALERTS_FIRING, ""), "{{objective}}")]),
+    ];
+    dashboard(
+        "evenkeel-objectives",
+        "Evenkeel: objectives",
+        &[variable("objective", &names::OBJECTIVE_TARGET, names::OBJECTIVE)],
+        plots,
+    )
+}
+
+fn plot<const N: usize>(title: &'static str, unit: &'static str, queries: [(String, &'static str); N]) -> Plot {
+    Plot { title, unit, queries: queries.into() }
+}
+
+fn rate_of_buckets(metric: &Metric, by: &str) -> String {
+    let labels = if by.is_empty() { "le" } else { "le, subscription" };
+    format!("sum by ({labels}) (rate({}_bucket{{{by}}}[$__rate_interval]))", metric.name)
+}
+
+fn of_process(metric: &Metric) -> String {
+    format!("rate({}[$__rate_interval])", metric.name)
+}
+
+fn variable(name: &str, metric: &Metric, label: &str) -> Value {
+    json!({
+        "name": name, "type": "query", "datasource": { "type": "prometheus", "uid": "${datasource}" },
+        "query": format!("label_values({}, {label})", metric.name),
+        "refresh": 2, "includeAll": true, "multi": true, "current": { "text": "All", "value": "$__all" },
+    })
+}
+
+fn dashboard(uid: &str, title: &str, variables: &[Value], plots: Vec<Plot>) -> String {
+    let source = json!({ "name": "datasource", "type": "datasource", "query": "prometheus" });
+    let list: Vec<&Value> = std::iter::once(&source).chain(variables).collect();
+    let panels: Vec<Value> = plots.into_iter().enumerate().map(|(at, plot)| panel(at, &plot)).collect();
+    let all = json!({
+        "uid": uid, "title": title, "tags": ["evenkeel"], "schemaVersion": 39, "editable": true, "refresh": "10s",
+        "time": { "from": "now-1h", "to": "now" }, "templating": { "list": list }, "panels": panels,
+    });
+    format!("{}\n", serde_json::to_string_pretty(&all).unwrap_or_default())
+}
+
+/// Two plots in a row.
+fn panel(at: usize, plot: &Plot) -> Value {
+    let datasource = json!({ "type": "prometheus", "uid": "${datasource}" });
+    let target = |(at, (expr, legend)): (usize, &(String, &str))| {
+        json!({ "refId": format!("{}", char::from(b'A' + at as u8)), "expr": expr, "legendFormat": legend,
+                "datasource": datasource, "exemplar": expr.contains("_bucket") })
+    };
+    // A budget may be overspent.
+    let least = if plot.unit == "percentunit" { Value::Null } else { json!(0) };
+    json!({
+        "id": at + 1, "type": "timeseries", "title": plot.title, "datasource": datasource,
+        "gridPos": { "x": at % 2 * 12, "y": at / 2 * 8, "w": 12, "h": 8 },
+        "fieldConfig": { "defaults": { "unit": plot.unit, "min": least, "custom": { "spanNulls": false } }, "overrides": [] },
+        "options": { "legend": { "displayMode": "table", "placement": "bottom", "calcs": ["lastNotNull", "max"] } },
+        "targets": plot.queries.iter().enumerate().map(target).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,204 @@
+//! Gathers what a metrics page shows: first everything that is known at one moment ([`Seen`]), then its series.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use evenkeel_delivery::{BreakerState, View};
+use evenkeel_transport::HeldSize;
+use evenkeel_watch::{ObjectiveSnapshot, Pace, Snapshot, SubscriptionSnapshot, TopicSnapshot};
+
+use super::exemplars::Known;
+use super::exposition::Exposition;
+use super::process::Usage;
+use super::{labels, log, names, process};
+use crate::wiring::Wired;
+
+/// Everything that is known at one moment.
+#[derive(Default)]
+pub(super) struct Seen {
+    pub(super) uptime: Duration,
+    pub(super) log: log::Seen,
+    pub(super) usage: Usage,
+    pub(super) snapshot: Option<Snapshot>,
+    pub(super) views: Vec<(Arc<str>, View)>,
+    pub(super) held: Vec<(Arc<str>, HeldSize)>,
+    /// The events behind exemplars.
+    pub(super) known: Known,
+}
+
+impl Seen {
+    pub(super) async fn look(node: &Wired) -> Seen {
+        let wires = node.wires.all();
+        let mut views = Vec::with_capacity(wires.len());
+        for wire in wires.iter() {
+            views.push((wire.plan.name.clone(), wire.handle.view().await.unwrap_or_default()));
+        }
+        let disk_free = crate::doctor::free_bytes(&node.plan().data);
+        Seen {
+            uptime: node.clock.now().since(node.started_at),
+            log: log::look(&node.log, node.clock.now(), node.wal_bytes_max, disk_free),
+            usage: Usage::read(),
+            snapshot: node.watching.report().await.map(|report| report.snapshot),
+            views,
+            held: wires.iter().map(|wire| (wire.plan.name.clone(), wire.held.size())).collect(),
+            known: Known::default(),
+        }
+    }
+}
+
+/// All series.
+pub(super) fn page(seen: &Seen) -> Exposition<'_> {
+    let mut page = Exposition::default();
+    page.alone(&names::UPTIME, seen.uptime.as_secs_f64());
+    log::add(&mut page, &seen.log);
+    process::add(&mut page, &seen.usage);
+    if let Some(snapshot) = &seen.snapshot {
+        subscriptions(&mut page, &snapshot.subscriptions, &seen.known);
+        groups(&mut page, &snapshot.subscriptions);
+        topics(&mut page, &snapshot.topics);
+        objectives(&mut page, &snapshot.objectives);
+    }
+    seen.views.iter().for_each(|(name, view)| live(&mut page, name, view));
+    for (name, size) in &seen.held {
+        let labels = [(names::SUBSCRIPTION, &**name)];
+        page.one(&names::HELD, &labels, size.events as f64);
+        page.one(&names::HELD_BYTES, &labels, size.bytes as f64);
+    }
+    let series = page.series();
+    page.alone(&names::SERIES, series as f64);
+    page
+}
+
+fn subscriptions<'a>(page: &mut Exposition<'a>, all: &'a [SubscriptionSnapshot], known: &'a Known) {
+    for seen in all {
+        let labels = [(names::SUBSCRIPTION, &*seen.subscription)];
+        for (outcome, count) in &seen.outcomes {
+            page.one(&names::EVENTS, &[labels[0], (names::OUTCOME, outcome.name())], *count as f64);
+        }
+        for (class, count) in &seen.failures {
+            page.one(&names::FAILED_ATTEMPTS, &[labels[0], (names::CLASS, class.name())], *count as f64);
+        }
+        for (class, count) in &seen.dead {
+            page.one(&names::DEAD, &[labels[0], (names::CLASS, class.name())], *count as f64);
+        }
+        for (metric, count) in [
+            (&names::DELIVERIES, seen.deliveries),
+            (&names::ATTEMPTS, seen.attempts),
+            (&names::UNKNOWN, seen.unknown),
+            (&names::EMITTED, seen.emitted),
+            (&names::OVERDUE, seen.overdue),
+            (&names::NOT_BELIEVED, seen.not_believed),
+            (&names::LEDGER_GAPS, seen.gaps),
+            (&names::DISTANCE, seen.distance),
+            (&names::FOLDED, seen.folded),
+        ] {
+            page.one(metric, &labels, count as f64);
+        }
+        page.one(&names::LAG, &labels, seen.lag.as_secs_f64());
+        page.one(&names::DISTANCE_TIME, &labels, seen.distance_in_time.as_secs_f64());
+        page.one(&names::COMPLETION_RATE, &labels, seen.ended_per_second);
+        for pace in Pace::ALL {
+            let is_it = f64::from(u8::from(pace == seen.pace));
+            page.one(&names::PACE, &[labels[0], (names::STATE, pace.name())], is_it);
+        }
+        page.histogram(&names::LATENCY, &labels, &seen.latency, known);
+        page.histogram(&names::HANDLER, &labels, &seen.handler, known);
+    }
+}
+
+fn groups<'a>(page: &mut Exposition<'a>, all: &'a [SubscriptionSnapshot]) {
+    for group in all.iter().flat_map(labels::groups) {
+        if let Some(p99) = group.p99_us {
+            page.one(&names::GROUP_LATENCY, &group.labels, p99 as f64 / 1e6);
+        }
+        let mut with_outcome = group.labels;
+        with_outcome.push((names::OUTCOME, Cow::Borrowed("")));
+        for (outcome, count) in group.outcomes {
+            if let Some(last) = with_outcome.last_mut() {
+                last.1 = Cow::Borrowed(outcome);
+            }
+            page.one(&names::GROUP_EVENTS, &with_outcome, count as f64);
+        }
+    }
+}
+
+fn topics<'a>(page: &mut Exposition<'a>, all: &'a [TopicSnapshot]) {
+    for seen in all {
+        let labels = [(names::TOPIC, &*seen.topic)];
+        page.one(&names::ARRIVAL_RATE, &labels, seen.arrived_per_second);
+        page.one(&names::DELIVERED, &labels, seen.delivered as f64);
+        page.one(&names::UNDELIVERED, &labels, seen.failed as f64);
+        page.one(&names::UNJOINED, &labels, seen.unjoined as f64);
+    }
+}
+
+fn objectives<'a>(page: &mut Exposition<'a>, all: &'a [ObjectiveSnapshot]) {
+    for seen in all {
+        let (budget, own) = (&seen.budget, [&*seen.budget.objective, &*seen.service, &*seen.subscription]);
+        let names = [names::OBJECTIVE, names::SERVICE, names::SUBSCRIPTION];
+        let labels: Vec<_> = names.into_iter().zip(own).collect();
+        page.one(&names::OBJECTIVE_TARGET, &labels, budget.target);
+        page.one(&names::OBJECTIVE_GOOD, &labels, budget.good as f64);
+        page.one(&names::OBJECTIVE_BAD, &labels, budget.bad as f64);
+        page.one(&names::BUDGET_REMAINING, &labels, budget.remaining);
+        page.one(&names::ALERTS_FIRING, &labels, seen.firing as f64);
+        for (window, burn) in budget.burn.iter().filter_map(|(window, burn)| Some((window, (*burn)?))) {
+            let window = (names::WINDOW, Cow::Owned(prometheus_duration(*window)));
+            let owned = labels.iter().map(|(name, value)| (*name, Cow::Borrowed(*value)));
+            let labels: Vec<_> = owned.chain([window]).collect();
+            page.one(&names::BURN, &labels, burn);
+            page.one(&names::OBJECTIVE_ERROR, &labels, burn * (1.0 - budget.target));
+        }
+    }
+}
+
+fn live<'a>(page: &mut Exposition<'a>, name: &'a str, view: &'a View) {
+    let labels = [(names::SUBSCRIPTION, name)];
+    for (metric, value) in [
+        (&names::IN_FLIGHT, view.in_flight as f64),
+        (&names::QUEUED, view.queued as f64),
+        (&names::PARKED, view.parked as f64),
+        (&names::PARKED_KEYS, view.parked_keys as f64),
+        (&names::CONCURRENCY, f64::from(view.concurrency)),
+        (&names::IN_FLIGHT_BYTES, view.in_flight_bytes as f64),
+        (&names::UNPAID_RETRIES, view.unpaid_retries as f64),
+        (&names::SUSPECTS, view.suspects as f64),
+        (&names::VERSIONS, view.versions as f64),
+        (&names::UNVERSIONED, view.unversioned as f64),
+        (&names::SHED, view.shed as f64),
+        (&names::SHED_BELOW, f64::from(view.shed_below)),
+        (&names::FELL_BACK, view.fell_back as f64),
+        (&names::PAUSED, f64::from(u8::from(view.paused.is_some()))),
+    ] {
+        page.one(metric, &labels, value);
+    }
+    for breaker in &view.breakers {
+        let labels = [labels[0], (names::DEPENDENCY, &*breaker.dependency)];
+        page.one(&names::BREAKER_OPEN, &labels, f64::from(u8::from(breaker.state != BreakerState::Closed)));
+        let forced = breaker.forced.as_ref().map_or(0.0, |f| if f.open { 1.0 } else { -1.0 });
+        page.one(&names::BREAKER_FORCED, &labels, forced);
+        if let Some(at) = breaker.next_probe {
+            page.one(&names::BREAKER_PROBE, &labels, at.micros() as f64 / 1e6);
+        }
+    }
+}
+
+/// A duration as Prometheus writes it (`model.Duration`): `5m`, `1h`, `4w`, `30d`.
+pub(crate) fn prometheus_duration(value: Duration) -> String {
+    let mut ms = u64::try_from(value.as_millis()).unwrap_or(u64::MAX);
+    if ms == 0 {
+        return "0s".to_owned();
+    }
+    let days = 86_400_000;
+    let exact = [("y", 365 * days), ("w", 7 * days)].map(|(unit, factor)| (unit, factor, true));
+    let others = [("d", days), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)].map(|(u, f)| (u, f, false));
+    exact.into_iter().chain(others).fold(String::new(), |text, (unit, factor, whole)| {
+        let count = ms / factor;
+        if count == 0 || whole && !ms.is_multiple_of(factor) {
+            return text;
+        }
+        ms -= count * factor;
+        format!("{text}{count}{unit}")
+    })
+}
