@@ -13,101 +13,79 @@ struct Plot {
 
 /// What subscriptions and the node do.
 pub(super) fn overview() -> String {
-    let by = format!("{}=~\"$subscription\"", names::SUBSCRIPTION);
-    let gauge = |metric: &Metric| format!("{}{{{by}}}", metric.name);
-    let rate =
-        |metric: &Metric, labels: &str| format!("sum by ({labels}) (rate({}{{{by}}}[$__rate_interval]))", metric.name);
-    let quantile = |q: f64, metric: &Metric| {
-        let buckets = rate_of_buckets(metric, &by);
-        format!("histogram_quantile({q}, {buckets})")
-    };
-    let plots = vec![
-        plot(
-            "Created to completed",
-            "s",
-            [
-                (quantile(0.5, &names::LATENCY), "{{subscription}} p50"),
-                (quantile(0.99, &names::LATENCY), "{{subscription}} p99"),
-            ],
-        ),
-        plot(
-            "Handler",
-            "s",
-            [
-                (quantile(0.5, &names::HANDLER), "{{subscription}} p50"),
-                (quantile(0.99, &names::HANDLER), "{{subscription}} p99"),
-            ],
-        ),
+    let plots = [flow(), attempts(), node()].into_iter().flatten().collect();
+    let variables = [variable("subscription", &names::EVENTS, names::SUBSCRIPTION)];
+    dashboard("evenkeel-overview", "Evenkeel: flow and node", &variables, plots)
+}
+
+/// Whose series are shown.
+fn chosen() -> String {
+    format!("{}=~\"$subscription\"", names::SUBSCRIPTION)
+}
+
+fn gauge(metric: &Metric) -> String {
+    format!("{}{{{}}}", metric.name, chosen())
+}
+
+fn rate(metric: &Metric, labels: &str) -> String {
+    format!("sum by ({labels}) (rate({}{{{}}}[$__rate_interval]))", metric.name, chosen())
+}
+
+fn quantiles(metric: &Metric) -> [(String, &'static str); 2] {
+    let of = |q: f64| format!("histogram_quantile({q}, {})", rate_of_buckets(metric, &chosen()));
+    [(of(0.5), "{{subscription}} p50"), (of(0.99), "{{subscription}} p99")]
+}
+
+fn flow() -> Vec<Plot> {
+    let ended = rate(&names::EVENTS, "subscription, outcome");
+    vec![
+        plot("Created to completed", "s", quantiles(&names::LATENCY)),
+        plot("Handler", "s", quantiles(&names::HANDLER)),
         plot("Age of the oldest event that is not complete", "s", [(gauge(&names::LAG), "{{subscription}}")]),
         plot("Events behind", "short", [(gauge(&names::DISTANCE), "{{subscription}}")]),
-        plot(
-            "Ended, by outcome",
-            "ops",
-            [(rate(&names::EVENTS, "subscription, outcome"), "{{subscription}} {{outcome}}")],
-        ),
+        plot("Ended, by outcome", "ops", [(ended, "{{subscription}} {{outcome}}")]),
         plot("Arrived, by topic", "ops", [(names::ARRIVAL_RATE.name.to_owned(), "{{topic}}")]),
-        plot(
-            "Failed attempts, by class",
-            "ops",
-            [(rate(&names::FAILED_ATTEMPTS, "subscription, class"), "{{subscription}} {{class}}")],
-        ),
-        plot("Dead, by class", "ops", [(rate(&names::DEAD, "subscription, class"), "{{subscription}} {{class}}")]),
-        plot(
-            "In flight, queued, parked",
-            "short",
-            [
-                (gauge(&names::IN_FLIGHT), "{{subscription}} in flight"),
-                (gauge(&names::QUEUED), "{{subscription}} queued"),
-                (gauge(&names::PARKED), "{{subscription}} parked"),
-            ],
-        ),
-        plot(
-            "Breakers that are not closed",
-            "short",
-            [(gauge(&names::BREAKER_OPEN), "{{subscription}} {{dependency}}")],
-        ),
-        plot(
-            "Processors used",
-            "short",
-            [(of_process(&names::PROCESS_CPU), "used"), (names::MACHINE_CPUS.name.to_owned(), "there are")],
-        ),
-        plot(
-            "Memory",
-            "bytes",
-            [
-                (names::PROCESS_RESIDENT.name.to_owned(), "resident"),
-                (names::MACHINE_MEMORY_FREE.name.to_owned(), "available"),
-            ],
-        ),
-        plot(
-            "Disk",
-            "bytes",
-            [
-                (names::DISK_FREE.name.to_owned(), "free"),
-                (names::LOG_SEGMENT_BYTES.name.to_owned(), "segments"),
-                (names::LOG_WAL_BYTES.name.to_owned(), "write-ahead"),
-            ],
-        ),
-        plot(
-            "Durable writes, p99",
-            "s",
-            [(format!("histogram_quantile(0.99, {})", rate_of_buckets(&names::LOG_WRITE, "")), "write")],
-        ),
-        plot(
-            "Network",
-            "Bps",
-            [
-                (of_process(&names::NETWORK_RECEIVED), "{{device}} received"),
-                (of_process(&names::NETWORK_SENT), "{{device}} sent"),
-            ],
-        ),
+    ]
+}
+
+fn attempts() -> Vec<Plot> {
+    let failed = rate(&names::FAILED_ATTEMPTS, "subscription, class");
+    let dead = rate(&names::DEAD, "subscription, class");
+    let waiting = [
+        (gauge(&names::IN_FLIGHT), "{{subscription}} in flight"),
+        (gauge(&names::QUEUED), "{{subscription}} queued"),
+        (gauge(&names::PARKED), "{{subscription}} parked"),
     ];
-    dashboard(
-        "evenkeel-overview",
-        "Evenkeel: flow and node",
-        &[variable("subscription", &names::EVENTS, names::SUBSCRIPTION)],
-        plots,
-    )
+    let open = gauge(&names::BREAKER_OPEN);
+    vec![
+        plot("Failed attempts, by class", "ops", [(failed, "{{subscription}} {{class}}")]),
+        plot("Dead, by class", "ops", [(dead, "{{subscription}} {{class}}")]),
+        plot("In flight, queued, parked", "short", waiting),
+        plot("Breakers that are not closed", "short", [(open, "{{subscription}} {{dependency}}")]),
+    ]
+}
+
+fn node() -> Vec<Plot> {
+    let plain = |metric: &Metric| metric.name.to_owned();
+    let cpu = [(of_process(&names::PROCESS_CPU), "used"), (plain(&names::MACHINE_CPUS), "there are")];
+    let memory = [(plain(&names::PROCESS_RESIDENT), "resident"), (plain(&names::MACHINE_MEMORY_FREE), "available")];
+    let disk = [
+        (plain(&names::DISK_FREE), "free"),
+        (plain(&names::LOG_SEGMENT_BYTES), "segments"),
+        (plain(&names::LOG_WAL_BYTES), "write-ahead"),
+    ];
+    let writes = format!("histogram_quantile(0.99, {})", rate_of_buckets(&names::LOG_WRITE, ""));
+    let network = [
+        (of_process(&names::NETWORK_RECEIVED), "{{device}} received"),
+        (of_process(&names::NETWORK_SENT), "{{device}} sent"),
+    ];
+    vec![
+        plot("Processors used", "short", cpu),
+        plot("Memory", "bytes", memory),
+        plot("Disk", "bytes", disk),
+        plot("Durable writes, p99", "s", [(writes, "write")]),
+        plot("Network", "Bps", network),
+    ]
 }
 
 /// What was promised, and what is left of it.
