@@ -179,7 +179,7 @@ pub(crate) fn position(text: &str) -> Option<Position> {
 
 /// The record of a dead letter as it was before it died, at its own place; `None` when the letter
 /// does not say where that was, or the record was gone already.
-pub(crate) fn original(letter: Stored) -> Option<Stored> {
+pub fn original(letter: Stored) -> Option<Stored> {
     let Stored { appended, mut record, .. } = letter;
     let at = position(std::str::from_utf8(record.header(names::dead::ORIGIN)?).ok()?)?;
     if record.header(names::dead::RECORD_GONE).is_some() {
@@ -187,6 +187,12 @@ pub(crate) fn original(letter: Stored) -> Option<Stored> {
     }
     record.headers.retain(|h| !h.name.starts_with(names::dead::PREFIX));
     Some(Stored { at, appended, record })
+}
+
+/// What a record of a dead-letter topic says, whoever wrote it.
+pub fn letter(stored: Stored) -> DeadLetter {
+    let Stored { at, appended, record } = stored;
+    read(at, appended, record)
 }
 
 fn read(at: Position, appended: Timestamp, record: Record) -> DeadLetter {

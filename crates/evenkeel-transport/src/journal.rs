@@ -41,6 +41,7 @@ use sealing::Sealer;
 pub(crate) use dead_letter::place;
 pub use dead_letter::record as dead_record;
 pub(crate) use envelope::{Envelope, Seal, hash};
+pub use recall::Recall;
 pub(crate) use round::CausedBy;
 
 /// How many partitions the journal's topic gets: a start reads the one of its subscription.

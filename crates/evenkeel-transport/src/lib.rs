@@ -32,8 +32,7 @@ pub use held::{Held, HeldSize, Tended};
 pub use http::{Accepted, Batch, Callbacks, HttpHandler, HttpSettings, Reach};
 pub use ingress::{Ingress, PublishError, Published};
 pub use intake::{Intake, IntakeSettings, IntakeView, Parcel, Queue, Style, Taken, Terms, Ticket};
-pub use journal::dead_record;
-pub use journal::{EmbeddedJournal, JOURNAL_PARTITIONS, JournalSettings};
+pub use journal::{EmbeddedJournal, JOURNAL_PARTITIONS, JournalSettings, Recall, dead_record};
 pub use sink::{IngressSink, SinkHandler, by_key};
 pub use source::{EmbeddedSource, From, Names, Pick, SourceSettings, deliver};
 

@@ -15,7 +15,7 @@ const THIN_AT_LEAST: usize = 100_000;
 const JOBS_KEPT: usize = 20;
 
 /// What is remembered so far.
-pub(super) struct Recall {
+pub struct Recall {
     /// `None`: no identity is kept.
     inbox_from: Option<Timestamp>,
     done: Vec<Remembered>,
@@ -34,12 +34,12 @@ pub(super) struct Recall {
 
 impl Recall {
     /// Identities that ended before `inbox_from` need not be remembered.
-    pub(super) fn new(inbox_from: Timestamp) -> Recall {
+    pub fn new(inbox_from: Timestamp) -> Recall {
         Recall::keeping(Some(inbox_from))
     }
 
     /// Identities are remembered elsewhere.
-    pub(super) fn without_identities() -> Recall {
+    pub fn without_identities() -> Recall {
         Recall::keeping(None)
     }
 
@@ -62,7 +62,7 @@ impl Recall {
     }
 
     /// Takes the next record's facts.
-    pub(super) fn take(&mut self, remembered: Vec<Remembered>) {
+    pub fn take(&mut self, remembered: Vec<Remembered>) {
         for fact in remembered {
             match fact {
                 Remembered::Done { ref at, .. } => {
@@ -108,7 +108,7 @@ impl Recall {
     }
 
     /// All of it: outcomes in their order, then the rest.
-    pub(super) fn finish(mut self) -> Vec<Remembered> {
+    pub fn finish(mut self) -> Vec<Remembered> {
         self.thin();
         let mut all = self.done;
         // Before what is said of the event since: being redriven ends what was said before.

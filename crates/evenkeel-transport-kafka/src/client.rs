@@ -1,0 +1,146 @@
+//! What a client of Kafka hears beside its data: errors, logs, rebalances, the wish for a token.
+//!
+//! It notes what keeps it from its broker, in the broker's own words, so that a failed call can say
+//! more than that it took too long.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rdkafka::client::{ClientContext, OAuthToken};
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::DeliveryResult;
+use rdkafka::producer::ProducerContext;
+use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{Message, TopicPartitionList};
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::Broker;
+use crate::group::Told;
+use crate::journal::Report;
+
+/// A token without a time of its own is read again after this.
+const TOKEN_LIFE: Duration = Duration::from_secs(300);
+
+/// What one client hears.
+pub(crate) struct Ears {
+    token: Option<PathBuf>,
+    trouble: Arc<Mutex<Option<String>>>,
+    rebalances: Option<UnboundedSender<Told>>,
+    /// It is going: what it had is given back at once.
+    pub(crate) closing: Arc<AtomicBool>,
+}
+
+impl Ears {
+    pub(crate) fn new(broker: &Broker) -> Ears {
+        Ears { token: broker.token(), trouble: Arc::default(), rebalances: None, closing: Arc::default() }
+    }
+
+    pub(crate) fn with_rebalances(mut self, told: UnboundedSender<Told>) -> Ears {
+        self.rebalances = Some(told);
+        self
+    }
+
+    /// What keeps the client from its broker, as far as it knows.
+    pub(crate) fn trouble(&self) -> Arc<Mutex<Option<String>>> {
+        self.trouble.clone()
+    }
+
+    fn note(&self, what: String) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(what);
+    }
+}
+
+/// The trouble that was noted, if any.
+pub(crate) fn heard(trouble: &Mutex<Option<String>>) -> Option<String> {
+    trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+impl ClientContext for Ears {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        match level {
+            RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug | RDKafkaLogLevel::Notice => {
+                tracing::debug!(target: "evenkeel_transport_kafka", facility, "{message}");
+            }
+            _ => tracing::info!(target: "evenkeel_transport_kafka", facility, "{message}"),
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        let code = error.rdkafka_error_code();
+        let own = matches!(code, Some(RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::PartitionEOF));
+        tracing::debug!(target: "evenkeel_transport_kafka", ?code, reason, "told");
+        if own {
+            return;
+        }
+        let authentication = code == Some(RDKafkaErrorCode::Authentication);
+        self.note(if authentication { format!("authentication failed: {reason}") } else { reason.to_owned() });
+    }
+
+    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        let file = self.token.as_ref().ok_or("no file has a token")?;
+        let token = std::fs::read_to_string(file).map_err(|e| format!("the token in {}: {e}", file.display()))?;
+        let token = token.trim().to_owned();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let expires = expiry(&token).unwrap_or(now + TOKEN_LIFE);
+        let lifetime_ms = i64::try_from(expires.as_millis()).unwrap_or(i64::MAX);
+        Ok(OAuthToken { token, principal_name: "evenkeel".to_owned(), lifetime_ms })
+    }
+}
+
+/// When a JWT expires, since 1970 (RFC 7519, `exp`).
+fn expiry(token: &str) -> Option<Duration> {
+    use base64::Engine;
+    let claims = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
+    let text = String::from_utf8(claims).ok()?;
+    let after = text.split_once("\"exp\"")?.1.trim_start().strip_prefix(':')?.trim_start();
+    let digits: String = after.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().ok().map(Duration::from_secs)
+}
+
+impl ConsumerContext for Ears {
+    /// Nothing is given or taken here: who owns the partitions says when ([`crate::Membership`]).
+    fn rebalance(&self, consumer: &BaseConsumer<Ears>, what: RDKafkaRespErr, list: &mut TopicPartitionList) {
+        let given = what == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        let partitions = list.elements().iter().filter_map(|e| u32::try_from(e.partition()).ok()).collect();
+        let lost = !given && consumer.assignment_lost();
+        let heard = self.rebalances.as_ref().filter(|_| !self.closing.load(Ordering::SeqCst));
+        let told = heard.is_some_and(|told| told.send(Told { given, lost, partitions }).is_ok());
+        if !told && !given {
+            let _ = consumer.incremental_unassign(list);
+        }
+    }
+}
+
+impl ProducerContext for Ears {
+    type DeliveryOpaque = Box<Report>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, report: Box<Report>) {
+        report.came(match result {
+            Ok(message) => Ok((message.partition(), message.offset())),
+            Err((error, _)) => Err(error.clone()),
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::expiry;
+
+    #[test]
+    fn a_token_says_itself_when_it_expires() {
+        // {"sub":"a", "exp" : 1795219200}
+        let token = "e30.eyJzdWIiOiJhIiwgImV4cCIgOiAxNzk1MjE5MjAwfQ.sig";
+        assert_eq!(expiry(token), Some(Duration::from_secs(1_795_219_200)));
+        assert_eq!(expiry("opaque"), None);
+        assert_eq!(expiry("e30.e30.x"), None);
+    }
+}

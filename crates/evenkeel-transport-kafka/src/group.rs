@@ -1,0 +1,179 @@
+//! Which partitions of a topic this node has: its membership in the subscription's group.
+//!
+//! The group shares out partitions; data is read elsewhere. A partition that is to be given back is
+//! kept until its owner says that it let go ([`Membership::gave_up`]), so that nothing is in flight
+//! when the next one opens it; the broker waits for that as long as `max.poll.interval.ms` (classic)
+//! or the rebalance time-out (KIP-848).
+//!
+//! Invariant: [`Membership::changed`] must be called again and again: it is what keeps the member
+//! alive. It never waits for an owner.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use evenkeel_delivery::ports::PortError;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::{Offset, TopicPartitionList};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::{Mutex as AsyncMutex, Notify};
+
+use crate::Broker;
+use crate::client::Ears;
+
+/// The group is looked at at least so often.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// How the group agrees on who has what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GroupProtocol {
+    /// The members do, with the cooperative-sticky assignor. Every Kafka knows it.
+    #[default]
+    Classic,
+    /// The broker does (KIP-848; Kafka 4.0 and later).
+    Consumer,
+}
+
+/// Which group, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MembershipSettings {
+    /// The group's id.
+    pub group: String,
+    /// The topic whose partitions are shared out.
+    pub topic: Arc<str>,
+    /// How.
+    pub protocol: GroupProtocol,
+    /// Who says nothing for so long is taken for dead. With [`GroupProtocol::Consumer`] the broker
+    /// decides (`group.consumer.session.timeout.ms`).
+    pub session: Duration,
+}
+
+/// What changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// These are ours; say [`Membership::took`] at once.
+    Given(Vec<u32>),
+    /// These are to go; let go of them, then say [`Membership::gave_up`].
+    Asked(Vec<u32>),
+    /// These are somebody else's already; say [`Membership::gave_up`] at once.
+    Lost(Vec<u32>),
+    /// The broker says something that an operator should know.
+    Trouble(String),
+}
+
+/// What librdkafka said, before anything was done about it.
+pub(crate) struct Told {
+    pub(crate) given: bool,
+    pub(crate) lost: bool,
+    pub(crate) partitions: Vec<u32>,
+}
+
+/// A node's part in a group. Dropping it leaves the group.
+pub struct Membership {
+    consumer: BaseConsumer<Ears>,
+    topic: Arc<str>,
+    told: AsyncMutex<UnboundedReceiver<Told>>,
+    wake: Arc<Notify>,
+    closing: Arc<AtomicBool>,
+    held: Mutex<BTreeSet<u32>>,
+}
+
+impl Membership {
+    /// Joins. What is to be read need not be there yet.
+    pub fn join(broker: &Broker, settings: &MembershipSettings) -> Result<Membership, PortError> {
+        let (sender, told) = unbounded_channel();
+        let ears = Ears::new(broker).with_rebalances(sender);
+        let closing = ears.closing.clone();
+        let session = settings.session.as_millis().to_string();
+        let mut properties = vec![
+            ("group.id", settings.group.as_str()),
+            ("enable.auto.commit", "false"),
+            ("enable.auto.offset.store", "false"),
+            ("allow.auto.create.topics", "false"),
+            ("max.poll.interval.ms", "300000"),
+        ];
+        match settings.protocol {
+            GroupProtocol::Classic => properties.extend([
+                ("partition.assignment.strategy", "cooperative-sticky"),
+                ("session.timeout.ms", session.as_str()),
+                ("topic.metadata.refresh.interval.ms", "10000"),
+            ]),
+            GroupProtocol::Consumer => properties.push(("group.protocol", "consumer")),
+        }
+        let mut consumer: BaseConsumer<Ears> = broker.client(&properties, ears)?;
+        let wake = Arc::new(Notify::new());
+        let ring = wake.clone();
+        consumer.set_nonempty_callback(move || ring.notify_one());
+        consumer.subscribe(&[&settings.topic]).map_err(|e| broker.failed("joining the group", &e))?;
+        Ok(Membership {
+            consumer,
+            topic: settings.topic.clone(),
+            told: AsyncMutex::new(told),
+            wake,
+            closing,
+            held: Mutex::default(),
+        })
+    }
+
+    /// Completes when something changed.
+    pub async fn changed(&self) -> Change {
+        let mut told = self.told.lock().await;
+        loop {
+            while let Some(result) = self.consumer.poll(Duration::ZERO) {
+                if let Err(problem) = result {
+                    return Change::Trouble(problem.to_string());
+                }
+            }
+            if let Ok(Told { given, lost, partitions }) = told.try_recv() {
+                return match (given, lost) {
+                    (true, _) => Change::Given(partitions),
+                    (false, true) => Change::Lost(partitions),
+                    (false, false) => Change::Asked(partitions),
+                };
+            }
+            let _ = tokio::time::timeout(LOOK_EVERY, self.wake.notified()).await;
+        }
+    }
+
+    /// What this node has.
+    pub fn held(&self) -> Vec<u32> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
+    }
+
+    /// These are ours now, as the group is told.
+    pub fn took(&self, partitions: &[u32]) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).extend(partitions);
+        let list = self.list(partitions);
+        // Nothing is read here: the data comes by another way.
+        let paused = self.consumer.incremental_assign(&list).and_then(|()| self.consumer.pause(&list));
+        if let Err(problem) = paused {
+            tracing::warn!(topic = &*self.topic, ?partitions, %problem, "partitions could not be taken");
+        }
+    }
+
+    /// We have let go of these.
+    pub fn gave_up(&self, partitions: &[u32]) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.retain(|partition| !partitions.contains(partition));
+        drop(held);
+        if let Err(problem) = self.consumer.incremental_unassign(&self.list(partitions)) {
+            tracing::debug!(topic = &*self.topic, ?partitions, %problem, "partitions could not be given up");
+        }
+    }
+
+    fn list(&self, partitions: &[u32]) -> TopicPartitionList {
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for partition in partitions {
+            // The number of a partition always fits; no position is wanted but the end.
+            let _ = list.add_partition_offset(&self.topic, i32::try_from(*partition).unwrap_or(0), Offset::End);
+        }
+        list
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        self.closing.store(true, Ordering::SeqCst);
+    }
+}

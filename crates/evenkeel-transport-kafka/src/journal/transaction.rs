@@ -1,0 +1,206 @@
+//! One Kafka transaction, from its beginning to a known end, on a thread that may block.
+//!
+//! Invariants: `Ok` means that it is committed; what fails before the commit is aborted and tried
+//! again, since nothing of it is there; a commit whose answer is lost is asked for again, which
+//! changes nothing when it was made. Only who was fenced, or waited in vain, returns an error.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use evenkeel_model::{Record, Shard, Timestamp};
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::ConsumerGroupMetadata;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{BaseProducer, Producer};
+use rdkafka::topic_partition_list::Offset;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+use crate::client::Ears;
+use crate::record::outgoing;
+
+/// A round is tried for so long.
+const PATIENCE: Duration = Duration::from_secs(50);
+/// One step of it takes at most so long.
+const STEP: Duration = Duration::from_secs(10);
+/// What begins the metadata of a committed offset, before the offset of the newest snapshot.
+pub(super) const SNAPSHOT_AT: &str = "journal ";
+
+/// Says what became of one message.
+pub(crate) struct Report {
+    nth: usize,
+    to: UnboundedSender<(usize, Result<(i32, i64), KafkaError>)>,
+}
+
+impl Report {
+    pub(crate) fn new(nth: usize, to: UnboundedSender<(usize, Result<(i32, i64), KafkaError>)>) -> Box<Report> {
+        Box::new(Report { nth, to })
+    }
+
+    pub(crate) fn came(self: Box<Report>, result: Result<(i32, i64), KafkaError>) {
+        // Who no longer listens has given up.
+        let _ = self.to.send((self.nth, result));
+    }
+}
+
+/// One record of a transaction.
+pub(super) struct Piece {
+    pub(super) topic: Arc<str>,
+    pub(super) partition: i32,
+    pub(super) record: Record,
+    /// Its offset is where the newest snapshot begins.
+    pub(super) begins_snapshot: bool,
+}
+
+impl Piece {
+    /// A record of our own, in the partition of the source's number.
+    pub(super) fn own(topic: &str, shard: &Shard, key: String, value: Bytes) -> Piece {
+        let record =
+            Record { key: Some(Bytes::from(key)), value: Some(value), headers: Vec::new(), created: Timestamp::EPOCH };
+        Piece::to(Arc::from(topic), shard.partition, record)
+    }
+
+    pub(super) fn to(topic: Arc<str>, partition: u32, record: Record) -> Piece {
+        let partition = i32::try_from(partition).unwrap_or(i32::MAX);
+        Piece { topic, partition, record, begins_snapshot: false }
+    }
+}
+
+pub(super) struct Transaction {
+    pub(super) producer: Arc<BaseProducer<Ears>>,
+    pub(super) group: ConsumerGroupMetadata,
+    /// The topic that is read.
+    pub(super) topic: Arc<str>,
+    pub(super) pieces: Vec<Piece>,
+    /// The group's progress, by partition.
+    pub(super) offsets: Vec<(u32, u64)>,
+    pub(super) snapshot: Option<u64>,
+}
+
+/// How a step failed.
+enum Failed {
+    /// Nothing of it will be there, once it's aborted.
+    Abort(KafkaError),
+    /// It goes no further.
+    Over(KafkaError),
+}
+
+impl Failed {
+    fn of(error: KafkaError) -> Failed {
+        match &error {
+            KafkaError::Transaction(e) if e.is_fatal() || fenced(e.code()) => Failed::Over(error),
+            KafkaError::MessageProduction(code) if fenced(*code) => Failed::Over(error),
+            _ => Failed::Abort(error),
+        }
+    }
+}
+
+fn fenced(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::Fenced
+            | RDKafkaErrorCode::ProducerFenced
+            | RDKafkaErrorCode::Fatal
+            | RDKafkaErrorCode::InvalidProducerEpoch
+            | RDKafkaErrorCode::State
+    )
+}
+
+impl Transaction {
+    /// Runs it. Returns where the snapshot in it begins, if there is one.
+    pub(super) fn run(&self) -> Result<Option<u64>, KafkaError> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let failed = match self.attempt(deadline) {
+                Ok(snapshot) => return Ok(snapshot),
+                Err(Failed::Over(error)) => return Err(error),
+                Err(Failed::Abort(error)) => error,
+            };
+            tracing::debug!(problem = %failed, "a transaction is aborted and tried again");
+            if Instant::now() >= deadline {
+                return Err(failed);
+            }
+            if let Err(Failed::Over(error) | Failed::Abort(error)) =
+                self.again(deadline, |producer| producer.abort_transaction(STEP))
+            {
+                tracing::debug!(problem = %error, "a transaction could not be aborted");
+                return Err(failed);
+            }
+        }
+    }
+
+    fn attempt(&self, deadline: Instant) -> Result<Option<u64>, Failed> {
+        self.producer.begin_transaction().map_err(Failed::Over)?;
+        let snapshot = self.send(deadline)?;
+        if !self.offsets.is_empty() {
+            let offsets = self.offsets(snapshot.or(self.snapshot)).map_err(Failed::Over)?;
+            self.again(deadline, |producer| producer.send_offsets_to_transaction(&offsets, &self.group, STEP))?;
+        }
+        self.again(deadline, |producer| producer.commit_transaction(STEP))?;
+        Ok(snapshot)
+    }
+
+    /// Sends all, and waits until the broker has them.
+    fn send(&self, deadline: Instant) -> Result<Option<u64>, Failed> {
+        let (to, mut reports) = unbounded_channel();
+        for (nth, piece) in self.pieces.iter().enumerate() {
+            let mut report = Report::new(nth, to.clone());
+            loop {
+                let message = outgoing(&piece.topic, Some(piece.partition), &piece.record, report);
+                match self.producer.send(message) {
+                    Ok(()) => break,
+                    Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
+                        report = back.delivery_opaque;
+                        self.producer.poll(Duration::from_millis(1));
+                    }
+                    Err((error, _)) => return Err(Failed::of(error)),
+                }
+            }
+        }
+        // The client's own flush waits in steps of 100 ms.
+        while self.producer.in_flight_count() > 0 {
+            self.producer.poll(Duration::from_millis(1));
+            if Instant::now() >= deadline {
+                return Err(Failed::Over(KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut)));
+            }
+        }
+        let mut snapshot = None;
+        while let Ok((nth, result)) = reports.try_recv() {
+            let (_, offset) = result.map_err(Failed::of)?;
+            if self.pieces[nth].begins_snapshot {
+                snapshot = u64::try_from(offset).ok();
+            }
+        }
+        Ok(snapshot)
+    }
+
+    fn offsets(&self, snapshot: Option<u64>) -> Result<TopicPartitionList, KafkaError> {
+        let mut list = TopicPartitionList::with_capacity(self.offsets.len());
+        for (partition, below) in &self.offsets {
+            let below = Offset::Offset(i64::try_from(*below).unwrap_or(i64::MAX));
+            list.add_partition_offset(&self.topic, i32::try_from(*partition).unwrap_or(i32::MAX), below)?;
+        }
+        if let (Some(at), [_]) = (snapshot, &self.offsets[..]) {
+            let mut elements = list.elements();
+            elements.iter_mut().for_each(|element| element.set_metadata(format!("{SNAPSHOT_AT}{at}")));
+        }
+        Ok(list)
+    }
+
+    /// Repeats a step as long as repeating it is what it wants.
+    fn again(
+        &self,
+        deadline: Instant,
+        step: impl Fn(&BaseProducer<Ears>) -> Result<(), KafkaError>,
+    ) -> Result<(), Failed> {
+        loop {
+            match step(&self.producer) {
+                Ok(()) => return Ok(()),
+                Err(KafkaError::Transaction(e)) if e.is_retriable() && Instant::now() < deadline => {
+                    self.producer.poll(Duration::from_millis(10));
+                }
+                Err(error) => return Err(Failed::of(error)),
+            }
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The contract suite on a real Kafka, through a proxy that can cut the line.
+
+mod house;
+
+use std::sync::Arc;
+
+use evenkeel_delivery::ports::{BoxFuture, Capabilities, PortError, Sink};
+use evenkeel_model::{Position, Record};
+use evenkeel_transport::SourceSettings;
+use evenkeel_transport::contract::proxy::{Line, Proxy, Replacement};
+use evenkeel_transport::contract::{CHECKS, Faults, Mistake, Opened, Subject};
+use evenkeel_transport_kafka::{
+    Broker, BrokerSettings, KAFKA, KafkaSink, Mechanism, Partition, PartitionSettings, Secret, Security, Wanted,
+};
+use house::{Publisher, broker, clock, create, kafka, read_all, unique};
+use tokio::sync::OnceCell;
+
+/// One partition of a topic: what a node owns.
+struct Kafka {
+    address: String,
+    topic: Arc<str>,
+    effects: Arc<str>,
+    subscription: Arc<str>,
+    publisher: Publisher,
+    proxy: OnceCell<Proxy>,
+}
+
+impl Kafka {
+    fn new(address: &str) -> Kafka {
+        Kafka {
+            address: address.to_owned(),
+            topic: unique("orders").into(),
+            effects: unique("payments").into(),
+            subscription: unique("payment").into(),
+            publisher: Publisher::new(address),
+            proxy: OnceCell::new(),
+        }
+    }
+
+    /// The topics are there, and the proxy before them.
+    async fn proxied(&self) -> Broker {
+        let proxy = self.proxy.get_or_init(|| async {
+            create(&self.address, &self.topic, 1).await;
+            create(&self.address, &self.effects, 2).await;
+            let target: std::net::SocketAddr = self.address.parse().unwrap();
+            let lives = |port: u16| [b"127.0.0.1".as_slice(), &u32::from(port).to_be_bytes()].concat();
+            let replace = |own: std::net::SocketAddr| Replacement::new(lives(target.port()), lives(own.port()));
+            Proxy::replacing(target, replace).await.unwrap()
+        });
+        broker(&proxy.await.address().to_string())
+    }
+
+    fn settings(&self, topic: &str) -> PartitionSettings {
+        let source = SourceSettings::new(self.subscription.clone(), topic);
+        PartitionSettings { effects: Some(self.effects.clone()), ..PartitionSettings::new(source) }
+    }
+
+    async fn open_at(&self, broker: &Broker, topic: &str) -> Result<Opened, PortError> {
+        let settings = self.settings(topic);
+        let wanted = Wanted {
+            names: settings.names.clone(),
+            topic: settings.source.topic.clone(),
+            inbox: settings.inbox,
+            outward: vec![self.effects.clone()],
+        };
+        broker.make(&wanted).await?;
+        let Partition { source, journal, .. } = Partition::open(broker, &settings, 0, clock()).await?;
+        Ok(Opened { source, journal })
+    }
+}
+
+impl Subject for Kafka {
+    fn capabilities(&self) -> Capabilities {
+        // Of one partition, which is what a node owns.
+        Capabilities { partitions: false, ..KAFKA }
+    }
+    fn publish(&self, records: Vec<Record>) -> BoxFuture<'_, Result<Vec<Position>, PortError>> {
+        Box::pin(async move {
+            self.proxied().await;
+            self.publisher.publish(&self.topic, &records, 1).await
+        })
+    }
+    fn open(&self) -> BoxFuture<'_, Result<Opened, PortError>> {
+        Box::pin(async move { self.open_at(&self.proxied().await, &self.topic).await })
+    }
+    /// A process that dies leaves its transactions open, for the next one to abort.
+    fn crash(&self) -> BoxFuture<'_, Result<(), PortError>> {
+        Box::pin(async { Ok(()) })
+    }
+    fn dead(&self) -> BoxFuture<'_, Result<Vec<Record>, PortError>> {
+        let (address, topic) = (self.address.clone(), format!("{}.dead", self.subscription));
+        Box::pin(async move { Ok(read_all(&address, &topic, 1)) })
+    }
+    fn effects(&self) -> BoxFuture<'_, Result<Vec<Record>, PortError>> {
+        Box::pin(async move { Ok(read_all(&self.address, &self.effects, 2)) })
+    }
+    fn sink(&self) -> BoxFuture<'_, Result<Option<Arc<dyn Sink>>, PortError>> {
+        Box::pin(async move {
+            let sink = KafkaSink::open(&self.proxied().await, self.topic.clone()).await?;
+            Ok(Some(Arc::new(sink) as Arc<dyn Sink>))
+        })
+    }
+    fn faults(&self) -> Option<&dyn Faults> {
+        Some(self)
+    }
+}
+
+impl Faults for Kafka {
+    fn cut(&self) {
+        self.proxy.get().unwrap().set(Line::Cut);
+    }
+    fn mend(&self) {
+        self.proxy.get().unwrap().set(Line::Open);
+    }
+    fn open_wrong(&self, mistake: Mistake) -> Option<BoxFuture<'_, Result<Opened, PortError>>> {
+        if mistake == Mistake::Topic {
+            return Some(Box::pin(async { self.open_at(&broker(&self.address), "no-such-topic").await }));
+        }
+        let (address, ca) =
+            (std::env::var("EVENKEEL_TEST_KAFKA_SASL").ok()?, std::env::var("EVENKEEL_TEST_KAFKA_CA").ok()?);
+        let mechanism = Mechanism::Plain("evenkeel".to_owned(), Secret::new("wrong"));
+        let security = Security::Sasl { mechanism, tls: true, ca: Some(ca.into()) };
+        let settings = BrokerSettings { security, ..BrokerSettings::plaintext("test", address) };
+        Some(Box::pin(async move { self.open_at(&Broker::new(settings), &self.topic).await }))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kafka_keeps_the_contract() {
+    let Some(address) = kafka() else { return };
+    let mut broken = Vec::new();
+    for check in CHECKS {
+        let begun = std::time::Instant::now();
+        let subject = Kafka::new(&address);
+        if let Err(why) = check.run(&subject).await {
+            broken.push((check.name, why));
+        }
+        eprintln!("{:>6} ms  {}", begun.elapsed().as_millis(), check.name);
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
