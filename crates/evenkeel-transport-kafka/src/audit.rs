@@ -76,9 +76,8 @@ async fn audit_one(
         for entry in record.entries {
             match entry {
                 LedgerEntry::Ended(entry) => {
-                    if ended.insert(entry.offset, entry.outcome).is_some() {
-                        audit.twice.push(entry.offset);
-                    }
+                    let before = ended.insert(entry.offset, entry.outcome);
+                    audit.twice.extend(before.map(|_| entry.offset));
                 }
                 LedgerEntry::Redriven(redriven) => drop(ended.remove(&redriven.offset)),
                 _ => {}

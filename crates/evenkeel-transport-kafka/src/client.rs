@@ -7,8 +7,9 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+use evenkeel_model::{Clock, SystemClock};
 use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
@@ -87,9 +88,8 @@ impl ClientContext for Ears {
         let file = self.token.as_ref().ok_or("no file has a token")?;
         let token = std::fs::read_to_string(file).map_err(|e| format!("the token in {}: {e}", file.display()))?;
         let token = token.trim().to_owned();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let expires = expiry(&token).unwrap_or(now + TOKEN_LIFE);
-        let lifetime_ms = i64::try_from(expires.as_millis()).unwrap_or(i64::MAX);
+        let expires = expiry(&token).and_then(|at| i64::try_from(at.as_millis()).ok());
+        let lifetime_ms = expires.unwrap_or_else(|| (SystemClock::new().now() + TOKEN_LIFE).millis());
         Ok(OAuthToken { token, principal_name: "evenkeel".to_owned(), lifetime_ms })
     }
 }

@@ -5,13 +5,14 @@
 //! letters lie in the partition of the same number.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use evenkeel_delivery::ports::PortError;
 use evenkeel_model::names;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
+use tokio::time::Instant;
 
 use crate::Broker;
 use crate::broker::PATIENCE;
@@ -190,10 +191,10 @@ impl Broker {
 
     /// Until every broker knows of them.
     async fn wait_for(&self, made: &Found) -> Result<(), PortError> {
-        let deadline = tokio::time::Instant::now() + PATIENCE;
+        let deadline = Instant::now() + PATIENCE;
         for topic in &made.missing {
             while self.partitions(topic).await?.is_none_or(|there| there < made.partitions) {
-                if tokio::time::Instant::now() >= deadline {
+                if Instant::now() >= deadline {
                     return Err(self.failed(&format!("topic `{topic}`"), &"it was made, and does not appear"));
                 }
                 tokio::time::sleep(Duration::from_millis(50)).await;

@@ -5,7 +5,7 @@
 //! changes nothing when it was made. Only who was fenced, or waited in vain, returns an error.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use evenkeel_model::{Record, Shard, Timestamp};
@@ -15,6 +15,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, Producer};
 use rdkafka::topic_partition_list::Offset;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::time::Instant;
 
 use crate::client::Ears;
 use crate::record::outgoing;
@@ -26,18 +27,21 @@ const STEP: Duration = Duration::from_secs(10);
 /// What begins the metadata of a committed offset, before the offset of the newest snapshot.
 pub(super) const SNAPSHOT_AT: &str = "journal ";
 
+/// Of which message, and its partition and offset.
+pub(crate) type Reported = (usize, Result<(i32, i64), KafkaError>);
+
 /// Says what became of one message.
 pub(crate) struct Report {
     nth: usize,
-    to: UnboundedSender<(usize, Result<(i32, i64), KafkaError>)>,
+    to: UnboundedSender<Reported>,
 }
 
 impl Report {
-    pub(crate) fn new(nth: usize, to: UnboundedSender<(usize, Result<(i32, i64), KafkaError>)>) -> Box<Report> {
+    pub(crate) fn new(nth: usize, to: UnboundedSender<Reported>) -> Box<Report> {
         Box::new(Report { nth, to })
     }
 
-    pub(crate) fn came(self: Box<Report>, result: Result<(i32, i64), KafkaError>) {
+    pub(crate) fn came(&self, result: Result<(i32, i64), KafkaError>) {
         // Who no longer listens has given up.
         let _ = self.to.send((self.nth, result));
     }
