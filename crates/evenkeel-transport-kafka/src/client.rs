@@ -67,16 +67,16 @@ impl ClientContext for Ears {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         match level {
             RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug | RDKafkaLogLevel::Notice => {
-                tracing::debug!(target: "evenkeel_transport_kafka", facility, "{message}");
+                tracing::debug!(facility, "{message}");
             }
-            _ => tracing::info!(target: "evenkeel_transport_kafka", facility, "{message}"),
+            _ => tracing::info!(facility, "{message}"),
         }
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
         let code = error.rdkafka_error_code();
         let own = matches!(code, Some(RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::PartitionEOF));
-        tracing::debug!(target: "evenkeel_transport_kafka", ?code, reason, "told");
+        tracing::debug!(?code, reason, "told");
         if own {
             return;
         }
