@@ -16,8 +16,10 @@ use super::handle::Drained;
 pub(super) enum Happening {
     /// Attempts came back.
     Finished,
-    /// A read came back.
-    Fetched(Fetched),
+    /// A read brought something.
+    Fetched(Batch),
+    /// A read is over.
+    ReadOver(ReadOver),
     /// A commit came back.
     Committed(Committed),
     /// Dead letters came back.
@@ -88,9 +90,8 @@ pub(super) enum Came {
     Gone(String),
 }
 
-/// How a read came back: what was read before the first failure, and the failure.
-pub(super) struct Fetched {
-    pub(super) batches: Vec<Batch>,
+/// How a read ended: the number of the partition that could not be read, and why.
+pub(super) struct ReadOver {
     pub(super) failed: Option<(usize, PortError)>,
 }
 

@@ -15,6 +15,7 @@ use std::time::Duration;
 use evenkeel_delivery::ports::{Journal, News, PortError, Source};
 use evenkeel_delivery::{Action, Effects, Input, Policy, Subscription};
 use evenkeel_model::Clock;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::task::{JoinError, JoinSet};
 
 use super::SubscriptionSpec;
@@ -24,7 +25,7 @@ use super::dependencies::{Dependencies, Membership};
 use super::draining::{self, Draining};
 use super::gathering::Gathering;
 use super::handle::Reins;
-use super::happening::Happening;
+use super::happening::{Batch, Happening};
 use super::payloads::Payloads;
 use super::reading::Reading;
 use super::runners::Runners;
@@ -40,6 +41,8 @@ pub(super) struct Owner {
     core: Subscription,
     actions: Vec<Action>,
     reading: Reading,
+    /// What the read under way brings.
+    fetched: (UnboundedSender<Batch>, UnboundedReceiver<Batch>),
     /// Reads wait this long, after one failed.
     read_after: Duration,
     changed: Pin<Box<dyn Future<Output = News> + Send>>,
@@ -93,6 +96,7 @@ impl Owner {
             journal: spec.journal,
             actions: Vec::new(),
             reading: Reading::new(Vec::new()),
+            fetched: tokio::sync::mpsc::unbounded_channel(),
             read_after: Duration::ZERO,
             changed: Box::pin(std::future::pending()),
             emitted: HashMap::new(),
@@ -182,6 +186,7 @@ impl Owner {
             control = self.reins.control.recv() =>
                 control.map_or(Happening::Abandoned, Happening::Control),
             Some(done) = self.work.join_next() => done.unwrap_or_else(|e| broke(&e)),
+            Some(batch) = self.fetched.1.recv() => Happening::Fetched(batch),
             () = self.runners.came() => Happening::Finished,
             () = self.timer.rang() => Happening::Timer,
             () = self.lingering.rang() => Happening::LingerOver,

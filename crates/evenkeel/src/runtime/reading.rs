@@ -13,7 +13,8 @@ use evenkeel_delivery::ports::{Delivered, Journal, PortError, Source};
 use evenkeel_delivery::{Arrival, Mark, Screen};
 use evenkeel_model::{Shard, Timestamp};
 
-use super::happening::{Batch, Fetched};
+use super::happening::{Batch, ReadOver};
+use tokio::sync::mpsc::UnboundedSender;
 
 /// The most events that are asked of one partition at a time, so that none is starved by another
 /// and decisions come in batches that fit the caches.
@@ -146,16 +147,24 @@ impl Reading {
     }
 }
 
-/// Reads what was planned, up to the first failure, and looks up what of it was seen before.
-pub(super) async fn fetch(source: Arc<dyn Source>, journal: Arc<dyn Journal>, asks: Vec<Ask>) -> Fetched {
-    let mut batches = Vec::with_capacity(asks.len());
+/// Reads what was planned, up to the first failure, and looks up what of it was seen before. What
+/// one partition gave is sent on before the next is asked, so that it is worked on meanwhile.
+pub(super) async fn fetch(
+    source: Arc<dyn Source>,
+    journal: Arc<dyn Journal>,
+    asks: Vec<Ask>,
+    fetched: UnboundedSender<Batch>,
+) -> ReadOver {
     for ask in asks {
         match fetch_one(&*source, &*journal, &ask).await {
-            Ok(batch) => batches.push(batch),
-            Err(problem) => return Fetched { batches, failed: Some((ask.index, problem)) },
+            // Nobody listens any more only when the subscription has ended.
+            Ok(batch) => drop(fetched.send(batch)),
+            Err(problem) => return ReadOver { failed: Some((ask.index, problem)) },
         }
+        // Whoever was woken by it may be in this thread's line.
+        tokio::task::yield_now().await;
     }
-    Fetched { batches, failed: None }
+    ReadOver { failed: None }
 }
 
 async fn fetch_one(source: &dyn Source, journal: &dyn Journal, ask: &Ask) -> Result<Batch, PortError> {

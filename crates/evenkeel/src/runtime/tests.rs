@@ -45,6 +45,14 @@ async fn a_panicking_handler_is_a_failed_attempt() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_one_partition_gave_is_worked_on_while_the_next_is_being_read() {
+    let stage = Stage::half_stuck();
+    stage.put(&["a", "b"]);
+    let _handle = stage.start(Policy::default(), by(|_| async { ack() }));
+    until("both end", || stage.book.outcomes().len() == 2).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_is_settled_before_it_is_journaled() {
     let stage = Stage::new();
     stage.book.open.send_replace(false);

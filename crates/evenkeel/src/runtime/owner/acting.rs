@@ -57,12 +57,12 @@ impl Owner {
         let wanted = |shard: &_, next| self.core.reads_from(shard, next);
         let Some(asks) = self.reading.plan(credit, wanted) else { return };
         let (source, journal) = (self.source.clone(), self.journal.clone());
-        let after = self.read_after;
+        let (after, fetched) = (self.read_after, self.fetched.0.clone());
         self.work.spawn(async move {
             if !after.is_zero() {
                 tokio::time::sleep(after).await;
             }
-            Happening::Fetched(reading::fetch(source, journal, asks).await)
+            Happening::ReadOver(reading::fetch(source, journal, asks, fetched).await)
         });
     }
 

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::Owner;
 use crate::runtime::draining::{Draining, Phase};
-use crate::runtime::happening::{Back, Brought, Came, Committed, Control, Fetched, Finished, Happening};
+use crate::runtime::happening::{Back, Batch, Brought, Came, Committed, Control, Finished, Happening, ReadOver};
 use crate::runtime::runners::Runners;
 
 /// Between two times that the source is told what is no longer owed.
@@ -22,7 +22,8 @@ impl Owner {
     pub(super) fn take(&mut self, now: Timestamp, happening: Happening) {
         match happening {
             Happening::Finished => self.take_finished(now),
-            Happening::Fetched(fetched) => self.take_fetched(now, fetched),
+            Happening::Fetched(batch) => self.take_fetched(now, batch),
+            Happening::ReadOver(over) => self.take_read_over(now, over),
             Happening::Committed(committed) => self.take_committed(now, committed),
             Happening::Brought(brought) => self.take_brought(now, brought),
             Happening::Timer => self.step(now, Input::Timer),
@@ -90,18 +91,23 @@ impl Owner {
         self.effects == Effects::Log
     }
 
-    fn take_fetched(&mut self, now: Timestamp, fetched: Fetched) {
-        self.reading.over(fetched.failed.as_ref().map(|(shard, _)| *shard));
+    fn take_fetched(&mut self, now: Timestamp, batch: Batch) {
+        self.reading.took(&batch);
+        let arrivals = batch.arrivals();
+        batch.events.into_iter().for_each(|event| self.payloads.insert(event));
+        self.step(now, Input::Arrived(arrivals));
+    }
+
+    fn take_read_over(&mut self, now: Timestamp, over: ReadOver) {
+        // All that it sent is there.
+        while let Ok(batch) = self.fetched.1.try_recv() {
+            self.take_fetched(now, batch);
+        }
+        self.reading.over(over.failed.as_ref().map(|(shard, _)| *shard));
         self.read_after = Duration::ZERO;
-        if let Some((_, problem)) = fetched.failed {
+        if let Some((_, problem)) = over.failed {
             self.read_after = REREAD_AFTER;
             self.reins.alarm(Alarm { code: "read_failed", message: problem.to_string() });
-        }
-        for batch in fetched.batches {
-            self.reading.took(&batch);
-            let arrivals = batch.arrivals();
-            batch.events.into_iter().for_each(|event| self.payloads.insert(event));
-            self.step(now, Input::Arrived(arrivals));
         }
         self.forget_sealed(now);
         let freed = self.reading.freed();

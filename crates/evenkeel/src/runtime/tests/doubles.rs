@@ -22,6 +22,8 @@ pub(super) struct Shelf {
     pub(super) settled: Mutex<BTreeMap<Shard, u64>>,
     /// From now on `get` finds nothing.
     pub(super) emptied: AtomicBool,
+    /// A second partition, whose reads never come back.
+    pub(super) stuck: Option<Shard>,
 }
 
 pub(super) fn shard() -> Shard {
@@ -68,10 +70,13 @@ fn delivered(offset: u64, key: &str, now: Timestamp) -> Delivered {
 
 impl Source for Shelf {
     fn shards(&self) -> BoxFuture<'_, Result<Vec<(Shard, u64)>, PortError>> {
-        Box::pin(async { Ok(vec![(shard(), 0)]) })
+        Box::pin(async { Ok(std::iter::once(shard()).chain(self.stuck.clone()).map(|shard| (shard, 0)).collect()) })
     }
 
-    fn fetch(&self, _: &Shard, from: u64, max: usize) -> BoxFuture<'_, Result<(Vec<Arc<Delivered>>, u64), PortError>> {
+    fn fetch(&self, shard: &Shard, from: u64, max: usize) -> BoxFuture<'_, Result<(Vec<Arc<Delivered>>, u64), PortError>> {
+        if self.stuck.as_ref() == Some(shard) {
+            return Box::pin(std::future::pending());
+        }
         let events = self.events.lock().unwrap();
         let from = usize::try_from(from).unwrap();
         let found: Vec<_> = events.iter().skip(from).take(max).cloned().collect();
@@ -215,6 +220,12 @@ impl Stage {
 
     pub(super) fn put(&self, keys: &[&str]) {
         self.shelf.put(keys, self.clock.now());
+    }
+
+    /// The same, with a second partition whose reads never come back.
+    pub(super) fn half_stuck() -> Stage {
+        let stuck = Some(Shard::new("orders", 1));
+        Stage { shelf: Arc::new(Shelf { stuck, ..Shelf::default() }), ..Stage::new() }
     }
 
     pub(super) fn start(&self, policy: Policy, handler: Arc<dyn Handler>) -> SubscriptionHandle {
