@@ -73,7 +73,12 @@ impl Source for Shelf {
         Box::pin(async { Ok(std::iter::once(shard()).chain(self.stuck.clone()).map(|shard| (shard, 0)).collect()) })
     }
 
-    fn fetch(&self, shard: &Shard, from: u64, max: usize) -> BoxFuture<'_, Result<(Vec<Arc<Delivered>>, u64), PortError>> {
+    fn fetch(
+        &self,
+        shard: &Shard,
+        from: u64,
+        max: usize,
+    ) -> BoxFuture<'_, Result<(Vec<Arc<Delivered>>, u64), PortError>> {
         if self.stuck.as_ref() == Some(shard) {
             return Box::pin(std::future::pending());
         }
