@@ -1,9 +1,10 @@
 //! What delivery needs of the world: a source of events, a handler for them, a journal of what
-//! became of them, a sink for those that leave. Each port is small (at most five methods), belongs to
+//! became of them, a sink for those that leave, a group that shares out partitions. Each port is small (at most five methods), belongs to
 //! delivery, and is implemented in transport; what its broker can do an adapter declares as
 //! [`Capabilities`].
 
 mod capabilities;
+mod membership;
 mod sink;
 
 use std::future::Future;
@@ -16,6 +17,7 @@ use evenkeel_model::{Event, Position, Record, Shard, Timestamp, Verdict};
 use crate::{Arrival, AttemptId, Bring, Mark, Remembered, Round};
 
 pub use capabilities::{Capabilities, Delay, GivenOrder, NativeLimits, Redelivery};
+pub use membership::{Change, Membership};
 pub use sink::{Outgoing, Placed, Sink, SinkError, Unsent};
 
 /// A future behind a pointer, so that ports are object-safe.

@@ -105,7 +105,7 @@ fn expiry(token: &str) -> Option<Duration> {
 }
 
 impl ConsumerContext for Ears {
-    /// Nothing is given or taken here: who owns the partitions says when ([`crate::Membership`]).
+    /// Nothing is given or taken here: who owns the partitions says when ([`crate::Member`]).
     fn rebalance(&self, consumer: &BaseConsumer<Ears>, what: RDKafkaRespErr, list: &mut TopicPartitionList) {
         let given = what == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
         let partitions = list.elements().iter().filter_map(|e| u32::try_from(e.partition()).ok()).collect();

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use evenkeel_delivery::ports::PortError;
+use evenkeel_delivery::ports::{BoxFuture, Change, Membership, PortError};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -37,7 +37,7 @@ pub enum GroupProtocol {
 
 /// Which group, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MembershipSettings {
+pub struct MemberSettings {
     /// The group's id.
     pub group: String,
     /// The topic whose partitions are shared out.
@@ -49,19 +49,6 @@ pub struct MembershipSettings {
     pub session: Duration,
 }
 
-/// What changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// These are ours; say [`Membership::took`] at once.
-    Given(Vec<u32>),
-    /// These are to go; let go of them, then say [`Membership::gave_up`].
-    Asked(Vec<u32>),
-    /// These are somebody else's already; say [`Membership::gave_up`] at once.
-    Lost(Vec<u32>),
-    /// The broker says something that an operator should know.
-    Trouble(String),
-}
-
 /// What librdkafka said, before anything was done about it.
 pub(crate) struct Told {
     pub(crate) given: bool,
@@ -70,7 +57,7 @@ pub(crate) struct Told {
 }
 
 /// A node's part in a group. Dropping it leaves the group.
-pub struct Membership {
+pub struct Member {
     consumer: BaseConsumer<Ears>,
     topic: Arc<str>,
     told: AsyncMutex<UnboundedReceiver<Told>>,
@@ -79,9 +66,9 @@ pub struct Membership {
     held: Mutex<BTreeSet<u32>>,
 }
 
-impl Membership {
+impl Member {
     /// Joins. What is to be read need not be there yet.
-    pub fn join(broker: &Broker, settings: &MembershipSettings) -> Result<Membership, PortError> {
+    pub fn join(broker: &Broker, settings: &MemberSettings) -> Result<Member, PortError> {
         let (sender, told) = unbounded_channel();
         let ears = Ears::new(broker).with_rebalances(sender);
         let closing = ears.closing.clone();
@@ -106,7 +93,7 @@ impl Membership {
         let ring = wake.clone();
         consumer.set_nonempty_callback(move || ring.notify_one());
         consumer.subscribe(&[&settings.topic]).map_err(|e| broker.failed("joining the group", &e))?;
-        Ok(Membership {
+        Ok(Member {
             consumer,
             topic: settings.topic.clone(),
             told: AsyncMutex::new(told),
@@ -116,8 +103,7 @@ impl Membership {
         })
     }
 
-    /// Completes when something changed.
-    pub async fn changed(&self) -> Change {
+    async fn change(&self) -> Change {
         let mut told = self.told.lock().await;
         loop {
             while let Some(result) = self.consumer.poll(Duration::ZERO) {
@@ -141,27 +127,6 @@ impl Membership {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
     }
 
-    /// These are ours now, as the group is told.
-    pub fn took(&self, partitions: &[u32]) {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).extend(partitions);
-        let list = self.list(partitions);
-        // Nothing is read here: the data comes by another way.
-        let paused = self.consumer.incremental_assign(&list).and_then(|()| self.consumer.pause(&list));
-        if let Err(problem) = paused {
-            tracing::warn!(topic = &*self.topic, ?partitions, %problem, "partitions could not be taken");
-        }
-    }
-
-    /// We have let go of these.
-    pub fn gave_up(&self, partitions: &[u32]) {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.retain(|partition| !partitions.contains(partition));
-        drop(held);
-        if let Err(problem) = self.consumer.incremental_unassign(&self.list(partitions)) {
-            tracing::debug!(topic = &*self.topic, ?partitions, %problem, "partitions could not be given up");
-        }
-    }
-
     fn list(&self, partitions: &[u32]) -> TopicPartitionList {
         let mut list = TopicPartitionList::with_capacity(partitions.len());
         for partition in partitions {
@@ -172,7 +137,32 @@ impl Membership {
     }
 }
 
-impl Drop for Membership {
+impl Membership for Member {
+    fn changed(&self) -> BoxFuture<'_, Change> {
+        Box::pin(self.change())
+    }
+
+    fn took(&self, partitions: &[u32]) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).extend(partitions);
+        let list = self.list(partitions);
+        // Nothing is read here: the data comes by another way.
+        let paused = self.consumer.incremental_assign(&list).and_then(|()| self.consumer.pause(&list));
+        if let Err(problem) = paused {
+            tracing::warn!(topic = &*self.topic, ?partitions, %problem, "partitions could not be taken");
+        }
+    }
+
+    fn gave_up(&self, partitions: &[u32]) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.retain(|partition| !partitions.contains(partition));
+        drop(held);
+        if let Err(problem) = self.consumer.incremental_unassign(&self.list(partitions)) {
+            tracing::debug!(topic = &*self.topic, ?partitions, %problem, "partitions could not be given up");
+        }
+    }
+}
+
+impl Drop for Member {
     fn drop(&mut self) {
         self.closing.store(true, Ordering::SeqCst);
     }

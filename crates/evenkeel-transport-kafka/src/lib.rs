@@ -1,6 +1,6 @@
 //! Delivery's ports for Apache Kafka, Redpanda and the Kafka endpoint of Event Hubs.
 //!
-//! A subscription over Kafka is owned partition by partition: the group ([`Membership`]) says which
+//! A subscription over Kafka is owned partition by partition: the group ([`Member`]) says which
 //! partitions this node has, and each of them has a [`Partition`]: a source, and a journal that lies
 //! in topics beside the source and is written in the Kafka transaction that commits offsets, returned
 //! events and dead letters. The transactional id is (subscription, partition), so whoever opens a
@@ -28,7 +28,7 @@ use evenkeel_delivery::ports::{Capabilities, NativeLimits};
 
 pub use audit::{PartitionAudit, audit};
 pub use broker::{Broker, BrokerSettings, Flavour, Mechanism, Secret, Security};
-pub use group::{Change, GroupProtocol, Membership, MembershipSettings};
+pub use group::{GroupProtocol, Member, MemberSettings};
 pub use partition::{Partition, PartitionSettings};
 pub use sink::KafkaSink;
 pub use topics::{Found, Names, Wanted};

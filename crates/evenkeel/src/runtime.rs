@@ -26,6 +26,7 @@ mod timer;
 mod holding;
 mod retention;
 mod fence;
+mod shares;
 
 #[cfg(test)]
 mod tests;
@@ -41,6 +42,7 @@ pub use fence::new_fence;
 pub use handle::{Drained, SubscriptionHandle};
 pub use holding::{Keeper, save, tend};
 pub use retention::{RetentionTask, retain};
+pub use shares::{Opener, SharedSpec, share_out};
 
 /// All that a subscription consists of.
 pub struct SubscriptionSpec {

@@ -110,6 +110,8 @@ impl One {
         let (breaker, (calls, failed, slow)) = self.breaker.view(now);
         let mut subscriptions: Vec<_> = self.members.values().map(|seat| seat.subscription.clone()).collect();
         subscriptions.sort();
+        // One that is shared out has a seat for each of its partitions.
+        subscriptions.dedup();
         DependencyView { breaker, subscriptions, calls, failed, slow }
     }
 }

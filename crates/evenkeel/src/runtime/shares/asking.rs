@@ -1,0 +1,134 @@
+//! What is asked of the whole subscription: asked of every partition, and put together.
+
+use std::sync::Arc;
+
+use evenkeel_delivery::{BreakerState, BreakerView, Command, RedrivePlan, RedrivesView, View, Why, WhyAsked};
+use evenkeel_model::Shard;
+use tokio::task::JoinSet;
+
+use crate::runtime::handle::SubscriptionHandle;
+use crate::runtime::happening::Control;
+
+/// How many parked lanes are shown.
+const LANES_SHOWN: usize = 20;
+
+type Running = Vec<(u32, SubscriptionHandle)>;
+
+/// Passes it on, or answers it in a task.
+pub(super) fn ask(running: Running, control: Control, asking: &mut JoinSet<()>) {
+    match control {
+        Control::Command(command) => command_all(&running, &command),
+        Control::View(tell) => drop(asking.spawn(async move {
+            let mut whole = View::default();
+            for (_, handle) in &running {
+                if let Some(view) = handle.view().await {
+                    add(&mut whole, view);
+                }
+            }
+            let _ = tell.send(whole);
+        })),
+        Control::Owed(tell) => drop(asking.spawn(async move {
+            let mut owed = Vec::new();
+            for (_, handle) in &running {
+                owed.extend(handle.owed().await.unwrap_or_default());
+            }
+            let _ = tell.send(owed);
+        })),
+        Control::Why { asked, told } => drop(asking.spawn(async move {
+            let _ = told.send(why(&running, &asked).await);
+        })),
+        Control::Redrive { plan, told } => drop(asking.spawn(async move {
+            let _ = told.send(redrive(&running, &plan).await);
+        })),
+        Control::Redrives(tell) => drop(asking.spawn(async move {
+            let mut whole = RedrivesView { durable: true, ..RedrivesView::default() };
+            for (_, handle) in &running {
+                let Some(view) = handle.redrives().await else { continue };
+                whole.jobs.extend(view.jobs);
+                whole.failing += view.failing;
+                whole.durable &= view.durable;
+            }
+            let _ = tell.send(whole);
+        })),
+        // Each partition has a seat of its own, and a drain is the whole's own business.
+        Control::Dependency(..) | Control::Drain { .. } => {}
+    }
+}
+
+fn command_all(running: &Running, command: &Command) {
+    let only = match command {
+        Command::SkipAt(at) => Some(at.shard.partition),
+        Command::DropLetters { letters, .. } => Some(letters.partition),
+        _ => None,
+    };
+    for (_, handle) in running.iter().filter(|(partition, _)| only.is_none_or(|only| only == *partition)) {
+        handle.command(command.clone());
+    }
+}
+
+/// The first that knows more than that the subscription runs.
+async fn why(running: &Running, asked: &WhyAsked) -> Why {
+    let mut found = Why::default();
+    for (partition, handle) in running {
+        if matches!(asked, WhyAsked::At(at) if at.shard.partition != *partition) {
+            continue;
+        }
+        let Some(why) = handle.why(asked.clone()).await else { continue };
+        let knows = why.first.is_some();
+        found = why;
+        if knows {
+            break;
+        }
+    }
+    found
+}
+
+/// The letters of each partition lie in a partition of their own.
+async fn redrive(running: &Running, plan: &RedrivePlan) -> Result<(), Arc<str>> {
+    for (partition, handle) in running {
+        let letters = Shard { topic: plan.letters.topic.clone(), partition: *partition };
+        if let Some(Err(busy)) = handle.redrive(RedrivePlan { letters, ..plan.clone() }).await {
+            return Err(busy);
+        }
+    }
+    Ok(())
+}
+
+fn add(whole: &mut View, part: View) {
+    whole.in_flight += part.in_flight;
+    whole.parked += part.parked;
+    whole.parked_keys += part.parked_keys;
+    whole.queued += part.queued;
+    whole.concurrency = whole.concurrency.saturating_add(part.concurrency);
+    whole.in_flight_bytes += part.in_flight_bytes;
+    whole.unpaid_retries += part.unpaid_retries;
+    whole.suspects += part.suspects;
+    whole.versions += part.versions;
+    whole.unversioned += part.unversioned;
+    whole.shed_below = whole.shed_below.max(part.shed_below);
+    whole.shed += part.shed;
+    whole.fell_back += part.fell_back;
+    whole.paused = whole.paused.take().or(part.paused);
+    whole.oldest = match (whole.oldest, part.oldest) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    };
+    part.breakers.into_iter().for_each(|breaker| add_breaker(&mut whole.breakers, breaker));
+    whole.lanes.extend(part.lanes);
+    whole.lanes.truncate(LANES_SHOWN);
+    whole.pending.extend(part.pending);
+}
+
+/// Of a dependency the breaker counts that is furthest from closed.
+fn add_breaker(all: &mut Vec<BreakerView>, one: BreakerView) {
+    let weight = |state: BreakerState| match state {
+        BreakerState::Closed => 0,
+        BreakerState::HalfOpen => 1,
+        BreakerState::Open => 2,
+    };
+    match all.iter_mut().find(|there| there.dependency == one.dependency) {
+        Some(there) if weight(there.state) < weight(one.state) => *there = one,
+        Some(_) => {}
+        None => all.push(one),
+    }
+}
