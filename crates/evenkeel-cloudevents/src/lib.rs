@@ -20,6 +20,7 @@ pub mod http;
 pub mod json;
 pub mod kafka;
 pub mod time;
+pub mod trace;
 pub mod filter;
 mod created;
 mod content;

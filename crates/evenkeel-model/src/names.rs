@@ -13,6 +13,10 @@ pub const CONTROL_TOPIC: &str = "evenkeel.control";
 pub const SUBSCRIPTIONS_TOPIC: &str = "evenkeel.subscriptions";
 /// Alerts, as CloudEvents.
 pub const ALERTS_TOPIC: &str = "evenkeel.alerts";
+/// What receivers of alerts are told, as CloudEvents: one for each word to one receiver.
+pub const NOTICES_TOPIC: &str = "evenkeel.notices";
+/// Silences, said and taken back, as CloudEvents.
+pub const SILENCES_TOPIC: &str = "evenkeel.silences";
 /// Incidents and the playbook runs in them, as CloudEvents.
 pub const INCIDENTS_TOPIC: &str = "evenkeel.incidents";
 /// Stretches of time that count for no objective, said and taken back, as CloudEvents.

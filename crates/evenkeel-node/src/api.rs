@@ -23,6 +23,7 @@ pub(crate) mod audit;
 mod slos;
 mod exclusions;
 mod alerts;
+mod silences;
 mod incidents;
 mod health;
 mod openapi;
@@ -92,6 +93,8 @@ pub(crate) fn routes(node: Arc<Wired>) -> Router {
         .route("/v1/slos/exclusions", get(exclusions::list).post(exclusions::say))
         .route("/v1/slos/exclusions/{id}", axum::routing::delete(exclusions::withdraw))
         .route("/v1/alerts", get(alerts::list))
+        .route("/v1/alerts/silences", get(silences::list).post(silences::say))
+        .route("/v1/alerts/silences/{id}", axum::routing::delete(silences::withdraw))
         .route("/v1/incidents", get(incidents::list))
         .route("/openapi.json", get(openapi::show))
         .route("/", get(page::show))

@@ -12,7 +12,6 @@ mod resuming;
 mod difference;
 mod apply;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel::runtime::Drained;
@@ -20,7 +19,7 @@ use evenkeel_model::names;
 
 use crate::config::plan::SubscriptionPlan;
 use crate::error::{Error, codes};
-use crate::wiring::{Calling, Prepared, Wire, Wired, prepare};
+use crate::wiring::{Prepared, Wire, Wired, prepare};
 
 pub(crate) use apply::{How, apply};
 pub(crate) use difference::{Change, Kind, What};
@@ -44,7 +43,7 @@ async fn begin(node: &Wired, plan: SubscriptionPlan) -> Result<(), Error> {
 
 /// A subscription that could start: where it begins is durable.
 async fn ready(node: &Wired, plan: SubscriptionPlan) -> Result<Prepared, Error> {
-    let calling = Calling { reach: Arc::new(node.plan().reach.clone()), callbacks: node.callbacks.clone() };
+    let calling = node.calling();
     prepare(plan, &node.log, &node.clock, &calling, node.sabotage).await
 }
 

@@ -11,6 +11,7 @@ mod reading;
 mod checked;
 mod addresses;
 pub mod push;
+pub mod receivers;
 mod objectives;
 mod playbooks;
 mod nearest;

@@ -5,6 +5,8 @@
 
 pub(crate) mod alert;
 pub(crate) mod exclusion;
+pub(crate) mod notice;
+pub(crate) mod silence;
 pub(crate) mod entry;
 pub(crate) mod action;
 pub(crate) mod damage;

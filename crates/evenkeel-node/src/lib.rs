@@ -15,6 +15,7 @@ mod replaying;
 pub mod node;
 mod forms;
 mod watching;
+mod receivers;
 mod responding;
 mod api;
 pub mod page;

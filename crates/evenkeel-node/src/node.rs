@@ -82,7 +82,8 @@ impl Node {
         let http = listener.local_addr().map_err(|e| wiring::failed(&e))?;
         let is_damaged = !log.damage().is_empty();
         let own_url = plan.callback.clone().unwrap_or_else(|| format!("http://{http}"));
-        let calling = Calling { reach: Arc::new(plan.reach.clone()), callbacks: Arc::new(Callbacks::new(own_url)) };
+        let callbacks = Arc::new(Callbacks::new(own_url.clone()));
+        let calling = Calling { reach: Arc::new(plan.reach.clone()), callbacks, own_url };
         let base = match is_damaged {
             false => wiring::base(&plan, log, &clock, &calling, sabotage).await?,
             true => wiring::reading_only(&plan, log, &clock),
@@ -92,8 +93,10 @@ impl Node {
         // What cannot be recorded must not be decided: no alerts, and nothing that answers them.
         plan.refused.iter().for_each(|finding| tracing::error!(%finding, "an objective is not executed"));
         let objectives = if is_damaged { Vec::new() } else { plan.objectives.clone() };
+        let receivers = if is_damaged { Vec::new() } else { plan.receivers.clone() };
         let watching = watching::start(
             objectives,
+            receivers,
             base.log.clone(),
             clock.clone(),
             base.wires.clone(),

@@ -4,9 +4,12 @@
 //! Invariants: an alert is durable in its topic before anything answers it; an alert that fired
 //! before a restart does not fire a second time.
 
+mod asking;
 mod alerts;
 mod spent;
 mod exclusions;
+mod telling;
+mod silences;
 mod tail;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -16,17 +19,23 @@ use std::time::Duration;
 use evenkeel_log::Log;
 use evenkeel_model::{Clock, Shard, Timestamp};
 use evenkeel_watch::objective::Objective;
-use evenkeel_watch::{Alert, BadEvent, Exclusion, Point, Snapshot, Watch};
-use tokio::sync::{mpsc, oneshot, watch};
+use evenkeel_watch::{Alert, AlertEvent, BadEvent, Exclusion, Point, Silence, Snapshot, Watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
+use crate::config::receivers::Receiver;
 use crate::error::{Error, codes};
 use crate::forms::alert::AlertForm;
 use crate::responding::Responding;
 use crate::wiring::Wires;
 use alerts::Alerts;
+use asking::Ask;
 use spent::Spent;
 use tail::Tail;
+use telling::Telling;
+
+pub(crate) use asking::Watching;
+pub(crate) use telling::Told;
 
 /// How often the ledger is read and alerts are evaluated.
 const EVERY: Duration = Duration::from_millis(250);
@@ -35,31 +44,19 @@ const HISTORY_POINTS: u32 = 60;
 /// Resolved alerts that are kept for show.
 const PAST_KEPT: usize = 100;
 
-/// The way to ask the watch.
-#[derive(Clone)]
-pub(crate) struct Watching {
-    asks: mpsc::Sender<Ask>,
-}
-
-/// What it may be asked.
-enum Ask {
-    Report(oneshot::Sender<Report>),
-    Burn { objective: Arc<str>, tell: oneshot::Sender<Option<f64>> },
-    Replace { watch: Watch, done: oneshot::Sender<()> },
-    Exclude { exclusion: Exclusion, done: oneshot::Sender<Result<(), Error>> },
-    Include { id: String, done: oneshot::Sender<Result<Option<Exclusion>, Error>> },
-}
-
 /// Everything that is known at one moment.
 #[derive(Clone, Debug)]
 pub(crate) struct Report {
     pub(crate) snapshot: Snapshot,
     pub(crate) objectives: Vec<ObjectiveReport>,
     pub(crate) firing: Vec<Alert>,
+    /// Where each of these stands with those who are told, in the same order.
+    pub(crate) told: Vec<Told>,
     /// Newest last.
     pub(crate) past: Vec<AlertForm>,
     /// Alerts of spent dead-letter budgets.
     pub(crate) spent: Vec<AlertForm>,
+    pub(crate) silences: Vec<Silence>,
     pub(crate) exclusions: Vec<Exclusion>,
     /// Alerts that hold, but not for long enough: objective, alert, since when.
     pub(crate) pending: Vec<(Arc<str>, Arc<str>, Timestamp)>,
@@ -76,6 +73,7 @@ pub(crate) struct ObjectiveReport {
 /// Starts the watch's task.
 pub(crate) fn start(
     objectives: Vec<Objective>,
+    receivers: Vec<Receiver>,
     log: Log,
     clock: Arc<dyn Clock>,
     wires: Wires,
@@ -89,6 +87,7 @@ pub(crate) fn start(
         tail: Tail::new(log.clone()),
         alerts: Alerts::new(log.clone(), responding.clone()),
         spent: Spent::new(log.clone(), responding),
+        telling: Telling::new(log.clone(), receivers),
         log,
         past: VecDeque::new(),
         clock,
@@ -96,47 +95,6 @@ pub(crate) fn start(
     };
     tokio::spawn(owner.run(asked, stop));
     Ok(Watching { asks })
-}
-
-impl Watching {
-    /// Everything that is known now; `None` when the node is going down.
-    pub(crate) async fn report(&self) -> Option<Report> {
-        let (tell, told) = oneshot::channel();
-        self.asks.send(Ask::Report(tell)).await.ok()?;
-        told.await.ok()
-    }
-
-    /// Other objectives from here on. They know last week: the ledger is read again.
-    pub(crate) async fn replace(&self, objectives: Vec<Objective>) -> Result<(), Error> {
-        let (done, is_done) = oneshot::channel();
-        let ask = Ask::Replace { watch: watch_of(objectives)?, done };
-        let gone = || Error::new(codes::NOT_READY, "the node is going down");
-        self.asks.send(ask).await.map_err(|_| gone())?;
-        is_done.await.map_err(|_| gone())
-    }
-
-    /// Counts a stretch of time for nobody, on record.
-    pub(crate) async fn exclude(&self, exclusion: Exclusion) -> Result<(), Error> {
-        let (done, is_done) = oneshot::channel();
-        let gone = || Error::new(codes::NOT_READY, "the node is going down");
-        self.asks.send(Ask::Exclude { exclusion, done }).await.map_err(|_| gone())?;
-        is_done.await.map_err(|_| gone())?
-    }
-
-    /// Takes an exclusion back, on record; what it was, when it was there.
-    pub(crate) async fn include(&self, id: String) -> Result<Option<Exclusion>, Error> {
-        let (done, is_done) = oneshot::channel();
-        let gone = || Error::new(codes::NOT_READY, "the node is going down");
-        self.asks.send(Ask::Include { id, done }).await.map_err(|_| gone())?;
-        is_done.await.map_err(|_| gone())?
-    }
-
-    /// The burn rate of an objective over the shortest window of its alerts.
-    pub(crate) async fn burn(&self, objective: Arc<str>) -> Option<f64> {
-        let (tell, told) = oneshot::channel();
-        self.asks.send(Ask::Burn { objective, tell }).await.ok()?;
-        told.await.ok()?
-    }
 }
 
 fn watch_of(objectives: Vec<Objective>) -> Result<Watch, Error> {
@@ -152,6 +110,7 @@ struct Owner {
     log: Log,
     alerts: Alerts,
     spent: Spent,
+    telling: Telling,
     past: VecDeque<AlertForm>,
     clock: Arc<dyn Clock>,
     wires: Wires,
@@ -181,6 +140,8 @@ impl Owner {
         let mut newest: Vec<Alert> = Vec::new();
         for form in forms {
             if self.spent.take_back(&form).await {
+                newest.retain(|a| *a.objective != *form.objective);
+                newest.extend(form.read());
                 if form.resolved_at.is_some() {
                     self.remember(form);
                 }
@@ -199,8 +160,21 @@ impl Owner {
         let firing: Vec<Alert> = newest.iter().filter(|a| a.resolved_at.is_none()).cloned().collect();
         self.watch.adopt(&firing);
         for alert in newest {
-            self.alerts.tell(&alert).await;
+            // Responding heard of a spent budget from it itself.
+            if &*alert.name != spent::ALERT {
+                self.alerts.tell(&alert).await;
+            }
+            let heard =
+                if alert.resolved_at.is_none() { AlertEvent::Firing(alert) } else { AlertEvent::Resolved(alert) };
+            self.telling.hear(self.clock.now(), &heard);
         }
+        self.telling.only(self.clock.now(), &self.firing());
+    }
+
+    /// All alerts that fire, those of spent budgets among them.
+    fn firing(&self) -> Vec<Alert> {
+        let spent = self.spent.firing().filter_map(AlertForm::read);
+        self.watch.alerts().into_iter().cloned().chain(spent).collect()
     }
 
     /// Where topics end, and who reads them: what the ledger does not say.
@@ -229,9 +203,9 @@ impl Owner {
             let view = wire.handle.view().await;
             self.watch.set_oldest(&wire.plan.name, view.as_ref().and_then(|view| view.oldest));
             if let Some(view) = view
-                && let Some(over) = self.spent.look(self.clock.now(), &wire.plan.name, &view).await
+                && let Some(changed) = self.spent.look(self.clock.now(), &wire.plan.name, &view).await
             {
-                self.remember(over);
+                self.spent_changed(changed);
             }
         }
         for change in self.watch.tick(self.clock.now()) {
@@ -245,9 +219,23 @@ impl Owner {
                 "{}",
                 change.alert().summary()
             );
+            self.telling.hear(self.clock.now(), &change);
             self.alerts.push(change);
         }
-        self.alerts.flush(self.clock.now()).await;
+        if self.alerts.flush(self.clock.now()).await {
+            self.telling.step(self.clock.now()).await;
+        }
+    }
+
+    fn spent_changed(&mut self, changed: AlertForm) {
+        if let Some(alert) = changed.read() {
+            let heard =
+                if alert.resolved_at.is_none() { AlertEvent::Firing(alert) } else { AlertEvent::Resolved(alert) };
+            self.telling.hear(self.clock.now(), &heard);
+        }
+        if changed.resolved_at.is_some() {
+            self.remember(changed);
+        }
     }
 
     async fn answer(&mut self, ask: Ask) {
@@ -267,6 +255,20 @@ impl Owner {
                 let _ = done.send(withdrawn);
                 return;
             }
+            Ask::Receivers { receivers, done } => {
+                let firing = self.firing();
+                self.telling.replace(receivers, self.clock.now(), &firing);
+                let _ = done.send(());
+                return;
+            }
+            Ask::Silence { silence, done } => {
+                let _ = done.send(self.telling.silence(silence, self.clock.now()).await);
+                return;
+            }
+            Ask::Unsilence { id, done } => {
+                let _ = done.send(self.telling.unsilence(&id, self.clock.now()).await);
+                return;
+            }
             other => other,
         };
         self.tail.read_into(&mut self.watch);
@@ -275,7 +277,7 @@ impl Owner {
         match ask {
             Ask::Report(tell) => drop(tell.send(self.report(now))),
             Ask::Burn { objective, tell } => drop(tell.send(self.burn(now, &objective))),
-            Ask::Replace { .. } | Ask::Exclude { .. } | Ask::Include { .. } => {}
+            _ => {}
         }
     }
 
@@ -288,6 +290,7 @@ impl Owner {
         self.look_at_topics();
         self.tail.read_into(&mut self.watch);
         self.watch.adopt(&firing);
+        self.telling.only(self.clock.now(), &self.firing());
     }
 
     fn burn(&self, now: Timestamp, name: &str) -> Option<f64> {
@@ -311,8 +314,10 @@ impl Owner {
             snapshot: self.watch.snapshot(now),
             objectives: objectives.collect(),
             firing: self.watch.alerts().into_iter().cloned().collect(),
+            told: self.watch.alerts().into_iter().map(|alert| self.telling.told(now, alert)).collect(),
             past: self.past.iter().cloned().collect(),
             spent: self.spent.firing().cloned().collect(),
+            silences: self.telling.silences().to_vec(),
             exclusions: self.watch.exclusions().to_vec(),
             pending: self.watch.pending().into_iter().map(|(of, name, at)| (of.clone(), name.clone(), at)).collect(),
         }

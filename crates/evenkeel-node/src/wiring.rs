@@ -142,6 +142,13 @@ impl Wired {
         self.wires.find(name)
     }
 
+    /// What the calls of all subscriptions have in common, by the plan that holds now.
+    pub(crate) fn calling(&self) -> Calling {
+        let plan = self.plan();
+        let own_url = plan.callback.clone().unwrap_or_else(|| format!("http://{}", self.http));
+        Calling { reach: Arc::new(plan.reach.clone()), callbacks: self.callbacks.clone(), own_url }
+    }
+
     /// Passes a command on to a subscription.
     pub(crate) fn command(&self, name: &str, command: Command) -> bool {
         self.wire(name).map(|wire| wire.handle.command(command)).is_some()

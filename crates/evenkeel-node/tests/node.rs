@@ -26,6 +26,8 @@ mod healing;
 mod objectives;
 #[path = "node/prometheus.rs"]
 mod prometheus;
+#[path = "node/receivers.rs"]
+mod receivers;
 #[path = "node/sabotage.rs"]
 mod sabotage;
 #[path = "node/tampered.rs"]

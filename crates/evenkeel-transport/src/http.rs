@@ -1,6 +1,7 @@
 //! The handler that lives behind a URL, or behind several: POSTs out, one [`Answer`] per event back.
 //!
-//! Builds the request (`request`, or `batch` where the handler takes several events at once),
+//! Builds the request (`request`, `rendering` where another body is wanted, or `batch` where the handler takes
+//! several events at once),
 //! signs it (`sign`), chooses who is called (`endpoints`), makes the exchange under a connect
 //! and a total time-out (`exchange`), and reads the answer: the header `evenkeel-verdict` first
 //! (`verdict`), else the status (`status`), then the events that a done event returned
@@ -18,6 +19,7 @@ mod endpoints;
 mod pace;
 mod health;
 mod request;
+mod rendering;
 mod batch;
 mod sign;
 mod tls;
@@ -49,6 +51,7 @@ pub use handshake::Handshake;
 pub use health::Health;
 pub use pace::Pace;
 pub use reach::{Reach, literal};
+pub use rendering::Rendering;
 pub use request::Format;
 pub use sign::Signing;
 pub use status::Accepted;
@@ -58,6 +61,8 @@ use batch::Suspects;
 use endpoints::Endpoints;
 use handshake::Grants;
 use resolve::Resolver;
+
+use crate::trace::Sampling;
 
 /// How a handler behind one URL or several is called.
 #[derive(Clone, Debug)]
@@ -101,6 +106,11 @@ pub struct HttpSettings {
     pub handshake: Option<Handshake>,
     /// Each call says that it is a shadow's: the handler leaves its effects out.
     pub shadow: bool,
+    /// What is told in place of the event itself; for one event in a request.
+    pub rendering: Option<Rendering>,
+    /// Which traces are kept, where they are: then an event without a trace is given one of its own in the header
+    /// `traceparent`. The event itself is never changed.
+    pub sampling: Option<Sampling>,
 }
 
 impl HttpSettings {
@@ -125,6 +135,8 @@ impl HttpSettings {
             callbacks: None,
             handshake: None,
             shadow: false,
+            rendering: None,
+            sampling: None,
         }
     }
 }
@@ -157,7 +169,11 @@ impl HttpHandler {
     /// A handler for these settings. `clock` reads a `Retry-After` that is a date. A URL that
     /// cannot be called is refused with what is wrong with it.
     pub fn new(settings: HttpSettings, clock: Arc<dyn Clock>) -> Result<HttpHandler, PortError> {
-        let target = |url: &String| Ok((url.clone(), request::target(url, &settings.reach).map_err(PortError)?));
+        let target = |url: &String| {
+            let target = request::target(url, &settings.reach).map_err(PortError)?;
+            let target = settings.rendering.as_ref().map_or(target.clone(), |rendering| rendering.target(target));
+            Ok((url.clone(), target))
+        };
         let targets = settings.urls.iter().map(target).collect::<Result<Vec<_>, PortError>>()?;
         if targets.is_empty() {
             return Err(PortError("the handler has no url".to_owned()));

@@ -18,6 +18,7 @@ mod journal;
 mod sink;
 pub mod audit;
 pub mod story;
+pub mod trace;
 pub mod dead;
 pub mod contract;
 mod pages;

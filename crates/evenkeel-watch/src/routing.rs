@@ -58,15 +58,33 @@ pub enum GroupBy {
     Objective,
     /// Their severity.
     Severity,
+    /// Their name within the objective.
+    Alert,
 }
 
 impl GroupBy {
+    /// All there are.
+    pub const ALL: [GroupBy; 5] =
+        [GroupBy::Service, GroupBy::Subscription, GroupBy::Objective, GroupBy::Severity, GroupBy::Alert];
+
+    /// The name that users see.
+    pub fn name(self) -> &'static str {
+        match self {
+            GroupBy::Service => "service",
+            GroupBy::Subscription => "subscription",
+            GroupBy::Objective => "objective",
+            GroupBy::Severity => "severity",
+            GroupBy::Alert => "alert",
+        }
+    }
+
     fn of(self, alert: &Alert) -> Arc<str> {
         match self {
             GroupBy::Service => Arc::clone(&alert.service),
             GroupBy::Subscription => Arc::clone(&alert.subscription),
             GroupBy::Objective => Arc::clone(&alert.objective),
             GroupBy::Severity => Arc::from(alert.severity.name()),
+            GroupBy::Alert => Arc::clone(&alert.name),
         }
     }
 }
@@ -88,7 +106,7 @@ pub struct Silence {
     pub reason: Arc<str>,
 }
 
-/// Which alerts a silence is about.
+/// Which alerts a silence, or a receiver, is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Matches {
     /// Of this service.
@@ -104,7 +122,8 @@ pub struct Matches {
 }
 
 impl Matches {
-    fn holds(&self, alert: &Alert) -> bool {
+    /// Whether the alert is one of them.
+    pub fn holds(&self, alert: &Alert) -> bool {
         let same = |wanted: &Option<Arc<str>>, found: &Arc<str>| wanted.as_ref().is_none_or(|wanted| wanted == found);
         same(&self.service, &alert.service)
             && same(&self.subscription, &alert.subscription)
@@ -167,15 +186,13 @@ impl Routing {
 
     /// Takes a change of an alert; what is said of it, the next [`Routing::step`] tells.
     pub fn hear(&mut self, now: Timestamp, event: &AlertEvent) {
-        let alert = event.alert();
-        let group = self.groups.entry(self.routes.group_by.iter().map(|by| by.of(alert)).collect()).or_default();
-        if group.alerts.is_empty() {
-            (group.since, group.last_word) = (now, None);
-        }
-        let key = (Arc::clone(&alert.objective), Arc::clone(&alert.name));
+        let group = self.group_of(now, event.alert());
+        let key = key(event.alert());
         match event {
             AlertEvent::Firing(alert) => {
-                group.alerts.insert(key, Heard { alert: alert.clone(), told: false });
+                // Heard again after a restart it is the same one, and was told or not.
+                let told = group.alerts.get(&key).is_some_and(|heard| heard.told && is_one(&heard.alert, alert));
+                group.alerts.insert(key, Heard { alert: alert.clone(), told });
             }
             AlertEvent::Resolved(alert) => match group.alerts.get_mut(&key) {
                 Some(heard) if heard.told && alert.tells_end => heard.alert = alert.clone(),
@@ -183,6 +200,48 @@ impl Routing {
             },
         }
         self.groups.retain(|_, group| !group.alerts.is_empty());
+    }
+
+    fn group_of(&mut self, now: Timestamp, alert: &Alert) -> &mut Group {
+        let group = self.groups.entry(self.routes.group_by.iter().map(|by| by.of(alert)).collect()).or_default();
+        if group.alerts.is_empty() {
+            (group.since, group.last_word) = (now, None);
+        }
+        group
+    }
+
+    /// Takes in what was said before a restart; words in the order in which they were said. What
+    /// fires now, and what is over since, is heard afterwards.
+    pub fn recall(&mut self, at: Timestamp, notice: &Notice) {
+        for alert in &notice.firing {
+            let group = self.group_of(at, alert);
+            group.last_word = Some(at);
+            group.alerts.insert(key(alert), Heard { alert: alert.clone(), told: true });
+        }
+        for alert in &notice.resolved {
+            let group = self.group_of(at, alert);
+            group.last_word = Some(at);
+            group.alerts.remove(&key(alert));
+        }
+        self.groups.retain(|_, group| !group.alerts.is_empty());
+    }
+
+    /// Only these fire: every other one is over, though nobody said so (its objective is gone).
+    pub fn only(&mut self, now: Timestamp, firing: &[Alert]) {
+        let all = self.groups.values().flat_map(|group| group.alerts.values());
+        let gone = |heard: &&Heard| {
+            heard.alert.resolved_at.is_none() && !firing.iter().any(|alert| key(alert) == key(&heard.alert))
+        };
+        let gone: Vec<Alert> = all.filter(gone).map(|heard| heard.alert.clone()).collect();
+        for alert in gone {
+            self.hear(now, &AlertEvent::Resolved(Alert { resolved_at: Some(now), ..alert }));
+        }
+    }
+
+    /// Whether those who are told know that this alert fires.
+    pub fn knows(&self, alert: &Alert) -> bool {
+        let heard = self.groups.values().find_map(|group| group.alerts.get(&key(alert)));
+        heard.is_some_and(|heard| heard.told && is_one(&heard.alert, alert))
     }
 
     /// Keeps alerts quiet from now on; one of the same name is replaced.
@@ -238,6 +297,16 @@ impl Routing {
         self.groups.retain(|_, group| !group.alerts.is_empty());
         notices
     }
+}
+
+/// What one alert is known by, however often it fires.
+fn key(alert: &Alert) -> (Arc<str>, Arc<str>) {
+    (Arc::clone(&alert.objective), Arc::clone(&alert.name))
+}
+
+/// One and the same: it did not end in between.
+fn is_one(a: &Alert, b: &Alert) -> bool {
+    a.started_at == b.started_at
 }
 
 impl Group {

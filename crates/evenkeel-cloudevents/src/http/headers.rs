@@ -19,7 +19,7 @@ pub(super) struct Sorted<'h> {
 
 pub(super) fn sort<'h>(headers: impl IntoIterator<Item = (&'h str, &'h [u8])>) -> Result<Sorted<'h>, Problem> {
     let mut sorted = Sorted { attributes: Vec::new(), content_type: None, trace: None };
-    let (mut traceparent, mut tracestate) = (None, Vec::new());
+    let (mut traceparent, mut tracestate) = (Vec::new(), Vec::new());
     for (name, value) in headers {
         let name = name.to_ascii_lowercase();
         match (name.as_str(), name.strip_prefix("ce-")) {
@@ -35,12 +35,16 @@ pub(super) fn sort<'h>(headers: impl IntoIterator<Item = (&'h str, &'h [u8])>) -
                 return Err(Problem::of_bytes("content-type", value, "must not be given twice"));
             }
             ("content-type", _) => sorted.content_type = Some(content_type(value)?),
-            ("traceparent", _) => traceparent = Some(value),
+            ("traceparent", _) => traceparent.push(value),
             ("tracestate", _) => tracestate.push(value),
             _ => {}
         }
     }
-    sorted.trace = traceparent.and_then(|parent| Context::read(parent, &tracestate));
+    // Of two nobody can say which one is meant.
+    sorted.trace = match traceparent.as_slice() {
+        [parent] => Context::read(parent, &tracestate),
+        _ => None,
+    };
     Ok(sorted)
 }
 

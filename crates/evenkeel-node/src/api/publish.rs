@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::http::HeaderMap;
 use evenkeel_cloudevents::{Limits, http as cloudevents};
-use evenkeel_model::{AttributeValue, Event, names};
+use evenkeel_model::names;
 use evenkeel_transport::PublishError;
 use serde_json::{Value, json};
 
@@ -32,8 +32,7 @@ pub(super) async fn publish(
     let limits =
         Limits { body_bytes_max: bytes_max, batch_events_max: plan.limits.batch_events_max, ..Limits::default() };
     let headers = parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-    let mut events = cloudevents::decode(headers, body, &limits).map_err(|p| malformed(&parts.headers, &p))?;
-    trace(&parts.headers, &mut events);
+    let events = cloudevents::decode(headers, body, &limits).map_err(|p| malformed(&parts.headers, &p))?;
     let published = node.ingress.publish(&topic, events).await.map_err(|e| refused(&e))?;
     let results: Vec<Value> = published
         .into_iter()
@@ -45,18 +44,6 @@ pub(super) async fn publish(
         })
         .collect();
     Ok(Json(json!({ "results": results })))
-}
-
-/// A trace of the request becomes the event's if it has none of its own.
-fn trace(headers: &HeaderMap, events: &mut [Event]) {
-    let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
-    let Some(parent) = text("traceparent") else { return };
-    for event in events.iter_mut().filter(|e| e.extension("traceparent").is_none()) {
-        event.set_extension("traceparent", AttributeValue::String(parent.to_owned()));
-        if let Some(state) = text("tracestate") {
-            event.set_extension("tracestate", AttributeValue::String(state.to_owned()));
-        }
-    }
 }
 
 /// What is no CloudEvent: 415 when nothing says that it was meant to be one, else 400.

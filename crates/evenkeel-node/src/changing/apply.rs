@@ -47,6 +47,9 @@ pub(crate) async fn apply(node: &Wired, wanted: Plan, how: How) -> Result<Vec<Ch
     if changes.iter().any(|c| c.kind == Kind::Objectives) {
         node.watching.replace(wanted.objectives.clone()).await?;
     }
+    if now.receivers != wanted.receivers {
+        node.watching.replace_receivers(wanted.receivers.clone()).await?;
+    }
     hold(node, &now, wanted);
     Ok(changes)
 }

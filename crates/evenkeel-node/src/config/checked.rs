@@ -18,7 +18,7 @@ use evenkeel_delivery::BreakerPolicy;
 use evenkeel_transport::Reach;
 
 use super::plan::{AutoCreate, Limits, LogFormat, Logging, Plan, Webhook};
-use super::{addresses, nearest, objectives, playbooks, raw, units};
+use super::{addresses, nearest, objectives, playbooks, raw, receivers, units};
 use crate::error::{Error, codes};
 
 /// The plan of a raw form.
@@ -38,6 +38,7 @@ pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Plan, Error> {
         .collect::<Result<Vec<(Arc<str>, BreakerPolicy)>, Error>>()?;
     let raw::Handlers { allow, callback } = raw.handlers.unwrap_or_default();
     let reach = Reach::new(&allow).map_err(|why| value("handlers.allow", why))?;
+    let raw::Alerts { webhooks: hooks, receivers } = raw.alerts.unwrap_or_default();
     let mut plan = Plan {
         data: folder.join(raw.data.as_deref().unwrap_or("evenkeel-data")),
         http: addresses::listen("http.listen", or(&raw.http.and_then(|l| l.listen), "127.0.0.1:8080"))?,
@@ -56,7 +57,8 @@ pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Plan, Error> {
         objectives_from: raw.objectives,
         objectives: Vec::new(),
         refused: Vec::new(),
-        webhooks: webhooks(raw.alerts.unwrap_or_default(), &reach)?,
+        webhooks: webhooks(hooks, &reach)?,
+        receivers: receivers::read(receivers, &reach, folder)?,
         playbooks_from: None,
         playbooks: Vec::new(),
         callback: callback.map(|url| own_url("handlers.callback", &url)).transpose()?,
@@ -137,9 +139,9 @@ fn auto_create(raw: raw::AutoCreate) -> Result<AutoCreate, Error> {
     Ok(AutoCreate { allow: raw.allow, partitions })
 }
 
-fn webhooks(raw: raw::Alerts, reach: &Reach) -> Result<Vec<Webhook>, Error> {
+fn webhooks(raw: Vec<raw::Webhook>, reach: &Reach) -> Result<Vec<Webhook>, Error> {
     let mut seen = BTreeMap::new();
-    for (i, hook) in raw.webhooks.into_iter().enumerate() {
+    for (i, hook) in raw.into_iter().enumerate() {
         let at = format!("alerts.webhooks[{i}]");
         let name = hook.name.unwrap_or_else(|| format!("webhook-{}", i + 1));
         if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') || name.is_empty() {

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::plan::{FallbackPlan, From, LogFormat, Plan, SubscriptionPlan, TopicPlan};
 use super::raw::pick as written;
 use super::units::{show_duration, show_rate, show_size};
-use super::{push, raw};
+use super::{push, raw, receivers};
 use evenkeel_transport::Pick;
 
 /// The YAML of a plan.
@@ -61,6 +61,7 @@ pub(crate) fn config(plan: &Plan) -> raw::Config {
                 .iter()
                 .map(|w| raw::Webhook { name: Some(w.name.clone()), url: Some(w.url.clone()) })
                 .collect(),
+            receivers: plan.receivers.iter().map(receivers::written).collect(),
         }),
         playbooks: match &plan.playbooks_from {
             Some(pattern) => Some(raw::Playbooks::Files(pattern.clone())),

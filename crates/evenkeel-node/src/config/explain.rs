@@ -49,9 +49,12 @@ pub fn explain(plan: &Plan) -> String {
     for webhook in &plan.webhooks {
         let _ = writeln!(
             text,
-            "\nAlerts are posted to `{}` ({}), and retried until it takes them.",
+            "\nEvery change of an alert is posted to `{}` ({}), and retried until it takes them.",
             webhook.name, webhook.url
         );
+    }
+    for receiver in &plan.receivers {
+        let _ = writeln!(text, "\n{}", super::receivers::explain(receiver));
     }
     text
 }

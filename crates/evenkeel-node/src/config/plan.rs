@@ -18,6 +18,7 @@ use evenkeel_transport::{Pick, Reach};
 pub use super::objectives::Objective;
 pub use super::playbooks::Playbook;
 pub use super::push::Push;
+pub use super::receivers::Receiver;
 
 /// All that a node is told.
 #[derive(Clone, Debug)]
@@ -50,8 +51,10 @@ pub struct Plan {
     pub objectives: Vec<Objective>,
     /// What is wrong with objectives that can't be executed.
     pub refused: Vec<evenkeel_watch::openslo::Finding>,
-    /// Where alerts go.
+    /// Who gets every change of every alert.
     pub webhooks: Vec<Webhook>,
+    /// Who is told of alerts.
+    pub receivers: Vec<Receiver>,
     /// The pattern that playbooks were read from, as it was written.
     pub playbooks_from: Option<String>,
     /// What heals.

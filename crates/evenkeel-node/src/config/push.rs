@@ -11,6 +11,7 @@ use evenkeel_transport::http::{Accepted, Batch, Ejection, Format, Handshake, Hea
 use super::checked::{choice, duration, gate, or, parse, positive, value};
 use super::plan::Plan;
 use super::raw::push as raw;
+use super::receivers::Receiver;
 use super::units::{show_duration, show_rate, show_size};
 use super::{addresses, units};
 use crate::error::Error;
@@ -45,6 +46,8 @@ pub struct Push {
     pub handshake: Option<Handshake>,
     /// The largest answer that is read, in bytes.
     pub answer_bytes_max: usize,
+    /// The receiver of alerts that it tells, where it is one.
+    pub receiver: Option<Box<Receiver>>,
 }
 
 /// A file that the configuration names.
@@ -65,6 +68,44 @@ pub enum SecretFrom {
     File(FileAt),
 }
 
+impl SecretFrom {
+    /// The secret, read now. The error names the place, never what stands there.
+    pub fn look_up(&self, key: &str) -> Result<String, Error> {
+        match self {
+            SecretFrom::Env(name) => {
+                std::env::var(name).map_err(|_| value(key, format!("the environment has no variable `{name}`")))
+            }
+            SecretFrom::File(FileAt { path, .. }) => {
+                std::fs::read_to_string(path).map_err(|e| value(key, format!("cannot read `{}`: {e}", path.display())))
+            }
+        }
+    }
+
+    /// Where it stands, in words.
+    pub fn shown(&self) -> String {
+        match self {
+            SecretFrom::Env(name) => format!("the variable `{name}`"),
+            SecretFrom::File(FileAt { path, .. }) => format!("the file `{}`", path.display()),
+        }
+    }
+
+    pub(super) fn read_from(key: &str, raw: &raw::Secret, folder: &Path) -> Result<SecretFrom, Error> {
+        match (&raw.env, &raw.file) {
+            (Some(name), None) => Ok(SecretFrom::Env(name.clone())),
+            (None, Some(written)) => Ok(SecretFrom::File(file_at(written.clone(), folder))),
+            _ => Err(value(key, "names no place, or two")
+                .hint("write `{ env: PAYMENT_SECRET }` or `{ file: ./payment.secret }`")),
+        }
+    }
+
+    pub(super) fn written(&self) -> raw::Secret {
+        match self {
+            SecretFrom::Env(name) => raw::Secret { env: Some(name.clone()), file: None },
+            SecretFrom::File(FileAt { written, .. }) => raw::Secret { env: None, file: Some(written.clone()) },
+        }
+    }
+}
+
 impl Push {
     /// One URL, and the defaults.
     pub fn to(url: String) -> Push {
@@ -81,6 +122,7 @@ impl Push {
             roots: None,
             handshake: None,
             answer_bytes_max: ANSWER_BYTES_MAX,
+            receiver: None,
         }
     }
 
@@ -94,14 +136,11 @@ impl Push {
         let mut secrets = Vec::with_capacity(self.secrets.len());
         for (number, from) in self.secrets.iter().enumerate() {
             let key = format!("subscriptions.{subscription}.handler.http.sign[{number}]");
-            secrets.push(match from {
-                SecretFrom::Env(name) => std::env::var(name).map_err(|_| {
-                    value(&key, format!("the environment has no variable `{name}`"))
-                        .hint(format!("set it: {name}=whsec_$(openssl rand -base64 32)"))
-                })?,
-                SecretFrom::File(FileAt { path, .. }) => std::fs::read_to_string(path)
-                    .map_err(|e| value(&key, format!("cannot read `{}`: {e}", path.display())))?,
-            });
+            let hint = |e: Error| match from {
+                SecretFrom::Env(name) => e.hint(format!("set it: {name}=whsec_$(openssl rand -base64 32)")),
+                SecretFrom::File(_) => e,
+            };
+            secrets.push(from.look_up(&key).map_err(hint)?);
         }
         Signing::new(&secrets).map_err(|why| value(&format!("subscriptions.{subscription}.handler.http.sign"), why))
     }
@@ -144,7 +183,7 @@ pub(super) fn read(at: &str, raw: raw::HttpHandler, plan: &Plan, folder: &Path) 
             other => return Err(choice(&key("format"), other, &["binary", "structured"])),
         },
         batch: raw.batch.map(|raw| batch(&key("batch"), &raw)).transpose()?,
-        secrets: secrets(&key("sign"), raw.sign, folder)?,
+        secrets: secrets(&key("sign"), &raw.sign, folder)?,
         ejection: ejection(&key("ejection"), &raw.ejection.unwrap_or_default())?,
         pace: gate::rate(&key("rate"), raw.rate.as_deref(), &key("burst"), raw.burst)?.map(pace),
         health: raw.health.map(|raw| health(&key("health"), &raw)).transpose()?,
@@ -158,6 +197,7 @@ pub(super) fn read(at: &str, raw: raw::HttpHandler, plan: &Plan, folder: &Path) 
         roots: raw.tls.and_then(|tls| tls.roots).map(|written| file_at(written, folder)),
         handshake: raw.handshake.map(|raw| handshake(&key("handshake"), raw)).transpose()?,
         answer_bytes_max: answer(&key("answer"), &raw.answer)?,
+        receiver: None,
     })
 }
 
@@ -179,14 +219,9 @@ fn batch(at: &str, raw: &raw::Batch) -> Result<Batch, Error> {
     Ok(Batch { max, linger, bytes_max: usize::try_from(bytes_max).unwrap_or(default.bytes_max) })
 }
 
-fn secrets(at: &str, raw: Vec<raw::Secret>, folder: &Path) -> Result<Vec<SecretFrom>, Error> {
-    let one = |(i, secret): (usize, raw::Secret)| match (secret.env, secret.file) {
-        (Some(name), None) => Ok(SecretFrom::Env(name)),
-        (None, Some(written)) => Ok(SecretFrom::File(file_at(written, folder))),
-        _ => Err(value(&format!("{at}[{i}]"), "names no place, or two")
-            .hint("write `{ env: PAYMENT_SECRET }` or `{ file: ./payment.secret }`")),
-    };
-    raw.into_iter().enumerate().map(one).collect()
+pub(super) fn secrets(at: &str, raw: &[raw::Secret], folder: &Path) -> Result<Vec<SecretFrom>, Error> {
+    let one = |(i, secret)| SecretFrom::read_from(&format!("{at}[{i}]"), secret, folder);
+    raw.iter().enumerate().map(one).collect()
 }
 
 fn ejection(at: &str, raw: &raw::Ejection) -> Result<Ejection, Error> {
@@ -264,10 +299,6 @@ fn health(at: &str, raw: &raw::Health) -> Result<Health, Error> {
 /// The form that is written, with every default filled in.
 pub(super) fn written(push: &Push, timeout: Duration) -> raw::HttpHandler {
     let one = push.urls.len() == 1;
-    let secret = |from: &SecretFrom| match from {
-        SecretFrom::Env(name) => raw::Secret { env: Some(name.clone()), file: None },
-        SecretFrom::File(FileAt { written, .. }) => raw::Secret { env: None, file: Some(written.clone()) },
-    };
     raw::HttpHandler {
         url: push.urls.first().filter(|_| one).cloned(),
         urls: if one { Vec::new() } else { push.urls.clone() },
@@ -284,7 +315,7 @@ pub(super) fn written(push: &Push, timeout: Duration) -> raw::HttpHandler {
             linger: Some(show_duration(batch.linger)),
             bytes: Some(show_size(batch.bytes_max as u64)),
         }),
-        sign: push.secrets.iter().map(secret).collect(),
+        sign: push.secrets.iter().map(SecretFrom::written).collect(),
         ejection: Some(raw::Ejection {
             failures: Some(push.ejection.failures),
             open: Some(show_duration(push.ejection.open)),

@@ -4,12 +4,14 @@
 
 pub mod pick;
 pub mod push;
+pub mod alerts;
 mod gate;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use alerts::{Alerts, Webhook};
 pub use gate::{Concurrency, DeadLetterBudget, Fallback, Parking, RetryBudget};
 
 /// The whole file.
@@ -302,24 +304,6 @@ pub struct Breaker {
     /// Opens at this share of slow calls.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slow_ratio: Option<f64>,
-}
-
-/// Where alerts go.
-#[derive(Debug, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Alerts {
-    /// Receivers.
-    pub webhooks: Vec<Webhook>,
-}
-
-/// A receiver of alerts.
-#[derive(Debug, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Webhook {
-    /// What it is called.
-    pub name: Option<String>,
-    /// Where.
-    pub url: Option<String>,
 }
 
 /// What heals: a pattern of files, or the playbooks themselves.

@@ -27,19 +27,20 @@ impl Alerts {
         self.waiting.push_back(change);
     }
 
-    /// Makes what waits durable and tells responding; what cannot be stored waits on.
-    pub(super) async fn flush(&mut self, now: Timestamp) {
+    /// Makes what waits durable and tells responding; what cannot be stored waits on. True when nothing waits.
+    pub(super) async fn flush(&mut self, now: Timestamp) -> bool {
         while let Some(change) = self.waiting.front() {
             let record = to_record(&alert::event(change), now);
             let set = Set::of(Shard::new(names::ALERTS_TOPIC, 0), vec![record]);
             if let Err(e) = self.log.append(set).await {
                 tracing::error!(error = %e, "an alert cannot be stored; it is tried again");
-                return;
+                return false;
             }
             if let Some(change) = self.waiting.pop_front() {
                 self.tell(change.alert()).await;
             }
         }
+        true
     }
 
     /// Tells responding of an alert's state. Hearing it twice changes nothing.

@@ -51,7 +51,7 @@ impl Spent {
         self.firing.values()
     }
 
-    /// Looks at a subscription; gives the alert that is over.
+    /// Looks at a subscription; gives the alert that began, or is over.
     pub(super) async fn look(&mut self, now: Timestamp, subscription: &Arc<str>, view: &View) -> Option<AlertForm> {
         let fires = self.firing.get(subscription);
         let changed = match (view.budget_spent(), fires) {
@@ -72,8 +72,8 @@ impl Spent {
             self.firing.remove(subscription);
             return Some(changed);
         }
-        self.firing.insert(subscription.clone(), changed);
-        None
+        self.firing.insert(subscription.clone(), changed.clone());
+        Some(changed)
     }
 
     async fn tell(&self, form: &AlertForm) {

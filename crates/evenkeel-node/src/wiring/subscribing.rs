@@ -15,11 +15,12 @@ use evenkeel_transport::{
 use super::{Wire, Wired, failed};
 use crate::config::plan::{FallbackPlan, From, Plan, Push, SubscriptionPlan};
 use crate::error::Error;
+use crate::receivers;
 use crate::sabotage::{self, Sabotage};
 
 /// The plan's subscriptions, and one of the node's own for each receiver of alerts.
 pub(crate) fn with_own(plan: &Plan) -> Vec<SubscriptionPlan> {
-    let receivers = plan.webhooks.iter().map(|webhook| SubscriptionPlan {
+    let hooks = plan.webhooks.iter().map(|webhook| SubscriptionPlan {
         name: Arc::from(format!("{}.{}", names::ALERTS_TOPIC, webhook.name)),
         uid: format!("{}.{}", names::ALERTS_TOPIC, webhook.name),
         topic: Arc::from(names::ALERTS_TOPIC),
@@ -33,7 +34,8 @@ pub(crate) fn with_own(plan: &Plan) -> Vec<SubscriptionPlan> {
         fallback: None,
         policy: Policy::default(),
     });
-    plan.subscriptions.iter().cloned().chain(receivers).collect()
+    let told = plan.receivers.iter().map(receivers::subscription);
+    plan.subscriptions.iter().cloned().chain(hooks).chain(told).collect()
 }
 
 /// What the calls of all subscriptions have in common.
@@ -42,6 +44,8 @@ pub(crate) struct Calling {
     pub(crate) reach: Arc<Reach>,
     /// Where later answers come in.
     pub(crate) callbacks: Arc<Callbacks>,
+    /// The node's own URL, for those who are told of alerts.
+    pub(crate) own_url: String,
 }
 
 /// A subscription that has all it needs, and has not begun.
@@ -114,7 +118,7 @@ pub(crate) async fn prepare(
 
 /// The handler of a subscription for a replay, beside the one that the subscription has.
 pub(crate) fn replay_handler(node: &Wired, plan: &SubscriptionPlan, shadow: bool) -> Result<Arc<dyn Handler>, Error> {
-    let calling = Calling { reach: Arc::new(node.plan().reach.clone()), callbacks: node.callbacks.clone() };
+    let calling = node.calling();
     let settings = http_settings(plan, &plan.push, &calling)?;
     // Health is the running subscription's business.
     let settings = HttpSettings { shadow, health: None, ..settings };
@@ -148,7 +152,7 @@ fn fallback(plan: &SubscriptionPlan, calling: &Calling, clock: &Arc<dyn Clock>) 
 
 /// How a handler is called; its secrets are read here.
 fn http_settings(plan: &SubscriptionPlan, push: &Push, calling: &Calling) -> Result<HttpSettings, Error> {
-    Ok(HttpSettings {
+    let settings = HttpSettings {
         urls: push.urls.clone(),
         reach: calling.reach.clone(),
         callbacks: Some(calling.callbacks.clone()),
@@ -164,7 +168,11 @@ fn http_settings(plan: &SubscriptionPlan, push: &Push, calling: &Calling) -> Res
         pace: push.pace,
         health: push.health.clone(),
         ..HttpSettings::new("", plan.name.clone())
-    })
+    };
+    match &push.receiver {
+        Some(receiver) => receivers::settings(receiver, settings, &calling.own_url),
+        None => Ok(settings),
+    }
 }
 
 /// A topic without records is one that was created together with its subscription, or as good.

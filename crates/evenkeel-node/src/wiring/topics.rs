@@ -23,12 +23,14 @@ pub(crate) fn all(plan: &Plan, subscriptions: &[SubscriptionPlan], log: &Log) ->
         (names::INCIDENTS_TOPIC, 1),
         (names::EXPERIMENTS_TOPIC, 1),
         (names::EXCLUSIONS_TOPIC, 1),
+        (names::NOTICES_TOPIC, 1),
+        (names::SILENCES_TOPIC, 1),
     ] {
         wanted.insert(name.to_owned(), TopicSettings::partitions(partitions));
     }
     wanted.insert(names::SUBSCRIPTIONS_TOPIC.to_owned(), registry::settings());
     // The journal stays as long as the ledger: an inbox's files are made again from it.
-    for name in [names::LEDGER_TOPIC, names::JOURNAL_TOPIC] {
+    for name in [names::LEDGER_TOPIC, names::JOURNAL_TOPIC, names::NOTICES_TOPIC] {
         if let Some(settings) = wanted.get_mut(name) {
             settings.retention.age = Some(plan.ledger_retention);
         }

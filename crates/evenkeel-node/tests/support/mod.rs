@@ -131,3 +131,18 @@ impl Handler {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
+
+/// Where a real server listens, by the variable that says so; without it the test notes that it was skipped, or
+/// fails where `EVENKEEL_REQUIRE` names the server.
+pub fn needs(server: &str, variable: &str) -> Option<String> {
+    if let Ok(address) = std::env::var(variable) {
+        return Some(address);
+    }
+    let required = std::env::var("EVENKEEL_REQUIRE").unwrap_or_default();
+    assert!(!required.split(',').any(|name| name == server), "{variable} is not set, and {server} is required");
+    println!("skipped: {variable} is not set");
+    let list = concat!(env!("CARGO_TARGET_TMPDIR"), "/../skipped.txt");
+    let file = std::fs::OpenOptions::new().create(true).append(true).open(list);
+    let _ = file.and_then(|mut file| std::io::Write::write_all(&mut file, format!("{variable}\n").as_bytes()));
+    None
+}

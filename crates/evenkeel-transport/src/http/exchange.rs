@@ -17,14 +17,14 @@ use hyper_util::client::legacy::connect::capture_connection;
 use tokio::time::{Instant, timeout_at};
 
 use super::endpoints::Said;
-use super::{Outlet, answer, handshake, request};
+use super::{Outlet, answer, handshake, rendering, request};
 
 /// Of an answer that is no success only so much is read, for the failure's message.
 const EXCERPT_BYTES: usize = 4096;
 
 /// Makes one attempt with one event.
 pub(super) async fn run(outlet: &Outlet, call: &Call) -> Answer {
-    let came = match request::build(&outlet.settings, call, outlet.clock.now()) {
+    let came = match built(outlet, call) {
         Ok((headers, body)) => post(outlet, headers, body, call.timeout).await,
         Err(why) => Err(unsendable(&why)),
     };
@@ -32,6 +32,14 @@ pub(super) async fn run(outlet: &Outlet, call: &Call) -> Answer {
         Ok((head, body)) => answer::read(&outlet.settings, &head, body, outlet.clock.now()),
         Err(failure) => Answer { verdict: Verdict::Failed(failure), emitted: Vec::new(), handler_version: None },
     }
+}
+
+/// The request: of the event itself, or of what is told in its place.
+fn built(outlet: &Outlet, call: &Call) -> Result<(HeaderMap, Bytes), String> {
+    let (settings, now) = (&outlet.settings, outlet.clock.now());
+    let Some(rendering) = &settings.rendering else { return request::build(settings, call, now) };
+    let body = rendering.of(&call.delivered.event, now)?;
+    Ok((rendering::headers(settings, call, &body, now)?, body))
 }
 
 /// Makes one exchange, with whichever endpoint answers.

@@ -9,10 +9,12 @@ use ::http::{HeaderMap, Uri};
 use bytes::Bytes;
 use evenkeel_cloudevents::http::{encode_binary, encode_structured};
 use evenkeel_cloudevents::time::format_rfc3339;
+use evenkeel_cloudevents::trace::TraceParent;
 use evenkeel_delivery::ports::Call;
 use evenkeel_model::{Event, Timestamp, names};
 
 use super::{HttpSettings, Reach, literal};
+use crate::trace;
 
 /// The URL, checked. A host that is an address is judged here, a name for each connection.
 pub(super) fn target(url: &str, reach: &Reach) -> Result<Uri, String> {
@@ -67,7 +69,7 @@ pub(super) fn build(settings: &HttpSettings, call: &Call, now: Timestamp) -> Res
     put(&mut headers, own(names::IDEMPOTENCY_KEY), &format!("\"{}\"", call.key.to_hex()))?;
     headers.insert(own(names::ATTEMPT), HeaderValue::from(call.attempt));
     headers.insert(own(names::MAX_ATTEMPTS), HeaderValue::from(call.attempts_max));
-    if let Some(span) = span(event, call) {
+    if let Some(span) = span(settings, event, call) {
         put(&mut headers, own("traceparent"), &span)?;
         if let Some(state) = event.extension("tracestate") {
             put(&mut headers, own("tracestate"), &state)?;
@@ -109,16 +111,14 @@ fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) -> Result<(), Str
     Ok(())
 }
 
-/// The attempt's own span in the event's trace, as W3C trace context has it.
-fn span(event: &Event, call: &Call) -> Option<String> {
-    let parent = event.extension("traceparent")?;
-    let mut parts = parent.split('-');
-    let (version, trace, id, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let hex = |text: &str, len| text.len() == len && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    if !(hex(version, 2) && hex(trace, 32) && hex(id, 16) && hex(flags, 2)) || trace.bytes().all(|b| b == b'0') {
-        return None;
-    }
-    let own = call.key.0[..8].iter().fold(0_u64, |n, b| n << 8 | u64::from(*b));
-    let own = own.wrapping_add(u64::from(call.delivery).wrapping_mul(0x9e37_79b9_7f4a_7c15)).max(1);
-    Some(format!("00-{trace}-{own:016x}-{flags}"))
+/// The attempt's own span in the event's trace, as W3C trace context has it. An event without a
+/// trace gets one where somebody keeps traces.
+fn span(settings: &HttpSettings, event: &Event, call: &Call) -> Option<String> {
+    let creation = trace::creation(&call.delivered.arrival.at.shard.topic, event);
+    let flags = match (creation.is_told, &settings.sampling) {
+        (true, _) => creation.at.flags,
+        (false, Some(sampling)) => u8::from(sampling.keeps(&creation)),
+        (false, None) => return None,
+    };
+    Some(TraceParent { span: trace::attempt_of(call), flags, ..creation.at }.to_string())
 }

@@ -172,3 +172,44 @@ fn who_is_told_only_of_the_beginning_hears_of_no_end() {
     ends(&mut routing, START + HOUR, &page);
     assert!(routing.step(START + HOUR).is_empty());
 }
+
+/// The routing as it is after a restart: what was said is recalled, then what fires is heard.
+fn restarted(said: &[(Timestamp, Notice)], now: Timestamp, heard: &[AlertEvent]) -> Routing {
+    let mut routing = Routing::new(Routes::default());
+    said.iter().for_each(|(at, notice)| routing.recall(*at, notice));
+    heard.iter().for_each(|event| routing.hear(now, event));
+    routing
+}
+
+#[test]
+fn after_a_restart_nothing_is_said_twice_and_nothing_is_forgotten() {
+    let mut routing = Routing::new(Routes::default());
+    let page = alert("a", "page", Severity::Page);
+    fires(&mut routing, START, &page);
+    let said_before: Vec<(Timestamp, Notice)> = routing.step(START).into_iter().map(|n| (START, n)).collect();
+    let firing = [AlertEvent::Firing(page.clone())];
+
+    let mut routing = restarted(&said_before, START + HOUR, &firing);
+    assert!(routing.knows(&page) && routing.step(START + HOUR).is_empty(), "it was told before");
+    assert_eq!(said(&routing.step(START + 4 * HOUR)), [(vec!["page"], vec![], true)], "from the last word on");
+
+    let over = AlertEvent::Resolved(Alert { resolved_at: Some(START + HOUR), ..page.clone() });
+    let mut routing = restarted(&said_before, START + 2 * HOUR, &[over]);
+    assert_eq!(said(&routing.step(START + 2 * HOUR)), [(vec![], vec!["page"], false)]);
+
+    let later = Alert { started_at: START + HOUR, ..page };
+    let mut routing = restarted(&said_before, START + HOUR, &[AlertEvent::Firing(later)]);
+    assert_eq!(said(&routing.step(START + HOUR)), [(vec!["page"], vec![], false)], "another one of the same name");
+}
+
+#[test]
+fn an_alert_whose_objective_is_gone_is_told_as_over() {
+    let mut routing = Routing::new(Routes::default());
+    let (gone, stays) = (alert("a", "page", Severity::Page), alert("b", "page", Severity::Page));
+    fires(&mut routing, START, &gone);
+    fires(&mut routing, START, &stays);
+    assert_eq!(routing.step(START).len(), 2);
+    routing.only(START + HOUR, std::slice::from_ref(&stays));
+    assert_eq!(said(&routing.step(START + HOUR)), [(vec![], vec!["page"], false)]);
+    assert!(!routing.knows(&gone) && routing.knows(&stays));
+}

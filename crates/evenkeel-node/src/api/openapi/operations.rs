@@ -307,7 +307,24 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ..post("/v1/slos/exclusions", "exclude", "Exclude a stretch of time, on record", "the exclusion")
     },
     delete("/v1/slos/exclusions/{id}", "includeAgain", "Take an exclusion back", "the exclusion"),
-    get("/v1/alerts", "listAlerts", "Alerts", "`alerts`"),
+    get("/v1/alerts", "listAlerts", "Alerts, and those that hold but not for long enough", "`alerts`, `pending`"),
+    get("/v1/alerts/silences", "listSilences", "Alerts that nobody is told of for a while", "`silences`"),
+    Operation {
+        body: Body::Members(&[
+            ("id", "string", "its name; one is made without it"),
+            (
+                "matches",
+                "object",
+                "which alerts: `service`, `subscription`, `objective`, `alert`, `severity`; all without it",
+            ),
+            ("from", "string", "from then on (RFC 3339); from now on without it"),
+            ("until", "string!", "before then (RFC 3339)"),
+            ("reason", "string!", "why, for the record"),
+            ("by", "string!", "who says so"),
+        ]),
+        ..post("/v1/alerts/silences", "silence", "Keep alerts quiet for a while, on record", "the silence")
+    },
+    delete("/v1/alerts/silences/{id}", "unsilence", "End a silence", "the silence"),
     get("/v1/incidents", "listIncidents", "Incidents with their timelines", "`incidents`"),
     Operation { kind: "text/html", ..get("/", "console", "The console", "a page") },
     Operation { kind: "*/*", ..get("/assets/{name}", "asset", "A part of the console", "a file") },
