@@ -75,11 +75,7 @@ impl Node {
         }
         let wal_bytes_max = options.wal_bytes_max;
         let log = open(&plan, disk, options, clock.clone()).await?;
-        let listener = TcpListener::bind(plan.http).await.map_err(|e| {
-            Error::new(codes::LISTEN, format!("cannot listen on {}: {e}", plan.http))
-                .hint("choose another address with `--http` or `http.listen`; port 0 takes a free one")
-        })?;
-        let http = listener.local_addr().map_err(|e| wiring::failed(&e))?;
+        let (listener, http) = listen(plan.http).await?;
         let is_damaged = !log.damage().is_empty();
         let own_url = plan.callback.clone().unwrap_or_else(|| format!("http://{http}"));
         let callbacks = Arc::new(Callbacks::new(own_url.clone()));
@@ -171,6 +167,15 @@ impl RunningNode {
         let log = self.wired.log.clone();
         let _ = wiring::blocking(move || log.close()).await;
     }
+}
+
+async fn listen(at: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
+    let listener = TcpListener::bind(at).await.map_err(|e| {
+        Error::new(codes::LISTEN, format!("cannot listen on {at}: {e}"))
+            .hint("choose another address with `--http` or `http.listen`; port 0 takes a free one")
+    })?;
+    let http = listener.local_addr().map_err(|e| wiring::failed(&e))?;
+    Ok((listener, http))
 }
 
 /// What is not as it should be under the data folder stands in the node's log from the start.

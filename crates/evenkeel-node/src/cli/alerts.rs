@@ -32,7 +32,7 @@ enum What {
     /// The silences that are not over
     Silences(Where),
     /// Tell nobody of some alerts for a while; on record
-    Silence(Silencing),
+    Silence(Box<Silencing>),
     /// End a silence
     Unsilence {
         /// Its name
@@ -88,7 +88,7 @@ pub(super) async fn run(args: Args) -> Result<(), Error> {
             silences(&node, &answer);
             Ok(())
         }
-        Some(What::Silence(said)) => silence(said).await,
+        Some(What::Silence(said)) => silence(*said).await,
         Some(What::Unsilence { id, node }) => {
             let answer = node.delete(&format!("/v1/alerts/silences/{}", escaped(&id))).await?;
             silences(&node, &json!({ "silences": [answer] }));

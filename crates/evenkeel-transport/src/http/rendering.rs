@@ -15,10 +15,12 @@ use evenkeel_model::{Event, Timestamp};
 
 use super::{HttpSettings, request};
 
+type Render = dyn Fn(&Event, Timestamp) -> Result<Bytes, String> + Send + Sync;
+
 /// How events are told.
 #[derive(Clone)]
 pub struct Rendering {
-    render: Arc<dyn Fn(&Event, Timestamp) -> Result<Bytes, String> + Send + Sync>,
+    render: Arc<Render>,
     /// A path that is a secret: requests go there, and nothing shows it.
     secret_path: Option<PathAndQuery>,
 }
