@@ -44,7 +44,7 @@ async fn begin(node: &Wired, plan: SubscriptionPlan) -> Result<(), Error> {
 /// A subscription that could start: where it begins is durable.
 async fn ready(node: &Wired, plan: SubscriptionPlan) -> Result<Prepared, Error> {
     let calling = node.calling();
-    prepare(plan, &node.log, &node.clock, &calling, node.sabotage).await
+    prepare(plan, &node.log, &node.clock, &calling, &node.ingress, node.sabotage).await
 }
 
 /// Drains the one that runs, and starts the other in its place; when that fails, the first goes on.

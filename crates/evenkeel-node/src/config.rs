@@ -12,6 +12,7 @@ mod checked;
 mod addresses;
 pub mod push;
 pub mod receivers;
+pub mod brokers;
 mod objectives;
 mod playbooks;
 mod nearest;

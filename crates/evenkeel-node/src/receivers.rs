@@ -54,6 +54,8 @@ pub(crate) fn subscription(receiver: &Receiver) -> SubscriptionPlan {
         uid: name.clone(),
         name: Arc::from(name),
         topic: Arc::from(names::NOTICES_TOPIC),
+        home: None,
+        bridge: None,
         filter: Some(Filter::Exact(notice::RECEIVER.to_owned(), receiver.name.to_string())),
         filter_written: Some(serde_json::json!({ notice::RECEIVER: &*receiver.name })),
         identity: None,

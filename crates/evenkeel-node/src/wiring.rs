@@ -7,6 +7,10 @@
 mod topics;
 mod registry;
 mod subscribing;
+mod bounded;
+mod overlay;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod wires;
 
 use std::net::SocketAddr;
@@ -19,6 +23,7 @@ use evenkeel_model::{Clock, Timestamp, names};
 use evenkeel_transport::audit::{Audit, Audited, audit};
 use evenkeel_transport::{Callbacks, Held, HttpHandler, Ingress};
 
+pub(crate) use overlay::connect;
 pub(crate) use registry::{Registered, around, written_by as registered};
 pub(crate) use subscribing::{Calling, Prepared, prepare, replay_handler, with_own};
 pub(crate) use topics::all as all_topics;
@@ -64,7 +69,8 @@ pub(crate) struct Wired {
 pub(crate) struct Wire {
     pub(crate) plan: SubscriptionPlan,
     pub(crate) handle: SubscriptionHandle,
-    pub(crate) http: Arc<HttpHandler>,
+    /// `None`: it is a bridge.
+    pub(crate) http: Option<Arc<HttpHandler>>,
     /// What it holds aside of what is parked.
     pub(crate) held: Arc<Held>,
 }
@@ -102,7 +108,7 @@ pub(crate) async fn base(
     };
     let mut ready = Vec::with_capacity(declared.len() + made.len());
     for plan in declared.into_iter().chain(made) {
-        ready.push(subscribing::prepare(plan, &log, clock, calling, sabotage).await?);
+        ready.push(subscribing::prepare(plan, &log, clock, calling, &ingress, sabotage).await?);
     }
     let dependencies = Dependencies::default();
     let wires = ready.into_iter().map(|prepared| prepared.start(clock, &dependencies)).collect();
@@ -162,11 +168,16 @@ impl Wired {
         }
         let wires = self.wires.all();
         let mut audited = Vec::with_capacity(wires.len());
-        for wire in wires.iter() {
+        for wire in wires.iter().filter(|wire| wire.plan.home.is_none()) {
             audited.push(audited_of(&wire.plan, wire.handle.view().await));
         }
         let log = self.log.clone();
-        let honest = blocking(move || audit(&log, &audited)).await?.map_err(|e| failed(&e))?;
+        let mut honest = blocking(move || audit(&log, &audited)).await?.map_err(|e| failed(&e))?;
+        for (plan, home) in wires.iter().filter_map(|wire| Some((&wire.plan, wire.plan.home.as_ref()?))) {
+            let one = overlay::audit(plan, home, &self.clock).await?;
+            honest.ok &= one.problems.is_empty();
+            honest.subscriptions.push(one);
+        }
         Ok(sabotage::audit(self.sabotage, honest))
     }
 }

@@ -25,6 +25,9 @@ use crate::client::Ears;
 /// The group is looked at at least so often.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
+/// A member is heard of at least so often.
+const HEARTBEAT: Duration = Duration::from_secs(3);
+
 /// How the group agrees on who has what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum GroupProtocol {
@@ -73,6 +76,8 @@ impl Member {
         let ears = Ears::new(broker).with_rebalances(sender);
         let closing = ears.closing.clone();
         let session = settings.session.as_millis().to_string();
+        // Three are missed before anybody is taken for dead.
+        let heartbeat = (settings.session / 4).min(HEARTBEAT).as_millis().max(1).to_string();
         let mut properties = vec![
             ("group.id", settings.group.as_str()),
             ("enable.auto.commit", "false"),
@@ -84,6 +89,7 @@ impl Member {
             GroupProtocol::Classic => properties.extend([
                 ("partition.assignment.strategy", "cooperative-sticky"),
                 ("session.timeout.ms", session.as_str()),
+                ("heartbeat.interval.ms", heartbeat.as_str()),
                 ("topic.metadata.refresh.interval.ms", "10000"),
             ]),
             GroupProtocol::Consumer => properties.push(("group.protocol", "consumer")),

@@ -29,7 +29,7 @@ use tokio::sync::Mutex;
 
 use crate::client::Ears;
 use crate::source::Ids;
-use crate::{Broker, Names};
+use crate::{Broker, Names, Outcomes};
 use pages::Page;
 use transaction::{Piece, Transaction};
 
@@ -68,6 +68,7 @@ pub(crate) struct KafkaJournal {
     /// For the group's offsets: it never joined, and says so.
     member: Arc<BaseConsumer<Ears>>,
     ids: Option<Ids>,
+    outcomes: Option<Outcomes>,
     state: Mutex<State>,
     selections: letters::Selections,
 }
@@ -101,13 +102,14 @@ pub(crate) struct Made {
     pub(crate) producer: Arc<BaseProducer<Ears>>,
     pub(crate) member: Arc<BaseConsumer<Ears>>,
     pub(crate) ids: Option<Ids>,
+    pub(crate) outcomes: Option<Outcomes>,
 }
 
 impl KafkaJournal {
     pub(crate) fn new(made: Made) -> KafkaJournal {
-        let Made { broker, clock, whose, producer, member, ids } = made;
+        let Made { broker, clock, whose, producer, member, ids, outcomes } = made;
         let (state, selections) = (Mutex::default(), letters::Selections::default());
-        KafkaJournal { broker, clock, whose, producer, member, ids, state, selections }
+        KafkaJournal { broker, clock, whose, producer, member, ids, outcomes, state, selections }
     }
 
     /// Reads what was committed, and takes it over: the fence that all calls carry from now on.
@@ -166,7 +168,7 @@ impl KafkaJournal {
         })?;
         let assembled =
             assembling::assemble(&self.whose, &commit, at.ledger_next, self.ids.as_ref(), self.clock.now())?;
-        let mut pieces = assembled.pieces;
+        let (mut pieces, ledgers) = (assembled.pieces, assembled.ledgers);
         at.ledger_next = assembled.ledger_next;
         for facts in commit.round.facts.chunks(FACTS_MAX) {
             let bytes = encode_journal(facts);
@@ -185,6 +187,9 @@ impl KafkaJournal {
             (at.snapshot, at.rounds, at.bytes) = (wrote, 0, 0);
         }
         self.forget(&commit);
+        if let Some(outcomes) = &self.outcomes {
+            ledgers.into_iter().for_each(|ledger| outcomes(ledger));
+        }
         state.at = Some(at);
         Ok(())
     }

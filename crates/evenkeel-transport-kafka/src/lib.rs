@@ -29,7 +29,7 @@ use evenkeel_delivery::ports::{Capabilities, NativeLimits};
 pub use audit::{PartitionAudit, audit};
 pub use broker::{Broker, BrokerSettings, Flavour, Mechanism, Secret, Security};
 pub use group::{GroupProtocol, Member, MemberSettings};
-pub use partition::{Partition, PartitionSettings};
+pub use partition::{Outcomes, Partition, PartitionSettings};
 pub use sink::KafkaSink;
 pub use topics::{Found, Names, Wanted};
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use evenkeel_delivery::ports::{Journal, PortError, Source};
 use evenkeel_model::{Clock, Shard};
 use evenkeel_transport::SourceSettings;
@@ -20,8 +21,11 @@ use crate::{Broker, Names};
 /// How long whoever had the partition may take to be fenced.
 const FENCING: Duration = Duration::from_secs(60);
 
+/// Is told the bytes of each ledger record, once it is committed. It must not block.
+pub type Outcomes = Arc<dyn Fn(Bytes) + Send + Sync>;
+
 /// What is read of a subscription, and how.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct PartitionSettings {
     /// The subscription, its topic, its filter and so on.
     pub source: SourceSettings,
@@ -33,6 +37,8 @@ pub struct PartitionSettings {
     pub effects: Option<Arc<str>>,
     /// Where the records of events go that meet an open breaker.
     pub fallback: Option<Arc<str>>,
+    /// Who else wants to know of outcomes.
+    pub outcomes: Option<Outcomes>,
     /// A transaction that nobody ends is aborted after so long.
     pub transaction_timeout: Duration,
 }
@@ -47,6 +53,7 @@ impl PartitionSettings {
             inbox: Duration::from_secs(7 * 24 * 3600),
             effects: None,
             fallback: None,
+            outcomes: None,
             transaction_timeout: Duration::from_secs(60),
         }
     }
@@ -91,6 +98,7 @@ impl Partition {
             producer,
             member: reader.consumer().clone(),
             ids: Option::clone(&ids),
+            outcomes: settings.outcomes.clone(),
         });
         let fence = journal.take_over(begun.said).await?;
         let source = KafkaSource::new(source::Made {

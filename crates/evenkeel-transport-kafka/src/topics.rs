@@ -110,6 +110,21 @@ impl Broker {
         }
     }
 
+    /// Makes a topic with the broker's defaults, and returns when it is there. One that exists stays as
+    /// it is.
+    pub async fn create(&self, topic: &str, partitions: u32) -> Result<(), PortError> {
+        let admin: AdminClient<Ears> = self.client(&[], Ears::new(self))?;
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE)).request_timeout(Some(PATIENCE));
+        let new = NewTopic::new(topic, i32::try_from(partitions).unwrap_or(i32::MAX), TopicReplication::Fixed(-1));
+        let made = admin.create_topics([&new], &options).await.map_err(|e| self.failed("creating topics", &e))?;
+        match made.into_iter().next() {
+            Some(Err((topic, code))) if code != RDKafkaErrorCode::TopicAlreadyExists => {
+                Err(self.failed(&format!("creating topic `{topic}`"), &code))
+            }
+            _ => self.wait_for(&Found { partitions, missing: vec![topic.to_owned()] }).await,
+        }
+    }
+
     /// What of this is there. The source and the topics outward must be.
     pub async fn find(&self, wanted: &Wanted) -> Result<Found, PortError> {
         let name = &wanted.names.subscription;

@@ -71,7 +71,7 @@ async fn form(node: &Wired, wire: &Wire, seen: &[SubscriptionSnapshot]) -> Value
         "shed": view.shed, "shed_below": view.shed_below, "fell_back": view.fell_back,
         "unpaid_retries": view.unpaid_retries, "suspects": view.suspects, "versions": view.versions,
         "unversioned": view.unversioned, "oldest": view.oldest.map(time),
-        "endpoints": wire.http.endpoints().iter().map(endpoint).collect::<Vec<_>>(),
+        "endpoints": wire.http.as_ref().map(|http| http.endpoints()).unwrap_or_default().iter().map(endpoint).collect::<Vec<_>>(),
         "breakers": view.breakers.iter().map(breaker).collect::<Vec<_>>(),
     });
     let seen = seen.iter().find(|s| s.subscription == plan.name);

@@ -93,6 +93,7 @@ fn hold(node: &Wired, now: &Plan, wanted: Plan) {
         http: now.http,
         kafka: now.kafka,
         log: now.log.clone(),
+        brokers: now.brokers.clone(),
         limits: now.limits,
         publish_dedup: now.publish_dedup,
         playbooks_from: now.playbooks_from.clone(),

@@ -2,14 +2,18 @@
 
 use std::path::PathBuf;
 
-use crate::config;
-use crate::error::Error;
+use crate::config::{self, Plan};
+use crate::error::{Error, codes};
+use crate::wiring;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The configuration
     #[arg(default_value = "evenkeel.yaml")]
     file: PathBuf,
+    /// Ask the brokers, too: whether they answer, and what would be created there
+    #[arg(long)]
+    connect: bool,
 }
 
 /// The YAML is the data; the words go to stderr, as comments for whoever reads along.
@@ -17,5 +21,16 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     let plan = config::load(&args.file)?;
     super::output::line(config::effective(&plan).trim_end());
     eprintln!("\n{}", config::explain(&plan));
+    if args.connect { connect(&plan) } else { Ok(()) }
+}
+
+/// What the brokers say; the first that refuses ends it.
+fn connect(plan: &Plan) -> Result<(), Error> {
+    let runtime = tokio::runtime::Runtime::new().map_err(|e| Error::new(codes::INTERNAL, e.to_string()))?;
+    for broker in &plan.brokers {
+        for line in runtime.block_on(wiring::connect(broker, &plan.subscriptions))? {
+            eprintln!("{line}");
+        }
+    }
     Ok(())
 }

@@ -18,7 +18,7 @@ use evenkeel_delivery::BreakerPolicy;
 use evenkeel_transport::Reach;
 
 use super::plan::{AutoCreate, Limits, LogFormat, Logging, Plan, Webhook};
-use super::{addresses, nearest, objectives, playbooks, raw, receivers, units};
+use super::{addresses, brokers, nearest, objectives, playbooks, raw, receivers, units};
 use crate::error::{Error, codes};
 
 /// The plan of a raw form.
@@ -39,7 +39,13 @@ pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Plan, Error> {
     let raw::Handlers { allow, callback } = raw.handlers.unwrap_or_default();
     let reach = Reach::new(&allow).map_err(|why| value("handlers.allow", why))?;
     let raw::Alerts { webhooks: hooks, receivers } = raw.alerts.unwrap_or_default();
+    let brokers = raw
+        .brokers
+        .into_iter()
+        .map(|(n, b)| Ok(Arc::new(brokers::read(&n, b, folder)?)))
+        .collect::<Result<Vec<_>, Error>>()?;
     let mut plan = Plan {
+        brokers,
         data: folder.join(raw.data.as_deref().unwrap_or("evenkeel-data")),
         http: addresses::listen("http.listen", or(&raw.http.and_then(|l| l.listen), "127.0.0.1:8080"))?,
         kafka: addresses::listen("kafka.listen", or(&raw.kafka.and_then(|l| l.listen), "127.0.0.1:9092"))?,

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::plan::{FallbackPlan, From, LogFormat, Plan, SubscriptionPlan, TopicPlan};
 use super::raw::pick as written;
 use super::units::{show_duration, show_rate, show_size};
-use super::{push, raw, receivers};
+use super::{brokers, push, raw, receivers};
 use evenkeel_transport::Pick;
 
 /// The YAML of a plan.
@@ -43,6 +43,7 @@ pub(crate) fn config(plan: &Plan) -> raw::Config {
         }),
         ledger: Some(raw::Ledger { retention: Some(show_duration(plan.ledger_retention)) }),
         publish: Some(raw::Publish { dedup: Some(show_duration(plan.publish_dedup)) }),
+        brokers: plan.brokers.iter().map(|b| (b.name.to_string(), brokers::written(b))).collect(),
         topics: plan.topics.iter().map(|t| (t.name.to_string(), Some(declared(t)))).collect(),
         auto_create: Some(raw::AutoCreate {
             allow: plan.auto_create.allow.clone(),
@@ -125,7 +126,8 @@ pub(crate) fn subscription(plan: &SubscriptionPlan) -> raw::Subscription {
         uid: Some(plan.uid.clone()),
         filter: plan.filter_written.clone(),
         handler: Some(raw::Handler {
-            http: Some(push::written(&plan.push, policy.timeout)),
+            http: plan.bridge.is_none().then(|| push::written(&plan.push, policy.timeout)),
+            publish: plan.bridge.as_ref().map(|_| plan.push.shown()),
             version: (!policy.handler_version.is_empty()).then(|| policy.handler_version.to_string()),
         }),
         order: Some(order(policy.order).to_owned()),
@@ -196,7 +198,7 @@ fn falls_back(after: Duration, to: &FallbackPlan) -> raw::Fallback {
         FallbackPlan::Topic(topic) => (None, Some(topic.to_string())),
         FallbackPlan::Handler(to) => {
             let http = raw::push::HttpHandler { timeout: None, ..push::written(to, Duration::ZERO) };
-            (Some(raw::Handler { http: Some(http), version: None }), None)
+            (Some(raw::Handler { http: Some(http), publish: None, version: None }), None)
         }
     };
     raw::Fallback { handler, topic, after: Some(show_duration(after)) }

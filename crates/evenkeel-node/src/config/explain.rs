@@ -31,6 +31,9 @@ pub fn explain(plan: &Plan) -> String {
     for name in gate::shared(plan) {
         let _ = writeln!(text, "{name}");
     }
+    for broker in &plan.brokers {
+        let _ = writeln!(text, "\n{}", super::brokers::explain(broker));
+    }
     for declared in &plan.topics {
         let _ = writeln!(text, "\n{}", topic::kept(declared));
     }

@@ -15,6 +15,7 @@ use evenkeel_log::TopicSettings;
 use evenkeel_model::Timestamp;
 use evenkeel_transport::{Pick, Reach};
 
+pub use super::brokers::{BrokerPlan, Home};
 pub use super::objectives::Objective;
 pub use super::playbooks::Playbook;
 pub use super::push::Push;
@@ -37,6 +38,8 @@ pub struct Plan {
     pub ledger_retention: Duration,
     /// How long a repeat of a published event is recognised.
     pub publish_dedup: Duration,
+    /// Brokers, sorted by name.
+    pub brokers: Vec<Arc<BrokerPlan>>,
     /// Declared topics, sorted by name.
     pub topics: Vec<TopicPlan>,
     /// Patterns of topics that clients may create by naming them.
@@ -133,8 +136,12 @@ pub struct SubscriptionPlan {
     pub name: Arc<str>,
     /// What it keeps through renames.
     pub uid: String,
-    /// What it reads.
+    /// What it reads: a topic, or the address of one at a broker.
     pub topic: Arc<str>,
+    /// Where that is, when it is at a broker.
+    pub home: Option<Home>,
+    /// Where its events are published, when it is a bridge: no handler is called then.
+    pub bridge: Option<Bridge>,
     /// What it wants; `None`: everything.
     pub filter: Option<Filter>,
     /// The filter as it was written.
@@ -163,6 +170,15 @@ impl SubscriptionPlan {
             _ => None,
         }
     }
+}
+
+/// Where a bridge publishes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Bridge {
+    /// In a topic of the node's own log.
+    Topic(Arc<str>),
+    /// In a topic at a broker.
+    Broker(Home),
 }
 
 /// Who takes what meets an open breaker.

@@ -5,6 +5,7 @@
 pub mod pick;
 pub mod push;
 pub mod alerts;
+pub mod brokers;
 mod gate;
 
 use std::collections::BTreeMap;
@@ -32,6 +33,9 @@ pub struct Config {
     pub limits: Option<Limits>,
     /// Publish-side duplicates.
     pub publish: Option<Publish>,
+    /// Brokers that subscriptions and bridges reach, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub brokers: BTreeMap<String, brokers::Broker>,
     /// Topics by name.
     pub topics: BTreeMap<String, Option<Topic>>,
     /// Which topics clients may create by naming them.
@@ -238,7 +242,11 @@ pub struct Subscription {
 #[serde(deny_unknown_fields, default)]
 pub struct Handler {
     /// By HTTP.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub http: Option<push::HttpHandler>,
+    /// A bridge: each event is published there, a topic or the address of one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub publish: Option<String>,
     /// The handler's version, unless its answers tell another.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,

@@ -2,18 +2,19 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use evenkeel::runtime::{self, Dependencies, FallbackTo, SubscriptionSpec};
-use evenkeel_delivery::ports::{BoxFuture, Commit, Handler, Journal, Letters, PortError, Source};
+use evenkeel::runtime::{self, Dependencies, FallbackTo, SharedSpec, SubscriptionSpec};
+use evenkeel_delivery::ports::{BoxFuture, Commit, Handler, Journal, Letters, PortError, Sink, Source};
 use evenkeel_delivery::{Bring, Fact, Mark, Policy, Rate, Remembered, Round};
 use evenkeel_log::Log;
 use evenkeel_model::{Clock, Shard, Timestamp, names};
 use evenkeel_transport::{
-    Callbacks, EmbeddedJournal, EmbeddedSource, From as Begins, Held, HttpHandler, HttpSettings, JournalSettings,
-    Reach, SourceSettings,
+    Callbacks, EmbeddedJournal, EmbeddedSource, From as Begins, Held, HttpHandler, HttpSettings, Ingress, IngressSink,
+    JournalSettings, Reach, SinkHandler, SourceSettings,
 };
 
-use super::{Wire, Wired, failed};
-use crate::config::plan::{FallbackPlan, From, Plan, Push, SubscriptionPlan};
+use super::bounded::Bounded;
+use super::{Wire, Wired, failed, overlay};
+use crate::config::plan::{Bridge, FallbackPlan, From, Home, Plan, Push, SubscriptionPlan};
 use crate::error::Error;
 use crate::receivers;
 use crate::sabotage::{self, Sabotage};
@@ -24,6 +25,8 @@ pub(crate) fn with_own(plan: &Plan) -> Vec<SubscriptionPlan> {
         name: Arc::from(format!("{}.{}", names::ALERTS_TOPIC, webhook.name)),
         uid: format!("{}.{}", names::ALERTS_TOPIC, webhook.name),
         topic: Arc::from(names::ALERTS_TOPIC),
+        home: None,
+        bridge: None,
         filter: None,
         filter_written: None,
         identity: None,
@@ -51,9 +54,17 @@ pub(crate) struct Calling {
 /// A subscription that has all it needs, and has not begun.
 pub(crate) struct Prepared {
     plan: SubscriptionPlan,
-    spec: SubscriptionSpec,
-    http: Arc<HttpHandler>,
+    run: Run,
+    http: Option<Arc<HttpHandler>>,
     held: Arc<Held>,
+}
+
+/// Who runs it.
+enum Run {
+    /// This node, all of it.
+    Here(Box<SubscriptionSpec>),
+    /// This node, what the group of a broker gives it.
+    Shared(SharedSpec),
 }
 
 impl Prepared {
@@ -62,8 +73,12 @@ impl Prepared {
             evenkeel_delivery::Mark::of(&self.plan.uid, "seed", "").0[..8].try_into().unwrap_or_default(),
         );
         let seed = seed ^ clock.now().micros().unsigned_abs();
-        let handle = runtime::start_sharing(self.spec, clock.clone(), seed, dependencies.clone());
-        if let Some(watch) = self.http.watch_health() {
+        let (clock, dependencies) = (clock.clone(), dependencies.clone());
+        let handle = match self.run {
+            Run::Here(spec) => runtime::start_sharing(*spec, clock, seed, dependencies),
+            Run::Shared(spec) => runtime::share_out(spec, clock, seed, dependencies),
+        };
+        if let Some(watch) = self.http.as_ref().and_then(|http| http.watch_health()) {
             tokio::spawn(watch);
         }
         Wire { plan: self.plan, handle, http: self.http, held: self.held }
@@ -76,8 +91,12 @@ pub(crate) async fn prepare(
     log: &Log,
     clock: &Arc<dyn Clock>,
     calling: &Calling,
+    ingress: &Arc<Ingress>,
     how: Option<Sabotage>,
 ) -> Result<Prepared, Error> {
+    if let Some(home) = plan.home.clone() {
+        return over(plan, &home, log, clock, calling, ingress);
+    }
     let settings = JournalSettings {
         effects: plan.effects_topic.clone(),
         fallback: plan.falls_to().map(Arc::from),
@@ -97,10 +116,7 @@ pub(crate) async fn prepare(
     let source = EmbeddedSource::open(log.clone(), settings).map_err(|e| failed(&e))?;
     let held = source.held();
     let journal = begin(journal, &source).await.map_err(|e| failed(&e))?;
-    let http = {
-        let settings = http_settings(&plan, &plan.push, calling)?;
-        Arc::new(HttpHandler::new(settings, clock.clone()).map_err(|e| failed(&e))?)
-    };
+    let (handler, http) = handler(&plan, calling, ingress, clock)?;
     let own = plan.name.starts_with(names::OWN_PREFIX);
     let how = how.filter(|_| !own);
     let spec = SubscriptionSpec {
@@ -109,11 +125,53 @@ pub(crate) async fn prepare(
         policy: sabotage::policy(how, paced(&plan)),
         source: Arc::new(source),
         journal: Arc::new(journal),
-        handler: sabotage::handler(how, http.clone()),
+        handler: sabotage::handler(how, handler),
         fallback: fallback(&plan, calling, clock)?,
         fence: runtime::new_fence(log).await.map_err(|e| failed(&e))?,
     };
-    Ok(Prepared { plan, spec, http, held })
+    Ok(Prepared { plan, run: Run::Here(Box::new(spec)), http, held })
+}
+
+/// A subscription over a broker: its partitions are opened as the group gives them.
+fn over(
+    plan: SubscriptionPlan,
+    home: &Home,
+    log: &Log,
+    clock: &Arc<dyn Clock>,
+    calling: &Calling,
+    ingress: &Arc<Ingress>,
+) -> Result<Prepared, Error> {
+    let (handler, http) = handler(&plan, calling, ingress, clock)?;
+    let policy = paced(&plan);
+    // Each partition has a core of its own; what they have at the handler together is bounded here.
+    let handler = Arc::new(Bounded::new(handler, policy.concurrency.max));
+    let hands = overlay::Hands { policy, handler, fallback: fallback(&plan, calling, clock)? };
+    let (membership, open) = overlay::shared(&plan, home, hands, log, clock)?;
+    // Its topic is not ours: nothing of it is held aside here.
+    let held = Held::open(log.clone(), plan.name.clone(), 0).map_err(|e| failed(&e))?;
+    let spec = SharedSpec { name: plan.name.clone(), membership, open, grace: home.broker.grace };
+    Ok(Prepared { plan, run: Run::Shared(spec), http, held: Arc::new(held) })
+}
+
+type Handlers = (Arc<dyn Handler>, Option<Arc<HttpHandler>>);
+
+/// Who handles its events: the endpoints, or the sink of a bridge.
+fn handler(
+    plan: &SubscriptionPlan,
+    calling: &Calling,
+    ingress: &Arc<Ingress>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Handlers, Error> {
+    let sink: Arc<dyn Sink> = match &plan.bridge {
+        None => {
+            let settings = http_settings(plan, &plan.push, calling)?;
+            let http = Arc::new(HttpHandler::new(settings, clock.clone()).map_err(|e| failed(&e))?);
+            return Ok((http.clone(), Some(http)));
+        }
+        Some(Bridge::Topic(topic)) => Arc::new(IngressSink::new(ingress.clone(), topic.clone())),
+        Some(Bridge::Broker(home)) => overlay::sink(home)?,
+    };
+    Ok((Arc::new(SinkHandler::new(sink)), None))
 }
 
 /// The handler of a subscription for a replay, beside the one that the subscription has.

@@ -19,6 +19,8 @@ use crate::source::Ids;
 
 pub(super) struct Assembled {
     pub(super) pieces: Vec<Piece>,
+    /// The bytes of the ledger records among them.
+    pub(super) ledgers: Vec<Bytes>,
     /// The group's progress.
     pub(super) offsets: Vec<(u32, u64)>,
     pub(super) ledger_next: u64,
@@ -47,7 +49,7 @@ pub(super) fn assemble(
         Fact::Progress { shard, below } => Some((shard.partition, *below)),
         _ => None,
     });
-    Ok(Assembled { pieces: books.pieces, offsets: progress.into_iter().collect(), ledger_next })
+    Ok(Assembled { pieces: books.pieces, ledgers: books.ledgers, offsets: progress.into_iter().collect(), ledger_next })
 }
 
 struct Books<'a> {
@@ -58,6 +60,7 @@ struct Books<'a> {
     letters: HashMap<&'a Position, &'a Delivered>,
     returned: HashMap<&'a Position, Vec<&'a Event>>,
     pieces: Vec<Piece>,
+    ledgers: Vec<Bytes>,
 }
 
 impl<'a> Books<'a> {
@@ -67,7 +70,16 @@ impl<'a> Books<'a> {
             returned.entry(cause).or_default().extend(events);
         }
         let letters = commit.dead.iter().map(|d| (&d.arrival.at, &**d)).collect();
-        Books { whose, now, round: commit.round.number, ids, letters, returned, pieces: Vec::new() }
+        Books {
+            whose,
+            now,
+            round: commit.round.number,
+            ids,
+            letters,
+            returned,
+            pieces: Vec::new(),
+            ledgers: Vec::new(),
+        }
     }
 
     fn enter(&mut self, fact: &Fact) -> Result<Option<LedgerEntry>, PortError> {
@@ -85,6 +97,7 @@ impl<'a> Books<'a> {
         let subscription = self.whose.names.subscription.clone();
         let key = Bytes::copy_from_slice(subscription.as_bytes());
         let value = ledger::encode(&LedgerRecord { subscription, topic, partition, sequence, at: self.now, entries });
+        self.ledgers.push(value.clone());
         let header = |value| Header { name: identities::HEADER.to_owned(), value: Some(value) };
         let headers = identities::encode(facts).map(header).into_iter().collect();
         let record = Record { key: Some(key), value: Some(value), headers, created: self.now };

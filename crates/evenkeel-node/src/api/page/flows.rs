@@ -57,7 +57,7 @@ async fn flow(node: &Wired, wire: &Wire, report: Option<&Report>, audit: Option<
         gate: gate(wire, &view),
         lanes: view.lanes.iter().map(lane).collect(),
         forced: view.breakers.iter().filter_map(forced).collect(),
-        endpoints: endpoints(&wire.http.endpoints()),
+        endpoints: endpoints(&wire.http.as_ref().map(|http| http.endpoints()).unwrap_or_default()),
         dead_groups: if dead > 0 { dead_groups(node, name, closed).await } else { Vec::new() },
         policy: words.lines().map(|line| line.trim().to_owned()).collect(),
     }

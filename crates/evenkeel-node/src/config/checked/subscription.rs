@@ -9,9 +9,12 @@ use evenkeel_delivery::{BreakerPolicy, DeadBudget, Effects, Exhausted, Order, Pa
 use evenkeel_model::names;
 
 use super::{begin, breaker, choice, duration, fallback, filter, gate, or, parse, pick, positive, unknown, value};
-use crate::config::plan::{Plan, SubscriptionPlan};
-use crate::config::{push, raw, reading, units};
+use crate::config::plan::{Bridge, BrokerPlan, FallbackPlan, Home, Plan, Push, SubscriptionPlan};
+use crate::config::{brokers, push, raw, reading, units};
 use crate::error::Error;
+
+/// How long a sink may take.
+const BRIDGED: Duration = Duration::from_secs(30);
 
 /// All subscriptions of the file.
 pub(super) fn all(
@@ -65,15 +68,29 @@ fn one(
         ));
     }
     let topic = raw.topic.as_deref().ok_or_else(|| value(&at("topic"), "is missing"))?;
-    readable(&at("topic"), topic, plan, names)?;
+    let home = brokers::home(&at("topic"), topic, &plan.brokers)?;
+    if home.is_none() {
+        readable(&at("topic"), topic, plan, names)?;
+    }
     let handler = raw.handler.unwrap_or_default();
-    let http = handler.http.ok_or_else(|| {
+    let bridged = handler.publish.clone().unwrap_or_default();
+    let bridge = handler.publish.map(|to| bridge(&at("handler.publish"), &to, topic, plan)).transpose()?;
+    let http = match (handler.http, &bridge) {
+        (Some(_), Some(_)) => return Err(value(&at("handler"), "is called by HTTP, and publishes; one of the two")),
+        (None, Some(_)) => Some(raw::push::HttpHandler::default()),
+        (http, None) => http,
+    };
+    let http = http.ok_or_else(|| {
         value(&at("handler"), "is missing").hint("write `handler: { http: { url: \"http://127.0.0.1:9002/events\" } }`")
     })?;
-    let (effects, effects_topic) = effects(&at("effects"), raw.effects.unwrap_or_default(), plan)?;
+    let (effects, effects_topic) = effects(&at("effects"), raw.effects.unwrap_or_default(), plan, home.as_ref())?;
     let parking = raw.parking.unwrap_or_default();
     let picked = pick::of(&at(""), raw.identity, raw.sequence, plan.topics.iter().find(|t| *t.name == *topic))?;
     let (fallback, falls_to) = fallback::fallback(&at("fallback"), raw.fallback, topic, plan, folder)?;
+    if home.is_some() && matches!(falls_to, Some(FallbackPlan::Topic(_))) {
+        return Err(value(&at("fallback.topic"), "is a topic of this node, and the subscription's outcomes are journaled at its broker: they could not be one fact")
+            .hint("write `fallback: { handler: { http: { url: … } } }`"));
+    }
     let backlog = fallback::backlog(&at("backlog"), &raw.backlog)?;
     let policy = Policy {
         order: order(&at("order"), &raw.order)?,
@@ -99,15 +116,22 @@ fn one(
         handler_version: Arc::from(handler.version.unwrap_or_default()),
         ..Policy::default()
     };
+    // A broker that is slow is not one that is away: its own time-outs are shorter.
+    let policy = if bridge.is_some() { Policy { timeout: BRIDGED, ..policy } } else { policy };
     Ok(SubscriptionPlan {
         name: Arc::from(name),
         uid: raw.uid.unwrap_or_else(|| name.to_owned()),
         topic: Arc::from(topic),
+        home,
         filter: raw.filter.as_ref().map(|written| filter::read(&at("filter"), written)).transpose()?,
         filter_written: raw.filter,
         identity: picked.identity,
         sequence: picked.sequence,
-        push: push::read(&at("handler.http"), http, plan, folder)?,
+        push: match &bridge {
+            None => push::read(&at("handler.http"), http, plan, folder)?,
+            Some(_) => Push::to(bridged),
+        },
+        bridge,
         from: begin::from(&at("from"), raw.from.as_ref())?,
         effects_topic,
         fallback: falls_to,
@@ -153,7 +177,12 @@ fn readable(at: &str, topic: &str, plan: &Plan, subscriptions: &[String]) -> Res
     if known.contains(&topic) { Ok(()) } else { Err(unknown(at, "topic", topic, &known)) }
 }
 
-fn effects(at: &str, raw: raw::Effects, plan: &Plan) -> Result<(Effects, Option<Arc<str>>), Error> {
+fn effects(
+    at: &str,
+    raw: raw::Effects,
+    plan: &Plan,
+    home: Option<&Home>,
+) -> Result<(Effects, Option<Arc<str>>), Error> {
     let mode = match or(&raw.mode, "none") {
         "none" => Effects::None,
         "fenced" => Effects::Fenced,
@@ -165,6 +194,22 @@ fn effects(at: &str, raw: raw::Effects, plan: &Plan) -> Result<(Effects, Option<
             Err(value(&format!("{at}.topic"), "is missing: with `log`, returned events need a topic"))
         }
         (Effects::Log, Some(topic)) => {
+            let there = brokers::home(&format!("{at}.topic"), &topic, &plan.brokers)?;
+            match (home, there) {
+                (Some(home), Some(there)) if home.broker == there.broker => return Ok((mode, Some(Arc::from(topic)))),
+                (None, None) => {}
+                (Some(home), _) => return Err(elsewhere(at, &topic, &home.broker)),
+                (None, Some(there)) => {
+                    return Err(value(
+                        &format!("{at}.topic"),
+                        format!(
+                            "is at broker `{}`, and the outcome is journaled here: they could not be one fact",
+                            there.broker.name
+                        ),
+                    )
+                    .hint("return them to a topic of this node, and bridge that: `handler: { publish: … }`"));
+                }
+            }
             let known: Vec<&str> = plan.topics.iter().map(|t| &*t.name).collect();
             if !known.contains(&topic.as_str()) {
                 return Err(unknown(&format!("{at}.topic"), "topic", &topic, &known));
@@ -174,6 +219,28 @@ fn effects(at: &str, raw: raw::Effects, plan: &Plan) -> Result<(Effects, Option<
         (_, Some(_)) => Err(value(&format!("{at}.topic"), "means something with `mode: log` only")),
         (_, None) => Ok((mode, None)),
     }
+}
+
+fn elsewhere(at: &str, topic: &str, broker: &BrokerPlan) -> Error {
+    let (name, scheme) = (&broker.name, broker.kind.scheme());
+    let last = topic.rsplit('/').next().unwrap_or(topic);
+    value(
+        &format!("{at}.topic"),
+        format!("`{topic}` is not at broker `{name}`, where the outcome is journaled: they could not be one fact"),
+    )
+    .hint(format!("write it like `{scheme}://{name}/{last}`"))
+}
+
+/// Where a bridge publishes: a declared topic, or one at a broker.
+fn bridge(at: &str, to: &str, from: &str, plan: &Plan) -> Result<Bridge, Error> {
+    if to == from {
+        return Err(value(at, "is the topic that is read: events would go round in a circle"));
+    }
+    if let Some(home) = brokers::home(at, to, &plan.brokers)? {
+        return Ok(Bridge::Broker(home));
+    }
+    let known: Vec<&str> = plan.topics.iter().map(|t| &*t.name).collect();
+    if known.contains(&to) { Ok(Bridge::Topic(Arc::from(to))) } else { Err(unknown(at, "topic", to, &known)) }
 }
 
 fn retry(at: &str, raw: raw::Retry) -> Result<RetrySchedule, Error> {

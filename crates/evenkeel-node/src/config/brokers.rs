@@ -1,0 +1,293 @@
+//! Brokers that the node works over, and addresses of topics there: `kafka://main/orders`.
+//!
+//! Checked, written back, said in words. Nothing is connected here, and secrets are named, never held.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::checked::{choice, duration, or, positive, unknown, value};
+use super::push::{FileAt, SecretFrom};
+use super::raw::brokers as raw;
+use super::raw::push as raw_push;
+use super::units::show_duration;
+use crate::error::Error;
+
+/// A broker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokerPlan {
+    /// What it is called here.
+    pub name: Arc<str>,
+    /// What it is.
+    pub kind: BrokerKind,
+    /// Where it is: what stands behind the scheme.
+    pub address: String,
+    /// TLS, with the system's roots or those of a file.
+    pub tls: Option<Option<FileAt>>,
+    /// Who we are.
+    pub sasl: Option<Sasl>,
+    /// True: Azure Event Hubs, with its limits.
+    pub event_hubs: bool,
+    /// True: the broker shares partitions out (KIP-848); false: the members do.
+    pub broker_groups: bool,
+    /// Who is not heard of for so long is taken for dead.
+    pub session: Duration,
+    /// How long handlers may finish when a partition is asked back.
+    pub grace: Duration,
+    /// Whether topics beside the source are made where they are missing.
+    pub create_topics: bool,
+    /// Properties of the client library.
+    pub properties: Vec<(String, String)>,
+}
+
+/// What a broker is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BrokerKind {
+    /// Apache Kafka, or what speaks its protocol.
+    Kafka,
+}
+
+impl BrokerKind {
+    /// All of them, with the schemes of their URLs.
+    pub const ALL: [(BrokerKind, &'static str); 1] = [(BrokerKind::Kafka, "kafka")];
+
+    /// The scheme of its URLs and addresses.
+    pub fn scheme(self) -> &'static str {
+        BrokerKind::ALL.iter().find(|(kind, _)| *kind == self).map_or("", |(_, scheme)| scheme)
+    }
+}
+
+/// How we say who we are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sasl {
+    /// A name and a password: `plain`, `scram-sha-256` or `scram-sha-512`.
+    Password {
+        /// How the password is shown.
+        mechanism: &'static str,
+        /// The name.
+        user: String,
+        /// Where the password stands.
+        password: SecretFrom,
+    },
+    /// `oauthbearer`, with the token in a file.
+    Token(FileAt),
+}
+
+/// A topic at a broker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Home {
+    /// The broker.
+    pub broker: Arc<BrokerPlan>,
+    /// What it calls the topic.
+    pub topic: Arc<str>,
+}
+
+const MECHANISMS: [&str; 3] = ["plain", "scram-sha-256", "scram-sha-512"];
+/// Hosts that end so are Event Hubs.
+const EVENT_HUBS: &str = ".servicebus.windows.net";
+
+/// The broker of that name.
+pub(super) fn read(name: &str, raw: raw::Broker, folder: &Path) -> Result<BrokerPlan, Error> {
+    let key = |what: &str| format!("brokers.{name}.{what}");
+    let url = raw
+        .url
+        .as_deref()
+        .ok_or_else(|| value(&key("url"), "is missing").hint("write where it is, as `url: kafka://127.0.0.1:9092`"))?;
+    let (kind, address) = located(&key("url"), url)?;
+    let guessed = if address.contains(EVENT_HUBS) { "event_hubs" } else { "kafka" };
+    let event_hubs = match or(&raw.flavour, guessed) {
+        "kafka" => false,
+        "event_hubs" => true,
+        other => return Err(choice(&key("flavour"), other, &["kafka", "event_hubs"])),
+    };
+    let broker_groups = match or(&raw.groups, "classic") {
+        "classic" => false,
+        "consumer" => true,
+        other => return Err(choice(&key("groups"), other, &["classic", "consumer"])),
+    };
+    let plan = BrokerPlan {
+        name: Arc::from(name),
+        kind,
+        address,
+        tls: raw.tls.map(|tls| tls.roots.map(|written| file_at(written, folder))),
+        sasl: sasl(name, raw.sasl, raw.user, raw.password, raw.token, folder)?,
+        event_hubs,
+        broker_groups,
+        session: positive(&key("session"), duration(&key("session"), &raw.session, Duration::from_secs(45))?)?,
+        grace: duration(&key("grace"), &raw.grace, Duration::from_secs(30))?,
+        create_topics: raw.create_topics.unwrap_or(true),
+        properties: raw.properties.into_iter().collect(),
+    };
+    if plan.event_hubs && (plan.tls.is_none() || plan.sasl.is_none()) {
+        return Err(value(&key("tls"), "Event Hubs speaks TLS only, to those who say who they are").hint(
+            "write `tls: {}`, `user: $ConnectionString` and `password: { env: EVENT_HUBS_CONNECTION_STRING }`, or `sasl: oauthbearer` with `token: { file: … }`",
+        ));
+    }
+    Ok(plan)
+}
+
+fn located(key: &str, url: &str) -> Result<(BrokerKind, String), Error> {
+    let (scheme, address) = url
+        .split_once("://")
+        .ok_or_else(|| value(key, format!("`{url}` names no kind")).hint("write it like `kafka://127.0.0.1:9092`"))?;
+    let schemes = BrokerKind::ALL.map(|(_, scheme)| scheme);
+    let kind = BrokerKind::ALL.iter().find(|(_, known)| *known == scheme).map(|(kind, _)| *kind);
+    let kind = kind.ok_or_else(|| choice(key, scheme, &schemes))?;
+    if address.contains('@') {
+        return Err(value(key, "has credentials in it").hint("write them as `user` and `password: { env: … }`"));
+    }
+    let address = address.trim_end_matches('/');
+    let hosts: Vec<&str> = address.split(',').map(str::trim).collect();
+    let bad = hosts
+        .iter()
+        .find(|host| host.rsplit_once(':').is_none_or(|(name, port)| name.is_empty() || port.parse::<u16>().is_err()));
+    match bad {
+        Some(host) => Err(value(key, format!("`{host}` is not `host:port`"))),
+        None => Ok((kind, hosts.join(","))),
+    }
+}
+
+fn sasl(
+    name: &str,
+    mechanism: Option<String>,
+    user: Option<String>,
+    password: Option<raw_push::Secret>,
+    token: Option<raw_push::Secret>,
+    folder: &Path,
+) -> Result<Option<Sasl>, Error> {
+    let key = |what: &str| format!("brokers.{name}.{what}");
+    if mechanism.as_deref() == Some("oauthbearer") {
+        let file = token.and_then(|token| token.file);
+        let file = file.ok_or_else(|| {
+            value(&key("token"), "is missing")
+                .hint("write `token: { file: ./token }`; the file is read again before the token expires")
+        })?;
+        return Ok(Some(Sasl::Token(file_at(file, folder))));
+    }
+    let (user, password) = match (user, password) {
+        (None, None) if mechanism.is_none() => return Ok(None),
+        (Some(user), Some(password)) => (user, password),
+        _ => {
+            return Err(value(&key("password"), "a user and a password go together")
+                .hint("write `user: evenkeel` and `password: { env: KAFKA_PASSWORD }`"));
+        }
+    };
+    let written = or(&mechanism, "plain");
+    let mechanism = MECHANISMS.iter().find(|known| **known == written);
+    let mechanism = mechanism
+        .ok_or_else(|| choice(&key("sasl"), written, &["plain", "scram-sha-256", "scram-sha-512", "oauthbearer"]))?;
+    let password = match (password.env, password.file) {
+        (Some(name), None) => SecretFrom::Env(name),
+        (None, Some(written)) => SecretFrom::File(file_at(written, folder)),
+        _ => {
+            return Err(value(&key("password"), "names no place, or two")
+                .hint("write `{ env: KAFKA_PASSWORD }` or `{ file: ./kafka.password }`"));
+        }
+    };
+    Ok(Some(Sasl::Password { mechanism, user, password }))
+}
+
+fn file_at(written: String, folder: &Path) -> FileAt {
+    let path = folder.join(&written);
+    FileAt { written, path }
+}
+
+/// The topic that an address names; `None`: it's a topic of the node's own log.
+pub(super) fn home(key: &str, topic: &str, brokers: &[Arc<BrokerPlan>]) -> Result<Option<Home>, Error> {
+    let Some((scheme, rest)) = topic.split_once("://") else { return Ok(None) };
+    let form = || value(key, format!("`{topic}` is no address of a topic")).hint("write it like `kafka://main/orders`");
+    let (broker, name) = rest.split_once('/').ok_or_else(form)?;
+    if name.is_empty() {
+        return Err(form());
+    }
+    let known: Vec<&str> = brokers.iter().map(|b| &*b.name).collect();
+    let found = brokers.iter().find(|b| *b.name == *broker);
+    let found = found.ok_or_else(|| unknown(key, "broker", broker, &known))?;
+    if found.kind.scheme() != scheme {
+        let is = found.kind.scheme();
+        return Err(value(key, format!("broker `{broker}` speaks {is}, not {scheme}"))
+            .hint(format!("write `{is}://{broker}/{name}`")));
+    }
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if found.kind == BrokerKind::Kafka && (name.len() > 249 || !name.chars().all(legal)) {
+        return Err(value(
+            key,
+            format!("`{name}` is no name of a Kafka topic: 1 to 249 of a-z, A-Z, 0-9, `.`, `_`, `-`"),
+        ));
+    }
+    Ok(Some(Home { broker: found.clone(), topic: Arc::from(name) }))
+}
+
+/// As it would be written.
+pub(super) fn written(plan: &BrokerPlan) -> raw::Broker {
+    let secret = |from: &SecretFrom| match from {
+        SecretFrom::Env(name) => raw_push::Secret { env: Some(name.clone()), file: None },
+        SecretFrom::File(file) => raw_push::Secret { env: None, file: Some(file.written.clone()) },
+    };
+    let (sasl, user, password, token) = match &plan.sasl {
+        None => (None, None, None, None),
+        Some(Sasl::Password { mechanism, user, password }) => {
+            (Some((*mechanism).to_owned()), Some(user.clone()), Some(secret(password)), None)
+        }
+        Some(Sasl::Token(file)) => {
+            let token = raw_push::Secret { env: None, file: Some(file.written.clone()) };
+            (Some("oauthbearer".to_owned()), None, None, Some(token))
+        }
+    };
+    raw::Broker {
+        url: Some(format!("{}://{}", plan.kind.scheme(), plan.address)),
+        tls: plan.tls.as_ref().map(|roots| raw_push::Tls { roots: roots.as_ref().map(|file| file.written.clone()) }),
+        user,
+        password,
+        token,
+        sasl,
+        flavour: Some(if plan.event_hubs { "event_hubs" } else { "kafka" }.to_owned()),
+        groups: Some(if plan.broker_groups { "consumer" } else { "classic" }.to_owned()),
+        session: Some(show_duration(plan.session)),
+        grace: Some(show_duration(plan.grace)),
+        create_topics: Some(plan.create_topics),
+        properties: plan.properties.iter().cloned().collect(),
+    }
+}
+
+/// A broker, a sentence a line.
+pub(super) fn explain(plan: &BrokerPlan) -> String {
+    let who = match &plan.sasl {
+        None => "says nobody who it is".to_owned(),
+        Some(Sasl::Password { mechanism, user, .. }) => format!("says it is `{user}` (SASL {mechanism})"),
+        Some(Sasl::Token(file)) => format!("shows the token in {} (SASL oauthbearer)", file.path.display()),
+    };
+    let line = if plan.tls.is_some() { "over TLS" } else { "over a line that anybody can read" };
+    let mut lines = vec![format!("Broker {}: Kafka at {}; the node {who}, {line}.", plan.name, plan.address)];
+    if plan.sasl.is_some() && plan.tls.is_none() {
+        lines.push("Whoever listens can read the password: write `tls: {}` unless the line is yours.".to_owned());
+    }
+    lines.push(match plan.create_topics {
+        true => "Journals, ledgers and dead letters of its subscriptions are topics there, made where they are missing.".to_owned(),
+        false => "Journals, ledgers and dead letters of its subscriptions are topics there; an operator makes them (`check --connect` lists them).".to_owned(),
+    });
+    lines.push(format!(
+        "A node that is not heard of for {} loses its partitions to others; one that is asked for a partition has {} to finish what is at its handlers.",
+        show_duration(plan.session),
+        show_duration(plan.grace)
+    ));
+    if plan.event_hubs {
+        lines.push("Event Hubs: an event is at most 1 MB; a journal needs transactions and compacted topics, which the Premium and Dedicated tiers have. On Standard and Basic let subscriptions run elsewhere, and bridge.".to_owned());
+    }
+    lines.join("\n  ")
+}
+
+/// What stands in its place, read now. The error names the place, never what stands there.
+pub(crate) fn secret(key: &str, from: &SecretFrom) -> Result<String, Error> {
+    match from {
+        SecretFrom::Env(name) => {
+            std::env::var(name).map_err(|_| value(key, format!("the environment has no variable `{name}`")))
+        }
+        SecretFrom::File(FileAt { path, .. }) => std::fs::read_to_string(path)
+            .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
+            .map_err(|e| value(key, format!("cannot read `{}`: {e}", path.display()))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

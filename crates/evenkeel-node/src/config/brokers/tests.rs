@@ -1,0 +1,71 @@
+use std::path::Path;
+
+use crate::config;
+use crate::config::plan::Plan;
+
+fn parsed(text: &str) -> Result<Plan, String> {
+    config::parse(text, Path::new("/etc/evenkeel")).map_err(|e| e.to_string())
+}
+
+const OVER: &str = r#"
+brokers:
+  main:
+    url: kafka://b1:9092,b2:9092
+    tls: { roots: ca.pem }
+    user: evenkeel
+    password: { env: KAFKA_PASSWORD }
+    sasl: scram-sha-512
+    groups: consumer
+    session: 10s
+subscriptions:
+  payment:
+    topic: kafka://main/orders
+    handler: { http: { url: "http://127.0.0.1:9002/events" } }
+    effects: { mode: log, topic: kafka://main/payments }
+  mirror:
+    topic: kafka://main/orders
+    handler: { publish: copies }
+topics: { copies: {}, local: {} }
+"#;
+
+#[test]
+fn a_subscription_over_a_broker_is_read_and_written_back_as_it_was() {
+    let plan = parsed(OVER).unwrap();
+    let payment = plan.subscriptions.iter().find(|s| &*s.name == "payment").unwrap();
+    let home = payment.home.as_ref().unwrap();
+    assert_eq!((&*home.broker.name, &*home.topic, &*payment.topic), ("main", "orders", "kafka://main/orders"));
+    assert_eq!(home.broker.address, "b1:9092,b2:9092");
+    let effective = config::effective(&plan);
+    let again = parsed(&effective).unwrap();
+    assert_eq!(config::effective(&again), effective);
+    assert_eq!(again.brokers, plan.brokers);
+    assert!(!effective.contains("secret") && effective.contains("KAFKA_PASSWORD"), "{effective}");
+    let said = config::explain(&plan);
+    assert!(said.contains("Broker main: Kafka at b1:9092,b2:9092; the node says it is `evenkeel`"), "{said}");
+    assert!(said.contains("loses its partitions to others"), "{said}");
+}
+
+#[test]
+fn what_is_wrong_with_a_broker_is_named_with_its_fix() {
+    for (from, to, says) in [
+        ("kafka://b1:9092,b2:9092", "kafak://b1:9092", "did you mean `kafka`?"),
+        ("kafka://b1:9092,b2:9092", "b1:9092", "names no kind"),
+        ("kafka://b1:9092,b2:9092", "kafka://b1", "`b1` is not `host:port`"),
+        ("kafka://b1:9092,b2:9092", "kafka://u:p@b1:9092", "has credentials in it"),
+        ("sasl: scram-sha-512", "sasl: scram", "`scram` is none of plain"),
+        ("    user: evenkeel\n", "", "a user and a password go together"),
+        ("groups: consumer", "groups: consumr", "did you mean `consumer`?"),
+        ("topic: kafka://main/orders", "topic: kafka://man/orders", "did you mean `main`?"),
+        ("topic: kafka://main/orders", "topic: kafka://main/", "write it like `kafka://main/orders`"),
+        ("topic: kafka://main/orders", "topic: kafka://main/or ders", "is no name of a Kafka topic"),
+        ("topic: kafka://main/payments", "topic: local", "write it like `kafka://main/local`"),
+        ("publish: copies", "publish: copys", "did you mean `copies`?"),
+    ] {
+        let text = OVER.replacen(from, to, 1);
+        assert_ne!(text, OVER);
+        let error = parsed(&text).unwrap_err();
+        assert!(error.contains(says), "{from} → {to}: {error}");
+    }
+    let hubs = "brokers: { hubs: { url: \"kafka://shop.servicebus.windows.net:9093\" } }";
+    assert!(parsed(hubs).unwrap_err().contains("$ConnectionString"), "Event Hubs is known by its host");
+}

@@ -1,0 +1,248 @@
+//! Subscriptions over Kafka.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use evenkeel::runtime::{Opener, SubscriptionSpec};
+use evenkeel_delivery::ports::{BoxFuture, Membership, Outgoing, Placed, PortError, Sink, SinkError, Unsent};
+use evenkeel_log::{Log, Set};
+use evenkeel_model::{Clock, Outcome, Record, Shard, names};
+use evenkeel_transport::audit::SubscriptionAudit;
+use evenkeel_transport::{From as Begins, SourceSettings};
+use evenkeel_transport_kafka::{
+    Broker, BrokerSettings, Flavour, GroupProtocol, KafkaSink, Mechanism, Member, MemberSettings, Names, Partition,
+    PartitionSettings, Secret, Security, Wanted,
+};
+use tokio::sync::OnceCell;
+
+use super::failed;
+use super::overlay::Hands;
+use crate::config::brokers::{BrokerPlan, Home, Sasl, secret};
+use crate::config::plan::{From, SubscriptionPlan};
+use crate::error::{Error, codes};
+
+pub(super) fn shared(
+    plan: &SubscriptionPlan,
+    home: &Home,
+    hands: Hands,
+    log: &Log,
+    clock: &Arc<dyn Clock>,
+) -> Result<(Arc<dyn Membership>, Opener), Error> {
+    let broker = broker(&home.broker)?;
+    let settings = PartitionSettings { outcomes: Some(told(log, clock, &plan.name)), ..settings(plan, home) };
+    let member = MemberSettings {
+        group: settings.names.group.clone(),
+        topic: home.topic.clone(),
+        protocol: if home.broker.broker_groups { GroupProtocol::Consumer } else { GroupProtocol::Classic },
+        session: home.broker.session,
+    };
+    let member = Member::join(&broker, &member).map_err(|e| failed(&e))?;
+    let wanted = Arc::new(wanted(plan, home, &settings));
+    let creates = home.broker.create_topics;
+    let (name, uid, clock) = (plan.name.clone(), plan.uid.clone(), clock.clone());
+    let ready: Arc<OnceCell<()>> = Arc::default();
+    let open = move |partition| -> BoxFuture<'static, Result<SubscriptionSpec, PortError>> {
+        let (broker, settings, wanted, ready) = (broker.clone(), settings.clone(), wanted.clone(), ready.clone());
+        let (name, uid, clock, hands) = (name.clone(), uid.clone(), clock.clone(), hands.clone());
+        Box::pin(async move {
+            ready.get_or_try_init(|| beside(&broker, &wanted, creates)).await?;
+            let Partition { source, journal, fence } = Partition::open(&broker, &settings, partition, clock).await?;
+            let Hands { policy, handler, fallback } = hands;
+            Ok(SubscriptionSpec { name, uid, policy, source, journal, handler, fallback, fence })
+        })
+    };
+    Ok((Arc::new(member), Arc::new(open)))
+}
+
+/// The topics beside the source are there.
+async fn beside(broker: &Broker, wanted: &Wanted, creates: bool) -> Result<(), PortError> {
+    if creates {
+        return broker.make(wanted).await.map(drop);
+    }
+    match broker.find(wanted).await?.missing.first() {
+        None => Ok(()),
+        Some(topic) => Err(PortError(format!(
+            "topic `{topic}` does not exist at broker `{}`, or has too few partitions, and `create_topics` is false",
+            broker.name()
+        ))),
+    }
+}
+
+/// What this node journals at the broker it tells its own ledger too, from which it counts.
+fn told(log: &Log, clock: &Arc<dyn Clock>, name: &Arc<str>) -> Arc<dyn Fn(Bytes) + Send + Sync> {
+    let (log, clock, name) = (log.clone(), clock.clone(), name.clone());
+    Arc::new(move |value| {
+        let key = Some(Bytes::copy_from_slice(name.as_bytes()));
+        let record = Record { key, value: Some(value), headers: Vec::new(), created: clock.now() };
+        let (log, set) = (log.clone(), Set::of(Shard::new(names::LEDGER_TOPIC, 0), vec![record]));
+        tokio::spawn(async move {
+            if let Err(problem) = log.append(set).await {
+                tracing::warn!(%problem, "what was journaled at a broker is not counted here");
+            }
+        });
+    })
+}
+
+/// How the broker is spoken to; its secrets are read here.
+pub(super) fn broker(plan: &BrokerPlan) -> Result<Broker, Error> {
+    let ca = plan.tls.clone().flatten().map(|file| file.path);
+    let security = match (&plan.sasl, plan.tls.is_some()) {
+        (None, false) => Security::Plaintext,
+        (None, true) => Security::Tls { ca },
+        (Some(sasl), tls) => Security::Sasl { mechanism: mechanism(plan, sasl)?, tls, ca },
+    };
+    Ok(Broker::new(BrokerSettings {
+        name: plan.name.clone(),
+        bootstrap: plan.address.clone(),
+        security,
+        flavour: if plan.event_hubs { Flavour::EventHubs } else { Flavour::Kafka },
+        properties: plan.properties.clone(),
+    }))
+}
+
+fn mechanism(plan: &BrokerPlan, sasl: &Sasl) -> Result<Mechanism, Error> {
+    Ok(match sasl {
+        Sasl::Token(file) => Mechanism::OauthBearer(file.path.clone()),
+        Sasl::Password { mechanism, user, password } => {
+            let password = Secret::new(secret(&format!("brokers.{}.password", plan.name), password)?);
+            let user = user.clone();
+            match *mechanism {
+                "scram-sha-256" => Mechanism::ScramSha256(user, password),
+                "scram-sha-512" => Mechanism::ScramSha512(user, password),
+                _ => Mechanism::Plain(user, password),
+            }
+        }
+    })
+}
+
+fn settings(plan: &SubscriptionPlan, home: &Home) -> PartitionSettings {
+    let source = SourceSettings {
+        uid: plan.uid.clone(),
+        filter: plan.filter.clone(),
+        identity: plan.identity.clone(),
+        sequence: plan.sequence.clone(),
+        from: match &plan.from {
+            From::Earliest => Begins::Earliest,
+            From::Default | From::Latest => Begins::Latest,
+            From::Time(at) => Begins::Time(*at),
+            From::Offset(offset) => Begins::Offset(*offset),
+            From::Offsets(offsets) => Begins::Offsets(offsets.clone()),
+        },
+        ..SourceSettings::new(plan.name.clone(), home.topic.clone())
+    };
+    PartitionSettings {
+        inbox: plan.policy.inbox,
+        effects: plan.effects_topic.as_deref().map(|address| Arc::from(last(address))),
+        ..PartitionSettings::new(source)
+    }
+}
+
+/// The topic of an address.
+fn last(address: &str) -> &str {
+    address.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or(address, |(_, topic)| topic)
+}
+
+fn wanted(plan: &SubscriptionPlan, home: &Home, settings: &PartitionSettings) -> Wanted {
+    Wanted {
+        names: Names::of(&plan.name),
+        topic: home.topic.clone(),
+        inbox: plan.policy.inbox,
+        outward: settings.effects.iter().cloned().collect(),
+    }
+}
+
+/// Opens when the first event goes, so that a broker that is away keeps nothing from starting.
+struct Late {
+    broker: Broker,
+    topic: Arc<str>,
+    sink: OnceCell<KafkaSink>,
+}
+
+impl Sink for Late {
+    fn publish(&self, events: Vec<Outgoing>) -> BoxFuture<'_, Vec<Result<Placed, SinkError>>> {
+        Box::pin(async move {
+            match self.sink.get_or_try_init(|| KafkaSink::open(&self.broker, self.topic.clone())).await {
+                Ok(sink) => sink.publish(events).await,
+                Err(PortError(message)) => {
+                    let denied = message.contains("does not exist") || message.contains("authentication");
+                    let unsent = if denied { Unsent::Denied } else { Unsent::Unreachable };
+                    vec![Err(SinkError { unsent, message }); events.len()]
+                }
+            }
+        })
+    }
+}
+
+pub(super) fn sink(home: &Home) -> Result<Arc<dyn Sink>, Error> {
+    let broker = broker(&home.broker)?;
+    Ok(Arc::new(Late { broker, topic: home.topic.clone(), sink: OnceCell::new() }))
+}
+
+pub(super) async fn audit(
+    plan: &SubscriptionPlan,
+    home: &Home,
+    clock: &Arc<dyn Clock>,
+) -> Result<SubscriptionAudit, Error> {
+    let broker = broker(&home.broker)?;
+    let settings = settings(plan, home);
+    let parts = evenkeel_transport_kafka::audit(&broker, &settings, clock.clone());
+    let mut whole = SubscriptionAudit { name: plan.name.clone(), ..SubscriptionAudit::default() };
+    for part in parts.await.map_err(|e| failed(&e))? {
+        let count = |outcome| part.outcomes.get(&outcome).copied().unwrap_or(0);
+        whole.appended += part.appended;
+        whole.completed += count(Outcome::Completed);
+        whole.duplicate += count(Outcome::Duplicate);
+        whole.stale += count(Outcome::Stale);
+        whole.filtered += count(Outcome::Filtered);
+        whole.dead += count(Outcome::Dead);
+        whole.dropped += count(Outcome::Dropped);
+        whole.expired += count(Outcome::Expired);
+        whole.not_an_event += count(Outcome::NotAnEvent);
+        whole.parked += part.parked;
+        whole.unread += part.unread;
+        if !part.twice.is_empty() {
+            whole.problems.push(format!("partition {}: offsets with two outcomes: {:?}", part.partition, part.twice));
+        }
+        if !part.adds_up() {
+            whole.problems.push(format!("partition {}: its sums do not add up", part.partition));
+        }
+    }
+    Ok(whole)
+}
+
+pub(super) async fn connect(plan: &BrokerPlan, subscriptions: &[SubscriptionPlan]) -> Result<Vec<String>, Error> {
+    let broker = broker(plan)?;
+    let mut lines = Vec::new();
+    let mine = subscriptions.iter().filter_map(|s| Some((s, s.home.as_ref().filter(|h| h.broker.name == plan.name)?)));
+    for (subscription, home) in mine {
+        let settings = settings(subscription, home);
+        let wanted = wanted(subscription, home, &settings);
+        let refused = |e: PortError| Error::new(codes::CONFIG_VALUE, e.to_string()).exit(3);
+        let found = broker.find(&wanted).await.map_err(refused)?;
+        let name = &subscription.name;
+        lines.push(format!(
+            "{name}: `{}` is there at broker `{}`, with {} partitions.",
+            home.topic, plan.name, found.partitions
+        ));
+        lines.push(match (found.missing.is_empty(), plan.create_topics) {
+            (true, _) => format!("{name}: its journal, ledger and dead letters are there."),
+            (false, true) => {
+                format!("{name}: would create {} with {} partitions each.", found.missing.join(", "), found.partitions)
+            }
+            (false, false) => format!(
+                "{name}: needs {} with {} partitions each, and may not create them.",
+                found.missing.join(", "),
+                found.partitions
+            ),
+        });
+    }
+    if lines.is_empty() {
+        let any = broker
+            .partitions("evenkeel.probe")
+            .await
+            .map_err(|e| Error::new(codes::CONFIG_VALUE, e.to_string()).exit(3))?;
+        let _ = any;
+        lines.push(format!("broker `{}` answers; no subscription reads there.", plan.name));
+    }
+    Ok(lines)
+}

@@ -1,0 +1,185 @@
+//! Two and three real nodes on one real Kafka: rolled, killed, and stopped for longer than their session.
+//!
+//! The handler remembers every call; what is proven is read from Kafka: one effect for each event, in
+//! the order of its key, and an account that adds up over all nodes.
+#![cfg(feature = "kafka")]
+#![allow(clippy::unwrap_used, unreachable_pub, reason = "a test")]
+
+mod support;
+#[path = "kafka/shop.rs"]
+mod shop;
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use evenkeel_node::client::Client;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use shop::Shop;
+use support::{pass, row, until};
+
+/// Events of a run, and how many of them a second.
+const EVENTS: usize = 1500;
+const PER_SECOND: u64 = 150;
+
+/// A node that runs, with its own data.
+struct Up {
+    child: Child,
+    client: Client,
+    log: PathBuf,
+}
+
+impl Up {
+    async fn start(shop: &Shop, folder: &Path, name: &str) -> Up {
+        let folder = folder.join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("evenkeel.yaml"), shop.config()).unwrap();
+        let log = folder.join("node.log");
+        let errors = std::fs::File::options().append(true).create(true).open(&log).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
+            .args(["up", "--config"])
+            .arg(folder.join("evenkeel.yaml"))
+            .stdout(Stdio::piped())
+            .stderr(errors)
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let read = move || {
+            let mut line = String::new();
+            stdout.read_line(&mut line).unwrap();
+            line
+        };
+        let line = tokio::task::spawn_blocking(read).await.unwrap();
+        let said = std::fs::read_to_string(&log).unwrap_or_default();
+        let address = line.strip_prefix("evenkeel ready: http ").unwrap_or_else(|| panic!("`{line}`\n{said}"));
+        let client = Client::new(&format!("http://{}", address.split(' ').next().unwrap()));
+        Up { child, client, log }
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
+    fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Goes down in order.
+    async fn leave(mut self) {
+        self.signal(Signal::TERM);
+        let waited = until("the node goes down", || {
+            let ended = self.child.try_wait().unwrap();
+            async move { ended }
+        });
+        assert_eq!(waited.await.code(), Some(0), "{}", self.said());
+    }
+
+    fn said(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    async fn audited(&self, shop: &Shop) -> Value {
+        let audit = self.client.json("GET", "/v1/audit", None).await.unwrap();
+        row(&audit, "subscriptions", &shop.subscription())
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("── {}\n{}", self.log.display(), self.said());
+        }
+    }
+}
+
+/// All of it: nothing lost, every effect once and in the order of its key, the books closed.
+async fn proven(shop: &Shop, node: &Up) {
+    until("every event has its effect", || async { (shop.called() >= EVENTS).then_some(()) }).await;
+    let audit = until("nothing is open", || async {
+        let of = node.audited(shop).await;
+        let open = ["in_flight", "parked", "unread"].iter().map(|n| of[n].as_u64().unwrap()).sum::<u64>();
+        (open == 0 && of["appended"].as_u64() == Some(EVENTS as u64)).then_some(of)
+    })
+    .await;
+    assert_eq!(audit["problems"].as_array().map(Vec::len), Some(0), "{audit}");
+    assert_eq!(audit["completed"].as_u64(), Some(EVENTS as u64), "{audit}");
+    let effects = shop.effects().await;
+    assert_eq!(effects.len(), EVENTS, "each event has one committed effect");
+    shop::assert_in_order(&effects);
+    assert_eq!(shop.disorder(), Vec::<String>::new(), "calls of a key follow its order");
+    println!("{} events, {} calls, fences {:?}", EVENTS, shop.calls(), shop.fences());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nodes_that_are_rolled_under_load_lose_nothing_and_do_nothing_twice() {
+    let Some(shop) = Shop::open("classic").await else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let mut nodes = vec![Up::start(&shop, folder.path(), "a").await, Up::start(&shop, folder.path(), "b").await];
+    let publishing = tokio::spawn(shop.publish(EVENTS, PER_SECOND));
+    for name in ["c", "d", "e"] {
+        pass(Duration::from_secs(2)).await;
+        let next = Up::start(&shop, folder.path(), name).await;
+        pass(Duration::from_secs(1)).await;
+        nodes.remove(0).leave().await;
+        nodes.push(next);
+    }
+    publishing.await.unwrap();
+    proven(&shop, &nodes[0]).await;
+    assert_eq!(shop.calls(), EVENTS, "who leaves in order finishes what is at the handlers: no call is repeated");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nodes_that_are_killed_under_load_lose_nothing_and_do_nothing_twice() {
+    let Some(shop) = Shop::open("classic").await else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let mut nodes = vec![Up::start(&shop, folder.path(), "a").await, Up::start(&shop, folder.path(), "b").await];
+    let publishing = tokio::spawn(shop.publish(EVENTS, PER_SECOND));
+    for name in ["a", "b", "a"] {
+        pass(Duration::from_secs(3)).await;
+        nodes.remove(0).kill();
+        nodes.push(Up::start(&shop, folder.path(), name).await);
+    }
+    publishing.await.unwrap();
+    proven(&shop, &nodes[0]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_node_that_stood_still_for_longer_than_its_session_is_fenced() {
+    let Some(shop) = Shop::open("classic").await else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let a = Up::start(&shop, folder.path(), "a").await;
+    let publishing = tokio::spawn(shop.publish(EVENTS, PER_SECOND));
+    until("the first node works", || async { (shop.called() > 100).then_some(()) }).await;
+    let b = Up::start(&shop, folder.path(), "b").await;
+    pass(Duration::from_secs(1)).await;
+    a.signal(Signal::STOP);
+    let before = shop.called();
+    until("the other node takes over", || async { (shop.called() > before + 400).then_some(()) }).await;
+    a.signal(Signal::CONT);
+    publishing.await.unwrap();
+    proven(&shop, &b).await;
+    assert!(a.audited(&shop).await["completed"].as_u64() == Some(EVENTS as u64), "either node can answer for both");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn three_nodes_in_a_group_that_the_broker_shares_out() {
+    let Some(shop) = Shop::open("consumer").await else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let mut nodes = Vec::new();
+    for name in ["a", "b", "c"] {
+        nodes.push(Up::start(&shop, folder.path(), name).await);
+    }
+    let publishing = tokio::spawn(shop.publish(EVENTS, PER_SECOND));
+    pass(Duration::from_secs(4)).await;
+    nodes.remove(0).leave().await;
+    pass(Duration::from_secs(2)).await;
+    nodes.push(Up::start(&shop, folder.path(), "d").await);
+    publishing.await.unwrap();
+    proven(&shop, &nodes[0]).await;
+}
