@@ -73,24 +73,12 @@ fn one(
         readable(&at("topic"), topic, plan, names)?;
     }
     let handler = raw.handler.unwrap_or_default();
-    let bridged = handler.publish.clone().unwrap_or_default();
-    let bridge = handler.publish.map(|to| bridge(&at("handler.publish"), &to, topic, plan)).transpose()?;
-    let http = match (handler.http, &bridge) {
-        (Some(_), Some(_)) => return Err(value(&at("handler"), "is called by HTTP, and publishes; one of the two")),
-        (None, Some(_)) => Some(raw::push::HttpHandler::default()),
-        (http, None) => http,
-    };
-    let http = http.ok_or_else(|| {
-        value(&at("handler"), "is missing").hint("write `handler: { http: { url: \"http://127.0.0.1:9002/events\" } }`")
-    })?;
+    let (http, bridge) = reached(&at("handler"), handler.http, handler.publish.as_deref(), topic, plan)?;
     let (effects, effects_topic) = effects(&at("effects"), raw.effects.unwrap_or_default(), plan, home.as_ref())?;
     let parking = raw.parking.unwrap_or_default();
     let picked = pick::of(&at(""), raw.identity, raw.sequence, plan.topics.iter().find(|t| *t.name == *topic))?;
     let (fallback, falls_to) = fallback::fallback(&at("fallback"), raw.fallback, topic, plan, folder)?;
-    if home.is_some() && matches!(falls_to, Some(FallbackPlan::Topic(_))) {
-        return Err(value(&at("fallback.topic"), "is a topic of this node, and the subscription's outcomes are journaled at its broker: they could not be one fact")
-            .hint("write `fallback: { handler: { http: { url: … } } }`"));
-    }
+    one_fact(&at("fallback.topic"), home.as_ref(), falls_to.as_ref())?;
     let backlog = fallback::backlog(&at("backlog"), &raw.backlog)?;
     let policy = Policy {
         order: order(&at("order"), &raw.order)?,
@@ -127,9 +115,9 @@ fn one(
         filter_written: raw.filter,
         identity: picked.identity,
         sequence: picked.sequence,
-        push: match &bridge {
+        push: match bridge.as_ref().and(handler.publish) {
             None => push::read(&at("handler.http"), http, plan, folder)?,
-            Some(_) => Push::to(bridged),
+            Some(address) => Push::to(address),
         },
         bridge,
         from: begin::from(&at("from"), raw.from.as_ref())?,
@@ -229,6 +217,37 @@ fn elsewhere(at: &str, topic: &str, broker: &BrokerPlan) -> Error {
         format!("`{topic}` is not at broker `{name}`, where the outcome is journaled: they could not be one fact"),
     )
     .hint(format!("write it like `{scheme}://{name}/{last}`"))
+}
+
+/// How a handler is called, or where a bridge publishes.
+fn reached(
+    at: &str,
+    http: Option<raw::push::HttpHandler>,
+    publish: Option<&str>,
+    topic: &str,
+    plan: &Plan,
+) -> Result<(raw::push::HttpHandler, Option<Bridge>), Error> {
+    match (http, publish) {
+        (Some(_), Some(_)) => Err(value(at, "is called by HTTP, and publishes; one of the two")),
+        (Some(http), None) => Ok((http, None)),
+        (None, Some(to)) => {
+            let bridge = bridge(&format!("{at}.publish"), to, topic, plan)?;
+            Ok((raw::push::HttpHandler::default(), Some(bridge)))
+        }
+        (None, None) => {
+            Err(value(at, "is missing").hint("write `handler: { http: { url: \"http://127.0.0.1:9002/events\" } }`"))
+        }
+    }
+}
+
+/// What meets an open breaker goes to a topic in one set with its outcome, so that must be journaled here.
+fn one_fact(at: &str, home: Option<&Home>, falls_to: Option<&FallbackPlan>) -> Result<(), Error> {
+    let (Some(home), Some(FallbackPlan::Topic(topic))) = (home, falls_to) else { return Ok(()) };
+    let broker = &home.broker.name;
+    let why = format!(
+        "`{topic}` is a topic of this node, and outcomes are journaled at broker `{broker}`: they could not be one fact"
+    );
+    Err(value(at, why).hint("write `fallback: { handler: { http: { url: … } } }`"))
 }
 
 /// Where a bridge publishes: a declared topic, or one at a broker.
