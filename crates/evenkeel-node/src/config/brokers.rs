@@ -278,6 +278,7 @@ pub(super) fn explain(plan: &BrokerPlan) -> String {
 }
 
 /// What stands in its place, read now. The error names the place, never what stands there.
+#[cfg_attr(not(feature = "kafka"), allow(dead_code, reason = "adapters read it, and none is built in"))]
 pub(crate) fn secret(key: &str, from: &SecretFrom) -> Result<String, Error> {
     match from {
         SecretFrom::Env(name) => {

@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::error::codes;
 
 /// What runs a partition of a subscription, beside its ports.
+#[cfg_attr(not(feature = "kafka"), allow(dead_code, reason = "adapters read it, and none is built in"))]
 #[derive(Clone)]
 pub(super) struct Hands {
     pub(super) policy: evenkeel_delivery::Policy,
