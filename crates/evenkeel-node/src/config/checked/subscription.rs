@@ -60,13 +60,7 @@ fn one(
 ) -> Result<SubscriptionPlan, Error> {
     let at = format!("subscriptions.{name}");
     let at = |key: &str| format!("{at}.{key}");
-    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-    if name.is_empty() || name.len() > 200 || !name.chars().all(legal) {
-        return Err(value(
-            &format!("subscriptions.{name}"),
-            "a subscription's name is 1 to 200 of a-z, A-Z, 0-9, `_`, `-`",
-        ));
-    }
+    named(name)?;
     let topic = raw.topic.as_deref().ok_or_else(|| value(&at("topic"), "is missing"))?;
     let home = brokers::home(&at("topic"), topic, &plan.brokers)?;
     if home.is_none() {
@@ -217,6 +211,14 @@ fn elsewhere(at: &str, topic: &str, broker: &BrokerPlan) -> Error {
         format!("`{topic}` is not at broker `{name}`, where the outcome is journaled: they could not be one fact"),
     )
     .hint(format!("write it like `{scheme}://{name}/{last}`"))
+}
+
+fn named(name: &str) -> Result<(), Error> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    if !name.is_empty() && name.len() <= 200 && name.chars().all(legal) {
+        return Ok(());
+    }
+    Err(value(&format!("subscriptions.{name}"), "a subscription's name is 1 to 200 of a-z, A-Z, 0-9, `_`, `-`"))
 }
 
 /// How a handler is called, or where a bridge publishes.
