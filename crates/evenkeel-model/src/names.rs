@@ -21,6 +21,8 @@ pub const SILENCES_TOPIC: &str = "evenkeel.silences";
 pub const INCIDENTS_TOPIC: &str = "evenkeel.incidents";
 /// Stretches of time that count for no objective, said and taken back, as CloudEvents.
 pub const EXCLUSIONS_TOPIC: &str = "evenkeel.exclusions";
+/// Which dead letters of other frameworks went back to where they came from, by their topic.
+pub const REDRIVES_TOPIC: &str = "evenkeel.redrives";
 /// Experiments, as CloudEvents.
 pub const EXPERIMENTS_TOPIC: &str = "evenkeel.experiments";
 /// What a subscription's dead-letter topic is called: its name and this.
@@ -75,6 +77,8 @@ pub const CAUSED_BY: &str = "evenkeel-caused-by";
 pub const INTAKE: &str = "evenkeel-intake";
 /// On a message that we put on a broker, where its own headers can't say all that the record is.
 pub const EXACT: &str = "evenkeel-record";
+/// On a record that was a dead letter of another framework and went back: `topic;partition;offset` of the letter.
+pub const REDRIVEN_FROM: &str = "evenkeel-redriven-from";
 /// On a record that went to a fallback's topic: `subscription;topic;partition;offset` of the event.
 pub const FALLBACK_OF: &str = "evenkeel-fallback-of";
 /// On a record of an event: which extensions are integers or booleans, as `a=integer,b=boolean`.

@@ -38,6 +38,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
+pub(crate) use dead::returning::Returning;
 pub(crate) use page::Proofs;
 pub(crate) use problem::Problem;
 
@@ -67,6 +68,7 @@ pub(crate) fn routes(node: Arc<Wired>) -> Router {
         .route("/v1/topics/{topic}/dead", get(dead::topics::list))
         .route("/v1/topics/{topic}/dead/groups", get(dead::topics::groups))
         .route("/v1/topics/{topic}/dead/{place}", get(dead::topics::show))
+        .route("/v1/topics/{topic}/dead/redrives", post(dead::returning::give_back))
         .route("/v1/subscriptions/{name}/dead", get(dead::list))
         .route("/v1/subscriptions/{name}/dead/groups", get(dead::groups))
         .route("/v1/subscriptions/{name}/dead/{offset}", get(dead::show))

@@ -132,6 +132,7 @@ impl Node {
             changing: tokio::sync::Mutex::default(),
             replays: Replays::default(),
             exemplars: crate::metrics::Remembered::default(),
+            returning: api::Returning::default(),
         });
         let serving = tokio::spawn(serving::serve(listener, api::routes(wired.clone()), headers_bytes_max, stopping));
         Ok(RunningNode { http, is_damaged, wired, retention, stop, serving })

@@ -30,7 +30,7 @@ pub(crate) use topics::all as all_topics;
 pub(crate) use topics::{auto_create, begin_at, create, delete, owed_by_nobody, reshape};
 pub(crate) use wires::Wires;
 
-use crate::api::Proofs;
+use crate::api::{Proofs, Returning};
 use crate::config::plan::{Plan, SubscriptionPlan};
 use crate::error::{Error, codes};
 use crate::replaying::Replays;
@@ -62,6 +62,8 @@ pub(crate) struct Wired {
     pub(crate) replays: Replays,
     /// The events that exemplars of the last metrics page stood for.
     pub(crate) exemplars: crate::metrics::Remembered,
+    /// Which dead letters of other frameworks went back.
+    pub(crate) returning: Returning,
 }
 
 /// A running subscription and what it was made from.

@@ -1,12 +1,14 @@
 //! Dead letters, as plain values: what lies in `<subscription>.dead`, or in any topic that another framework
 //! keeps them in (`foreign`).
 //!
-//! Reads only; what is to be done with them is a redrive's business. A record of that topic that
+//! Reads only, but for letters of others that go back to where they came from (`returning`); what is
+//! to be done with our own is a redrive's business. A record of that topic that
 //! carries no dead-letter headers (somebody else put it there) is shown with empty ones.
 
 mod filter;
 mod foreign;
 mod groups;
+mod returning;
 
 use bytes::Bytes;
 use evenkeel_cloudevents::kafka::{Read, from_record};
@@ -19,6 +21,7 @@ use crate::pages::{Pages, unreadable};
 
 pub use filter::{CONDITIONS, Filter, FilterError};
 pub use groups::{Group, Groups, KEYS_MAX};
+pub use returning::{GivenBack, Place, Returns, Wanted};
 
 /// One dead letter.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,5 +1,6 @@
 //! Dead letters of a subscription: list, show, group. What is to be done with them stands in `redrives`.
 
+pub(super) mod returning;
 pub(super) mod topics;
 
 use axum::Json;
@@ -58,8 +59,11 @@ impl Asked {
     }
 
     fn means(&self, letter: &DeadLetter, closed: &Closed) -> bool {
-        let state = if redrives::is_closed(closed, letter.at.offset) { self.closed } else { self.open };
-        state && self.filter.matches(letter)
+        self.means_so(letter, redrives::is_closed(closed, letter.at.offset))
+    }
+
+    fn means_so(&self, letter: &DeadLetter, is_closed: bool) -> bool {
+        (if is_closed { self.closed } else { self.open }) && self.filter.matches(letter)
     }
 }
 
@@ -141,7 +145,11 @@ pub(super) async fn show(State(node): Node, Path((name, offset)): Path<(String, 
 }
 
 fn form(letter: &DeadLetter, closed: &Closed, whole: bool) -> Value {
-    let state = if redrives::is_closed(closed, letter.at.offset) { "closed" } else { "open" };
+    formed(letter, redrives::is_closed(closed, letter.at.offset), whole)
+}
+
+fn formed(letter: &DeadLetter, is_closed: bool, whole: bool) -> Value {
+    let state = if is_closed { "closed" } else { "open" };
     let mut form = json!({
         "source": letter.source, "id": letter.id, "type": letter.kind, "key": key(letter.key.as_ref()),
         "topic": letter.origin.as_ref().map(|at| at.shard.topic.to_string()),

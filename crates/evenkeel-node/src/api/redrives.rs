@@ -223,7 +223,7 @@ fn under_way(name: &str, other: &str) -> Problem {
     Problem::new(409, Error::new(codes::REDRIVE_UNDER_WAY, said).hint(hint)).with("redrive", other)
 }
 
-async fn body<T: Default + for<'de> Deserialize<'de>>(request: Request) -> Result<T, Problem> {
+pub(super) async fn body<T: Default + for<'de> Deserialize<'de>>(request: Request) -> Result<T, Problem> {
     let (parts, body) = request.into_parts();
     let body = limits::body(&parts.headers, body, BODY_BYTES_MAX).await?;
     if body.is_empty() {
@@ -233,7 +233,7 @@ async fn body<T: Default + for<'de> Deserialize<'de>>(request: Request) -> Resul
         .map_err(|e| Problem::parameter("body", &String::from_utf8_lossy(&body), &format!("cannot be used: {e}")))
 }
 
-fn filter(conditions: &Map<String, Value>) -> Result<Filter, Problem> {
+pub(super) fn filter(conditions: &Map<String, Value>) -> Result<Filter, Problem> {
     let mut filter = Filter::default();
     for (name, value) in conditions {
         let text = match value {

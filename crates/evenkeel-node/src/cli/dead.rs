@@ -1,7 +1,8 @@
-//! `evenkeel dead list|show|groups|export|redrive|drop`.
+//! `evenkeel dead list|show|groups|export|redrive|rewind|drop`.
 
 mod conditions;
 mod redrive;
+mod returning;
 
 use clap::Subcommand;
 use serde_json::Value;
@@ -67,7 +68,8 @@ enum What {
         #[command(flatten)]
         node: Where,
     },
-    /// Take dead events up again, as a job; with --dry-run, say what it would do
+    /// Take dead events up again, as a job; with --topic, give letters of other frameworks back to the topics that they
+    /// came from; with --dry-run, say what it would do
     Redrive(redrive::Start),
     /// Back to the first event that a handler version failed: redrives what it killed, and resumes
     Rewind(redrive::Rewind),
@@ -120,7 +122,10 @@ pub(super) async fn run(args: Args) -> Result<(), Error> {
             let answer = node.get(&format!("{}?{query}", whose.path("/groups"))).await?;
             print(node.output, &answer, grouped);
         }
-        What::Redrive(start) => redrive::begin(start).await?,
+        What::Redrive(start) => match &start.whose.topic {
+                Some(_) => returning::give_back(start).await?,
+                None => redrive::begin(start).await?,
+            },
         What::Rewind(rewind) => redrive::rewind(rewind).await?,
         What::Redrives(args) => redrive::run(args).await?,
         What::Drop(drop) => redrive::drop_letters(drop).await?,

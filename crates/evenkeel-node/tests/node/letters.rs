@@ -93,6 +93,42 @@ async fn dead_letters_of_other_frameworks_are_listed_shown_grouped_and_exported_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_of_other_frameworks_go_back_once_to_where_they_came_from() {
+    let folder = tempfile::tempdir().unwrap();
+    start(folder.path(), FILE).await.node.shutdown().await;
+    let path = folder.path().to_owned();
+    tokio::task::spawn_blocking(move || write(&path)).await.unwrap();
+    let handler = Handler::start(|_| 200).await;
+    let subscription =
+        format!("subscriptions: {{ s: {{ topic: orders, handler: {{ http: {{ url: \"{}\" }} }} }} }}", handler.url);
+    let yaml = format!("topics: {{ orders-dlt: {{ partitions: 2 }}, orders: {{ partitions: 2 }} }}\n{subscription}\n");
+    let node = start(folder.path(), &yaml).await;
+    let url = format!("http://{}", node.node.http);
+    let redrive = |words: &[&str]| {
+        let words = [&["dead", "redrive", "--topic", "orders-dlt", "--node", &url], words].concat();
+        let done = evenkeel(folder.path(), &words);
+        (done.status.code(), out(&done), err(&done))
+    };
+    let (code, said, _) = redrive(&["--dry-run"]);
+    let stays = "1 stay: it does not say where it came from";
+    assert_eq!((code, said.trim()), (Some(0), format!("3 letters would go back to orders\n{stays}").as_str()));
+    let mended = ["--because", "mended", "--rate", "10/s"];
+    let springs = [&mended[..], &["--reason", "java.lang.IllegalStateException"]].concat();
+    assert_eq!(redrive(&springs).1.trim(), "2 letters went back to orders");
+    assert_eq!(redrive(&mended).1.trim(), format!("1 letters went back to orders\n{stays}\n2 went back before"));
+    until("they are handled", || async { (node.audited("s").await["completed"] == 3).then_some(()) }).await;
+    let places: Vec<_> = handler.seen().iter().map(|call| call.header("ce-source")).collect();
+    assert_eq!(places.iter().filter(|source| *source == "/orders/1").count(), 2, "where they lay before: {places:?}");
+    let open = node.get("/v1/topics/orders-dlt/dead?state=open").await;
+    assert_eq!(open["items"].as_array().unwrap().len(), 1, "{open}");
+    assert_eq!(node.get("/v1/topics/orders-dlt/dead?state=closed").await["items"].as_array().unwrap().len(), 3);
+    let (code, _, why) = redrive(&[]);
+    assert!(code == Some(1) && why.contains("reason"), "{why}");
+    let (code, _, why) = redrive(&["--because", "x", "--to", "nowhere"]);
+    assert!(code == Some(1) && why.contains("nowhere"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_comes_too_late_is_stale_and_another_identity_is_a_duplicate_by_it() {
     let folder = tempfile::tempdir().unwrap();
     let handler = Handler::start(|_| 200).await;

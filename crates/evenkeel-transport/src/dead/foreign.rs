@@ -144,6 +144,46 @@ const DIALECTS: [Dialect; 10] = [
     },
 ];
 
+/// What the headers begin with that frameworks write when an event dies; the rest was the event's.
+const OF_DEATH: [&str; 20] = [
+    "kafka_dlt-",
+    "retry_topic-",
+    "kafka_exception-",
+    "x-original-topic",
+    "x-original-partition",
+    "x-original-offset",
+    "x-original-timestamp",
+    "x-exception-",
+    "__streams.errors.",
+    "__dlq.errors.",
+    "__connect.errors.",
+    "dead-letter-",
+    "MT-Fault-",
+    "MT-Redelivery-Count",
+    "MT-Reason",
+    "NServiceBus.ExceptionInfo.",
+    "NServiceBus.FailedQ",
+    "NServiceBus.TimeOfFailure",
+    "NServiceBus.Retries",
+    "NServiceBus.FLRetries",
+];
+
+/// Whole names of the same kind.
+const OF_DEATH_ALONE: [&str; 7] = [
+    "reason_poisoned",
+    "topic_poisoned",
+    "handler_poisoned",
+    "subscriber_poisoned",
+    "ce_knativeerrordest",
+    "ce_knativeerrorcode",
+    "ce_knativeerrordata",
+];
+
+/// True for a header that was written because the event died.
+pub(super) fn is_of_death(header: &str) -> bool {
+    OF_DEATH.iter().any(|prefix| header.starts_with(prefix)) || OF_DEATH_ALONE.contains(&header)
+}
+
 /// What a framework said of a death.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Said {
@@ -255,6 +295,19 @@ mod tests {
             let said = read(&record(&headers)).expect(dialect.name);
             assert_eq!((said.writer, &*said.from), (dialect.name, "x"));
             assert_eq!(said.origin.is_some(), !dialect.offset.is_empty(), "{}", dialect.name);
+        }
+    }
+
+    #[test]
+    fn every_header_that_is_read_is_one_of_death_and_an_events_own_is_not() {
+        for dialect in &DIALECTS {
+            let Dialect { known_by, topic, partition, offset, message, failed_at, .. } = dialect;
+            let read = [known_by, topic, partition, offset, message, failed_at].into_iter();
+            let read = read.chain(dialect.thrown).chain(dialect.attempts).filter(|name| !name.is_empty());
+            read.for_each(|name| assert!(is_of_death(name), "{}: {name}", dialect.name));
+        }
+        for own in ["ce_id", "ce_type", "content-type", "traceparent", "x-tenant", "x-originals", "NServiceBus.MessageId"] {
+            assert!(!is_of_death(own), "{own}");
         }
     }
 

@@ -150,6 +150,22 @@ pub(super) const OPERATIONS: &[Operation] = &[
     ),
     Operation {
         body: Body::Members(&[
+            FILTER,
+            ("from", "string", "the first place, as `partition:offset`: `next` of an earlier answer"),
+            ("limit", "integer", "at most so many letters"),
+            ("to", "string", "to this topic; without it each goes where it came from"),
+            DRY_RUN,
+            REASON,
+        ]),
+        ..post(
+            "/v1/topics/{topic}/dead/redrives",
+            "redriveForeign",
+            "Give dead letters of any framework back to where they came from, each once",
+            "`given` by topic, `stayed` by why, `passed_over`, and `next`",
+        )
+    },
+    Operation {
+        body: Body::Members(&[
             ("text", "string!", "the file"),
             ("folder", "string!", "what relative paths in it are relative to, on the node's machine"),
             ("prune", "boolean", "remove subscriptions that left the file"),

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
-use super::Where;
+use super::{Where, Whose};
 use super::conditions::Conditions;
 use crate::cli::asking::escaped;
 use crate::cli::output::{cell, print, rows, table};
@@ -46,36 +46,39 @@ struct One {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Start {
-    /// The subscription
-    subscription: String,
     #[command(flatten)]
-    conditions: Conditions,
+    pub(super) whose: Whose,
+    #[command(flatten)]
+    pub(super) conditions: Conditions,
+    /// With --topic: to this topic, instead of where each came from
+    #[arg(long, value_name = "TOPIC", requires = "topic")]
+    pub(super) to: Option<String>,
     /// Only say what would be done
     #[arg(long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
     /// Why, for the record
     #[arg(long, default_value = "")]
-    because: String,
+    pub(super) because: String,
     /// So many events go first; the others follow when these do not fail
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 10, conflicts_with = "topic")]
     canary: u32,
     /// At most so fast, such as 50/s; as fast as the subscription goes without it
     #[arg(long)]
-    rate: Option<String>,
+    pub(super) rate: Option<String>,
     /// Events that may be open at once
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 64, conflicts_with = "topic")]
     at_once: u32,
     /// Stop by itself when more than this share of the events fail
-    #[arg(long, default_value_t = 0.2)]
+    #[arg(long, default_value_t = 0.2, conflicts_with = "topic")]
     stop_share: f64,
     /// The share counts from so many events on
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 20, conflicts_with = "topic")]
     stop_min: u32,
     /// Calls carry an idempotency key of this redrive's own, for receivers that store error answers
-    #[arg(long)]
+    #[arg(long, conflicts_with = "topic")]
     new_key: bool,
     #[command(flatten)]
-    node: Where,
+    pub(super) node: Where,
 }
 
 #[derive(Debug, clap::Args)]
@@ -163,7 +166,8 @@ pub(super) async fn begin(start: Start) -> Result<(), Error> {
         "canary": start.canary, "rate": start.rate, "at_once": start.at_once, "new_key": start.new_key,
         "stop": { "share": start.stop_share, "min": start.stop_min },
     });
-    let answer = start.node.post(&path(&start.subscription, ""), Some(body)).await?;
+    let subscription = start.whose.subscription.as_deref().unwrap_or_default();
+    let answer = start.node.post(&path(subscription, ""), Some(body)).await?;
     print(start.node.output, &answer, if start.dry_run { planned } else { told });
     Ok(())
 }
@@ -180,7 +184,7 @@ pub(super) async fn rewind(rewind: Rewind) -> Result<(), Error> {
     Ok(())
 }
 
-fn filter(conditions: &Conditions) -> Map<String, Value> {
+pub(super) fn filter(conditions: &Conditions) -> Map<String, Value> {
     conditions.pairs().into_iter().map(|(name, value)| (name.to_owned(), Value::from(value))).collect()
 }
 
