@@ -123,9 +123,9 @@ pub(super) async fn run(args: Args) -> Result<(), Error> {
             print(node.output, &answer, grouped);
         }
         What::Redrive(start) => match &start.whose.topic {
-                Some(_) => returning::give_back(start).await?,
-                None => redrive::begin(start).await?,
-            },
+            Some(_) => returning::give_back(start).await?,
+            None => redrive::begin(start).await?,
+        },
         What::Rewind(rewind) => redrive::rewind(rewind).await?,
         What::Redrives(args) => redrive::run(args).await?,
         What::Drop(drop) => redrive::drop_letters(drop).await?,

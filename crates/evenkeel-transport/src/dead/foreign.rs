@@ -306,7 +306,9 @@ mod tests {
             let read = read.chain(dialect.thrown).chain(dialect.attempts).filter(|name| !name.is_empty());
             read.for_each(|name| assert!(is_of_death(name), "{}: {name}", dialect.name));
         }
-        for own in ["ce_id", "ce_type", "content-type", "traceparent", "x-tenant", "x-originals", "NServiceBus.MessageId"] {
+        for own in
+            ["ce_id", "ce_type", "content-type", "traceparent", "x-tenant", "x-originals", "NServiceBus.MessageId"]
+        {
             assert!(!is_of_death(own), "{own}");
         }
     }

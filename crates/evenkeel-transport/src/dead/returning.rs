@@ -164,7 +164,8 @@ impl Returns {
             return Ok(());
         }
         self.make_notes()?;
-        let places: Vec<Place> = letters.iter().map(|(letter, _)| (letter.at.shard.partition, letter.at.offset)).collect();
+        let places: Vec<Place> =
+            letters.iter().map(|(letter, _)| (letter.at.shard.partition, letter.at.offset)).collect();
         let note = json!({ "letters": places, "to": wanted.to, "reason": wanted.reason }).to_string();
         let note = Record {
             key: Some(Bytes::copy_from_slice(self.topic.as_bytes())),

@@ -3,10 +3,10 @@
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use evenkeel_transport::dead::{self, DeadLetter, Groups, Place, Returns};
 use evenkeel_delivery::ports::PortError;
-use std::sync::{Arc, Mutex, PoisonError};
+use evenkeel_transport::dead::{self, DeadLetter, Groups, Place, Returns};
 use serde_json::{Value, json};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::returning::written;
 use super::{Asked, formed, group};

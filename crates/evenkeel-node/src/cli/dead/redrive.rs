@@ -3,8 +3,8 @@
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
-use super::{Where, Whose};
 use super::conditions::Conditions;
+use super::{Where, Whose};
 use crate::cli::asking::escaped;
 use crate::cli::output::{cell, print, rows, table};
 use crate::error::Error;

@@ -11,7 +11,7 @@ use crate::config::units;
 use crate::error::{Error, codes};
 
 /// Letters of one request.
-const STEP: f64 = 500.0;
+const STEP: u32 = 500;
 
 pub(super) async fn give_back(start: Start) -> Result<(), Error> {
     let rate = start.rate.as_deref().map(|text| {
@@ -21,7 +21,7 @@ pub(super) async fn give_back(start: Start) -> Result<(), Error> {
     });
     let rate = rate.transpose()?;
     // At a rate, twice a second.
-    let limit = rate.map_or(STEP, |rate| (rate / 2.0).ceil().clamp(1.0, STEP));
+    let limit = rate.and_then(|rate| (1..STEP).find(|n| f64::from(*n) >= rate / 2.0)).unwrap_or(STEP);
     let mut conditions = filter(&start.conditions);
     let (mut sum, mut from) = (Sum::default(), Value::Null);
     loop {
@@ -37,7 +37,7 @@ pub(super) async fn give_back(start: Start) -> Result<(), Error> {
             break;
         }
         if let Some(rate) = rate.filter(|_| !start.dry_run) {
-            tokio::time::sleep(Duration::from_secs_f64(given / rate)).await;
+            tokio::time::sleep(Duration::from_secs_f64(f64::from(given) / rate)).await;
         }
     }
     let whole = json!({
@@ -57,10 +57,10 @@ struct Sum {
 
 impl Sum {
     /// Adds an answer; gives how many letters went back by it.
-    fn add(&mut self, answer: &Value) -> f64 {
+    fn add(&mut self, answer: &Value) -> u32 {
         self.passed_over += answer["passed_over"].as_u64().unwrap_or(0);
         add(&mut self.stayed, &answer["stayed"]);
-        add(&mut self.given, &answer["given"]) as f64
+        u32::try_from(add(&mut self.given, &answer["given"])).unwrap_or(u32::MAX)
     }
 }
 
