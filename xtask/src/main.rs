@@ -7,6 +7,7 @@ mod bench;
 mod check;
 mod generate;
 mod run;
+mod native;
 mod skipped;
 mod soak;
 mod tidy;

@@ -1,5 +1,6 @@
 //! What tests did not run for want of something: they say so in `target/skipped.txt`.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 fn list(root: &Path) -> PathBuf {
@@ -10,6 +11,14 @@ fn list(root: &Path) -> PathBuf {
 /// Begins a new list.
 pub(crate) fn forget(root: &Path) {
     let _ = std::fs::remove_file(list(root));
+}
+
+/// Adds a line to the list.
+pub(crate) fn say(root: &Path, line: &str) {
+    let list = list(root);
+    let _ = list.parent().map(std::fs::create_dir_all);
+    let file = std::fs::OpenOptions::new().create(true).append(true).open(list);
+    let _ = file.and_then(|mut file| writeln!(file, "{line}"));
 }
 
 /// Prints the list.
