@@ -259,5 +259,5 @@ async fn it_is_put_aside_by_itself_when_it_has_grown() {
         tokio::task::yield_now().await;
         drop(journal.sealer.series.work_in_turn());
     }
-    assert!(bench.records(names::SNAPSHOTS_TOPIC).len() == 1);
+    assert!(!bench.records(names::SNAPSHOTS_TOPIC).is_empty());
 }
