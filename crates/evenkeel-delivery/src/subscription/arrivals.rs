@@ -14,11 +14,11 @@ use evenkeel_model::{FailureClass, FailureInfo, Outcome, Shard, Timestamp};
 use super::Subscription;
 use super::dispatch::URGENT;
 use super::endings::micros;
-use super::events::{Open, Slot, State};
+use super::events::{Detour, Open, Slot, State};
 use super::lanes::LaneId;
 use super::rounds::End;
 use super::suspects::Opening;
-use crate::{Arrival, Counters, Fact, PendingWhy, Screen};
+use crate::{Arrival, Counters, Fact, Screen};
 
 impl Subscription {
     /// Where partitions without progress begin is journaled, so that it stays.
@@ -76,7 +76,7 @@ impl Subscription {
             let lane = self.events[first].lane;
             arrival.key = arrival.key.map(|key| Bytes::copy_from_slice(&key));
             let twin = self.open(arrival, shard, lane, State::Twin);
-            self.events[first].twins.push(twin);
+            self.events[first].detour.twins.push(twin);
             self.lanes.push_twin(lane);
             return;
         }
@@ -104,7 +104,6 @@ impl Subscription {
             key: arrival.key,
             mark: arrival.mark,
             created: arrival.created,
-            expires: arrival.expires,
             bytes: arrival.bytes,
             priority: arrival.priority.min(URGENT),
             kind: arrival.kind,
@@ -114,24 +113,16 @@ impl Subscription {
             state,
             counters: Counters::default(),
             ages_from: None,
-            tries: 0,
-            unbooked: Vec::new(),
-            failed_seq: 0,
-            why: PendingWhy::Retry,
-            next_at: Timestamp::EPOCH,
-            not_before: Timestamp::EPOCH,
-            failure: None,
             last_took_us: 0,
             last_version: None,
-            overdue_next: overdue.unwrap_or(0),
+            overdue_next: u32::try_from(overdue.unwrap_or(0)).unwrap_or(u32::MAX),
             overdue_at: None,
             overdue: overdue.is_some(),
-            twins: Vec::new(),
             skip: false,
-            redriven: None,
             version,
             opening: Opening::default(),
             suspect: false,
+            detour: Detour::until(arrival.expires),
         })
     }
 
@@ -171,7 +162,7 @@ impl Subscription {
     /// The next of the objectives' thresholds that this event may pass.
     pub(super) fn expect_overdue(&mut self, now: Timestamp, slot: Slot) {
         let event = &self.events[slot];
-        let Some(threshold) = self.policy.overdue_after.get(event.overdue_next).copied() else { return };
+        let Some(threshold) = self.policy.overdue_after.get(event.overdue_next as usize).copied() else { return };
         let at = event.created.at + threshold;
         if at <= now {
             self.become_overdue(now, slot, threshold);

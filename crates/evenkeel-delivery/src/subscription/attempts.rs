@@ -131,15 +131,15 @@ impl Subscription {
         let message = again.message.clone();
         self.note_failure(now, slot, again.class, again.status, message);
         let over_age = self.aged(slot) >= self.policy.retry.age;
-        if let Some(redriven) = &self.events[slot].redriven
+        if let Some(redriven) = &self.events[slot].detour.redriven
             && (spends(again.class) || again.class == FailureClass::Unreachable)
         {
             self.redrives.failed(&redriven.job, &redriven.at);
         }
         let event = &mut self.events[slot];
-        event.failed_seq = self.seq;
-        event.not_before = again.not_before.unwrap_or(Timestamp::EPOCH);
-        event.tries = event.tries.saturating_add(u32::from(again.class != FailureClass::Deferred));
+        event.detour.failed_seq = self.seq;
+        event.detour.not_before = again.not_before.unwrap_or(Timestamp::EPOCH);
+        event.detour.tries = event.detour.tries.saturating_add(u32::from(again.class != FailureClass::Deferred));
         let undecided = over_age && self.nobody_can_tell(slot, &again);
         self.spend(now, flight, &again, over_age, undecided);
         self.accuse(now, flight, &again);
@@ -154,7 +154,7 @@ impl Subscription {
     /// True when the event's age is used up and no other event told outage from poison since
     /// its failure before this one.
     fn nobody_can_tell(&self, slot: Slot, again: &Again) -> bool {
-        let unwitnessed = !self.events[slot].unbooked.is_empty();
+        let unwitnessed = !self.events[slot].detour.unbooked.is_empty();
         again.class == FailureClass::Unreachable || spends(again.class) && unwitnessed
     }
 
@@ -162,7 +162,7 @@ impl Subscription {
         let slot = flight.slot;
         let room = self.events[slot].counters.attempts < self.attempts_max();
         let closed = self.breakers.stayed_closed(again.accused, flight.admitted);
-        let undecided = undecided || self.events[slot].why == PendingWhy::Undecided;
+        let undecided = undecided || self.events[slot].detour.why == PendingWhy::Undecided;
         if undecided {
             self.drop_unbooked(slot);
         }
@@ -203,7 +203,7 @@ impl Subscription {
 
     pub(super) fn say_attempt(&mut self, now: Timestamp, slot: Slot, again: &Again, next_at: Option<Timestamp>) {
         let event = &self.events[slot];
-        let (fingerprint, message) = match event.failure.as_deref() {
+        let (fingerprint, message) = match event.detour.failure.as_deref() {
             Some(failure) => (failure.fingerprint.clone(), failure.message.clone()),
             None => (String::new(), String::new()),
         };
@@ -232,7 +232,7 @@ impl Subscription {
     ) -> FailureInfo {
         let event = &mut self.events[slot];
         let message = bounded(message);
-        let first_failed_at = event.failure.as_ref().map_or(now, |f| f.first_failed_at);
+        let first_failed_at = event.detour.failure.as_ref().map_or(now, |f| f.first_failed_at);
         let failure = FailureInfo {
             class,
             status,
@@ -242,7 +242,7 @@ impl Subscription {
             first_failed_at,
             last_failed_at: now,
         };
-        event.failure = Some(Box::new(failure.clone()));
+        event.detour.failure = Some(Box::new(failure.clone()));
         failure
     }
 }

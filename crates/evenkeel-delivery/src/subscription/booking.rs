@@ -33,17 +33,20 @@ pub(super) struct Unbooked {
 
 impl Subscription {
     pub(super) fn provisional(&mut self, slot: Slot, attempt: Unbooked) {
-        self.events[slot].unbooked.push(attempt);
+        self.events[slot].detour.unbooked.push(attempt);
         self.unbooked.insert(attempt.seq, slot);
         self.timers.set(attempt.window_ends, Timer::Booking(attempt.seq));
-        let beyond = self.events[slot].unbooked.len().saturating_sub(self.attempts_max() as usize);
+        let beyond = self.events[slot].detour.unbooked.len().saturating_sub(self.attempts_max() as usize);
         self.defer_oldest(slot, beyond);
     }
 
     /// The oldest `count` provisional attempts of an event become deferrals.
     fn defer_oldest(&mut self, slot: Slot, count: usize) {
+        if count == 0 {
+            return;
+        }
         let event = &mut self.events[slot];
-        let gone: Vec<Unbooked> = event.unbooked.drain(..count).collect();
+        let gone: Vec<Unbooked> = event.detour.unbooked.drain(..count).collect();
         event.counters.deferrals += u32::try_from(count).unwrap_or(u32::MAX);
         for attempt in gone {
             self.unbooked.remove(&attempt.seq);
@@ -53,13 +56,13 @@ impl Subscription {
 
     /// All provisional attempts of an event become deferrals.
     pub(super) fn drop_unbooked(&mut self, slot: Slot) {
-        self.defer_oldest(slot, self.events[slot].unbooked.len());
+        self.defer_oldest(slot, self.events[slot].detour.unbooked.len());
     }
 
     /// Another event succeeded that was handed out at `dispatched`.
     pub(super) fn witness(&mut self, now: Timestamp, dispatched: u64) {
         while let Some((_, slot)) = self.unbooked.range(..dispatched).next().map(|(s, e)| (*s, *e)) {
-            let before = self.events[slot].unbooked.iter().take_while(|a| a.seq < dispatched).count();
+            let before = self.events[slot].detour.unbooked.iter().take_while(|a| a.seq < dispatched).count();
             self.defer_oldest(slot, before - 1);
             self.book_oldest(now, slot);
         }
@@ -68,7 +71,7 @@ impl Subscription {
     }
 
     fn book_oldest(&mut self, now: Timestamp, slot: Slot) {
-        let attempt = self.events[slot].unbooked.remove(0);
+        let attempt = self.events[slot].detour.unbooked.remove(0);
         self.unbooked.remove(&attempt.seq);
         self.timers.clear(attempt.window_ends, Timer::Booking(attempt.seq));
         self.events[slot].counters.attempts += 1;
@@ -78,7 +81,7 @@ impl Subscription {
     /// The breaker's window since that failure is over.
     pub(super) fn booking_due(&mut self, now: Timestamp, seq: u64) {
         let Some(slot) = self.unbooked.get(&seq).copied() else { return };
-        let before = self.events[slot].unbooked.iter().take_while(|a| a.seq < seq).count();
+        let before = self.events[slot].detour.unbooked.iter().take_while(|a| a.seq < seq).count();
         self.defer_oldest(slot, before);
         if self.last_success > seq {
             self.book_oldest(now, slot);
@@ -91,9 +94,9 @@ impl Subscription {
         slots.sort_unstable();
         slots.dedup();
         for slot in slots {
-            if self.events[slot].unbooked.iter().any(|a| a.accused.meets(opened)) {
+            if self.events[slot].detour.unbooked.iter().any(|a| a.accused.meets(opened)) {
                 self.drop_unbooked(slot);
-                self.events[slot].tries = self.events[slot].counters.attempts;
+                self.events[slot].detour.tries = self.events[slot].counters.attempts;
                 self.retry_sooner(now, slot);
             }
         }

@@ -101,7 +101,8 @@ impl Subscription {
     /// by its own wish is none.
     pub(super) fn is_retry(&self, slot: Slot) -> bool {
         let event = &self.events[slot];
-        event.counters.deliveries > 0 && event.failure.as_ref().is_some_and(|f| f.class != FailureClass::Deferred)
+        event.counters.deliveries > 0
+            && event.detour.failure.as_ref().is_some_and(|f| f.class != FailureClass::Deferred)
     }
 
     /// The retry budget pays for it; else the event waits until it can.

@@ -86,10 +86,10 @@ impl Subscription {
         event.counters.attempts = 0;
         event.counters.aged = std::time::Duration::ZERO;
         event.ages_from = event.ages_from.map(|_| self.age.reading());
-        event.tries = 0;
-        event.why = PendingWhy::Retry;
-        event.next_at = now;
-        event.not_before = now;
+        event.detour.tries = 0;
+        event.detour.why = PendingWhy::Retry;
+        event.detour.next_at = now;
+        event.detour.not_before = now;
         let flying = event.state == State::Flying;
         self.say_pending(slot);
         if !flying {

@@ -114,7 +114,7 @@ impl Subscription {
     }
 
     fn has_expired(&self, now: Timestamp, slot: Slot) -> bool {
-        self.events[slot].expires.is_some_and(|at| at <= now)
+        self.events[slot].detour.expires.is_some_and(|at| at <= now)
     }
 
     /// Ends what is no longer worth handling: expired, or older than what was completed of its key.
@@ -159,15 +159,15 @@ impl Subscription {
         event.ages_from.get_or_insert(reading);
         event.state = State::Flying;
         event.counters.deliveries += 1;
-        let tried = event.counters.attempts + u32::try_from(event.unbooked.len()).unwrap_or(u32::MAX);
+        let tried = event.counters.attempts + u32::try_from(event.detour.unbooked.len()).unwrap_or(u32::MAX);
         actions.push(Action::Dispatch(Dispatch {
             attempt,
             at: event.at.clone(),
-            mark: event.redriven.as_ref().map_or(event.mark, |r| r.key(event.mark)),
+            mark: event.detour.redriven.as_ref().map_or(event.mark, |r| r.key(event.mark)),
             number: tried.saturating_add(1).min(attempts_max),
             delivery: event.counters.deliveries,
             timeout: self.policy.timeout,
-            letter: event.redriven.as_ref().map(|r| r.letter.clone()),
+            letter: event.detour.redriven.as_ref().map(|r| r.letter.clone()),
             fallback,
         }));
     }

@@ -36,7 +36,7 @@ impl Subscription {
         self.leave_ready(slot);
         self.leave_unpaid(slot);
         self.count_death(now, slot, &ending);
-        if self.events[slot].redriven.is_some() {
+        if self.events[slot].detour.redriven.is_some() {
             self.redrives.ended(&self.events[slot].at);
         }
         if ending.outcome == Outcome::Completed {
@@ -45,7 +45,7 @@ impl Subscription {
         let event = &mut self.events[slot];
         event.state = State::Ending;
         let mark = event.mark;
-        let twins = std::mem::take(&mut event.twins);
+        let twins = if event.detour.twins.is_empty() { Vec::new() } else { std::mem::take(&mut event.detour.twins) };
         // What expired was never handled: the same event, sent again in time, is no duplicate.
         let remembers = !self.policy.inbox.is_zero() && ending.outcome != Outcome::Expired;
         let remembered = remembers.then_some(mark);
@@ -92,7 +92,7 @@ impl Subscription {
             failure: ending.failure,
         };
         let records = u64::from(entry.emitted) + u64::from(entry.outcome == Outcome::Dead || fell_back(&entry));
-        let redriven = event.redriven.as_ref().map(|r| (r.job.clone(), entry.outcome));
+        let redriven = event.detour.redriven.as_ref().map(|r| (r.job.clone(), entry.outcome));
         let end = End { shard: event.shard, offset: entry.offset, head, acked: ending.acked, records, redriven };
         let fact = Fact::Ended { shard: event.at.shard.clone(), mark, entry };
         self.rounds.say_end(fact, end);
@@ -100,7 +100,7 @@ impl Subscription {
 
     /// Dead-letters an event for what failed it last.
     pub(super) fn dead(&mut self, now: Timestamp, slot: Slot, reason: &str) {
-        let failure = self.events[slot].failure.as_deref().cloned();
+        let failure = self.events[slot].detour.failure.as_deref().cloned();
         let failure = failure.map(|f| FailureInfo { reason: reason.to_owned(), ..f });
         let failure = failure.unwrap_or_else(|| super::attempts::failure_info(now, reason));
         self.end(now, slot, Ending { outcome: Outcome::Dead, failure: Some(failure), emitted: 0, acked: None });
@@ -115,7 +115,7 @@ impl Subscription {
 
     pub(super) fn stop_waiting(&mut self, slot: Slot) {
         if self.events[slot].state == State::Waiting {
-            self.timers.clear(self.events[slot].next_at, Timer::Retry(slot));
+            self.timers.clear(self.events[slot].detour.next_at, Timer::Retry(slot));
         }
     }
 }

@@ -3,7 +3,7 @@
 //! A table of plain state; who changes it when is told in the other files. A [`Slot`] is valid
 //! from arrival until the round with the event's outcome is committed.
 
-use std::ops::{Index, IndexMut};
+use std::ops::{Deref, DerefMut, Index, IndexMut};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,7 +33,6 @@ pub(super) struct Open {
     pub(super) key: Option<Bytes>,
     pub(super) mark: Mark,
     pub(super) created: Created,
-    pub(super) expires: Option<Timestamp>,
     pub(super) bytes: u32,
     pub(super) priority: u8,
     pub(super) kind: Arc<str>,
@@ -46,6 +45,33 @@ pub(super) struct Open {
     pub(super) counters: Counters,
     /// The reading of the age clock since which it ages; `None`: it does not age now.
     pub(super) ages_from: Option<Duration>,
+    pub(super) last_took_us: u64,
+    pub(super) last_version: Option<Arc<str>>,
+    /// The next of the overdue thresholds that it may pass, and when.
+    pub(super) overdue_next: u32,
+    pub(super) overdue_at: Option<Timestamp>,
+    pub(super) overdue: bool,
+    /// An operator skipped it while it was at the handler.
+    pub(super) skip: bool,
+    /// Its key and version.
+    pub(super) version: Versioned,
+    /// What a restart would know of it.
+    pub(super) opening: Opening,
+    /// It may have crashed the process, and runs alone.
+    pub(super) suspect: bool,
+    /// What only some events have.
+    pub(super) detour: Detour,
+}
+
+/// What there is to know of an event that did not go straight from its lane to its end: nothing of
+/// most of them, and there may be a million, so it lies apart. Read as if it were always there; the
+/// first write makes it.
+#[derive(Debug, Default)]
+pub(super) struct Detour(Option<Box<Taken>>);
+
+#[derive(Debug)]
+pub(super) struct Taken {
+    pub(super) expires: Option<Timestamp>,
     /// Failed tries in a row: the exponent of the delay.
     pub(super) tries: u32,
     /// Failed attempts that are not booked yet, oldest first.
@@ -57,24 +83,54 @@ pub(super) struct Open {
     /// `Retry-After`, `defer`: it must not be tried before.
     pub(super) not_before: Timestamp,
     pub(super) failure: Option<Box<FailureInfo>>,
-    pub(super) last_took_us: u64,
-    pub(super) last_version: Option<Arc<str>>,
-    /// The next of the overdue thresholds that it may pass, and when.
-    pub(super) overdue_next: usize,
-    pub(super) overdue_at: Option<Timestamp>,
-    pub(super) overdue: bool,
     /// Duplicates that wait for this event's outcome.
     pub(super) twins: Vec<Slot>,
-    /// An operator skipped it while it was at the handler.
-    pub(super) skip: bool,
     /// It was dead, and is open again.
     pub(super) redriven: Option<Box<Redriven>>,
-    /// Its key and version.
-    pub(super) version: Versioned,
-    /// What a restart would know of it.
-    pub(super) opening: Opening,
-    /// It may have crashed the process, and runs alone.
-    pub(super) suspect: bool,
+}
+
+/// Of an event that took none.
+static NO_DETOUR: Taken = Taken::new();
+
+impl Taken {
+    const fn new() -> Taken {
+        Taken {
+            expires: None,
+            tries: 0,
+            unbooked: Vec::new(),
+            failed_seq: 0,
+            why: PendingWhy::Retry,
+            next_at: Timestamp::EPOCH,
+            not_before: Timestamp::EPOCH,
+            failure: None,
+            twins: Vec::new(),
+            redriven: None,
+        }
+    }
+}
+
+impl Detour {
+    /// Of an event that has just come.
+    pub(super) fn until(expires: Option<Timestamp>) -> Detour {
+        let mut detour = Detour::default();
+        if expires.is_some() {
+            detour.expires = expires;
+        }
+        detour
+    }
+}
+
+impl Deref for Detour {
+    type Target = Taken;
+    fn deref(&self) -> &Taken {
+        self.0.as_deref().unwrap_or(&NO_DETOUR)
+    }
+}
+
+impl DerefMut for Detour {
+    fn deref_mut(&mut self) -> &mut Taken {
+        self.0.get_or_insert_with(|| Box::new(Taken::new()))
+    }
 }
 
 /// Where a ready event stands: by rank (probes of this outage last), urgency, then age.
@@ -107,26 +163,46 @@ pub(super) enum State {
     Twin,
 }
 
+/// How many events lie together: the table grows by so many, and moves none.
+const TOGETHER: usize = 1024;
+
 #[derive(Debug, Default)]
 pub(super) struct Events {
-    slots: Vec<Option<Open>>,
+    slots: Vec<Box<[Option<Open>]>>,
     free: Vec<u32>,
     live: usize,
 }
 
 impl Events {
     pub(super) fn insert(&mut self, event: Open) -> Slot {
-        self.live += 1;
-        if let Some(free) = self.free.pop() {
-            self.slots[free as usize] = Some(event);
-            return Slot(free);
+        if self.free.is_empty() {
+            self.grow();
         }
-        self.slots.push(Some(event));
-        Slot(u32::try_from(self.slots.len() - 1).expect("fewer than 2^32 events are open"))
+        let free = self.free.pop().expect("it has just grown");
+        self.live += 1;
+        *self.at_mut(free) = Some(event);
+        Slot(free)
+    }
+
+    fn grow(&mut self) {
+        let first = self.slots.len() * TOGETHER;
+        let next = u32::try_from(first).ok().filter(|first| *first < u32::MAX - TOGETHER as u32);
+        let first = next.expect("fewer than 2^32 events are open");
+        self.slots.push((0..TOGETHER).map(|_| None).collect());
+        // The lowest is taken first.
+        self.free.extend((first..first + TOGETHER as u32).rev());
+    }
+
+    fn at(&self, place: u32) -> &Option<Open> {
+        &self.slots[place as usize / TOGETHER][place as usize % TOGETHER]
+    }
+
+    fn at_mut(&mut self, place: u32) -> &mut Option<Open> {
+        &mut self.slots[place as usize / TOGETHER][place as usize % TOGETHER]
     }
 
     pub(super) fn remove(&mut self, slot: Slot) -> Option<Open> {
-        let event = self.slots[slot.0 as usize].take();
+        let event = self.at_mut(slot.0).take();
         if event.is_some() {
             self.free.push(slot.0);
             self.live -= 1;
@@ -140,24 +216,44 @@ impl Events {
 
     /// The event at that place; costs a walk over all.
     pub(super) fn find(&self, at: &Position) -> Option<Slot> {
-        let index = self.slots.iter().position(|e| e.as_ref().is_some_and(|e| e.at == *at))?;
+        let all = self.slots.iter().flatten();
+        let index = all.into_iter().position(|event| event.as_ref().is_some_and(|event| event.at == *at))?;
         u32::try_from(index).ok().map(Slot)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Open> {
-        self.slots.iter().flatten()
+        self.slots.iter().flatten().flatten()
     }
 }
 
 impl Index<Slot> for Events {
     type Output = Open;
     fn index(&self, slot: Slot) -> &Open {
-        self.slots[slot.0 as usize].as_ref().expect("a slot is valid until its outcome is committed")
+        self.at(slot.0).as_ref().expect("a slot is valid until its outcome is committed")
     }
 }
 
 impl IndexMut<Slot> for Events {
     fn index_mut(&mut self, slot: Slot) -> &mut Open {
-        self.slots[slot.0 as usize].as_mut().expect("a slot is valid until its outcome is committed")
+        self.at_mut(slot.0).as_mut().expect("a slot is valid until its outcome is committed")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_that_only_waits_is_small() {
+        // A million may be parked: each byte here is a megabyte.
+        assert!(size_of::<Open>() <= 280, "{}", size_of::<Open>());
+    }
+
+    #[test]
+    fn what_is_read_of_a_detour_that_was_not_taken_makes_none() {
+        let mut detour = Detour::default();
+        assert!(detour.unbooked.is_empty() && detour.redriven.is_none() && detour.0.is_none());
+        detour.tries = 1;
+        assert_eq!((detour.tries, detour.0.is_some(), Detour::default().tries), (1, true, 0));
     }
 }

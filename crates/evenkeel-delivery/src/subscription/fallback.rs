@@ -86,7 +86,7 @@ impl Subscription {
         {
             self.expire_first(now);
             let next = self.ready.iter().take(LOOK_AHEAD).map(|(.., slot)| *slot);
-            let next = next.into_iter().find(|slot| self.events[*slot].redriven.is_none());
+            let next = next.into_iter().find(|slot| self.events[*slot].detour.redriven.is_none());
             let Some(slot) = next.filter(|slot| self.has_room_for(*slot)) else { return };
             self.hand_out_one(now, slot, Route::Fallback, actions);
         }
@@ -142,8 +142,8 @@ impl Subscription {
             return self.dead(now, slot, "operator");
         }
         self.events[slot].state = State::Queued;
-        self.events[slot].why = PendingWhy::Deferred;
-        self.events[slot].not_before = now;
+        self.events[slot].detour.why = PendingWhy::Deferred;
+        self.events[slot].detour.not_before = now;
         self.say_attempt(now, slot, &again, Some(now));
         // It stays ready: a probe may need it at once.
         self.wait(now, slot, now);

@@ -43,7 +43,7 @@ impl Subscription {
     pub fn owed(&self) -> Vec<Owed> {
         let owed = |(shard, unread): (&Shard, u64)| Owed { shard: shard.clone(), unread, open: Vec::new() };
         let mut all: Vec<Owed> = self.offsets.unread().map(owed).collect();
-        for event in self.events.iter().filter(|event| event.redriven.is_none()) {
+        for event in self.events.iter().filter(|event| event.detour.redriven.is_none()) {
             let parked = self.lanes[event.lane].is_parked();
             all[event.shard].open.push((event.at.offset, parked));
         }

@@ -26,14 +26,14 @@ impl Subscription {
             // Sent again beyond the inbox's time, and open: that one's outcome is this one's.
             let lane = self.events[first].lane;
             let twin = self.open(arrival, shard, lane, State::Twin);
-            self.events[twin].redriven = Some(Box::new(redriven));
-            self.events[first].twins.push(twin);
+            self.events[twin].detour.redriven = Some(Box::new(redriven));
+            self.events[first].detour.twins.push(twin);
             self.lanes.push_twin(lane);
             return;
         }
         let lane = self.lanes.of(&arrival);
         let slot = self.open(arrival, shard, lane, State::Queued);
-        self.events[slot].redriven = Some(Box::new(redriven));
+        self.events[slot].detour.redriven = Some(Box::new(redriven));
         self.marks.insert(mark, slot);
         match self.lanes[lane].head() {
             Some(head) if self.is_busy(head) || !self.precedes(slot, head) => {
@@ -117,10 +117,10 @@ impl Subscription {
             at: event.at.clone(),
             key: event.key.clone(),
             counters: event.counters,
-            next_at: event.next_at.max(now),
-            why: event.why,
+            next_at: event.detour.next_at.max(now),
+            why: event.detour.why,
             overdue: event.overdue,
-            failure: event.failure.as_deref().cloned(),
+            failure: event.detour.failure.as_deref().cloned(),
         };
         self.restored.insert(pending.at.clone(), pending);
     }

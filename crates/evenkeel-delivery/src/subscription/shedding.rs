@@ -158,8 +158,8 @@ impl Subscription {
         event.counters.deferrals += 1;
         // It stands in no line from here on, whoever asks meanwhile.
         event.state = State::Queued;
-        event.why = PendingWhy::Deferred;
-        event.not_before = next_at;
+        event.detour.why = PendingWhy::Deferred;
+        event.detour.not_before = next_at;
         event.last_took_us = 0;
         self.say_attempt(now, slot, &again, Some(next_at));
         self.wait(now, slot, next_at);
@@ -182,7 +182,7 @@ impl Subscription {
     /// shed would be the evidence for shedding more.
     fn waits_longer(&self, now: Timestamp, turn: Turn, bound: Duration) -> bool {
         let event = &self.events[turn.3];
-        now.since(event.created.at.max(event.not_before)) > bound
+        now.since(event.created.at.max(event.detour.not_before)) > bound
     }
 
     fn is_older(&self, now: Timestamp, turn: Turn, bound: Duration) -> bool {

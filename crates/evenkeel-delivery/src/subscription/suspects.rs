@@ -184,7 +184,7 @@ impl Subscription {
         }
         let class = FailureClass::SuspectedCrash;
         let message = format!("the process died {crashes} times while this event alone was at the handler");
-        let first_failed_at = event.failure.as_ref().map_or(now, |f| f.first_failed_at);
+        let first_failed_at = event.detour.failure.as_ref().map_or(now, |f| f.first_failed_at);
         let failure = FailureInfo {
             class,
             status: None,
@@ -194,7 +194,7 @@ impl Subscription {
             first_failed_at,
             last_failed_at: now,
         };
-        event.failure = Some(Box::new(failure));
+        event.detour.failure = Some(Box::new(failure));
         self.dead(now, slot, "suspected_crash");
         true
     }

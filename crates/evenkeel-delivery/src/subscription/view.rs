@@ -155,12 +155,12 @@ impl Subscription {
         Some(LaneView {
             key: event.key.clone(),
             at: event.at.clone(),
-            why: event.why,
+            why: event.detour.why,
             behind: lane.behind(),
-            next_at: event.next_at,
+            next_at: event.detour.next_at,
             attempts: event.counters.attempts,
             crashes: event.counters.crashes,
-            message: event.failure.as_ref().map_or_else(String::new, |f| f.message.clone()),
+            message: event.detour.failure.as_ref().map_or_else(String::new, |f| f.message.clone()),
         })
     }
 }

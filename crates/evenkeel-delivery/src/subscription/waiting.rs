@@ -44,10 +44,10 @@ impl Subscription {
             self.say_attempt(now, slot, again, None);
             return self.exhausted(now, slot);
         }
-        if undecided || self.events[slot].why == PendingWhy::Undecided {
+        if undecided || self.events[slot].detour.why == PendingWhy::Undecided {
             return self.leave_undecided(now, slot, again);
         }
-        self.events[slot].why = why(again.class);
+        self.events[slot].detour.why = why(again.class);
         let next_at = self.next_try(now, slot, again);
         let known = self.gate_is_open().then_some(next_at);
         self.say_attempt(now, slot, again, known);
@@ -65,16 +65,16 @@ impl Subscription {
 
     fn delay(&mut self, slot: Slot, again: &Again) -> Duration {
         let event = &self.events[slot];
-        let used = event.counters.attempts as usize + event.unbooked.len();
+        let used = event.counters.attempts as usize + event.detour.unbooked.len();
         let open = self.breakers.open_time(again.accused);
         if !spends(again.class) {
-            let bound = self.policy.retry.bound(event.tries).min(open);
+            let bound = self.policy.retry.bound(event.detour.tries).min(open);
             return self.random.up_to(bound);
         }
         if used >= self.attempts_max() as usize {
             return self.random.extended(open);
         }
-        self.policy.retry.draw(event.tries, &mut self.random)
+        self.policy.retry.draw(event.detour.tries, &mut self.random)
     }
 
     fn gate_is_open(&self) -> bool {
@@ -83,7 +83,7 @@ impl Subscription {
 
     /// Waits until `next_at`: in memory when that is soon, else parked.
     pub(super) fn wait(&mut self, now: Timestamp, slot: Slot, next_at: Timestamp) {
-        self.events[slot].next_at = next_at;
+        self.events[slot].detour.next_at = next_at;
         let lane = self.events[slot].lane;
         // That a suspect came back is on record at once.
         let alone = self.events[slot].opening == Opening::Alone;
@@ -95,7 +95,7 @@ impl Subscription {
     }
 
     fn wait_or_ready(&mut self, now: Timestamp, slot: Slot) {
-        let next_at = self.events[slot].next_at;
+        let next_at = self.events[slot].detour.next_at;
         if next_at > now {
             self.events[slot].state = State::Waiting;
             self.timers.set(next_at, Timer::Retry(slot));
@@ -112,15 +112,15 @@ impl Subscription {
         }
         let mut counters = event.counters;
         counters.aged = self.aged(slot);
-        counters.deferrals += u32::try_from(event.unbooked.len()).unwrap_or(u32::MAX);
+        counters.deferrals += u32::try_from(event.detour.unbooked.len()).unwrap_or(u32::MAX);
         let pending = Pending {
             at: event.at.clone(),
             key: event.key.clone(),
             counters,
-            next_at: event.next_at,
-            why: event.why,
+            next_at: event.detour.next_at,
+            why: event.detour.why,
             overdue: event.overdue,
-            failure: event.failure.as_deref().cloned(),
+            failure: event.detour.failure.as_deref().cloned(),
         };
         self.rounds.say(Fact::Pending(pending));
         self.note_carried(slot);
@@ -179,8 +179,8 @@ impl Subscription {
         self.held.insert(slot);
         let event = &mut self.events[slot];
         event.state = State::Held;
-        event.why = PendingWhy::Exhausted;
-        event.next_at = now;
+        event.detour.why = PendingWhy::Exhausted;
+        event.detour.next_at = now;
         let lane = event.lane;
         self.lanes.park(lane);
         self.say_pending(slot);
@@ -193,9 +193,9 @@ impl Subscription {
             self.alarm("undecided", text);
         }
         let rarely = self.policy.retry.max.max(self.breakers.open_time(again.accused));
-        let next_at = (now + self.random.extended(rarely)).max(self.events[slot].not_before);
+        let next_at = (now + self.random.extended(rarely)).max(self.events[slot].detour.not_before);
         let event = &mut self.events[slot];
-        event.why = PendingWhy::Undecided;
+        event.detour.why = PendingWhy::Undecided;
         let lane = event.lane;
         self.lanes.park(lane);
         self.say_attempt(now, slot, again, Some(next_at));
@@ -208,11 +208,11 @@ impl Subscription {
             return;
         }
         let woken: Vec<Slot> =
-            self.undecided.iter().copied().filter(|s| self.events[*s].failed_seq < dispatched).collect();
+            self.undecided.iter().copied().filter(|s| self.events[*s].detour.failed_seq < dispatched).collect();
         for slot in woken {
             if self.events[slot].state == State::Waiting {
                 self.undecided.remove(&slot);
-                self.events[slot].why = PendingWhy::Retry;
+                self.events[slot].detour.why = PendingWhy::Retry;
                 self.retry_sooner(now, slot);
                 self.say_pending(slot);
             }
@@ -222,12 +222,12 @@ impl Subscription {
     /// Tries a waiting event as soon as the handler's wish allows.
     pub(super) fn retry_sooner(&mut self, now: Timestamp, slot: Slot) {
         let event = &self.events[slot];
-        if event.state != State::Waiting || event.why == PendingWhy::Deferred {
+        if event.state != State::Waiting || event.detour.why == PendingWhy::Deferred {
             return;
         }
         self.stop_waiting(slot);
         let event = &mut self.events[slot];
-        event.next_at = event.not_before.max(now);
+        event.detour.next_at = event.detour.not_before.max(now);
         self.wait_or_ready(now, slot);
     }
 
@@ -235,13 +235,13 @@ impl Subscription {
     pub(super) fn take_up(&mut self, now: Timestamp, slot: Slot, pending: Pending, crashes: Option<u32>) {
         let event = &mut self.events[slot];
         event.counters = pending.counters;
-        event.tries = pending.counters.attempts;
-        event.failure = pending.failure.map(Box::new);
-        event.why = pending.why;
-        event.next_at = pending.next_at;
+        event.detour.tries = pending.counters.attempts;
+        event.detour.failure = pending.failure.map(Box::new);
+        event.detour.why = pending.why;
+        event.detour.next_at = pending.next_at;
         event.ages_from = (pending.why == PendingWhy::Retry).then_some(self.age.reading());
         if pending.why == PendingWhy::Deferred {
-            event.not_before = pending.next_at;
+            event.detour.not_before = pending.next_at;
         }
         let lane = event.lane;
         self.lanes.park(lane);

@@ -149,7 +149,7 @@ impl Subscription {
         let state = match event.state {
             State::Queued => WhyState::Queued,
             State::Ready { .. } => WhyState::Ready,
-            State::Waiting | State::Unpaid => WhyState::Waiting(event.why),
+            State::Waiting | State::Unpaid => WhyState::Waiting(event.detour.why),
             State::Held => WhyState::Held,
             State::Flying => WhyState::AtHandler,
             State::Ending => WhyState::Ending,
@@ -159,18 +159,18 @@ impl Subscription {
             at: event.at.clone(),
             key: event.key.clone(),
             state,
-            next_at: (event.state == State::Waiting).then_some(event.next_at),
+            next_at: (event.state == State::Waiting).then_some(event.detour.next_at),
             counters: Counters { aged: self.aged(slot), ..event.counters },
-            unbooked: event.unbooked.len(),
+            unbooked: event.detour.unbooked.len(),
             attempts_max: self.attempts_max(),
             age_max: self.policy.retry.age,
             when_exhausted: self.policy.when_exhausted,
             created: event.created.at,
-            failure: event.failure.as_deref().cloned(),
-            duplicates: event.twins.len(),
+            failure: event.detour.failure.as_deref().cloned(),
+            duplicates: event.detour.twins.len(),
             crashes_max: self.policy.crashes,
             suspect: event.suspect,
-            redrive: event.redriven.as_ref().map(|r| r.job.clone()),
+            redrive: event.detour.redriven.as_ref().map(|r| r.job.clone()),
         }
     }
 }
