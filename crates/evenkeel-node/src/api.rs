@@ -25,6 +25,7 @@ mod exclusions;
 mod alerts;
 mod silences;
 mod incidents;
+mod telemetry;
 mod health;
 mod openapi;
 mod page;
@@ -98,6 +99,7 @@ pub(crate) fn routes(node: Arc<Wired>) -> Router {
         .route("/v1/alerts/silences", get(silences::list).post(silences::say))
         .route("/v1/alerts/silences/{id}", axum::routing::delete(silences::withdraw))
         .route("/v1/incidents", get(incidents::list))
+        .route("/v1/telemetry", get(telemetry::show))
         .route("/openapi.json", get(openapi::show))
         .route("/", get(page::show))
         .route("/assets/{name}", get(page::asset))

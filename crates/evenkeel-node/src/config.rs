@@ -13,6 +13,7 @@ mod addresses;
 pub mod push;
 pub mod receivers;
 pub mod brokers;
+pub mod telemetry;
 mod objectives;
 mod playbooks;
 mod nearest;

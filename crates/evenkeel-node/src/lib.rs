@@ -16,6 +16,7 @@ pub mod node;
 mod forms;
 mod watching;
 mod receivers;
+mod telemetry;
 mod responding;
 mod api;
 pub mod page;

@@ -5,6 +5,7 @@
 //! requests, then drains the subscriptions, then closes the log.
 
 mod alarms;
+mod indexing;
 mod serving;
 
 use std::net::SocketAddr;
@@ -24,6 +25,7 @@ use crate::config::Plan;
 use crate::error::{Error, codes};
 use crate::replaying::Replays;
 use crate::sabotage::Sabotage;
+use crate::telemetry::Telemetry;
 use crate::wiring::{self, Calling, Wired};
 use crate::{api, changing, doctor, responding, watching};
 
@@ -79,7 +81,8 @@ impl Node {
         let is_damaged = !log.damage().is_empty();
         let own_url = plan.callback.clone().unwrap_or_else(|| format!("http://{http}"));
         let callbacks = Arc::new(Callbacks::new(own_url.clone()));
-        let calling = Calling { reach: Arc::new(plan.reach.clone()), callbacks, own_url };
+        let telemetry = plan.telemetry.as_ref().map(|otlp| Telemetry::start(otlp, clock.clone())).transpose()?;
+        let calling = Calling { reach: Arc::new(plan.reach.clone()), callbacks, own_url, telemetry };
         let base = match is_damaged {
             false => wiring::base(&plan, log, &clock, &calling, sabotage).await?,
             true => wiring::reading_only(&plan, log, &clock),
@@ -113,6 +116,7 @@ impl Node {
         let retention =
             (!is_damaged).then(|| runtime::retain(base.log.clone(), RETAIN_EVERY, move || keepers.keepers()));
         tokio::spawn(alarms::tell(base.log.clone(), plan.data.clone(), stopping.clone()));
+        let stories = indexing::start(base.log.clone(), is_damaged, stopping.clone());
         let headers_bytes_max = plan.limits.headers_bytes_max;
         let wired = Arc::new(Wired {
             plan: std::sync::RwLock::new(Arc::new(plan)),
@@ -127,10 +131,12 @@ impl Node {
             responding,
             sabotage,
             http,
+            telemetry: calling.telemetry,
             proofs: api::Proofs::default(),
             callbacks: calling.callbacks,
             changing: tokio::sync::Mutex::default(),
             replays: Replays::default(),
+            stories,
             exemplars: crate::metrics::Remembered::default(),
             returning: api::Returning::default(),
         });
@@ -167,6 +173,9 @@ impl RunningNode {
         drop(self.retention);
         let log = self.wired.log.clone();
         let _ = wiring::blocking(move || log.close()).await;
+        if let Some(telemetry) = &self.wired.telemetry {
+            telemetry.finish().await;
+        }
     }
 }
 

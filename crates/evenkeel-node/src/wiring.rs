@@ -21,6 +21,7 @@ use evenkeel_delivery::{Command, View};
 use evenkeel_log::Log;
 use evenkeel_model::{Clock, Timestamp, names};
 use evenkeel_transport::audit::{Audit, Audited, audit};
+use evenkeel_transport::story::StoryIndex;
 use evenkeel_transport::{Callbacks, Held, HttpHandler, Ingress};
 
 pub(crate) use overlay::connect;
@@ -36,6 +37,7 @@ use crate::error::{Error, codes};
 use crate::replaying::Replays;
 use crate::responding::Responding;
 use crate::sabotage::{self, Sabotage};
+use crate::telemetry::Telemetry;
 use crate::watching::Watching;
 
 /// A node's parts, as the API sees them.
@@ -54,12 +56,16 @@ pub(crate) struct Wired {
     pub(crate) responding: Responding,
     pub(crate) sabotage: Option<Sabotage>,
     pub(crate) http: SocketAddr,
+    /// Who is told of what happens.
+    pub(crate) telemetry: Option<Telemetry>,
     pub(crate) proofs: Proofs,
     /// Where later answers of handlers come in.
     pub(crate) callbacks: Arc<Callbacks>,
     /// Held by whoever changes what runs: changes come one at a time.
     pub(crate) changing: tokio::sync::Mutex<()>,
     pub(crate) replays: Replays,
+    /// Where the records of events are.
+    pub(crate) stories: Arc<StoryIndex>,
     /// The events that exemplars of the last metrics page stood for.
     pub(crate) exemplars: crate::metrics::Remembered,
     /// Which dead letters of other frameworks went back.
@@ -154,7 +160,12 @@ impl Wired {
     pub(crate) fn calling(&self) -> Calling {
         let plan = self.plan();
         let own_url = plan.callback.clone().unwrap_or_else(|| format!("http://{}", self.http));
-        Calling { reach: Arc::new(plan.reach.clone()), callbacks: self.callbacks.clone(), own_url }
+        Calling {
+            reach: Arc::new(plan.reach.clone()),
+            callbacks: self.callbacks.clone(),
+            own_url,
+            telemetry: self.telemetry.clone(),
+        }
     }
 
     /// Passes a command on to a subscription.

@@ -28,6 +28,8 @@ mod objectives;
 mod prometheus;
 #[path = "node/receivers.rs"]
 mod receivers;
+#[path = "node/telemetry.rs"]
+mod telemetry;
 #[path = "node/sabotage.rs"]
 mod sabotage;
 #[path = "node/tampered.rs"]

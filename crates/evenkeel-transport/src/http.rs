@@ -55,7 +55,7 @@ pub use rendering::Rendering;
 pub use request::Format;
 pub use sign::Signing;
 pub use status::Accepted;
-pub use tls::{Roots, Version};
+pub use tls::{Roots, Version, config as client_config};
 
 use batch::Suspects;
 use endpoints::Endpoints;

@@ -1,17 +1,24 @@
 //! The story of an event by its id: its records, and what each subscription did with it.
 //!
-//! Found by reading, not by sampling: topics, ledger and dead letters are scanned in pages up to
-//! one cut. It blocks while it reads, and takes as long as the log is large.
+//! Found by reading, not by sampling: topics, ledger and dead letters are read in pages up to one
+//! cut. An index ([`StoryIndex`]) says where; it can be deleted, is always a little behind, and changes no
+//! answer. It blocks while it reads; without the index it takes as long as the log is large.
 
+mod index;
+mod zones;
 mod search;
 
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use evenkeel_delivery::ports::PortError;
-use evenkeel_log::{Ends, Log};
-use evenkeel_model::{EventId, FailureClass, Outcome, Position, Shard, Timestamp};
+use evenkeel_log::Log;
+use evenkeel_model::{EventId, FailureClass, Outcome, Position, Timestamp};
+
+use index::Index;
+use search::Search;
+use zones::Zones;
 
 /// All that is known of one event.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,8 +29,28 @@ pub struct Story {
     pub records: Vec<StoryRecord>,
     /// What each subscription did with each of its records.
     pub subscriptions: Vec<StorySubscription>,
-    /// Events that its handlers returned.
+    /// Events that its handlers returned, and those that name it as their cause (`causationid`).
     pub caused: Vec<StoryCaused>,
+    /// The chain that it belongs to: its `correlationid`, or its own id where it has none.
+    pub chain: String,
+    /// The other events of that chain, oldest first, so many at most ([`RELATED_MAX`]).
+    pub related: Vec<StoryRelated>,
+}
+
+/// Other events of a chain that are told.
+pub const RELATED_MAX: usize = 1_000;
+
+/// Another event of the same chain.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoryRelated {
+    /// Which event.
+    pub event: EventId,
+    /// The CloudEvents `type`.
+    pub kind: String,
+    /// Where it is.
+    pub at: Position,
+    /// When the log took it.
+    pub appended: Timestamp,
 }
 
 /// A record of the event.
@@ -102,7 +129,7 @@ pub struct StoryAttempt {
     pub next_at: Option<Timestamp>,
 }
 
-/// An event that a handler returned.
+/// An event that was caused.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoryCaused {
     /// Which event.
@@ -113,17 +140,46 @@ pub struct StoryCaused {
     pub at: Position,
     /// When it was committed, together with the outcome that caused it.
     pub appended: Timestamp,
-    /// The subscription whose handler returned it.
-    pub subscription: String,
+    /// The subscription whose handler returned it; `None`: it was published, and names the event as its cause.
+    pub subscription: Option<String>,
 }
 
 /// The stories of all events with this id: one for each source, unless `source` names it.
 pub fn story(log: &Log, id: &str, source: Option<&str>) -> Result<Vec<Story>, PortError> {
-    let cut: Vec<(Shard, Ends)> = log.cut();
-    let mut stories = search::records(log, &cut, id, source)?;
-    search::deliveries(log, &cut, &mut stories)?;
-    search::caused(log, &cut, &mut stories)?;
-    Ok(stories)
+    search::all(&Search { log, cut: log.cut(), index: None, zones: None }, id, source)
+}
+
+/// Where the records of events are, so that a story need not read everything. It can be deleted.
+pub struct StoryIndex {
+    log: Log,
+    index: Option<Index>,
+    zones: RwLock<Zones>,
+}
+
+impl StoryIndex {
+    /// Opens what is there. Where it can't be opened there is none, and stories take longer.
+    pub fn open(log: Log) -> (StoryIndex, Option<PortError>) {
+        let (index, problem) = match Index::open(log.clone()) {
+            Ok(index) => (Some(index), None),
+            Err(problem) => (None, Some(problem)),
+        };
+        (StoryIndex { log, index, zones: RwLock::default() }, problem)
+    }
+
+    /// Takes in what came since the last time. Blocks, for seconds where millions of events came.
+    pub fn catch_up(&self) -> Result<(), PortError> {
+        if let Some(index) = &self.index {
+            index.catch_up()?;
+        }
+        search::read_zones(&self.log, &self.zones)
+    }
+
+    /// As [`story()`]. Blocks.
+    pub fn story(&self, id: &str, source: Option<&str>) -> Result<Vec<Story>, PortError> {
+        let log = &self.log;
+        let search = Search { log, cut: log.cut(), index: self.index.as_ref(), zones: Some(&self.zones) };
+        search::all(&search, id, source)
+    }
 }
 
 #[cfg(test)]

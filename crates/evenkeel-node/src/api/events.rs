@@ -6,7 +6,7 @@ use evenkeel_cloudevents::json;
 use evenkeel_cloudevents::kafka::{Read, from_record};
 use evenkeel_log::{ReadError, ReadLimit};
 use evenkeel_model::{Shard, Stored};
-use evenkeel_transport::story::{Story, StoryAttempt, StorySubscription, story as read_story};
+use evenkeel_transport::story::{Story, StoryAttempt, StorySubscription};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -97,9 +97,8 @@ pub(super) async fn story(
     Path(id): Path<String>,
     Query(Source { source }): Query<Source>,
 ) -> Result<Json<Value>, Problem> {
-    let log = node.log.clone();
-    let asked = id.clone();
-    let stories = blocking(move || read_story(&log, &asked, source.as_deref())).await?.map_err(|e| failed(&e))?;
+    let (index, asked) = (node.stories.clone(), id.clone());
+    let stories = blocking(move || index.story(&asked, source.as_deref())).await?.map_err(|e| failed(&e))?;
     match stories.as_slice() {
         [] => Err(Problem::new(404, Error::new(codes::UNKNOWN_EVENT, format!("no event has the id `{id}`")))),
         [one] => Ok(Json(form(one))),
@@ -136,10 +135,21 @@ fn form(story: &Story) -> Value {
             })
         })
         .collect();
+    let related: Vec<Value> = story
+        .related
+        .iter()
+        .map(|r| {
+            let (topic, partition, offset) = place(&r.at);
+            json!({
+                "source": r.event.source, "id": r.event.id, "type": r.kind, "topic": topic, "partition": partition,
+                "offset": offset, "appended_at": time(r.appended),
+            })
+        })
+        .collect();
     json!({
         "source": story.event.source, "id": story.event.id, "records": records,
         "subscriptions": story.subscriptions.iter().map(subscription).collect::<Vec<_>>(),
-        "caused": caused,
+        "caused": caused, "chain": story.chain, "related": related,
     })
 }
 

@@ -33,7 +33,12 @@ pub(super) async fn publish(
         Limits { body_bytes_max: bytes_max, batch_events_max: plan.limits.batch_events_max, ..Limits::default() };
     let headers = parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     let events = cloudevents::decode(headers, body, &limits).map_err(|p| malformed(&parts.headers, &p))?;
-    let published = node.ingress.publish(&topic, events).await.map_err(|e| refused(&e))?;
+    let publishing = node.telemetry.as_ref().map(|telemetry| telemetry.publishing(&topic, &events));
+    let came = node.ingress.publish(&topic, events).await;
+    if let Some(publishing) = publishing {
+        publishing.done(came.as_deref().map_err(kind));
+    }
+    let published = came.map_err(|e| refused(&e))?;
     let results: Vec<Value> = published
         .into_iter()
         .map(|p| {
@@ -44,6 +49,19 @@ pub(super) async fn publish(
         })
         .collect();
     Ok(Json(json!({ "results": results })))
+}
+
+/// What went wrong, of few kinds.
+fn kind(e: &PublishError) -> &'static str {
+    match e {
+        PublishError::UnknownTopic { .. } => "unknown_topic",
+        PublishError::Conflict { .. } => "conflict",
+        PublishError::TooLarge { .. } => "too_large",
+        PublishError::Full => "log_full",
+        PublishError::TopicFull { .. } => "topic_full",
+        PublishError::ReadOnly(_) => "read_only",
+        PublishError::Stopped(_) => "log_stopped",
+    }
 }
 
 /// What is no CloudEvent: 415 when nothing says that it was meant to be one, else 400.

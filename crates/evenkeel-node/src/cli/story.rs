@@ -73,9 +73,13 @@ fn told(story: &Value) -> String {
             at(&caused, "/type"),
             at(&caused, "/id"),
             place(&caused),
-            at(&caused, "/subscription")
+            caused["subscription"].as_str().unwrap_or("its causationid")
         );
         lines.push(what);
+    }
+    for related in list(story, "related") {
+        let (kind, id) = (at(&related, "/type"), at(&related, "/id"));
+        lines.push(format!("{}  of the same chain: {kind} {id} in {}", at(&related, "/appended_at"), place(&related)));
     }
     lines.join("\n")
 }

@@ -18,7 +18,7 @@ use evenkeel_delivery::BreakerPolicy;
 use evenkeel_transport::Reach;
 
 use super::plan::{AutoCreate, Limits, LogFormat, Logging, Plan, Webhook};
-use super::{addresses, brokers, nearest, objectives, playbooks, raw, receivers, units};
+use super::{addresses, brokers, nearest, objectives, playbooks, raw, receivers, telemetry, units};
 use crate::error::{Error, codes};
 
 /// The plan of a raw form.
@@ -65,6 +65,7 @@ pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Plan, Error> {
         refused: Vec::new(),
         webhooks: webhooks(hooks, &reach)?,
         receivers: receivers::read(receivers, &reach, folder)?,
+        telemetry: telemetry::read(raw.telemetry, folder)?,
         playbooks_from: None,
         playbooks: Vec::new(),
         callback: callback.map(|url| own_url("handlers.callback", &url)).transpose()?,

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::plan::{FallbackPlan, From, LogFormat, Plan, SubscriptionPlan, TopicPlan};
 use super::raw::pick as written;
 use super::units::{show_duration, show_rate, show_size};
-use super::{brokers, push, raw, receivers};
+use super::{brokers, push, raw, receivers, telemetry};
 use evenkeel_transport::Pick;
 
 /// The YAML of a plan.
@@ -64,6 +64,7 @@ pub(crate) fn config(plan: &Plan) -> raw::Config {
                 .collect(),
             receivers: plan.receivers.iter().map(receivers::written).collect(),
         }),
+        telemetry: plan.telemetry.as_ref().map(telemetry::written),
         playbooks: match &plan.playbooks_from {
             Some(pattern) => Some(raw::Playbooks::Files(pattern.clone())),
             None if plan.playbooks.is_empty() => None,

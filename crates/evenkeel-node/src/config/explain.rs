@@ -56,6 +56,9 @@ pub fn explain(plan: &Plan) -> String {
             webhook.name, webhook.url
         );
     }
+    if let Some(otlp) = &plan.telemetry {
+        let _ = writeln!(text, "\n{}", super::telemetry::explain(otlp));
+    }
     for receiver in &plan.receivers {
         let _ = writeln!(text, "\n{}", super::receivers::explain(receiver));
     }

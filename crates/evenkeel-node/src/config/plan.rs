@@ -20,6 +20,7 @@ pub use super::objectives::Objective;
 pub use super::playbooks::Playbook;
 pub use super::push::Push;
 pub use super::receivers::Receiver;
+pub use super::telemetry::Otlp;
 
 /// All that a node is told.
 #[derive(Clone, Debug)]
@@ -58,6 +59,8 @@ pub struct Plan {
     pub webhooks: Vec<Webhook>,
     /// Who is told of alerts.
     pub receivers: Vec<Receiver>,
+    /// The collector that telemetry is sent to.
+    pub telemetry: Option<Otlp>,
     /// The pattern that playbooks were read from, as it was written.
     pub playbooks_from: Option<String>,
     /// What heals.

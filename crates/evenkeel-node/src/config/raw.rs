@@ -6,6 +6,7 @@ pub mod pick;
 pub mod push;
 pub mod alerts;
 pub mod brokers;
+pub mod telemetry;
 mod gate;
 
 use std::collections::BTreeMap;
@@ -49,6 +50,9 @@ pub struct Config {
     pub objectives: Option<String>,
     /// Where alerts go.
     pub alerts: Option<Alerts>,
+    /// What is sent of what the node does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub telemetry: Option<telemetry::Telemetry>,
     /// What heals.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub playbooks: Option<Playbooks>,

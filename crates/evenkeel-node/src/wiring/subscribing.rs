@@ -18,6 +18,7 @@ use crate::config::plan::{Bridge, FallbackPlan, From, Home, Plan, Push, Subscrip
 use crate::error::Error;
 use crate::receivers;
 use crate::sabotage::{self, Sabotage};
+use crate::telemetry::Telemetry;
 
 /// The plan's subscriptions, and one of the node's own for each receiver of alerts.
 pub(crate) fn with_own(plan: &Plan) -> Vec<SubscriptionPlan> {
@@ -49,6 +50,8 @@ pub(crate) struct Calling {
     pub(crate) callbacks: Arc<Callbacks>,
     /// The node's own URL, for those who are told of alerts.
     pub(crate) own_url: String,
+    /// Who is told of what happens.
+    pub(crate) telemetry: Option<Telemetry>,
 }
 
 /// A subscription that has all it needs, and has not begun.
@@ -115,17 +118,20 @@ pub(crate) async fn prepare(
     };
     let source = EmbeddedSource::open(log.clone(), settings).map_err(|e| failed(&e))?;
     let held = source.held();
-    let journal = begin(journal, &source).await.map_err(|e| failed(&e))?;
+    let told = calling.telemetry.clone().filter(|_| !plan.name.starts_with(names::OWN_PREFIX));
+    let journal = begin(journal, &source, told.map(|t| (t, plan.name.clone()))).await.map_err(|e| failed(&e))?;
     let (handler, http) = handler(&plan, calling, ingress, clock)?;
     let own = plan.name.starts_with(names::OWN_PREFIX);
     let how = how.filter(|_| !own);
+    let telemetry = calling.telemetry.as_ref().filter(|_| !own);
+    let handler = sabotage::handler(how, handler);
     let spec = SubscriptionSpec {
         name: plan.name.clone(),
         uid: plan.uid.clone(),
         policy: sabotage::policy(how, paced(&plan)),
         source: Arc::new(source),
         journal: Arc::new(journal),
-        handler: sabotage::handler(how, handler),
+        handler: telemetry.map_or(handler.clone(), |telemetry| telemetry.handler(&plan, handler)),
         fallback: fallback(&plan, calling, clock)?,
         fence: runtime::new_fence(log).await.map_err(|e| failed(&e))?,
     };
@@ -142,6 +148,10 @@ fn over(
     ingress: &Arc<Ingress>,
 ) -> Result<Prepared, Error> {
     let (handler, http) = handler(&plan, calling, ingress, clock)?;
+    let handler = match &calling.telemetry {
+        Some(telemetry) => telemetry.handler(&plan, handler),
+        None => handler,
+    };
     let policy = paced(&plan);
     // Each partition has a core of its own; what they have at the handler together is bounded here.
     let handler = Arc::new(Bounded::new(handler, policy.concurrency.max));
@@ -225,6 +235,7 @@ fn http_settings(plan: &SubscriptionPlan, push: &Push, calling: &Calling) -> Res
         ejection: push.ejection,
         pace: push.pace,
         health: push.health.clone(),
+        sampling: calling.telemetry.as_ref().and_then(Telemetry::sampling),
         ..HttpSettings::new("", plan.name.clone())
     };
     match &push.receiver {
@@ -251,7 +262,7 @@ fn begins(from: &From, topic: &str, log: &Log) -> Begins {
 
 /// Journals where a subscription without progress begins in each partition, so that it begins
 /// there after every restart.
-async fn begin(journal: EmbeddedJournal, source: &EmbeddedSource) -> Result<Recalled, PortError> {
+async fn begin(journal: EmbeddedJournal, source: &EmbeddedSource, told: Told) -> Result<Recalled, PortError> {
     let mut remembered = journal.load().await?;
     let known =
         |shard: &Shard| remembered.iter().any(|r| matches!(r, Remembered::Progress { shard: s, .. } if s == shard));
@@ -266,12 +277,16 @@ async fn begin(journal: EmbeddedJournal, source: &EmbeddedSource) -> Result<Reca
         journal.commit(Commit { round, emitted: Vec::new(), dead: Vec::new() }).await?;
         remembered.extend(missing.into_iter().map(|(shard, below)| Remembered::Progress { shard, below }));
     }
-    Ok(Recalled { journal, remembered: Mutex::new(Some(remembered)) })
+    Ok(Recalled { journal, remembered: Mutex::new(Some(remembered)), told })
 }
 
-/// A journal that was read once already and need not be read again.
+/// Who is told of commits, and under which name.
+type Told = Option<(Telemetry, Arc<str>)>;
+
+/// A journal that was read once already and need not be read again. Who wants to hear of commits hears of them.
 struct Recalled {
     journal: EmbeddedJournal,
+    told: Told,
     remembered: Mutex<Option<Vec<Remembered>>>,
 }
 
@@ -285,7 +300,16 @@ impl Journal for Recalled {
     }
 
     fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<(), PortError>> {
-        self.journal.commit(commit)
+        let Some((telemetry, subscription)) = &self.told else { return self.journal.commit(commit) };
+        let settling = telemetry.settling(&commit);
+        let committing = self.journal.commit(commit);
+        Box::pin(async move {
+            let committed = committing.await;
+            if committed.is_ok() {
+                telemetry.settled(subscription, &settling);
+            }
+            committed
+        })
     }
 
     fn letters(&self, wanted: Bring) -> BoxFuture<'_, Result<Letters, PortError>> {

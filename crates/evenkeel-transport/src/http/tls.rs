@@ -54,8 +54,9 @@ pub enum Version {
     Http2,
 }
 
-/// What a connection is secured with. The system's roots are read only where they are needed.
-pub(super) fn config(roots: &Roots, needed: bool) -> Result<ClientConfig, String> {
+/// What a connection is secured with. The system's roots are read only where they are needed. The error says what
+/// is wrong with the roots.
+pub fn config(roots: &Roots, needed: bool) -> Result<ClientConfig, String> {
     let store = if needed { roots.store() } else { Arc::new(RootCertStore::empty()) };
     if needed && store.is_empty() {
         return Err("the system has no root certificates; name yours with `tls: { roots: ./ca.pem }`".to_owned());

@@ -5,7 +5,7 @@ use evenkeel_delivery::{AttemptId, Fact};
 use evenkeel_model::ledger::AttemptFailed;
 use evenkeel_model::{FailureClass, Outcome, Shard};
 
-use super::{Story, story};
+use super::{Story, StoryIndex, story};
 use crate::bench::{Bench, event};
 use crate::contract::rounds::{NOW, at, ended, overdue, returned, round};
 use crate::{EmbeddedJournal, EmbeddedSource, Ingress, JournalSettings, SourceSettings};
@@ -77,7 +77,7 @@ async fn a_story_tells_every_record_attempt_outcome_and_caused_event() {
     assert_eq!(attempts, [(1, Some(FailureClass::Unreachable), 12_000), (2, None, 700)]);
     assert_eq!((&*stock.name, stock.outcome, stock.attempts.len()), ("stock", None, 1));
     let [caused] = story.caused.as_slice() else { panic!("{story:?}") };
-    assert_eq!((caused.event.id.as_str(), caused.subscription.as_str()), ("event-1", "payment"));
+    assert_eq!((caused.event.id.as_str(), caused.subscription.as_deref()), ("event-1", Some("payment")));
     assert_eq!(&*caused.at.shard.topic, "payments");
     let effect = super::story(&bench.log, "event-1", None).unwrap().remove(0);
     assert_eq!(effect.records[0].caused_by.as_deref(), Some("payment;orders;0;0"));
@@ -101,4 +101,80 @@ async fn an_id_of_two_sources_has_two_stories_and_an_unknown_one_none() {
     assert_eq!(sources, ["/shop", "/other"]);
     assert_eq!(story(&bench.log, "nobody", None).unwrap(), []);
     assert_eq!(story(&bench.log, "a", Some("/nobody")).unwrap(), []);
+}
+
+/// An event with these extensions.
+fn linked(id: &str, extensions: &[(&str, &str)]) -> evenkeel_model::Event {
+    let mut event = event(id, "k");
+    for (name, value) in extensions {
+        event.set_extension(name, evenkeel_model::AttributeValue::String((*value).to_owned()));
+    }
+    event
+}
+
+/// The stories of these ids, through the index and by reading everything: they are the same.
+fn both(bench: &Bench, index: &StoryIndex, ids: &[&str]) -> Vec<Story> {
+    let stories = ids.iter().flat_map(|id| {
+        let (found, read) = (index.story(id, None).unwrap(), story(&bench.log, id, None).unwrap());
+        assert_eq!(found, read, "{id}");
+        found
+    });
+    stories.collect()
+}
+
+const IDS: [&str; 8] = ["a", "b", "event-1", "placed", "paid", "shipped", "twice", "nobody"];
+
+#[tokio::test]
+async fn the_index_changes_no_story_before_and_after_it_caught_up_and_when_it_is_deleted() {
+    let bench = bench().await;
+    let (index, problem) = StoryIndex::open(bench.log.clone());
+    assert!(problem.is_none());
+    both(&bench, &index, &IDS);
+    index.catch_up().unwrap();
+    both(&bench, &index, &IDS);
+    let ingress = Ingress::open(bench.log.clone(), bench.clock(), Duration::from_secs(60)).unwrap();
+    let chain = |id: &str, cause: &str| linked(id, &[("correlationid", "placed"), ("causationid", cause)]);
+    let mut twice = event("twice", "k");
+    ingress.publish("orders", vec![event("placed", "k"), chain("paid", "placed"), twice.clone()]).await.unwrap();
+    both(&bench, &index, &IDS);
+    index.catch_up().unwrap();
+    twice.id.source = "/second".into();
+    ingress.publish("payments", vec![chain("shipped", "paid"), twice.clone()]).await.unwrap();
+    index.catch_up().unwrap();
+    twice.id.source = "/third".into();
+    ingress.publish("orders", vec![twice]).await.unwrap();
+    let stories = both(&bench, &index, &IDS);
+    let placed = stories.iter().find(|s| s.event.id == "placed").unwrap();
+    let names = |all: &[crate::story::StoryRelated]| all.iter().map(|r| r.event.id.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&placed.related), ["paid", "shipped"]);
+    assert_eq!(placed.caused.iter().map(|c| c.event.id.as_str()).collect::<Vec<_>>(), ["paid"]);
+    let shipped = stories.iter().find(|s| s.event.id == "shipped").unwrap();
+    assert_eq!(names(&shipped.related), ["placed", "paid"], "whoever asks of whichever event");
+    assert_eq!(stories.iter().filter(|s| s.event.id == "twice").count(), 3, "one for each source");
+
+    // Another process finds what is on disk, and one that finds nothing makes it again.
+    let series = bench.log.seen("story", evenkeel_log::seen::VALUE_BYTES).unwrap();
+    assert!(series.memory().marks > 0);
+    series.drop_range(&(0..u64::MAX));
+    assert_eq!(both(&bench, &index, &IDS), stories);
+    index.catch_up().unwrap();
+    assert!(series.memory().marks > 0, "it is made again");
+    assert_eq!(both(&bench, &index, &IDS), stories);
+}
+
+#[tokio::test]
+async fn with_the_index_a_story_reads_what_it_needs_and_not_the_log() {
+    let bench = Bench::new(&[("orders", 4)]);
+    let ingress = Ingress::open(bench.log.clone(), bench.clock(), Duration::from_secs(60)).unwrap();
+    for batch in 0..20 {
+        let events = (0..500).map(|n| event(&format!("{batch}-{n}"), &n.to_string())).collect();
+        ingress.publish("orders", events).await.unwrap();
+    }
+    let index = super::Index::open(bench.log.clone()).unwrap();
+    index.catch_up().unwrap();
+    let found = index.find(super::index::Key::Id("7-123")).unwrap();
+    assert_eq!(found.len(), 1, "one record is read, of ten thousand");
+    for (shard, ends) in bench.log.cut().iter().filter(|(shard, _)| &*shard.topic == "orders") {
+        assert_eq!(index.read_up_to(shard).unwrap(), ends.high_watermark, "nothing is left to read behind it");
+    }
 }

@@ -342,6 +342,12 @@ pub(super) const OPERATIONS: &[Operation] = &[
     },
     delete("/v1/alerts/silences/{id}", "unsilence", "End a silence", "the silence"),
     get("/v1/incidents", "listIncidents", "Incidents with their timelines", "`incidents`"),
+    get(
+        "/v1/telemetry",
+        "showTelemetry",
+        "What is sent by OTLP, and what was dropped",
+        "`otlp`, or nothing where nothing is sent",
+    ),
     Operation { kind: "text/html", ..get("/", "console", "The console", "a page") },
     Operation { kind: "*/*", ..get("/assets/{name}", "asset", "A part of the console", "a file") },
     get("/openapi.json", "openapi", "This document", "OpenAPI 3.1"),
