@@ -105,14 +105,10 @@ impl Chains {
         let Some(step) = self.rule.steps.iter().position(|known| **known == *kind) else { return };
         let last = self.rule.steps.len() - 1;
         match self.open.get_mut(chain) {
-            Some(open) if step < last => {
-                if step > open.step {
-                    (open.step, open.since) = (step, at);
-                }
-            }
-            Some(_) => self.end(chain, at),
+            Some(_) if step == last => self.end(chain, at),
+            Some(open) if step > open.step => (open.step, open.since) = (step, at),
             None if step == 0 => self.begin(Arc::from(chain), at),
-            None => {}
+            _ => {}
         }
     }
 
