@@ -79,10 +79,7 @@ impl Node {
         let log = open(&plan, disk, options, clock.clone()).await?;
         let (listener, http) = listen(plan.http).await?;
         let is_damaged = !log.damage().is_empty();
-        let own_url = plan.callback.clone().unwrap_or_else(|| format!("http://{http}"));
-        let callbacks = Arc::new(Callbacks::new(own_url.clone()));
-        let telemetry = plan.telemetry.as_ref().map(|otlp| Telemetry::start(otlp, clock.clone())).transpose()?;
-        let calling = Calling { reach: Arc::new(plan.reach.clone()), callbacks, own_url, telemetry };
+        let calling = calling(&plan, http, &clock)?;
         let base = match is_damaged {
             false => wiring::base(&plan, log, &clock, &calling, sabotage).await?,
             true => wiring::reading_only(&plan, log, &clock),
@@ -177,6 +174,14 @@ impl RunningNode {
             telemetry.finish().await;
         }
     }
+}
+
+/// What the calls of all subscriptions have in common; who is told of them begins to listen.
+fn calling(plan: &Plan, http: SocketAddr, clock: &Arc<dyn Clock>) -> Result<Calling, Error> {
+    let own_url = plan.callback.clone().unwrap_or_else(|| format!("http://{http}"));
+    let callbacks = Arc::new(Callbacks::new(own_url.clone()));
+    let telemetry = plan.telemetry.as_ref().map(|otlp| Telemetry::start(otlp, clock.clone())).transpose()?;
+    Ok(Calling { reach: Arc::new(plan.reach.clone()), callbacks, own_url, telemetry })
 }
 
 async fn listen(at: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {

@@ -5,7 +5,8 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -123,6 +124,29 @@ fn of_event<'s>(spans: &'s [Value], event: &str, operation: &str) -> Vec<&'s Val
     found
 }
 
+/// The metrics that the conventions ask for, of three events in five deliveries.
+async fn counts_every_event(out: &Path, service: &str) {
+    let count = |metrics: &[Value], name: &str| {
+        let of = metrics.iter().rfind(|metric| metric["name"] == name);
+        let points = of.map(|metric| metric["sum"]["dataPoints"].as_array().unwrap().clone()).unwrap_or_default();
+        points.iter().map(|point| text(&point["asInt"]).parse::<u64>().unwrap()).sum::<u64>()
+    };
+    let metrics = until("the metrics", async || {
+        let metrics = items(out, "metrics", "metrics", service);
+        (count(&metrics, "messaging.client.consumed.messages") == 5).then_some(metrics)
+    })
+    .await;
+    assert_eq!(count(&metrics, "messaging.client.sent.messages"), 3, "of every event, whatever is sampled");
+    for (name, unit) in [("messaging.client.operation.duration", "s"), ("messaging.process.duration", "s")] {
+        let metric = metrics.iter().rfind(|metric| metric["name"] == name).unwrap_or_else(|| panic!("{name}"));
+        assert_eq!(metric["unit"], unit);
+        for point in metric["histogram"]["dataPoints"].as_array().unwrap() {
+            let has = attributes(point);
+            assert!(has.contains_key("messaging.system") && has.contains_key("messaging.operation.name"), "{point}");
+        }
+    }
+}
+
 async fn whole(protocol: &str, endpoint: &str) {
     let out = PathBuf::from(std::env::var("EVENKEEL_TEST_OTELCOL_OUT").expect("the receiver's folder"));
     let service = format!("{protocol}-{}", std::process::id());
@@ -181,25 +205,7 @@ async fn whole(protocol: &str, endpoint: &str) {
     assert_eq!(call.header("ce-tracestate"), "vendor=1,other=2");
     assert_eq!(call.header("traceparent"), format!("00-{TRACE}-{}-01", text(&process["spanId"])));
 
-    let count = |metrics: &[Value], name: &str| {
-        let of = metrics.iter().rfind(|metric| metric["name"] == name);
-        let points = of.map(|metric| metric["sum"]["dataPoints"].as_array().unwrap().clone()).unwrap_or_default();
-        points.iter().map(|point| text(&point["asInt"]).parse::<u64>().unwrap()).sum::<u64>()
-    };
-    let metrics = until("the metrics", async || {
-        let metrics = items(&out, "metrics", "metrics", &service);
-        (count(&metrics, "messaging.client.consumed.messages") == 5).then_some(metrics)
-    })
-    .await;
-    assert_eq!(count(&metrics, "messaging.client.sent.messages"), 3, "of every event, whatever is sampled");
-    for (name, unit) in [("messaging.client.operation.duration", "s"), ("messaging.process.duration", "s")] {
-        let metric = metrics.iter().rfind(|metric| metric["name"] == name).unwrap_or_else(|| panic!("{name}"));
-        assert_eq!(metric["unit"], unit);
-        for point in metric["histogram"]["dataPoints"].as_array().unwrap() {
-            let has = attributes(point);
-            assert!(has.contains_key("messaging.system") && has.contains_key("messaging.operation.name"), "{point}");
-        }
-    }
+    counts_every_event(&out, &service).await;
     node.node.shutdown().await;
 }
 
@@ -216,6 +222,34 @@ async fn a_real_collector_gets_whole_stories_of_what_fails_over_grpc() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_real_collector_gets_the_nodes_own_log_lines() {
+    let Some(endpoint) = needs("otelcol", "EVENKEEL_TEST_OTELCOL_HTTP") else { return };
+    let out = PathBuf::from(std::env::var("EVENKEEL_TEST_OTELCOL_OUT").expect("the receiver's folder"));
+    let service = format!("lines-{}", std::process::id());
+    let folder = tempfile::tempdir().unwrap();
+    let otlp = format!("endpoint: \"http://{endpoint}\", signals: [ logs ], service: {service}");
+    let yaml = format!("http: {{ listen: \"127.0.0.1:0\" }}\n{}", yaml("http://127.0.0.1:9", &otlp));
+    std::fs::write(folder.path().join("evenkeel.yaml"), yaml).unwrap();
+    let mut node = Command::new(env!("CARGO_BIN_EXE_evenkeel"));
+    let mut node = node.arg("up").current_dir(folder.path()).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut ready = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(node.stdout.take().unwrap()), &mut ready).unwrap();
+    assert!(ready.contains("ready"), "{ready}");
+    // What it says when it goes down is sent before it is gone.
+    let told = Command::new("kill").arg("-TERM").arg(node.id().to_string()).status().unwrap();
+    assert!(told.success() && node.wait().unwrap().success());
+    let lines = until("the lines", async || {
+        let lines = items(&out, "logs", "logRecords", &service);
+        (!lines.is_empty()).then_some(lines)
+    })
+    .await;
+    let drained = lines.iter().find(|line| line["body"]["stringValue"] == "subscription drained");
+    let drained = drained.unwrap_or_else(|| panic!("{lines:#?}"));
+    assert_eq!((drained["severityText"].as_str(), drained["severityNumber"].as_u64()), (Some("INFO"), Some(9)));
+    assert_eq!(attributes(drained).get("unfinished"), Some(&json!("0")), "{drained}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_exporter_that_hangs_holds_nobody_up_and_what_it_misses_is_counted() {
     let folder = tempfile::tempdir().unwrap();
     let handler = Handler::start(|_| 200).await;
@@ -224,17 +258,19 @@ async fn an_exporter_that_hangs_holds_nobody_up_and_what_it_misses_is_counted() 
     let address = listener.local_addr().unwrap();
     let otlp = format!("endpoint: \"http://{address}\", sample: 100%, queue: 512, timeout: 60s");
     let node = start(folder.path(), &yaml(&handler.url, &otlp)).await;
-    let began = Instant::now();
-    for batch in 0..10 {
-        let events: Vec<Value> = (0..200)
-            .map(|n| json!({ "specversion": "1.0", "id": format!("{batch}-{n}"), "source": "/s", "type": "T" }))
-            .collect();
-        let body = json!(events).to_string();
-        let reply = node.post("orders", &[("content-type", "application/cloudevents-batch+json")], body).await;
-        assert_eq!(reply.status, 200);
-    }
-    until("all events handled", async || (handler.seen().len() >= 2_000).then_some(())).await;
-    assert!(began.elapsed() < Duration::from_secs(50), "nobody waits for a collector's time-out of 60 s");
+    let all = async {
+        for batch in 0..10 {
+            let events: Vec<Value> = (0..200)
+                .map(|n| json!({ "specversion": "1.0", "id": format!("{batch}-{n}"), "source": "/s", "type": "T" }))
+                .collect();
+            let body = json!(events).to_string();
+            let reply = node.post("orders", &[("content-type", "application/cloudevents-batch+json")], body).await;
+            assert_eq!(reply.status, 200);
+        }
+        until("all events handled", async || (handler.seen().len() >= 2_000).then_some(())).await;
+    };
+    let done = tokio::time::timeout(Duration::from_secs(50), all).await;
+    done.expect("nobody waits for a collector's time-out of 60 s");
     let sent = node.get("/v1/telemetry").await;
     let traces = &sent["otlp"]["signals"][0];
     assert_eq!((&traces["signal"], traces["sent"].as_u64()), (&json!("traces"), Some(0)), "{sent}");

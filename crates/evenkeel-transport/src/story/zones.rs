@@ -149,6 +149,10 @@ mod tests {
         }
         assert!(read / 104 < 1_000, "a story reads {} of 10000 records", read / 104);
         let unknown = Position { shard: Shard::new("other", 0), offset: 1 };
-        assert_eq!(zones.of(std::iter::once(&unknown), 10_005), [10_000..10_005], "what is not known yet is read");
+        assert_eq!(
+            zones.of(std::iter::once(&unknown), 10_005).first(),
+            Some(&(10_000..10_005)),
+            "what is not known yet is read"
+        );
     }
 }
