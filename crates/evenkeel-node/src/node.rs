@@ -109,9 +109,7 @@ impl Node {
             let playbooks = plan.playbooks.iter().map(|p| p.runs.clone()).collect();
             responding::start(playbooks, means, listening, stopping.clone())?;
         }
-        let keepers = base.wires.clone();
-        let retention =
-            (!is_damaged).then(|| runtime::retain(base.log.clone(), RETAIN_EVERY, move || keepers.keepers()));
+        let retention = (!is_damaged).then(|| retain(&base));
         tokio::spawn(alarms::tell(base.log.clone(), plan.data.clone(), stopping.clone()));
         let stories = indexing::start(base.log.clone(), is_damaged, stopping.clone());
         let headers_bytes_max = plan.limits.headers_bytes_max;
@@ -174,6 +172,12 @@ impl RunningNode {
             telemetry.finish().await;
         }
     }
+}
+
+/// Lets go of what is owed to nobody, again and again.
+fn retain(base: &wiring::Base) -> RetentionTask {
+    let keepers = base.wires.clone();
+    runtime::retain(base.log.clone(), RETAIN_EVERY, move || keepers.keepers())
 }
 
 /// What the calls of all subscriptions have in common; who is told of them begins to listen.
