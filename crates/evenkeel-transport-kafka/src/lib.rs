@@ -40,3 +40,15 @@ pub const KAFKA: Capabilities = Capabilities {
     limits: NativeLimits { payload_bytes_max: Some(1_048_576), deliveries_max: None, unsettled_max: None },
     ..Capabilities::LOG
 };
+
+#[cfg(test)]
+mod tests {
+    use super::KAFKA;
+
+    #[test]
+    fn what_is_declared_is_what_the_documents_say() {
+        let page = include_str!("../../../docs/semantics.md");
+        let row = KAFKA.row("Kafka");
+        assert!(page.contains(&row), "docs/semantics.md lacks the row\n{row}");
+    }
+}

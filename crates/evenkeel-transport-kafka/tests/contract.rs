@@ -141,3 +141,25 @@ async fn kafka_keeps_the_contract() {
     }
     assert!(broken.is_empty(), "{broken:#?}");
 }
+
+/// As Event Hubs has it: PLAIN over TLS, with a certificate of its own authority.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_asks_who_we_are_is_told_over_tls() {
+    let Some(address) = kafka() else { return };
+    let (Ok(sasl), Ok(ca)) = (std::env::var("EVENKEEL_TEST_KAFKA_SASL"), std::env::var("EVENKEEL_TEST_KAFKA_CA"))
+    else {
+        return;
+    };
+    let subject = Kafka::new(&address);
+    subject.proxied().await;
+    let places = subject.publish(vec![Record { value: Some("x".into()), ..Record::default() }]).await.unwrap();
+    for (user, password) in [("evenkeel", "secret"), ("$ConnectionString", "Endpoint=sb://test/;SharedAccessKey=k")] {
+        let mechanism = Mechanism::Plain(user.to_owned(), Secret::new(password));
+        let security = Security::Sasl { mechanism, tls: true, ca: Some(ca.clone().into()) };
+        let settings = BrokerSettings { security, ..BrokerSettings::plaintext("test", sasl.clone()) };
+        assert!(!format!("{settings:?}").contains(password), "a secret is never shown");
+        let opened = subject.open_at(&Broker::new(settings), &subject.topic).await.unwrap();
+        let (events, _) = opened.source.fetch(&places[0].shard, 0, 10).await.unwrap();
+        assert_eq!(events.len(), 1, "as {user}");
+    }
+}

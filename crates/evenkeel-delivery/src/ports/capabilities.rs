@@ -69,6 +69,43 @@ pub struct NativeLimits {
 }
 
 impl Capabilities {
+    /// What it promises in words, as the cells of its row in docs/semantics.md: order, what brings an event
+    /// back, who waits for a later try, one fact, whether who lost his right can still write, limits.
+    pub fn in_words(&self) -> [String; 6] {
+        let order = match self.order {
+            GivenOrder::Best => "as the broker gives it",
+            GivenOrder::Key => "by key",
+            GivenOrder::Partition => "by partition, so by key",
+        };
+        let back = match self.redelivery {
+            Redelivery::Offset => "read again at its offset".to_owned(),
+            Redelivery::Lease(lease) => {
+                format!("its lease ends ({} s, renewed while it is worked on)", lease.as_secs())
+            }
+            Redelivery::Connection => "its holder's connection ends".to_owned(),
+        };
+        let waits = match self.delay {
+            Delay::Own => "the journal; the source keeps it",
+            Delay::Copied => "the journal, with a copy",
+        };
+        let fact = match self.transactions {
+            true => "outcome, progress, returned events and dead letters together",
+            false => "the outcome is journaled, then settled at the broker",
+        };
+        let fenced = if self.fences { "no: it is fenced" } else { "one process has it at a time" };
+        let mut limits = Vec::new();
+        limits.extend(self.limits.payload_bytes_max.map(|max| format!("{} KiB an event", max / 1024)));
+        limits.extend(self.limits.deliveries_max.map(|max| format!("{max} deliveries")));
+        limits.extend(self.limits.unsettled_max.map(|max| format!("{max} unsettled")));
+        let limits = if limits.is_empty() { "none known".to_owned() } else { limits.join(", ") };
+        [order.to_owned(), back, waits.to_owned(), fact.to_owned(), fenced.to_owned(), limits]
+    }
+
+    /// That row.
+    pub fn row(&self, transport: &str) -> String {
+        format!("| {transport} | {} |", self.in_words().join(" | "))
+    }
+
     /// A log with partitions, read by offset, whose journal is one fact with it.
     pub const LOG: Capabilities = Capabilities {
         order: GivenOrder::Partition,

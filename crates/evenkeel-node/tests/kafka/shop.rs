@@ -88,17 +88,30 @@ impl Shop {
         format!("payment-{}", self.name)
     }
 
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn orders_address(&self) -> String {
+        format!("kafka://main/{}", self.orders())
+    }
+
+    /// The broker, as the configuration names it.
+    pub fn brokers(&self) -> String {
+        let Shop { address, groups, .. } = self;
+        format!("brokers:\n  main: {{ url: \"kafka://{address}\", groups: {groups}, session: 3s, grace: 10s }}")
+    }
+
     fn payments(&self) -> String {
         format!("payments-{}", self.name)
     }
 
     pub fn config(&self) -> String {
-        let Shop { address, groups, handler, .. } = self;
+        let (handler, brokers) = (&self.handler, self.brokers());
         let (orders, payments, payment) = (self.orders(), self.payments(), self.subscription());
         format!(
             "http: {{ listen: \"127.0.0.1:0\" }}
-brokers:
-  main: {{ url: \"kafka://{address}\", groups: {groups}, session: 3s, grace: 10s }}
+{brokers}
 subscriptions:
   {payment}:
     topic: kafka://main/{orders}
@@ -176,6 +189,13 @@ pub fn assert_in_order(effects: &[usize]) {
         let before = newest.insert(number % KEYS, *number);
         assert!(before.is_none_or(|before| before < *number), "{number} after {before:?}");
     }
+}
+
+/// The number of an order, wherever its id stands in this.
+pub fn number_in(event: &serde_json::Value) -> usize {
+    let text = event.to_string();
+    let rest = text.split("order-").nth(1).unwrap();
+    rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap()
 }
 
 fn number_of(id: &str) -> usize {

@@ -24,6 +24,8 @@ use crate::record::outgoing;
 const PATIENCE: Duration = Duration::from_secs(50);
 /// One step of it takes at most so long.
 const STEP: Duration = Duration::from_secs(10);
+/// Between two tries.
+const AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// What begins the metadata of a committed offset, before the offset of the newest snapshot.
 pub(super) const SNAPSHOT_AT: &str = "journal ";
 
@@ -93,10 +95,21 @@ impl Failed {
     fn of(error: KafkaError) -> Failed {
         match &error {
             KafkaError::Transaction(e) if e.is_fatal() || fenced(e.code()) => Failed::Over(error),
-            KafkaError::MessageProduction(code) if fenced(*code) => Failed::Over(error),
+            KafkaError::MessageProduction(code) if fenced(*code) || hopeless(*code) => Failed::Over(error),
             _ => Failed::Abort(error),
         }
     }
+}
+
+/// What the broker refuses now it refuses again.
+fn hopeless(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::MessageSizeTooLarge
+            | RDKafkaErrorCode::InvalidRecord
+            | RDKafkaErrorCode::TopicAuthorizationFailed
+            | RDKafkaErrorCode::PolicyViolation
+    )
 }
 
 fn fenced(code: RDKafkaErrorCode) -> bool {
@@ -130,6 +143,7 @@ impl Transaction {
                 tracing::debug!(problem = %error, "a transaction could not be aborted");
                 return Err(failed);
             }
+            self.producer.poll(AGAIN_AFTER);
         }
     }
 
