@@ -13,6 +13,7 @@
 //! place, as far as it can be known again (`book`).
 
 mod queue;
+mod late;
 mod parcel;
 mod book;
 mod placing;
@@ -31,6 +32,7 @@ use crate::pages::{Pages, unreadable};
 use book::Book;
 use placing::{Placer, name_of_stored};
 
+pub use late::LateQueue;
 pub use parcel::{Parcel, Style};
 pub use queue::{Queue, Taken, Terms, Ticket};
 
@@ -123,14 +125,22 @@ impl Intake {
     }
 
     /// A subscription's source and journal, so that the broker hears of its outcomes. To be called
-    /// for every subscription that reads the topic, before [`Intake::run`].
+    /// for every subscription that reads the topic, before [`Intake::run`] where it is there then.
+    /// One of the same name takes the place of the one before.
     pub fn reader(
         self: &Arc<Intake>,
+        subscription: &str,
         source: Arc<dyn Source>,
         journal: Arc<dyn Journal>,
     ) -> (Arc<dyn Source>, Arc<dyn Journal>) {
-        let number = self.book().add_reader();
-        reader::pair(self.clone(), number, source, journal)
+        self.book().add_reader(subscription);
+        reader::pair(self.clone(), Arc::from(subscription), source, journal)
+    }
+
+    /// A subscription is gone: what only it owed is settled.
+    pub fn forget(&self, subscription: &str) {
+        self.book().remove_reader(subscription);
+        self.freed.notify_one();
     }
 
     /// How it is.
@@ -188,6 +198,7 @@ impl Intake {
             match self.queue.receive(room.min(self.settings.batch)).await {
                 Ok(messages) => {
                     failures = 0;
+                    self.book().lend_by(self.queue.terms());
                     self.seen().problem = None;
                     self.place(&mut placer, messages).await.inspect_err(|stopped| self.trouble(stopped))?;
                 }

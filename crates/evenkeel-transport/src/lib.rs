@@ -32,7 +32,7 @@ use evenkeel_model::EventId;
 pub use held::{Held, HeldSize, Tended};
 pub use http::{Accepted, Batch, Callbacks, HttpHandler, HttpSettings, Reach};
 pub use ingress::{Ingress, PublishError, Published};
-pub use intake::{Intake, IntakeSettings, IntakeView, Parcel, Queue, Style, Taken, Terms, Ticket};
+pub use intake::{Intake, IntakeSettings, IntakeView, LateQueue, Parcel, Queue, Style, Taken, Terms, Ticket};
 pub use journal::{EmbeddedJournal, JOURNAL_PARTITIONS, JournalSettings, Recall, dead_record};
 pub use sink::{IngressSink, SinkHandler, by_key};
 pub use source::{EmbeddedSource, From, Names, Pick, SourceSettings, deliver};

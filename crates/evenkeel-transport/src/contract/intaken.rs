@@ -134,7 +134,7 @@ impl<S: Site> Intaken<S> {
         let settings = JournalSettings { effects: Some("payments".into()), ..JournalSettings::new("payment") };
         let journal = EmbeddedJournal::open(log.clone(), settings, clock.clone())?;
         let intake = Intake::open(log, queue, IntakeSettings::new(TOPIC), clock)?;
-        let (source, journal) = intake.reader(Arc::new(source), Arc::new(journal));
+        let (source, journal) = intake.reader("payment", Arc::new(source), Arc::new(journal));
         let running = {
             let intake = intake.clone();
             tokio::spawn(async move { intake.run().await }).abort_handle()

@@ -6,6 +6,7 @@
 //! the same content that has no outcome and no ticket, so that two equal messages stay two.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_delivery::{Fact, Remembered};
@@ -51,7 +52,7 @@ struct Reader {
 pub(super) struct Book {
     terms: Terms,
     remember: usize,
-    readers: Vec<Reader>,
+    readers: BTreeMap<Arc<str>, Reader>,
     held: BTreeMap<Place, Held>,
     names: HashMap<Name, VecDeque<Place>>,
     /// In the order in which they came.
@@ -83,14 +84,24 @@ impl Book {
         Book { terms, remember, ..Book::default() }
     }
 
-    /// One more subscription owes outcomes.
-    pub(super) fn add_reader(&mut self) -> usize {
-        self.readers.push(Reader::default());
-        self.readers.len() - 1
+    /// How the broker lends, as it turned out.
+    pub(super) fn lend_by(&mut self, terms: Terms) {
+        self.terms = terms;
+    }
+
+    /// This subscription owes outcomes, from its beginning on.
+    pub(super) fn add_reader(&mut self, name: &str) {
+        self.readers.insert(Arc::from(name), Reader::default());
+    }
+
+    /// It owes nothing any more.
+    pub(super) fn remove_reader(&mut self, name: &str) {
+        self.readers.remove(name);
+        self.release_all();
     }
 
     /// What a reader's journal remembers.
-    pub(super) fn remembered(&mut self, reader: usize, topic: &str, all: &[Remembered]) {
+    pub(super) fn remembered(&mut self, reader: &str, topic: &str, all: &[Remembered]) {
         let own = |shard: &Shard| *shard.topic == *topic;
         let mut state = Reader::default();
         for one in all {
@@ -103,24 +114,27 @@ impl Book {
                 _ => {}
             }
         }
-        self.readers[reader] = state;
+        if let Some(known) = self.readers.get_mut(reader) {
+            *known = state;
+        }
         self.release_all();
     }
 
     /// What a reader committed. True when there is something to settle.
-    pub(super) fn committed(&mut self, reader: usize, topic: &str, facts: &[Fact]) -> bool {
+    pub(super) fn committed(&mut self, reader: &str, topic: &str, facts: &[Fact]) -> bool {
         for fact in facts {
+            let Some(reader) = self.readers.get_mut(reader) else { return false };
             let (shard, offset) = match fact {
                 Fact::Ended { shard, entry, .. } => (shard, entry.offset),
                 Fact::Pending(pending) => (&pending.at.shard, pending.at.offset),
                 Fact::Progress { shard, below } if *shard.topic == *topic => {
-                    self.readers[reader].progress(shard.partition, *below);
+                    reader.progress(shard.partition, *below);
                     continue;
                 }
                 _ => continue,
             };
             if *shard.topic == *topic {
-                self.readers[reader].end(shard, offset);
+                reader.end(shard, offset);
                 self.release((shard.partition, offset));
             }
         }
@@ -128,7 +142,7 @@ impl Book {
     }
 
     fn is_done(&self, place: Place) -> bool {
-        self.readers.iter().all(|reader| reader.let_go(place))
+        self.readers.values().all(|reader| reader.let_go(place))
     }
 
     fn release(&mut self, place: Place) {

@@ -13,11 +13,11 @@ use super::Intake;
 
 pub(super) fn pair(
     intake: Arc<Intake>,
-    number: usize,
+    name: Arc<str>,
     source: Arc<dyn Source>,
     journal: Arc<dyn Journal>,
 ) -> (Arc<dyn Source>, Arc<dyn Journal>) {
-    (Arc::new(Unsigned(source)), Arc::new(Telling { intake, number, journal }))
+    (Arc::new(Unsigned(source)), Arc::new(Telling { intake, name, journal }))
 }
 
 /// A source whose records are what the broker gave.
@@ -64,7 +64,7 @@ impl Source for Unsigned {
 /// A journal that tells the intake.
 struct Telling {
     intake: Arc<Intake>,
-    number: usize,
+    name: Arc<str>,
     journal: Arc<dyn Journal>,
 }
 
@@ -72,7 +72,7 @@ impl Journal for Telling {
     fn load(&self) -> BoxFuture<'_, Result<Vec<Remembered>, PortError>> {
         Box::pin(async move {
             let remembered = self.journal.load().await?;
-            self.intake.book().remembered(self.number, &self.intake.settings.topic, &remembered);
+            self.intake.book().remembered(&self.name, &self.intake.settings.topic, &remembered);
             self.intake.freed.notify_one();
             Ok(remembered)
         })
@@ -82,7 +82,7 @@ impl Journal for Telling {
         let facts: Vec<Fact> = commit.round.facts.iter().filter(|fact| tells(fact)).cloned().collect();
         Box::pin(async move {
             self.journal.commit(commit).await?;
-            if self.intake.book().committed(self.number, &self.intake.settings.topic, &facts) {
+            if self.intake.book().committed(&self.name, &self.intake.settings.topic, &facts) {
                 self.intake.freed.notify_one();
             }
             Ok(())

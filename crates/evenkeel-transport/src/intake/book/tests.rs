@@ -28,7 +28,8 @@ fn tickets(all: &[Ticket]) -> Vec<&str> {
 #[test]
 fn every_reader_must_have_let_go_of_a_place() {
     let mut book = Book::new(Terms::default(), 100);
-    let (a, b) = (book.add_reader(), book.add_reader());
+    let (a, b) = ("a", "b");
+    [a, b].iter().for_each(|name| book.add_reader(name));
     book.placed((0, 0), named("m0"), &taken("t0", false), NOW);
     book.placed((0, 1), named("m1"), &taken("t1", false), NOW);
     assert!(!book.committed(a, "orders", &[ended(&orders(), 0, Outcome::Completed, 0), progress(&orders(), 1)]));
@@ -40,6 +41,11 @@ fn every_reader_must_have_let_go_of_a_place() {
     assert!(book.take_settled().is_empty());
     book.remembered(b, "orders", &[Remembered::Done { at, mark: None, when: NOW }]);
     assert_eq!(tickets(&book.take_settled()), ["t1"], "what a journal remembers counts as well");
+    book.placed((0, 2), named("m2"), &taken("t2", false), NOW);
+    book.committed(a, "orders", &[progress(&orders(), 3)]);
+    assert!(book.take_settled().is_empty());
+    book.remove_reader(b);
+    assert_eq!(tickets(&book.take_settled()), ["t2"], "nobody else owed it");
 }
 
 #[test]
@@ -57,7 +63,7 @@ fn a_lease_is_renewed_at_half_its_time_and_one_that_can_be_renewed_no_more_is_se
         tickets_outlive_connections: true,
     };
     let mut book = Book::new(terms, 100);
-    book.add_reader();
+    book.add_reader("payment");
     book.placed((0, 0), named("m0"), &taken("t0", false), NOW);
     let at = |seconds| NOW + Duration::from_secs(seconds);
     assert!(book.due(at(14)).is_empty());
@@ -72,7 +78,8 @@ fn a_lease_is_renewed_at_half_its_time_and_one_that_can_be_renewed_no_more_is_se
 #[test]
 fn of_two_tickets_for_a_message_the_newer_counts() {
     let mut book = Book::new(Terms { tickets_outlive_connections: true, ..Terms::default() }, 100);
-    let reader = book.add_reader();
+    let reader = "payment";
+    book.add_reader(reader);
     book.placed((0, 7), named("m0"), &taken("old", false), NOW);
     assert_eq!(book.sort(&taken("new", true), &named("m0"), NOW), Sorted::Known);
     book.lost();
@@ -85,7 +92,8 @@ fn of_two_tickets_for_a_message_the_newer_counts() {
 #[test]
 fn a_message_without_a_name_is_never_taken_for_one_that_has_its_outcome_or_for_one_that_is_held() {
     let mut book = Book::new(Terms::default(), 100);
-    let reader = book.add_reader();
+    let reader = "payment";
+    book.add_reader(reader);
     let content = Name::Content([7; 16]);
     book.placed((0, 0), content.clone(), &taken("t0", false), NOW);
     book.placed((0, 1), content.clone(), &taken("t1", false), NOW);
@@ -101,7 +109,7 @@ fn a_message_without_a_name_is_never_taken_for_one_that_has_its_outcome_or_for_o
 #[test]
 fn names_are_forgotten_oldest_first() {
     let mut book = Book::new(Terms::default(), 2);
-    book.add_reader();
+    book.add_reader("payment");
     for n in 0..3 {
         book.placed((n % 2, u64::from(n)), named(&n.to_string()), &taken("t", false), NOW);
     }

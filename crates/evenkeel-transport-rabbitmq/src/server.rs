@@ -1,0 +1,107 @@
+//! Connecting to a RabbitMQ server. Nothing here connects again: who lost its connection makes
+//! another one, with channel, prefetch and consumer.
+
+use std::fmt;
+use std::time::Duration;
+
+use evenkeel_delivery::ports::PortError;
+use lapin::runtime::default_runtime;
+use lapin::tcp::OwnedTLSConfig;
+use lapin::{Connection, ConnectionProperties};
+
+/// A connection that does not stand after this has failed.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Where, and as whom.
+#[derive(Clone)]
+pub struct Server {
+    /// `amqp://user:password@host:port/vhost` or `amqps://…`.
+    pub url: String,
+    /// Certificates of authorities beyond those that the system trusts, in PEM.
+    pub roots: Option<String>,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Server({})", self.bare())
+    }
+}
+
+impl Server {
+    /// At `url`, which names nobody, as the user and with the password of `login`.
+    pub fn new(url: &str, login: Option<(&str, &str)>, roots: Option<String>) -> Server {
+        let url = match (login, url.split_once("://")) {
+            (Some((user, password)), Some((scheme, rest))) => {
+                format!("{scheme}://{}:{}@{rest}", encoded(user), encoded(password))
+            }
+            _ => url.to_owned(),
+        };
+        Server { url, roots }
+    }
+
+    /// Its address without user and password.
+    pub fn bare(&self) -> String {
+        match self.url.split_once("://") {
+            Some((scheme, rest)) => {
+                let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+                format!("{scheme}://{host}")
+            }
+            None => self.url.rsplit_once('@').map_or(self.url.as_str(), |(_, host)| host).to_owned(),
+        }
+    }
+
+    pub(crate) fn failed(&self, why: &dyn fmt::Display) -> PortError {
+        PortError(format!("RabbitMQ {}: {why}", self.bare()))
+    }
+
+    pub(crate) async fn connect(&self) -> Result<Connection, PortError> {
+        // Where several are built in, TLS must be told which cryptography it uses.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let properties = ConnectionProperties::default().with_connection_name("evenkeel".into());
+        let tls = OwnedTLSConfig { cert_chain: self.roots.clone(), ..OwnedTLSConfig::default() };
+        let runtime = default_runtime().map_err(|e| self.failed(&e))?;
+        let connecting = Connection::connect_with_config(&self.url, properties, tls, runtime);
+        let connected = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await;
+        let late = |_| self.failed(&format!("no connection within {CONNECT_TIMEOUT:?}"));
+        connected.map_err(late)?.map_err(|e| self.failed(&e))
+    }
+}
+
+/// All but letters and digits, percent-encoded.
+fn encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => out.push(byte as char),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
+
+/// Whether it can be reached, and takes these credentials.
+pub async fn check(server: &Server) -> Result<(), PortError> {
+    let connection = server.connect().await?;
+    let _ = connection.close(200, "checked".into()).await;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Server;
+
+    #[test]
+    fn no_secret_shows() {
+        for (url, bare) in [
+            ("amqp://me:secret@rabbit:5672/%2f", "amqp://rabbit:5672/%2f"),
+            ("me:secret@rabbit", "rabbit"),
+            ("amqps://rabbit/orders", "amqps://rabbit/orders"),
+        ] {
+            let server = Server { url: url.to_owned(), roots: None };
+            assert_eq!(server.bare(), bare);
+            assert!(!format!("{server:?}").contains("secret"));
+        }
+        let login = Server::new("amqp://rabbit:5672/%2f", Some(("me", "p@ss/1")), None);
+        assert_eq!(login.url, "amqp://me:p%40ss%2F1@rabbit:5672/%2f");
+    }
+}

@@ -1,0 +1,73 @@
+//! The contract suite on a real RabbitMQ, and what the adapter promises beyond it.
+//!
+//! `EVENKEEL_TEST_RABBITMQ=host:port` names the server (`. .ci/servers/rabbitmq`; user and password
+//! `guest`); without it the tests say that they were skipped, and with `rabbitmq` in
+//! `EVENKEEL_REQUIRE` they fail instead. Each test has queues of its own.
+
+mod site;
+
+use evenkeel_delivery::ports::{Sink, Unsent};
+use evenkeel_model::Shard;
+use evenkeel_transport::contract::intaken::Intaken;
+use evenkeel_transport::contract::proxy::Line;
+use evenkeel_transport::contract::{CHECKS, Subject};
+use evenkeel_transport_rabbitmq::{Kind, RabbitSink};
+use site::{Rabbit, need, records, until};
+
+async fn keeps_the_contract(kind: Kind) {
+    let Some(server) = need() else { return };
+    let mut broken = Vec::new();
+    for check in CHECKS {
+        let subject = Intaken::new(Rabbit::fresh(server, kind).await);
+        if let Err(why) = check.run(&subject).await {
+            broken.push((check.name, why));
+        }
+        subject.site().remove().await;
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_quorum_queue_keeps_the_contract() {
+    keeps_the_contract(Kind::Quorum).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_classic_queue_keeps_the_contract() {
+    keeps_the_contract(Kind::Classic).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_outlives_more_lost_connections_than_its_queue_allows() {
+    let Some(server) = need() else { return };
+    let subject = Intaken::new(Rabbit::fresh(server, Kind::Quorum).await);
+    subject.publish(records(0..3)).await.unwrap();
+    let opened = subject.open().await.unwrap();
+    let intake = subject.intake().unwrap();
+    for cut in 1..=25 {
+        let before = intake.view().again;
+        subject.site().proxy.set(Line::Cut);
+        until("the loss is noticed", || intake.view().problem.is_some()).await;
+        subject.site().proxy.set(Line::Open);
+        until(&format!("they came again, or were settled, after cut {cut}"), || {
+            intake.view().again >= before + 3 || intake.view().settled == 3
+        })
+        .await;
+    }
+    until("they were settled when their queue would have thrown them away", || intake.view().settled == 3).await;
+    assert_eq!(subject.site().depth().await, 0);
+    let (events, _) = opened.source.fetch(&Shard::new("orders", 0), 0, 10).await.unwrap();
+    assert_eq!(events.len(), 3, "they are owed here, each once");
+    subject.site().remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_no_queue_takes_is_not_confirmed() {
+    let Some(server) = need() else { return };
+    let site = Rabbit::fresh(server, Kind::Classic).await;
+    let sink = RabbitSink::new(site.server(), "", "nobody-{key}");
+    let refused = sink.publish(vec![site::outgoing(1)]).await.remove(0).unwrap_err();
+    assert_eq!(refused.unsent, Unsent::Denied);
+    assert!(refused.message.contains("no queue takes routing key `nobody-k1`"), "{refused}");
+    site.remove().await;
+}
