@@ -7,9 +7,9 @@
 use std::time::Duration;
 
 use async_nats::Client;
+use async_nats::jetstream::Message;
 use async_nats::jetstream::consumer::pull::{self, Stream as Pulled};
 use async_nats::jetstream::consumer::{AckPolicy, Consumer, DeliverPolicy, Info};
-use async_nats::jetstream::Message;
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::Stream;
 use bytes::Bytes;
@@ -112,9 +112,10 @@ impl JetStreamQueue {
     pub async fn open(client: Client, settings: &ConsumerSettings) -> Result<JetStreamQueue, PortError> {
         let name = &settings.stream;
         let context = async_nats::jetstream::new(client.clone());
-        let stream = context.get_stream(name).await.map_err(|e| {
-            PortError(format!("NATS stream `{name}`: {e}; create it first, or correct `stream`"))
-        })?;
+        let stream = context
+            .get_stream(name)
+            .await
+            .map_err(|e| PortError(format!("NATS stream `{name}`: {e}; create it first, or correct `stream`")))?;
         let consumer = consumer(&stream, settings).await?;
         let info = consumer.cached_info();
         verify(name, info)?;
@@ -123,7 +124,8 @@ impl JetStreamQueue {
         let born = format!("{name};{};", stream_info.created.unix_timestamp());
         let filter = settings.subject.clone().unwrap_or_else(|| ">".to_owned());
         let (acknowledged, delivered) = (info.ack_floor.stream_sequence, info.delivered);
-        let gaps = Gaps::new(stream.clone(), filter, acknowledged, delivered.stream_sequence, delivered.consumer_sequence);
+        let gaps =
+            Gaps::new(stream.clone(), filter, acknowledged, delivered.stream_sequence, delivered.consumer_sequence);
         let many = |subject: &str| subject.contains(['*', '>']);
         let several = match &settings.subject {
             Some(subject) => many(subject),

@@ -70,9 +70,9 @@ pub async fn connect(server: &Server) -> Result<Client, PortError> {
         Auth::Token(token) => options.token(token.clone()),
         Auth::User { name, password } => options.user_and_password(name.clone(), password.clone()),
         Auth::Nkey(seed) => options.nkey(seed.clone()),
-        Auth::Credentials(text) => options
-            .credentials(text)
-            .map_err(|_| PortError(format!("NATS {}: the credentials are not those of a .creds file", bare(&server.url))))?,
+        Auth::Credentials(text) => options.credentials(text).map_err(|_| {
+            PortError(format!("NATS {}: the credentials are not those of a .creds file", bare(&server.url)))
+        })?,
     };
     let options = server.roots.iter().fold(options, |options, file| options.add_root_certificates(file.clone()));
     options.connect(&server.url).await.map_err(|e| {

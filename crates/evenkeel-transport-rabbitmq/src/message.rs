@@ -82,7 +82,8 @@ fn json(value: &AMQPValue) -> String {
             format!("[{}]", all.as_slice().iter().map(json).collect::<Vec<_>>().join(","))
         }
         AMQPValue::FieldTable(table) => {
-            let member = |(name, value): (&ShortString, &AMQPValue)| format!("{}:{}", quoted(name.as_str()), json(value));
+            let member =
+                |(name, value): (&ShortString, &AMQPValue)| format!("{}:{}", quoted(name.as_str()), json(value));
             format!("{{{}}}", table.inner().iter().map(member).collect::<Vec<_>>().join(","))
         }
         AMQPValue::Void => "null".to_owned(),

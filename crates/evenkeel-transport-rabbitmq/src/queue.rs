@@ -73,7 +73,13 @@ pub struct QueueSettings {
 impl QueueSettings {
     /// A queue that must exist.
     pub fn new(queue: impl Into<String>) -> QueueSettings {
-        QueueSettings { queue: queue.into(), declare: None, prefetch: 1000, key_from_routing: false, delivery_limit: None }
+        QueueSettings {
+            queue: queue.into(),
+            declare: None,
+            prefetch: 1000,
+            key_from_routing: false,
+            delivery_limit: None,
+        }
     }
 }
 
@@ -157,7 +163,9 @@ impl RabbitQueue {
         while let Some(came) = next.take() {
             let Some(Ok(delivery)) = came else {
                 // All tickets of this connection are void: what was taken comes again, in its order.
-                let why = came.and_then(Result::err).map_or_else(|| "the consumer was cancelled".to_owned(), |e| e.to_string());
+                let why = came
+                    .and_then(Result::err)
+                    .map_or_else(|| "the consumer was cancelled".to_owned(), |e| e.to_string());
                 *slot = None;
                 self.channel.write().unwrap_or_else(PoisonError::into_inner).1 = None;
                 return Err(self.failed(&why));

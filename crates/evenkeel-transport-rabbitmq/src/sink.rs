@@ -45,7 +45,9 @@ impl RabbitSink {
     /// The channel; made anew when the last one ended.
     async fn channel(&self) -> Result<Channel, SinkError> {
         let mut slot = self.link.lock().await;
-        if let Some(link) = slot.as_ref().filter(|l| l.channel.status().connected() && l.connection.status().connected()) {
+        if let Some(link) =
+            slot.as_ref().filter(|l| l.channel.status().connected() && l.connection.status().connected())
+        {
             return Ok(link.channel.clone());
         }
         let unreachable = |message: String| SinkError { unsent: unsent_for(&message), message };
@@ -95,7 +97,11 @@ impl RabbitSink {
 
     fn broken(&self, error: &lapin::Error) -> SinkError {
         let message = self.server.failed(error).0;
-        let unsent = if message.contains("NOT_FOUND") || message.contains("ACCESS_REFUSED") { Unsent::Denied } else { Unsent::Unknown };
+        let unsent = if message.contains("NOT_FOUND") || message.contains("ACCESS_REFUSED") {
+            Unsent::Denied
+        } else {
+            Unsent::Unknown
+        };
         SinkError { unsent, message }
     }
 

@@ -14,10 +14,10 @@ use evenkeel_delivery::ports::{
 use evenkeel_delivery::{Fact, Mark, Round};
 use evenkeel_model::ledger::Ended;
 use evenkeel_model::{AttributeValue, Event, Outcome, Record, Shard, Timestamp};
-use evenkeel_transport::{Parcel, Queue, Style};
 use evenkeel_transport::contract::Mistake;
 use evenkeel_transport::contract::intaken::{Connecting, Site};
 use evenkeel_transport::contract::proxy::{Line, Proxy};
+use evenkeel_transport::{Parcel, Queue, Style};
 use evenkeel_transport_nats::{Auth, ConsumerSettings, JetStreamQueue, JetStreamSink, Server, connect};
 
 const NOW: Timestamp = Timestamp::from_millis(1_795_219_200_000);

@@ -92,9 +92,9 @@ impl Site for Rabbit {
     }
 
     fn connect(&self) -> Connecting<'_> {
-        Box::pin(async move {
-            Ok(Arc::new(RabbitQueue::open(self.server(), self.settings()).await?) as Arc<dyn Queue>)
-        })
+        Box::pin(
+            async move { Ok(Arc::new(RabbitQueue::open(self.server(), self.settings()).await?) as Arc<dyn Queue>) },
+        )
     }
 
     fn publish(&self, records: Vec<Record>) -> BoxFuture<'_, Result<(), PortError>> {
@@ -130,9 +130,7 @@ impl Site for Rabbit {
 
     fn connect_wrong(&self, mistake: Mistake) -> Option<Connecting<'_>> {
         let (server, settings) = match mistake {
-            Mistake::Credentials => {
-                (Server { url: url(self.proxy.address(), "wrong"), roots: None }, self.settings())
-            }
+            Mistake::Credentials => (Server { url: url(self.proxy.address(), "wrong"), roots: None }, self.settings()),
             Mistake::Topic => (self.server(), QueueSettings::new("no-such-topic")),
         };
         Some(Box::pin(async move { Ok(Arc::new(RabbitQueue::open(server, settings).await?) as Arc<dyn Queue>) }))

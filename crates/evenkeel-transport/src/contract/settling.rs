@@ -80,7 +80,9 @@ pub(super) async fn renewed(subject: &dyn Subject) -> Result<(), Broken> {
     subject.crash().await?;
     let again: usize = read_all(&*subject.open().await?.source, 100).await?.values().map(Vec::len).sum();
     // What is kept may be read as often as one likes: whether it was given again, its own tests ask.
-    promise(again == 0 || subject.capabilities().keeps_settled, || format!("{again} events were given again, though their leases were held to the end"))
+    promise(again == 0 || subject.capabilities().keeps_settled, || {
+        format!("{again} events were given again, though their leases were held to the end")
+    })
 }
 
 /// So much more than was asked for may be on its way.
