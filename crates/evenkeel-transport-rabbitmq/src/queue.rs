@@ -261,7 +261,7 @@ impl Queue for RabbitQueue {
         Box::pin(async move {
             if let Some((channel, tags)) = self.current(&tickets) {
                 let options = BasicNackOptions { requeue: true, multiple: false };
-                join_all(tags.into_iter().map(|tag| channel.basic_nack(tag, options.clone()))).await;
+                join_all(tags.into_iter().map(|tag| channel.basic_nack(tag, options))).await;
             }
         })
     }
