@@ -3,6 +3,7 @@
 //! `EVENKEEL_TEST_NATS=host:port` names the server (`. .ci/servers/nats`); without it the tests say
 //! that they were skipped, and with `nats` in `EVENKEEL_REQUIRE` they fail instead. Each test has
 //! streams of its own.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 mod site;
 

@@ -3,6 +3,7 @@
 //! `EVENKEEL_TEST_RABBITMQ=host:port` names the server (`. .ci/servers/rabbitmq`; user and password
 //! `guest`); without it the tests say that they were skipped, and with `rabbitmq` in
 //! `EVENKEEL_REQUIRE` they fail instead. Each test has queues of its own.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 mod site;
 
