@@ -22,6 +22,8 @@ mod dependencies;
 pub(crate) mod audit;
 mod slos;
 mod exclusions;
+mod slas;
+mod producers;
 mod alerts;
 mod silences;
 mod incidents;
@@ -95,6 +97,9 @@ pub(crate) fn routes(node: Arc<Wired>) -> Router {
         .route("/v1/slos", get(slos::list))
         .route("/v1/slos/exclusions", get(exclusions::list).post(exclusions::say))
         .route("/v1/slos/exclusions/{id}", axum::routing::delete(exclusions::withdraw))
+        .route("/v1/slas", get(slas::list))
+        .route("/v1/slas/{name}", get(slas::show))
+        .route("/v1/producers", get(producers::list))
         .route("/v1/alerts", get(alerts::list))
         .route("/v1/alerts/silences", get(silences::list).post(silences::say))
         .route("/v1/alerts/silences/{id}", axum::routing::delete(silences::withdraw))

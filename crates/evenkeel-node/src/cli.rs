@@ -23,6 +23,8 @@ mod audit;
 mod doctor;
 mod log;
 mod slo;
+mod sla;
+mod producers;
 mod alerts;
 mod incidents;
 
@@ -84,6 +86,10 @@ enum Verb {
     Log(log::Args),
     /// Objectives and their budgets
     Slo(slo::Args),
+    /// Service level agreements: reports of their months, computed again by whoever has the slices
+    Sla(sla::Args),
+    /// Who sends to which topic, how much, and whether that is as usual
+    Producers(producers::Args),
     /// Alerts that fire, and the last that did
     Alerts(alerts::Args),
     /// Incidents with their timelines
@@ -137,6 +143,8 @@ async fn verb(verb: Verb) -> ExitCode {
         Verb::Doctor(args) => doctor::run(&args),
         Verb::Log(args) => log::run(args),
         Verb::Slo(args) => slo::run(args).await,
+        Verb::Sla(args) => sla::run(args).await,
+        Verb::Producers(args) => producers::run(args).await,
         Verb::Alerts(args) => alerts::run(args).await,
         Verb::Incidents(args) => incidents::run(args).await,
     };

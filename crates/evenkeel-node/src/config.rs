@@ -15,6 +15,7 @@ pub mod receivers;
 pub mod brokers;
 pub mod telemetry;
 mod objectives;
+pub(crate) mod slas;
 mod playbooks;
 mod nearest;
 mod glob;

@@ -7,6 +7,8 @@ pub(crate) mod alert;
 pub(crate) mod exclusion;
 pub(crate) mod notice;
 pub(crate) mod silence;
+pub(crate) mod sla;
+pub(crate) mod producer;
 pub(crate) mod entry;
 pub(crate) mod action;
 pub(crate) mod damage;

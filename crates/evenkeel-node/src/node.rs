@@ -88,17 +88,14 @@ impl Node {
         let (responding, listening) = responding::channel();
         // What cannot be recorded must not be decided: no alerts, and nothing that answers them.
         plan.refused.iter().for_each(|finding| tracing::error!(%finding, "an objective is not executed"));
-        let objectives = if is_damaged { Vec::new() } else { plan.objectives.clone() };
-        let receivers = if is_damaged { Vec::new() } else { plan.receivers.clone() };
         let watching = watching::start(
-            objectives,
-            receivers,
+            watched(&plan, is_damaged)?,
             base.log.clone(),
             clock.clone(),
             base.wires.clone(),
             responding.clone(),
             stopping.clone(),
-        )?;
+        );
         let means = responding::Means {
             log: base.log.clone(),
             clock: clock.clone(),
@@ -134,10 +131,23 @@ impl Node {
             stories,
             exemplars: crate::metrics::Remembered::default(),
             returning: api::Returning::default(),
+            processor: std::sync::Mutex::default(),
         });
         let serving = tokio::spawn(serving::serve(listener, api::routes(wired.clone()), headers_bytes_max, stopping));
         Ok(RunningNode { http, is_damaged, wired, retention, stop, serving })
     }
+}
+
+/// What is watched, and who is told; a damaged log is not watched.
+fn watched(plan: &Plan, is_damaged: bool) -> Result<watching::Watched, Error> {
+    if is_damaged {
+        return watching::Watched::nothing();
+    }
+    Ok(watching::Watched {
+        watch: watching::watch_of(plan.objectives.clone(), plan.agreements.clone())?,
+        receivers: plan.receivers.clone(),
+        producers: plan.producers,
+    })
 }
 
 impl RunningNode {

@@ -16,10 +16,12 @@ mod sentence;
 mod promises;
 mod objectives;
 mod plot;
+mod curves;
 mod flow;
 mod timeline;
 mod log;
 mod ground;
+mod sla;
 mod assets;
 #[cfg(test)]
 mod samples;
@@ -29,6 +31,7 @@ mod tests;
 use maud::{DOCTYPE, Markup, html};
 
 pub use assets::asset;
+pub(crate) use sla::page as sla;
 pub use status::Status;
 
 use evenkeel_cloudevents::time::format_rfc3339;

@@ -7,6 +7,7 @@
 mod asking;
 mod alerts;
 mod spent;
+mod sources;
 mod exclusions;
 mod telling;
 mod silences;
@@ -19,17 +20,21 @@ use std::time::Duration;
 use evenkeel_log::Log;
 use evenkeel_model::{Clock, Shard, Timestamp};
 use evenkeel_watch::objective::Objective;
-use evenkeel_watch::{Alert, AlertEvent, BadEvent, Exclusion, Point, Silence, Snapshot, Watch};
+use evenkeel_watch::sla::Agreement;
+use evenkeel_watch::{Alert, AlertEvent, BadEvent, Exclusion, Point, Producer, Silence, Snapshot, TrendPoint, Watch};
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
+use crate::config::plan::ProducerAlerts;
 use crate::config::receivers::Receiver;
 use crate::error::{Error, codes};
 use crate::forms::alert::AlertForm;
+use crate::forms::producer::sentence;
 use crate::responding::Responding;
 use crate::wiring::Wires;
 use alerts::Alerts;
 use asking::Ask;
+use sources::Sources;
 use spent::Spent;
 use tail::Tail;
 use telling::Telling;
@@ -48,13 +53,15 @@ const PAST_KEPT: usize = 100;
 #[derive(Clone, Debug)]
 pub(crate) struct Report {
     pub(crate) snapshot: Snapshot,
+    /// How each subscription got on over the last hour.
+    pub(crate) trends: BTreeMap<Arc<str>, Vec<TrendPoint>>,
     pub(crate) objectives: Vec<ObjectiveReport>,
     pub(crate) firing: Vec<Alert>,
     /// Where each of these stands with those who are told, in the same order.
     pub(crate) told: Vec<Told>,
     /// Newest last.
     pub(crate) past: Vec<AlertForm>,
-    /// Alerts of spent dead-letter budgets.
+    /// Alerts of spent dead-letter budgets, and of sources that don't send as usual.
     pub(crate) spent: Vec<AlertForm>,
     pub(crate) silences: Vec<Silence>,
     pub(crate) exclusions: Vec<Exclusion>,
@@ -70,22 +77,36 @@ pub(crate) struct ObjectiveReport {
     pub(crate) bad: Vec<BadEvent>,
 }
 
+/// What is watched, and who is told.
+pub(crate) struct Watched {
+    pub(crate) watch: Watch,
+    pub(crate) receivers: Vec<Receiver>,
+    pub(crate) producers: ProducerAlerts,
+}
+
+impl Watched {
+    /// Nothing, and nobody.
+    pub(crate) fn nothing() -> Result<Watched, Error> {
+        let watch = watch_of(Vec::new(), Vec::new())?;
+        Ok(Watched { watch, receivers: Vec::new(), producers: ProducerAlerts::default() })
+    }
+}
+
 /// Starts the watch's task.
 pub(crate) fn start(
-    objectives: Vec<Objective>,
-    receivers: Vec<Receiver>,
+    Watched { watch, receivers, producers }: Watched,
     log: Log,
     clock: Arc<dyn Clock>,
     wires: Wires,
     responding: Responding,
     stop: watch::Receiver<bool>,
-) -> Result<Watching, Error> {
-    let watch = watch_of(objectives)?;
+) -> Watching {
     let (asks, asked) = mpsc::channel(64);
     let owner = Owner {
         watch,
         tail: Tail::new(log.clone()),
         alerts: Alerts::new(log.clone(), responding.clone()),
+        sources: Sources::new(log.clone(), responding.clone(), producers),
         spent: Spent::new(log.clone(), responding),
         telling: Telling::new(log.clone(), receivers),
         log,
@@ -94,14 +115,17 @@ pub(crate) fn start(
         wires,
     };
     tokio::spawn(owner.run(asked, stop));
-    Ok(Watching { asks })
+    Watching { asks }
 }
 
-fn watch_of(objectives: Vec<Objective>) -> Result<Watch, Error> {
-    Watch::new(objectives).map_err(|problems| {
+/// A watch that knows nothing yet.
+pub(crate) fn watch_of(objectives: Vec<Objective>, agreements: Vec<Agreement>) -> Result<Watch, Error> {
+    let mut watch = Watch::new(objectives).map_err(|problems| {
         let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
         Error::new(codes::CONFIG_VALUE, said.join("; "))
-    })
+    })?;
+    watch.agree(agreements);
+    Ok(watch)
 }
 
 struct Owner {
@@ -110,6 +134,7 @@ struct Owner {
     log: Log,
     alerts: Alerts,
     spent: Spent,
+    sources: Sources,
     telling: Telling,
     past: VecDeque<AlertForm>,
     clock: Arc<dyn Clock>,
@@ -139,7 +164,7 @@ impl Owner {
         let forms = self.alerts.read_back();
         let mut newest: Vec<Alert> = Vec::new();
         for form in forms {
-            if self.spent.take_back(&form).await {
+            if self.spent.take_back(&form).await || self.sources.take_back(&form).await {
                 newest.retain(|a| *a.objective != *form.objective);
                 newest.extend(form.read());
                 if form.resolved_at.is_some() {
@@ -160,8 +185,8 @@ impl Owner {
         let firing: Vec<Alert> = newest.iter().filter(|a| a.resolved_at.is_none()).cloned().collect();
         self.watch.adopt(&firing);
         for alert in newest {
-            // Responding heard of a spent budget from it itself.
-            if &*alert.name != spent::ALERT {
+            // Responding heard of a spent budget, and of a source, from them themselves.
+            if &*alert.name != spent::ALERT && !sources::ALERTS.contains(&&*alert.name) {
                 self.alerts.tell(&alert).await;
             }
             let heard =
@@ -171,9 +196,9 @@ impl Owner {
         self.telling.only(self.clock.now(), &self.firing());
     }
 
-    /// All alerts that fire, those of spent budgets among them.
+    /// All alerts that fire, those of spent budgets and of sources among them.
     fn firing(&self) -> Vec<Alert> {
-        let spent = self.spent.firing().filter_map(AlertForm::read);
+        let spent = self.spent.firing().chain(self.sources.firing()).filter_map(AlertForm::read);
         self.watch.alerts().into_iter().cloned().chain(spent).collect()
     }
 
@@ -205,8 +230,21 @@ impl Owner {
             if let Some(view) = view
                 && let Some(changed) = self.spent.look(self.clock.now(), &wire.plan.name, &view).await
             {
-                self.spent_changed(changed);
+                self.other_changed(changed);
             }
+        }
+        for producer in self.watch.judge_producers(self.clock.now()) {
+            tracing::warn!(
+                source = &*producer.source,
+                topic = &*producer.topic,
+                sending = producer.sending.name(),
+                "{}",
+                sentence(&producer)
+            );
+        }
+        let producers: Vec<Producer> = self.watch.producers().collect();
+        for changed in self.sources.look(self.clock.now(), &producers).await {
+            self.other_changed(changed);
         }
         for change in self.watch.tick(self.clock.now()) {
             if change.alert().resolved_at.is_some() {
@@ -227,7 +265,7 @@ impl Owner {
         }
     }
 
-    fn spent_changed(&mut self, changed: AlertForm) {
+    fn other_changed(&mut self, changed: AlertForm) {
         if let Some(alert) = changed.read() {
             let heard =
                 if alert.resolved_at.is_none() { AlertEvent::Firing(alert) } else { AlertEvent::Resolved(alert) };
@@ -255,7 +293,8 @@ impl Owner {
                 let _ = done.send(withdrawn);
                 return;
             }
-            Ask::Receivers { receivers, done } => {
+            Ask::Receivers { receivers, producers, done } => {
+                self.sources.replace(producers);
                 let firing = self.firing();
                 self.telling.replace(receivers, self.clock.now(), &firing);
                 let _ = done.send(());
@@ -276,6 +315,8 @@ impl Owner {
         // Whoever asked may have gone away.
         match ask {
             Ask::Report(tell) => drop(tell.send(self.report(now))),
+            Ask::Snapshot(tell) => drop(tell.send(self.watch.snapshot(now))),
+            Ask::Month { agreement, month, tell } => drop(tell.send(self.watch.monthly(&agreement, month, now))),
             Ask::Burn { objective, tell } => drop(tell.send(self.burn(now, &objective))),
             _ => {}
         }
@@ -312,11 +353,16 @@ impl Owner {
         });
         Report {
             snapshot: self.watch.snapshot(now),
+            trends: self
+                .watch
+                .subscriptions()
+                .map(|(name, seen)| (name.clone(), seen.trend.points().copied().collect()))
+                .collect(),
             objectives: objectives.collect(),
             firing: self.watch.alerts().into_iter().cloned().collect(),
             told: self.watch.alerts().into_iter().map(|alert| self.telling.told(now, alert)).collect(),
             past: self.past.iter().cloned().collect(),
-            spent: self.spent.firing().cloned().collect(),
+            spent: self.spent.firing().chain(self.sources.firing()).cloned().collect(),
             silences: self.telling.silences().to_vec(),
             exclusions: self.watch.exclusions().to_vec(),
             pending: self.watch.pending().into_iter().map(|(of, name, at)| (of.clone(), name.clone(), at)).collect(),

@@ -70,6 +70,8 @@ pub(crate) struct Wired {
     pub(crate) exemplars: crate::metrics::Remembered,
     /// Which dead letters of other frameworks went back.
     pub(crate) returning: Returning,
+    /// When the page was asked for last, and the processor time up to then, in seconds.
+    pub(crate) processor: std::sync::Mutex<Option<(Timestamp, f64)>>,
 }
 
 /// A running subscription and what it was made from.

@@ -30,6 +30,10 @@ mod prometheus;
 mod receivers;
 #[path = "node/telemetry.rs"]
 mod telemetry;
+#[path = "node/producers.rs"]
+mod producers;
+#[path = "node/slas.rs"]
+mod slas;
 #[path = "node/sabotage.rs"]
 mod sabotage;
 #[path = "node/tampered.rs"]

@@ -14,6 +14,7 @@ use evenkeel_model::{FailureClass, Outcome, Shard, Timestamp};
 use crate::distance::Pace;
 use crate::exemplar::Exemplars;
 use crate::histogram::Histogram;
+use crate::trend::{Trend, TrendPoint};
 
 /// Groups of one subscription; more than these share [`OTHER`].
 const GROUPS_MAX: usize = 200;
@@ -123,6 +124,8 @@ pub struct Indicators {
     pub folded: u64,
     /// The last five minutes.
     pub recent: Recent,
+    /// How it got on over the last hour.
+    pub trend: Trend,
     /// When the oldest event without an outcome was created, as delivery tells it.
     pub oldest: Option<Timestamp>,
     /// Everything that was done: grows with each ended event and each attempt.
@@ -185,6 +188,16 @@ impl Indicators {
         if completed {
             group.latency.record(ended.created_to_ended_us);
         }
+    }
+
+    /// Keeps the ten seconds that are over, if they are, for the trend.
+    pub(crate) fn sample(&mut self, now: Timestamp) {
+        let Some((number, until)) = self.trend.is_over(now) else { return };
+        let slice = self.recent.slices.get(&number);
+        let quantile = |q| slice.and_then(|slice| slice.latency.quantile(q)).map(Duration::from_micros);
+        let (p50, p99) = (quantile(0.5), quantile(0.99));
+        let ended = slice.map_or(0, |slice| slice.ended);
+        self.trend.push(TrendPoint { until, p50, p99, lag: self.lag(until), ended });
     }
 
     pub(crate) fn attempt(&mut self, attempt: &AttemptFailed) {

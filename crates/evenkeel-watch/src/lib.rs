@@ -31,8 +31,10 @@ mod histogram;
 mod native;
 mod exemplar;
 mod distance;
+mod trend;
 mod indicators;
 mod topics;
+mod producers;
 mod slices;
 mod calendar;
 pub mod objective;
@@ -47,6 +49,7 @@ mod routing;
 mod chains;
 mod tracked;
 mod watch;
+pub mod sla;
 mod snapshot;
 
 #[cfg(test)]
@@ -63,6 +66,7 @@ pub use gate::{ln_tail, tail};
 pub use histogram::Histogram;
 pub use indicators::{Group, GroupKey, Indicators, Outcomes, Recent};
 pub use native::{NATIVE_SCHEMA, NATIVE_ZERO_S, Native};
+pub use producers::{Producer, Sending};
 pub use routing::{GroupBy, Matches, Muted, Notice, Routes, Routing, Silence};
 pub use rule::{AlertRule, Severity, Trigger};
 pub use slices::{Counts, Slices};
@@ -71,4 +75,5 @@ pub use snapshot::{
 };
 pub use topics::Topic;
 pub use tracked::BadEvent;
+pub use trend::{TREND_POINTS, TREND_STEP, Trend, TrendPoint};
 pub use watch::{Ingested, Watch};

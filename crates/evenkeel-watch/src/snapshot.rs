@@ -13,6 +13,7 @@ use crate::exemplar::{Exemplar, Exemplars};
 use crate::histogram::Histogram;
 use crate::indicators::{Group, GroupKey, Indicators};
 use crate::native::Native;
+use crate::producers::Producer;
 use crate::topics::Topic;
 use crate::watch::Watch;
 
@@ -175,6 +176,10 @@ pub struct Snapshot {
     pub topics: Vec<TopicSnapshot>,
     /// All objectives, in their order.
     pub objectives: Vec<ObjectiveSnapshot>,
+    /// All sources that send to topics.
+    pub producers: Vec<Producer>,
+    /// Events of sources that did not fit.
+    pub producers_folded: u64,
 }
 
 impl Watch {
@@ -192,6 +197,8 @@ impl Watch {
             subscriptions: self.subscriptions().map(|(name, seen)| subscription(name, seen, now)).collect(),
             topics: self.topics().map(|(name, seen)| topic(name, seen, now)).collect(),
             objectives: objectives.collect(),
+            producers: self.producers().collect(),
+            producers_folded: self.producers_folded(),
         }
     }
 }

@@ -61,6 +61,11 @@ impl Topic {
         inside.map(|(_, count)| count).sum::<u64>() as f64 / seconds
     }
 
+    /// Whether a subscription reads it, as far as anybody said who does.
+    pub(crate) fn is_read_by(&self, subscription: &str) -> bool {
+        self.subscribers.is_empty() || self.subscribers.iter().any(|name| **name == *subscription)
+    }
+
     /// Events that some of the subscriptions have not ended.
     pub fn waiting(&self) -> usize {
         self.waiting.values().map(HashMap::len).sum()

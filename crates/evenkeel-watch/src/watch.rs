@@ -18,9 +18,15 @@ use crate::distance::{Pace, Sample, Track};
 use crate::exclusion::{Exclusion, Hidden};
 use crate::indicators::Indicators;
 use crate::objective::{Indicator, Objective, Part, Problem};
+use crate::producers::Producers;
 use crate::topics::Topic;
 use crate::tracked::{BadEvent, Fact, Tracked};
+use agreed::Agreed;
 
+pub use agreed::Monthly;
+
+mod agreed;
+mod producing;
 #[cfg(test)]
 mod tests;
 
@@ -35,6 +41,10 @@ pub struct Watch {
     subscriptions: BTreeMap<Arc<str>, Watched>,
     topics: BTreeMap<Arc<str>, Topic>,
     exclusions: Vec<Exclusion>,
+    agreements: Vec<Agreed>,
+    producers: Producers,
+    /// When the first record was made.
+    first_at: Option<Timestamp>,
 }
 
 /// What became of a record that was ingested.
@@ -56,6 +66,8 @@ struct Watched {
     indicators: Indicators,
     /// The objectives of this subscription and the part that it has in them, by index.
     objectives: Vec<(usize, usize)>,
+    /// The agreements about this subscription, by index.
+    agreements: Vec<usize>,
     partitions: HashMap<(Arc<str>, u32), Partition>,
 }
 
@@ -94,7 +106,9 @@ impl Watch {
             return Err(problems);
         }
         let objectives = objectives.into_iter().map(Tracked::new).collect();
-        Ok(Watch { objectives, subscriptions, topics: BTreeMap::new(), exclusions: Vec::new() })
+        let (topics, exclusions, agreements) = (BTreeMap::new(), Vec::new(), Vec::new());
+        let producers = Producers::default();
+        Ok(Watch { objectives, subscriptions, topics, exclusions, agreements, producers, first_at: None })
     }
 
     /// Counts a record of the ledger.
@@ -110,9 +124,11 @@ impl Watch {
             None => 0,
         };
         partition.next_sequence = Some(record.sequence.saturating_add(1));
+        self.first_at = Some(self.first_at.map_or(record.at, |first| first.min(record.at)));
         watched.indicators.gaps += missing;
         let shard = Shard { topic: Arc::clone(&record.topic), partition: record.partition };
         let mut topic = self.topics.get_mut(&record.topic);
+        let counts_producers = self.producers.are_told_by(&record.subscription, &record.topic);
         let mut facts = Vec::with_capacity(record.entries.len());
         for entry in &record.entries {
             match entry {
@@ -124,6 +140,9 @@ impl Watch {
                     }
                     facts.push(Fact::Ended(ended, partition.settle(ended)));
                     partition.reach(ended);
+                    if counts_producers {
+                        self.producers.ended(&record.topic, ended);
+                    }
                     if let Some(topic) = &mut topic {
                         topic.ended(&record.subscription, record.partition, ended.offset, ended.outcome);
                     }
@@ -139,6 +158,9 @@ impl Watch {
         }
         for &(index, part) in &watched.objectives {
             self.objectives[index].count_all(part, &shard, &facts);
+        }
+        for &index in &watched.agreements {
+            self.agreements[index].tracked.count_all(0, &shard, &facts);
         }
         if missing > 0 { Ingested::CountedAfterGap { missing } } else { Ingested::Counted }
     }
@@ -208,6 +230,10 @@ impl Watch {
     pub fn tick(&mut self, now: Timestamp) -> Vec<AlertEvent> {
         for watched in self.subscriptions.values_mut() {
             watched.measure(now, &self.topics);
+            watched.indicators.sample(now);
+        }
+        for agreed in &mut self.agreements {
+            agreed.tracked.slices.iter_mut().for_each(|slices| slices.forget(now));
         }
         let mut events = Vec::new();
         for tracked in &mut self.objectives {

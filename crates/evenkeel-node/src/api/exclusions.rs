@@ -69,8 +69,14 @@ async fn matches_something(node: &crate::wiring::Wired, exclusion: &Exclusion) -
     if report.objectives.iter().any(|of| exclusion.holds(&of.objective)) {
         return Ok(());
     }
-    let names: Vec<&str> = report.objectives.iter().map(|of| &*of.objective.name).collect();
-    let rule = format!("must name an objective that there is: [{}]", names.join(", "));
+    let plan = node.plan();
+    let named = |name: &std::sync::Arc<str>| exclusion.of.objective.as_ref() == Some(name);
+    if plan.agreements.iter().any(|agreement| named(&agreement.name)) {
+        return Ok(());
+    }
+    let agreements = plan.agreements.iter().map(|agreement| &*agreement.name);
+    let names: Vec<&str> = report.objectives.iter().map(|of| &*of.objective.name).chain(agreements).collect();
+    let rule = format!("must name an objective or an agreement that there is: [{}]", names.join(", "));
     let of = &exclusion.of;
     let said = of.objective.as_ref().or(of.subscription.as_ref()).or(of.service.as_ref());
     Err(Problem::parameter("objective", said.map_or("", |name| name), &rule))

@@ -9,10 +9,11 @@ use axum::response::{Html, IntoResponse, Response};
 use evenkeel_model::{Shard, Timestamp, names};
 use evenkeel_transport::audit::Audit;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::Node;
+use crate::metrics::process::Usage;
 use crate::page::{self, Status, status};
 use crate::watching::Report;
 use crate::wiring::Wired;
@@ -59,6 +60,7 @@ async fn status(node: &Wired) -> Status {
             url: format!("http://{}", node.http),
             data: node.plan().data.display().to_string(),
             started: node.started_at,
+            usage: usage(node, now),
             draining: false,
         },
         flows: flows::flows(node, report.as_ref(), proof.as_ref().map(|(_, audit)| audit)).await,
@@ -80,6 +82,30 @@ async fn status(node: &Wired) -> Status {
             groups: log.groups,
             flushes: log.flushes,
         },
+    }
+}
+
+/// What the process uses; its processors since somebody asked last.
+fn usage(node: &Wired, now: Timestamp) -> status::Usage {
+    let usage = Usage::read();
+    let before = usage
+        .cpu_s
+        .and_then(|cpu_s| node.processor.lock().unwrap_or_else(PoisonError::into_inner).replace((now, cpu_s)));
+    let (from, cpu_s) = before.unwrap_or((node.started_at, 0.0));
+    let seconds = now.since(from).as_secs_f64();
+    let away = usage.network.iter().filter(|(device, _, _)| device != "lo");
+    let network = away.fold(None, |sum: Option<(u64, u64)>, (_, received, sent)| {
+        let (all_received, all_sent) = sum.unwrap_or_default();
+        Some((all_received + received, all_sent + sent))
+    });
+    status::Usage {
+        processors: usage.cpu_s.filter(|_| seconds > 0.0).map(|now_s| (now_s - cpu_s).max(0.0) / seconds),
+        processors_max: usage.cpus,
+        memory_bytes: usage.resident_bytes,
+        machine_bytes: usage.memory,
+        files: usage.open_files.zip(usage.open_files_max),
+        disk_bytes: usage.disk_bytes,
+        network_bytes: network,
     }
 }
 
@@ -131,6 +157,7 @@ fn objectives(report: &Report) -> Vec<status::Objective> {
             exhausted_in: budget.exhausted_in,
             firing: firing.map(|a| a.name.to_string()),
             history: line(&of.history, objective.allowed() * budget.valid as f64),
+            counts: of.history.iter().map(|point| (point.good, point.bad)).collect(),
         }
     })
     .collect()

@@ -45,10 +45,10 @@ pub(crate) async fn apply(node: &Wired, wanted: Plan, how: How) -> Result<Vec<Ch
         subscription(node, change, wanted.cloned()).await?;
     }
     if changes.iter().any(|c| c.kind == Kind::Objectives) {
-        node.watching.replace(wanted.objectives.clone()).await?;
+        node.watching.replace(wanted.objectives.clone(), wanted.agreements.clone()).await?;
     }
-    if now.receivers != wanted.receivers {
-        node.watching.replace_receivers(wanted.receivers.clone()).await?;
+    if now.receivers != wanted.receivers || now.producers != wanted.producers {
+        node.watching.replace_receivers(wanted.receivers.clone(), wanted.producers).await?;
     }
     hold(node, &now, wanted);
     Ok(changes)

@@ -87,7 +87,7 @@ pub(crate) fn difference(
         changes.extend(subscription(now, wanted)?);
     }
     changes.extend(left(now, subscriptions, prune)?);
-    if now.plan.objectives != wanted.objectives {
+    if now.plan.objectives != wanted.objectives || now.plan.agreements != wanted.agreements {
         changes.push(plain(Kind::Objectives, "objectives", What::Change));
     }
     changes.extend(at_next_start(now.plan, wanted));
@@ -170,7 +170,8 @@ fn left(now: &Now<'_>, wanted: &[SubscriptionPlan], prune: bool) -> Result<Vec<C
 fn at_next_start(now: &Plan, wanted: &Plan) -> Vec<Change> {
     let parts = |plan: &Plan| match serde_json::to_value(config::written(plan)) {
         Ok(Value::Object(mut parts)) => {
-            for elsewhere in ["data", "http", "kafka", "topics", "subscriptions", "alerts", "objectives", "auto_create"]
+            for elsewhere in
+                ["data", "http", "kafka", "topics", "subscriptions", "alerts", "objectives", "slas", "auto_create"]
             {
                 parts.remove(elsewhere);
             }

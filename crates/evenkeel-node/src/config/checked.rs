@@ -16,9 +16,10 @@ use std::time::Duration;
 
 use evenkeel_delivery::BreakerPolicy;
 use evenkeel_transport::Reach;
+use evenkeel_watch::Severity;
 
-use super::plan::{AutoCreate, Limits, LogFormat, Logging, Plan, Webhook};
-use super::{addresses, brokers, nearest, objectives, playbooks, raw, receivers, telemetry, units};
+use super::plan::{AutoCreate, Limits, LogFormat, Logging, Plan, ProducerAlerts, Webhook};
+use super::{addresses, brokers, nearest, objectives, playbooks, raw, receivers, slas, telemetry, units};
 use crate::error::{Error, codes};
 
 /// The plan of a raw form.
@@ -38,7 +39,7 @@ pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Plan, Error> {
         .collect::<Result<Vec<(Arc<str>, BreakerPolicy)>, Error>>()?;
     let raw::Handlers { allow, callback } = raw.handlers.unwrap_or_default();
     let reach = Reach::new(&allow).map_err(|why| value("handlers.allow", why))?;
-    let raw::Alerts { webhooks: hooks, receivers } = raw.alerts.unwrap_or_default();
+    let raw::Alerts { webhooks: hooks, receivers, producers } = raw.alerts.unwrap_or_default();
     let brokers = raw
         .brokers
         .into_iter()
@@ -63,9 +64,12 @@ pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Plan, Error> {
         objectives_from: raw.objectives,
         objectives: Vec::new(),
         refused: Vec::new(),
+        slas_from: raw.slas,
+        agreements: Vec::new(),
         webhooks: webhooks(hooks, &reach)?,
         receivers: receivers::read(receivers, &reach, folder)?,
         telemetry: telemetry::read(raw.telemetry, folder)?,
+        producers: producer_alerts(&producers.unwrap_or_default())?,
         playbooks_from: None,
         playbooks: Vec::new(),
         callback: callback.map(|url| own_url("handlers.callback", &url)).transpose()?,
@@ -78,6 +82,7 @@ pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Plan, Error> {
         (plan.objectives, plan.refused) = (read.objectives, read.findings);
         objectives::into_policies(&plan.objectives, &mut plan.subscriptions);
     }
+    slas::load(folder, &mut plan)?;
     match raw.playbooks {
         Some(raw::Playbooks::Files(pattern)) => {
             plan.playbooks = playbooks::load(&pattern, folder, &plan)?;
@@ -136,6 +141,16 @@ fn limits(raw: &raw::Limits) -> Result<Limits, Error> {
         batch_events_max: count("limits.batch_events", raw.batch_events, default.batch_events_max)?,
         requests_max: count("limits.requests", raw.requests, default.requests_max)?,
     })
+}
+
+fn producer_alerts(raw: &raw::Producers) -> Result<ProducerAlerts, Error> {
+    let severity = |key: &str, text: &Option<String>| match or(text, "off") {
+        "off" => Ok(None),
+        "ticket" => Ok(Some(Severity::Ticket)),
+        "page" => Ok(Some(Severity::Page)),
+        other => Err(choice(&format!("alerts.producers.{key}"), other, &["page", "ticket", "off"])),
+    };
+    Ok(ProducerAlerts { silent: severity("silent", &raw.silent)?, surging: severity("surging", &raw.surging)? })
 }
 
 fn auto_create(raw: raw::AutoCreate) -> Result<AutoCreate, Error> {

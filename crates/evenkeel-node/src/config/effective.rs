@@ -56,6 +56,7 @@ pub(crate) fn config(plan: &Plan) -> raw::Config {
             .map(|(name, policy)| (name.to_string(), Some(raw::Dependency { breaker: Some(breaker(policy)) })))
             .collect(),
         objectives: plan.objectives_from.clone(),
+        slas: plan.slas_from.clone(),
         alerts: Some(raw::Alerts {
             webhooks: plan
                 .webhooks
@@ -63,6 +64,10 @@ pub(crate) fn config(plan: &Plan) -> raw::Config {
                 .map(|w| raw::Webhook { name: Some(w.name.clone()), url: Some(w.url.clone()) })
                 .collect(),
             receivers: plan.receivers.iter().map(receivers::written).collect(),
+            producers: Some(raw::Producers {
+                silent: Some(severity(plan.producers.silent)),
+                surging: Some(severity(plan.producers.surging)),
+            }),
         }),
         telemetry: plan.telemetry.as_ref().map(telemetry::written),
         playbooks: match &plan.playbooks_from {
@@ -72,6 +77,10 @@ pub(crate) fn config(plan: &Plan) -> raw::Config {
         },
         handlers: Some(raw::Handlers { allow: plan.allow.clone(), callback: plan.callback.clone() }),
     }
+}
+
+fn severity(severity: Option<evenkeel_watch::Severity>) -> String {
+    severity.map_or("off", evenkeel_watch::Severity::name).to_owned()
 }
 
 /// A topic of the file as it is written.

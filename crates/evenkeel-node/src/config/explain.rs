@@ -46,6 +46,9 @@ pub fn explain(plan: &Plan) -> String {
     for objective in &plan.objectives {
         let _ = writeln!(text, "\n{}", super::objectives::explain(objective));
     }
+    for agreement in &plan.agreements {
+        let _ = writeln!(text, "\n{}", super::slas::explain(agreement, plan.ledger_retention));
+    }
     for playbook in &plan.playbooks {
         let _ = writeln!(text, "\n{}", super::playbooks::explain(playbook));
     }
@@ -58,6 +61,11 @@ pub fn explain(plan: &Plan) -> String {
     }
     if let Some(otlp) = &plan.telemetry {
         let _ = writeln!(text, "\n{}", super::telemetry::explain(otlp));
+    }
+    let told =
+        [("falls silent", plan.producers.silent), ("sends at least twice as much as usual", plan.producers.surging)];
+    for (does, severity) in told.into_iter().filter_map(|(does, severity)| Some((does, severity?))) {
+        let _ = writeln!(text, "\nA source that {does} is an alert ({}).", severity.name());
     }
     for receiver in &plan.receivers {
         let _ = writeln!(text, "\n{}", super::receivers::explain(receiver));

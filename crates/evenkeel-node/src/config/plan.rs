@@ -21,6 +21,7 @@ pub use super::playbooks::Playbook;
 pub use super::push::Push;
 pub use super::receivers::Receiver;
 pub use super::telemetry::Otlp;
+pub use evenkeel_watch::sla::Agreement;
 
 /// All that a node is told.
 #[derive(Clone, Debug)]
@@ -53,6 +54,10 @@ pub struct Plan {
     pub objectives_from: Option<String>,
     /// Objectives.
     pub objectives: Vec<Objective>,
+    /// The pattern that agreements were read from, as it was written.
+    pub slas_from: Option<String>,
+    /// Service level agreements.
+    pub agreements: Vec<Agreement>,
     /// What is wrong with objectives that can't be executed.
     pub refused: Vec<evenkeel_watch::openslo::Finding>,
     /// Who gets every change of every alert.
@@ -61,6 +66,8 @@ pub struct Plan {
     pub receivers: Vec<Receiver>,
     /// The collector that telemetry is sent to.
     pub telemetry: Option<Otlp>,
+    /// Of which sources somebody is told.
+    pub producers: ProducerAlerts,
     /// The pattern that playbooks were read from, as it was written.
     pub playbooks_from: Option<String>,
     /// What heals.
@@ -71,6 +78,15 @@ pub struct Plan {
     pub allow: Vec<String>,
     /// The node's own URL, as handlers reach it; `None`: the address that HTTP is served on.
     pub callback: Option<String>,
+}
+
+/// How badly somebody is told of sources that don't send as usual; `None`: not at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProducerAlerts {
+    /// Of one that falls silent.
+    pub silent: Option<evenkeel_watch::Severity>,
+    /// Of one that sends at least twice as much as usual.
+    pub surging: Option<evenkeel_watch::Severity>,
 }
 
 /// Logging.

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use alerts::{Alerts, Webhook};
+pub use alerts::{Alerts, Producers, Webhook};
 pub use gate::{Concurrency, DeadLetterBudget, Fallback, Parking, RetryBudget};
 
 /// The whole file.
@@ -48,6 +48,9 @@ pub struct Config {
     /// A pattern of OpenSLO files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub objectives: Option<String>,
+    /// A pattern of files, each a service level agreement.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slas: Option<String>,
     /// Where alerts go.
     pub alerts: Option<Alerts>,
     /// What is sent of what the node does.

@@ -1,12 +1,13 @@
 //! Gathers what a metrics page shows: first everything that is known at one moment ([`Seen`]), then its series.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_delivery::{BreakerState, View};
 use evenkeel_transport::HeldSize;
-use evenkeel_watch::{ObjectiveSnapshot, Pace, Snapshot, SubscriptionSnapshot, TopicSnapshot};
+use evenkeel_watch::{ObjectiveSnapshot, Pace, Sending, Snapshot, SubscriptionSnapshot, TopicSnapshot};
 
 use super::exemplars::Known;
 use super::exposition::Exposition;
@@ -39,7 +40,7 @@ impl Seen {
             uptime: node.clock.now().since(node.started_at),
             log: log::look(&node.log, node.clock.now(), node.wal_bytes_max, disk_free),
             usage: Usage::read(),
-            snapshot: node.watching.report().await.map(|report| report.snapshot),
+            snapshot: node.watching.snapshot().await,
             views,
             held: wires.iter().map(|wire| (wire.plan.name.clone(), wire.held.size())).collect(),
             known: Known::default(),
@@ -58,6 +59,7 @@ pub(super) fn page(seen: &Seen) -> Exposition<'_> {
         groups(&mut page, &snapshot.subscriptions);
         topics(&mut page, &snapshot.topics);
         objectives(&mut page, &snapshot.objectives);
+        producers(&mut page, snapshot);
     }
     seen.views.iter().for_each(|(name, view)| live(&mut page, name, view));
     for (name, size) in &seen.held {
@@ -151,6 +153,31 @@ fn objectives<'a>(page: &mut Exposition<'a>, all: &'a [ObjectiveSnapshot]) {
             page.one(&names::OBJECTIVE_ERROR, &labels, burn * (1.0 - budget.target));
         }
     }
+}
+
+/// Sources whose labels are alike, since what a label may not hold was left out, are one.
+fn producers<'a>(page: &mut Exposition<'a>, snapshot: &'a Snapshot) {
+    type Rates = (f64, Option<f64>, Sending);
+    let mut alike: BTreeMap<(&'a str, Cow<'a, str>), Rates> = BTreeMap::new();
+    for seen in &snapshot.producers {
+        let (recent, usual, sending) = alike.entry((&*seen.topic, labels::safe(&seen.source))).or_default();
+        *recent += seen.recent_per_minute / 60.0;
+        *usual = seen.usual_per_minute.map(|per_minute| usual.unwrap_or(0.0) + per_minute / 60.0).or(*usual);
+        *sending = (*sending).max(seen.sending);
+    }
+    for ((topic, source), (recent, usual, sending)) in alike {
+        let labels = [(names::TOPIC, Cow::Borrowed(topic)), (names::SOURCE, source)];
+        page.one(&names::SENT_RATE, &labels, recent);
+        if let Some(usual) = usual {
+            page.one(&names::USUAL_RATE, &labels, usual);
+        }
+        let [topic, source] = labels;
+        for state in Sending::ALL {
+            let labels = [topic.clone(), source.clone(), (names::STATE, Cow::Borrowed(state.name()))];
+            page.one(&names::SENDING, &labels, f64::from(u8::from(state == sending)));
+        }
+    }
+    page.alone(&names::SENT_FOLDED, snapshot.producers_folded as f64);
 }
 
 fn live<'a>(page: &mut Exposition<'a>, name: &'a str, view: &'a View) {

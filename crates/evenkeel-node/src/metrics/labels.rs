@@ -52,7 +52,7 @@ fn labelled<'a>(subscription: &'a str, values: &[Cow<'a, str>; 4]) -> Vec<Label<
 }
 
 /// A URI without the password and without the query that may be in it.
-fn safe(uri: &str) -> Cow<'_, str> {
+pub(super) fn safe(uri: &str) -> Cow<'_, str> {
     let bare = uri.split(['?', '#']).next().unwrap_or_default();
     let Some((scheme, rest)) = bare.split_once("://") else { return cut(bare) };
     let authority = rest.split('/').next().unwrap_or_default();

@@ -4,8 +4,8 @@
 use maud::{Markup, html};
 
 use super::marks::{self, Tone, segment};
-use super::numbers;
 use super::status::{DeadGroup, Endpoint, Flow, Forced, Gate, Lane, Status};
+use super::{curves, numbers};
 
 pub(super) fn section(status: &Status) -> Markup {
     let most = status.flows.iter().map(|f| f.rate_in.max(f.rate_out)).fold(0.0_f64, f64::max);
@@ -38,6 +38,7 @@ fn row(flow: &Flow, most: f64, status: &Status) -> Markup {
             div class="inside" {
                 @if let Some(text) = gate_text(&flow.gate) { p { (gate_sentence(&text, &flow.gate, status)) } }
                 @for forced in &flow.forced { (held_by_operator(forced, status)) }
+                (curves::section(flow))
                 (endpoints(flow, status))
                 (lanes(flow, status))
                 (dead(flow, status))

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::log;
 use super::marks::{self, Tone, segment};
 use super::numbers;
-use super::status::{Status, Topic};
+use super::status::{Status, Topic, Usage};
 
 pub(super) fn section(status: &Status) -> Markup {
     html! {
@@ -55,6 +55,23 @@ fn topic_row(topic: &Topic, has_bytes: bool, has_rates: bool) -> Markup {
     }
 }
 
+/// What the process uses, in words.
+fn used(usage: &Usage) -> Vec<(&'static str, String)> {
+    let of = |part: String, all: Option<String>| all.map_or(part.clone(), |all| format!("{part} of {all}"));
+    let processors = usage.processors.map(|n| of(format!("{n:.2}"), usage.processors_max.map(|max| max.to_string())));
+    let machine =
+        usage.machine_bytes.map(|(all, free)| format!("{}, {} free", numbers::bytes(all), numbers::bytes(free)));
+    let pair = |(a, b): (u64, u64)| format!("{} / {}", numbers::bytes(a), numbers::bytes(b));
+    let all = [
+        ("processors", processors),
+        ("memory", usage.memory_bytes.map(|bytes| of(numbers::bytes(bytes), machine))),
+        ("open files", usage.files.map(|(open, max)| of(numbers::grouped(open), Some(numbers::grouped(max))))),
+        ("disk read / written", usage.disk_bytes.map(pair)),
+        ("network in / out", usage.network_bytes.map(pair)),
+    ];
+    all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+}
+
 fn full(filled: f64) -> Tone {
     if filled < 1.0 { Tone::Held } else { Tone::Bad }
 }
@@ -67,6 +84,7 @@ fn node(status: &Status) -> Markup {
             (marks::figure("address", &html! { (node.url) }))
             (marks::figure("data", &html! { code { (node.data) } }))
             (marks::figure("up since", &marks::ago(node.started, status.now)))
+            @for (name, value) in used(&node.usage) { (marks::figure(name, &html! { (value) })) }
             (marks::figure("metrics", &html! { a href="/metrics" { "/metrics" } }))
         }
         p class="small" { "One embedded node is a single point of failure: replication comes with a broker." }

@@ -33,7 +33,7 @@ pub(crate) fn grouped(n: u64) -> String {
 }
 
 /// `0/s`, `0.3/s`, `212/s`, `12.4 k/s`.
-pub(super) fn rate(per_second: f64) -> String {
+pub(crate) fn rate(per_second: f64) -> String {
     let r = per_second.max(0.0);
     match r {
         r if r == 0.0 || r.is_nan() => "0/s".to_owned(),

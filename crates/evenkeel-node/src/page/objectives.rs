@@ -50,7 +50,7 @@ fn row(objective: &Objective) -> Markup {
             td data-label="Now" { (now(objective)) }
             td data-label="Budget left" { (budget(objective)) }
             td data-label="Burn" { (burn(objective)) }
-            td data-label="Over the window" { (plot::history(&objective.name, &objective.history, objective.window)) }
+            td data-label="Over the window" { (plot::history(objective)) }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Pictures in SVG: the budget as a bar that empties, and as a line over its window. Sizes are
+//! Pictures in SVG: the budget as a bar that empties, as a line over its window, and its burn as bars. Sizes are
 //! attributes, since the policy of the page forbids inline style. Gaps are shown as gaps.
 
 use std::fmt::Write as _;
@@ -8,9 +8,12 @@ use maud::{Markup, html};
 
 use super::marks::segment;
 use super::numbers;
+use super::status::Objective;
 
 const WIDTH: f64 = 240.0;
 const HEIGHT: f64 = 40.0;
+/// Of the bars below it.
+const BURN_HEIGHT: f64 = 24.0;
 /// Room above for half a line of text.
 const TOP: f64 = 8.0;
 /// Room for the labels of the axes.
@@ -29,26 +32,62 @@ pub(super) fn bar(left: f64) -> Markup {
     }
 }
 
-/// The budget left over the window, oldest first, with a table behind it.
-pub(super) fn history(name: &str, points: &[Option<f64>], window: Duration) -> Markup {
+/// The budget left over the window and how fast it burned, oldest first, with a table behind both.
+pub(super) fn history(objective: &Objective) -> Markup {
+    let (points, window) = (&objective.history, objective.window);
     if points.iter().flatten().count() < 2 {
         return html! { span class="quiet small" { "not enough of it yet" } };
     }
     let step = window / u32::try_from(points.len()).unwrap_or(u32::MAX).max(1);
+    let counts = |at: usize| objective.counts.get(at).copied().unwrap_or_default();
     html! {
-        details class="plot" id={ "plot-" (segment(name)) } {
-            summary { (line(points, window)) }
+        details class="plot" id={ "plot-" (segment(&objective.name)) } {
+            summary { (line(points, window)) (bars(objective)) }
             div class="behind" { table {
-                thead { tr { th scope="col" { "Before now" } th scope="col" { "Budget left" } } }
+                thead { tr {
+                    th scope="col" { "Before now" } th scope="col" { "Budget left" } th scope="col" { "Burn" }
+                    th scope="col" { "Good" } th scope="col" { "Bad" }
+                } }
                 tbody {
-                    @for (back, point) in points.iter().rev().enumerate() {
+                    @for (back, (at, point)) in points.iter().enumerate().rev().enumerate() {
+                        @let (good, bad) = counts(at);
                         tr {
                             td { @if back == 0 { "now" } @else { (numbers::duration(step * u32::try_from(back).unwrap_or(u32::MAX))) } }
                             td { @match point { Some(left) => (numbers::budget(*left)), None => "–" } }
+                            td { @match burn(objective, at) { Some(burn) => (numbers::multiple(burn)), None => "–" } }
+                            td { (numbers::count(good)) } td { (numbers::count(bad)) }
                         }
                     }
                 }
             } }
+        }
+    }
+}
+
+/// How fast the budget went in a stretch; none without events.
+fn burn(objective: &Objective, at: usize) -> Option<f64> {
+    let (good, bad) = objective.counts.get(at).copied()?;
+    let allowed = 1.0 - objective.target;
+    (good + bad > 0 && allowed > 0.0).then(|| bad as f64 / (good + bad) as f64 / allowed)
+}
+
+/// A bar for each stretch: how fast the budget went in it. The line is the pace that it just bears.
+fn bars(objective: &Objective) -> Markup {
+    let burns: Vec<Option<f64>> = (0..objective.counts.len()).map(|at| burn(objective, at)).collect();
+    let most = burns.iter().flatten().copied().fold(2.0_f64, f64::max);
+    let y = |burn: f64| TOP + (1.0 - burn / most) * BURN_HEIGHT;
+    let step = WIDTH / burns.len().max(1) as f64;
+    let (even, bottom) = (format!("{:.1}", y(1.0)), format!("{:.1}", y(0.0)));
+    html! {
+        svg class="line" viewBox=(format!("0 0 {} {}", LEFT + WIDTH + 8.0, TOP + BURN_HEIGHT + 8.0)) width="288" height="40"
+            role="img" aria-label={ "burn over the same time, at most " (numbers::multiple(most)) } {
+            text x=(LEFT - 4.0) y=(format!("{:.1}", y(most))) dy="4" text-anchor="end" { (numbers::multiple(most)) }
+            @for (at, burn) in burns.iter().enumerate() { @if let Some(burn) = burn.filter(|burn| *burn > 0.0) {
+                rect class=(if burn > 1.0 { "low" } else { "fill" }) x=(format!("{:.1}", LEFT + step * at as f64)) y=(format!("{:.1}", y(burn)))
+                    width=(format!("{:.1}", (step - 1.0).max(1.0))) height=(format!("{:.1}", y(0.0) - y(burn))) {}
+            } }
+            line class="grid" x1=(LEFT) x2=(LEFT + WIDTH) y1=(bottom) y2=(bottom) {}
+            line class="objective" x1=(LEFT) x2=(LEFT + WIDTH) y1=(even) y2=(even) {}
         }
     }
 }

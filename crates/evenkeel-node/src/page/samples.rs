@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use evenkeel_model::{Timestamp, names};
+use evenkeel_model::{Position, Shard, Timestamp, names};
 
 use super::status::{
-    Damage, DeadGroup, Endpoint, Flow, Forced, Gate, Happening, HappeningKind, Lane, Log, Node, Objective, Proof,
-    Status, Topic,
+    BehindIt, Damage, DeadGroup, Endpoint, Flow, Forced, Gate, Happening, HappeningKind, Lane, Log, Moment, Node,
+    Objective, Proof, Status, Topic, Usage,
 };
 
 /// 2026-01-31T08:30:00Z.
@@ -26,6 +26,15 @@ fn node() -> Node {
         url: "http://127.0.0.1:8080".to_owned(),
         data: "./evenkeel-data".to_owned(),
         started: ago(8_040),
+        usage: Usage {
+            processors: Some(0.42),
+            processors_max: Some(2),
+            memory_bytes: Some(213 << 20),
+            machine_bytes: Some((23 << 30, 17 << 30)),
+            files: Some((42, 1_024)),
+            disk_bytes: Some((8 << 20, 3 << 30)),
+            network_bytes: None,
+        },
         draining: false,
     }
 }
@@ -50,6 +59,9 @@ fn flow(topic: &str, subscription: &str, handler: &str, rate: f64) -> Flow {
         p99: ms(38),
         lag: ms(41),
         in_flight: 4,
+        moments: (0..120).map(|at| (!(40..52).contains(&at)).then(|| moment(at))).collect(),
+        moment: Duration::from_secs(30),
+        thresholds: vec![Duration::from_millis(500)],
         policy: vec![
             "Order by key: one event of a key at a time.".to_owned(),
             "Up to 8 attempts over 24 h, the first retry within 200 ms, later ones up to 1 h apart.".to_owned(),
@@ -58,6 +70,12 @@ fn flow(topic: &str, subscription: &str, handler: &str, rate: f64) -> Flow {
         ],
         ..Flow::default()
     }
+}
+
+/// A sawtooth, so that a plot has a shape.
+fn moment(at: u64) -> Moment {
+    let (p50, p99, lag) = (ms(7 + at % 5), ms(30 + at % 17 * 3), Duration::from_millis(40 + at % 9));
+    Moment { p50, p99, lag, ended: 6_360 }
 }
 
 fn objective(name: &str, subscription: &str) -> Objective {
@@ -75,6 +93,7 @@ fn objective(name: &str, subscription: &str) -> Objective {
         exhausted_in: None,
         firing: None,
         history: (0..30).map(|day| (!(9..12).contains(&day)).then_some(1.0 - 0.01 * f64::from(day))).collect(),
+        counts: (0..30).map(|day| if (9..12).contains(&day) { (0, 0) } else { (45_000, 13) }).collect(),
     }
 }
 
@@ -173,6 +192,10 @@ pub(super) fn on_fire() -> Status {
     };
     payment.rate_out = 0.0;
     (payment.p99, payment.lag) = (ms(4_210), ms(754_000));
+    for (at, moment) in payment.moments.iter_mut().enumerate().skip(95) {
+        let late = Duration::from_secs(30 * (at as u64 - 94));
+        *moment = Some(Moment { p50: None, p99: None, lag: late, ended: 0 });
+    }
     (payment.unread, payment.parked, payment.parked_keys, payment.dead) = (1_204, 380, 214, 2);
     payment.in_flight = 0;
     payment.forced = vec![Forced {
@@ -198,12 +221,19 @@ pub(super) fn on_fire() -> Status {
     burning.burn = Some(21.3);
     burning.exhausted_in = Some(Duration::from_secs(8_040));
     burning.firing = Some("page-quick".to_owned());
+    burning.counts = (0..30).map(|day| if day < 28 { (45_000, 13) } else { (40_000, 900) }).collect();
     let missed = &mut status.objectives[1];
     missed.budget_left = Some(-0.4);
     missed.good = Some(0.998_6);
     missed.history = (0..30).map(|day| Some(1.0 - 0.048 * f64::from(day))).collect();
     missed.burn = Some(1.0);
-    status.happenings.extend([
+    status.happenings.extend(troubles());
+    status
+}
+
+/// What happens while it is on fire.
+fn troubles() -> [Happening; 3] {
+    [
         Happening {
             at: ago(700),
             ongoing: true,
@@ -217,14 +247,28 @@ pub(super) fn on_fire() -> Status {
             ..Happening::default()
         },
         Happening {
+            at: ago(690),
+            ongoing: true,
+            kind: HappeningKind::Alert,
+            text: "page-quick: `payment-latency` burns 21.3 times as fast as it may.".to_owned(),
+            details: vec!["It burned 21.3× over 1 h and 40.1× over 5 min; the alert fires above 14.4×.".to_owned()],
+            events: vec![BehindIt {
+                id: "order-536365".to_owned(),
+                source: "/shop".to_owned(),
+                place: Position { shard: Shard::new("orders", 3), offset: 1_202 },
+                at: ago(95),
+                what: "overdue: not complete yet".to_owned(),
+            }],
+            ..Happening::default()
+        },
+        Happening {
             at: ago(754),
             ongoing: true,
             kind: HappeningKind::Gate,
             text: "The breaker of `bank` opened: 10 failures in a row over 10 events".to_owned(),
             ..Happening::default()
         },
-    ]);
-    status
+    ]
 }
 
 /// Every text that comes from outside tries to be markup.

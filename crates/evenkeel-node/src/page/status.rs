@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use evenkeel_model::Timestamp;
+use evenkeel_model::{Position, Timestamp};
 
 /// Everything that one page shows, as of one moment.
 #[derive(Clone, Debug, Default)]
@@ -39,8 +39,29 @@ pub struct Node {
     pub data: String,
     /// When it started.
     pub started: Timestamp,
+    /// What its process uses.
+    pub usage: Usage,
     /// It takes its leave: nothing new is dispatched.
     pub draining: bool,
+}
+
+/// What the node's process uses, each figure where it is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Usage {
+    /// Processors, on average since the page was asked for last: 0.5 is half of one.
+    pub processors: Option<f64>,
+    /// How many it may use.
+    pub processors_max: Option<u64>,
+    /// Bytes of memory.
+    pub memory_bytes: Option<u64>,
+    /// Those that the machine has, and those that may be taken.
+    pub machine_bytes: Option<(u64, u64)>,
+    /// Files and connections that are open, and how many may be.
+    pub files: Option<(u64, u64)>,
+    /// Bytes read from and written to disks since the start.
+    pub disk_bytes: Option<(u64, u64)>,
+    /// Bytes that the machine received and sent since it started, the loopback left out.
+    pub network_bytes: Option<(u64, u64)>,
 }
 
 /// What the newest audit found, over all subscriptions.
@@ -91,6 +112,8 @@ pub struct Objective {
     pub firing: Option<String>,
     /// The budget left over the window, evenly spaced, oldest first; `None` is a gap.
     pub history: Vec<Option<f64>>,
+    /// Good and bad events of the same stretches.
+    pub counts: Vec<(u64, u64)>,
 }
 
 /// One subscription: topic → subscription → handler.
@@ -132,12 +155,31 @@ pub struct Flow {
     pub forced: Vec<Forced>,
     /// Where its handler is, when that is in several places, or not all of them are called.
     pub endpoints: Vec<Endpoint>,
+    /// How it got on, evenly spaced, oldest first; `None` is a gap.
+    pub moments: Vec<Option<Moment>>,
+    /// How long each of them is.
+    pub moment: Duration,
+    /// What its objectives allow from creation to completion.
+    pub thresholds: Vec<Duration>,
     /// The first few parked lanes.
     pub lanes: Vec<Lane>,
     /// Dead letters by fingerprint.
     pub dead_groups: Vec<DeadGroup>,
     /// The policy in words, a sentence each.
     pub policy: Vec<String>,
+}
+
+/// A stretch of a subscription's last hour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moment {
+    /// Created to completed, median; `None`: nothing completed.
+    pub p50: Option<Duration>,
+    /// Created to completed, 99th percentile.
+    pub p99: Option<Duration>,
+    /// The age of the oldest event that had no outcome.
+    pub lag: Duration,
+    /// Events that ended.
+    pub ended: u64,
 }
 
 /// Whether events pass to the handler.
@@ -255,6 +297,23 @@ pub struct Happening {
     pub text: String,
     /// What else there is to say, oldest first.
     pub details: Vec<String>,
+    /// Events behind it, newest first.
+    pub events: Vec<BehindIt>,
+}
+
+/// An event that something came of.
+#[derive(Clone, Debug)]
+pub struct BehindIt {
+    /// Its id; empty where it is not known any more.
+    pub id: String,
+    /// Its source.
+    pub source: String,
+    /// Where it is.
+    pub place: Position,
+    /// When it counted.
+    pub at: Timestamp,
+    /// What became of it.
+    pub what: String,
 }
 
 /// What kind of thing happened.
@@ -266,6 +325,8 @@ pub enum HappeningKind {
     Alert,
     /// A breaker opened, or a subscription was paused.
     Gate,
+    /// A source fell silent, or sends more than usual.
+    Producer,
     /// A playbook ran.
     Playbook,
     /// An experiment ran.

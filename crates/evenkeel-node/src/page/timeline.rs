@@ -1,5 +1,6 @@
 //! What happened: incidents, alerts, gates, playbooks and experiments on one line, newest first.
 
+use evenkeel_model::Position;
 use maud::{Markup, html};
 
 use super::marks::{self, Tone, segment};
@@ -52,6 +53,37 @@ fn item(happening: &Happening, status: &Status) -> Markup {
                         ol class="steps" { @for step in &happening.details { li class="words" { (marks::prose(step)) } } }
                     }
                 }
+                @if !happening.events.is_empty() { (behind(happening, status)) }
+            }
+        }
+    }
+}
+
+/// `orders 3/1202`, leading to the record.
+fn place(at: &Position) -> Markup {
+    let Position { shard, offset } = at;
+    let (topic, partition) = (&*shard.topic, shard.partition);
+    html! {
+        a href={ "/v1/topics/" (segment(topic)) "/events?partition=" (partition) "&from=" (offset) "&limit=1" } { (topic) " " (partition) "/" (offset) }
+    }
+}
+
+/// The events that it came of, each leading to its story.
+fn behind(happening: &Happening, status: &Status) -> Markup {
+    html! {
+        details id={ "events-" (happening.at.micros()) "-" (segment(&happening.text)) } {
+            summary { "the last " (happening.events.len()) " bad events" }
+            table class="cards" {
+                thead { tr { th scope="col" { "Event" } th scope="col" { "Of" } th scope="col" { "When" } th scope="col" { "What became of it" } } }
+                tbody { @for event in &happening.events { tr {
+                    th scope="row" {
+                        @if event.id.is_empty() { span class="quiet" { "not kept any more" } }
+                        @else { a href={ "/v1/events/" (segment(&event.id)) "?source=" (segment(&event.source)) } { (event.id) } }
+                    }
+                    td data-label="Of" { (place(&event.place)) }
+                    td data-label="When" { (marks::ago(event.at, status.now)) }
+                    td data-label="What became of it" { (event.what) }
+                } } }
             }
         }
     }
@@ -71,6 +103,7 @@ fn kind(kind: HappeningKind) -> &'static str {
         HappeningKind::Incident => "incident",
         HappeningKind::Alert => "alert",
         HappeningKind::Gate => "gate",
+        HappeningKind::Producer => "producer",
         HappeningKind::Playbook => "playbook",
         HappeningKind::Experiment => "experiment",
         HappeningKind::Node => "node",

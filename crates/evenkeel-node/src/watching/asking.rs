@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use evenkeel_watch::objective::Objective;
-use evenkeel_watch::{Exclusion, Silence, Watch};
+use evenkeel_watch::sla::{Agreement, Month, Monthly};
+use evenkeel_watch::{Exclusion, Silence, Snapshot, Watch};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Report, watch_of};
+use crate::config::plan::ProducerAlerts;
 use crate::config::receivers::Receiver;
 use crate::error::{Error, codes};
 
@@ -19,11 +21,13 @@ pub(crate) struct Watching {
 /// What it may be asked.
 pub(super) enum Ask {
     Report(oneshot::Sender<Report>),
+    Snapshot(oneshot::Sender<Snapshot>),
+    Month { agreement: Arc<str>, month: Option<Month>, tell: oneshot::Sender<Option<Monthly>> },
     Burn { objective: Arc<str>, tell: oneshot::Sender<Option<f64>> },
     Replace { watch: Watch, done: oneshot::Sender<()> },
     Exclude { exclusion: Exclusion, done: oneshot::Sender<Result<(), Error>> },
     Include { id: String, done: oneshot::Sender<Result<Option<Exclusion>, Error>> },
-    Receivers { receivers: Vec<Receiver>, done: oneshot::Sender<()> },
+    Receivers { receivers: Vec<Receiver>, producers: ProducerAlerts, done: oneshot::Sender<()> },
     Silence { silence: Silence, done: oneshot::Sender<Result<(), Error>> },
     Unsilence { id: String, done: oneshot::Sender<Result<Option<Silence>, Error>> },
 }
@@ -36,15 +40,29 @@ impl Watching {
         told.await.ok()
     }
 
+    /// The counts alone; `None` when the node is going down.
+    pub(crate) async fn snapshot(&self) -> Option<Snapshot> {
+        self.ask(Ask::Snapshot).await.ok()
+    }
+
+    /// A month of an agreement, the one that runs where none is named; `None` without the agreement.
+    pub(crate) async fn month(&self, agreement: Arc<str>, month: Option<Month>) -> Result<Option<Monthly>, Error> {
+        self.ask(|tell| Ask::Month { agreement, month, tell }).await
+    }
+
     /// Other objectives from here on. They know last week: the ledger is read again.
-    pub(crate) async fn replace(&self, objectives: Vec<Objective>) -> Result<(), Error> {
-        let watch = watch_of(objectives)?;
+    pub(crate) async fn replace(&self, objectives: Vec<Objective>, agreements: Vec<Agreement>) -> Result<(), Error> {
+        let watch = watch_of(objectives, agreements)?;
         self.ask(|done| Ask::Replace { watch, done }).await
     }
 
     /// Others are told of alerts from here on.
-    pub(crate) async fn replace_receivers(&self, receivers: Vec<Receiver>) -> Result<(), Error> {
-        self.ask(|done| Ask::Receivers { receivers, done }).await
+    pub(crate) async fn replace_receivers(
+        &self,
+        receivers: Vec<Receiver>,
+        producers: ProducerAlerts,
+    ) -> Result<(), Error> {
+        self.ask(|done| Ask::Receivers { receivers, producers, done }).await
     }
 
     async fn ask<T>(&self, ask: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Result<T, Error> {

@@ -323,6 +323,15 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ..post("/v1/slos/exclusions", "exclude", "Exclude a stretch of time, on record", "the exclusion")
     },
     delete("/v1/slos/exclusions/{id}", "includeAgain", "Take an exclusion back", "the exclusion"),
+    get("/v1/slas", "listAgreements", "Agreements, with the month that runs", "`slas`"),
+    Operation {
+        query: &[
+            ("month", "string", "like 2026-10; the one that runs when it is left out"),
+            ("billed", "string", "what the month cost, like 1234.56"),
+        ],
+        ..get("/v1/slas/{name}", "showAgreement", "A month of an agreement, with all it is computed from", "the report")
+    },
+    get("/v1/producers", "listProducers", "Who sends how much, and whether that is usual", "`producers`"),
     get("/v1/alerts", "listAlerts", "Alerts, and those that hold but not for long enough", "`alerts`, `pending`"),
     get("/v1/alerts/silences", "listSilences", "Alerts that nobody is told of for a while", "`silences`"),
     Operation {

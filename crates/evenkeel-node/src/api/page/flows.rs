@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use evenkeel_cloudevents::time::parse_rfc3339;
 use evenkeel_delivery::{BreakerState, BreakerView, View};
-use evenkeel_model::Shard;
 use evenkeel_model::names::DEAD_SUFFIX;
+use evenkeel_model::{Shard, Timestamp};
 use evenkeel_transport::audit::Audit;
 use evenkeel_transport::dead;
 use evenkeel_transport::http::EndpointView;
+use evenkeel_watch::TrendPoint;
+use evenkeel_watch::objective::Indicator;
 use std::time::Duration;
 
 use crate::api::redrives::{is_closed, seen as redriven};
@@ -17,6 +19,10 @@ use crate::page::status;
 use crate::watching::Report;
 use crate::wiring::{Wire, Wired, blocking};
 
+/// A point of a plot.
+const MOMENT: Duration = Duration::from_secs(30);
+/// Points of a plot: an hour.
+const MOMENTS: usize = 120;
 /// At most so many dead letters are grouped for the page.
 const DEAD_READ_MAX: usize = 1_000;
 
@@ -55,12 +61,48 @@ async fn flow(node: &Wired, wire: &Wire, report: Option<&Report>, audit: Option<
         shed_below: view.shed_below,
         falls_back: wire.plan.fallback.is_some(),
         gate: gate(wire, &view),
+        moments: report
+            .and_then(|r| r.trends.get(name))
+            .map(|trend| moments(trend, node.clock.now()))
+            .unwrap_or_default(),
+        moment: MOMENT,
+        thresholds: thresholds(report, name),
         lanes: view.lanes.iter().map(lane).collect(),
         forced: view.breakers.iter().filter_map(forced).collect(),
         endpoints: endpoints(&wire.http.as_ref().map(|http| http.endpoints()).unwrap_or_default()),
         dead_groups: if dead > 0 { dead_groups(node, name, closed).await } else { Vec::new() },
         policy: words.lines().map(|line| line.trim().to_owned()).collect(),
     }
+}
+
+/// The last hour in [`MOMENTS`] stretches: of each the slowest ten seconds. One that was not seen is a gap, and what
+/// lies before the first one that was is left out.
+fn moments(trend: &[TrendPoint], now: Timestamp) -> Vec<Option<status::Moment>> {
+    let mut moments: Vec<Option<status::Moment>> = vec![None; MOMENTS];
+    for point in trend {
+        let back = usize::try_from(now.since(point.until).as_micros() / MOMENT.as_micros()).unwrap_or(usize::MAX);
+        let Some(at) = (MOMENTS - 1).checked_sub(back) else { continue };
+        let moment = moments[at].get_or_insert_default();
+        moment.p50 = moment.p50.max(point.p50);
+        moment.p99 = moment.p99.max(point.p99);
+        moment.lag = moment.lag.max(point.lag);
+        moment.ended += point.ended;
+    }
+    let first = moments.iter().position(Option::is_some).unwrap_or(MOMENTS);
+    moments.split_off(first)
+}
+
+/// What latency objectives of a subscription allow.
+fn thresholds(report: Option<&Report>, name: &str) -> Vec<Duration> {
+    let parts = report.into_iter().flat_map(|r| &r.objectives).flat_map(|of| &of.objective.parts);
+    let of = parts.filter(|part| *part.scope.subscription == *name).filter_map(|part| match part.indicator {
+        Indicator::Latency { threshold } => Some(threshold),
+        Indicator::Handler { .. } | Indicator::Success => None,
+    });
+    let mut thresholds: Vec<Duration> = of.collect();
+    thresholds.sort_unstable();
+    thresholds.dedup();
+    thresholds
 }
 
 fn gate(wire: &Wire, view: &View) -> status::Gate {

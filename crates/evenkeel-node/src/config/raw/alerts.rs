@@ -12,6 +12,19 @@ pub struct Alerts {
     pub webhooks: Vec<Webhook>,
     /// Who is told, in groups, unless it is silenced.
     pub receivers: Vec<Receiver>,
+    /// Of which sources somebody is told, and how badly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub producers: Option<Producers>,
+}
+
+/// Of which sources somebody is told: `page`, `ticket` or `off`.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Producers {
+    /// Of one that falls silent.
+    pub silent: Option<String>,
+    /// Of one that sends at least twice as much as usual.
+    pub surging: Option<String>,
 }
 
 /// Who gets every change of every alert.
