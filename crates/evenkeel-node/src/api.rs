@@ -28,6 +28,7 @@ mod alerts;
 mod silences;
 mod incidents;
 mod telemetry;
+mod chains;
 mod health;
 mod openapi;
 mod page;
@@ -104,6 +105,7 @@ pub(crate) fn routes(node: Arc<Wired>) -> Router {
         .route("/v1/alerts/silences", get(silences::list).post(silences::say))
         .route("/v1/alerts/silences/{id}", axum::routing::delete(silences::withdraw))
         .route("/v1/incidents", get(incidents::list))
+        .route("/v1/chains", get(chains::list))
         .route("/v1/telemetry", get(telemetry::show))
         .route("/openapi.json", get(openapi::show))
         .route("/", get(page::show))

@@ -26,6 +26,7 @@ mod slo;
 mod sla;
 mod producers;
 mod alerts;
+mod chains;
 mod incidents;
 
 use std::ffi::OsString;
@@ -90,6 +91,8 @@ enum Verb {
     Sla(sla::Args),
     /// Who sends to which topic, how much, and whether that is as usual
     Producers(producers::Args),
+    /// Chains of events that belong together: completed, late, stuck
+    Chains(chains::Args),
     /// Alerts that fire, and the last that did
     Alerts(alerts::Args),
     /// Incidents with their timelines
@@ -145,6 +148,7 @@ async fn verb(verb: Verb) -> ExitCode {
         Verb::Slo(args) => slo::run(args).await,
         Verb::Sla(args) => sla::run(args).await,
         Verb::Producers(args) => producers::run(args).await,
+        Verb::Chains(args) => chains::run(args).await,
         Verb::Alerts(args) => alerts::run(args).await,
         Verb::Incidents(args) => incidents::run(args).await,
     };

@@ -14,6 +14,7 @@ pub mod push;
 pub mod receivers;
 pub mod brokers;
 pub mod telemetry;
+pub mod chains;
 mod objectives;
 pub(crate) mod slas;
 mod playbooks;

@@ -108,6 +108,7 @@ impl Node {
         }
         let retention = (!is_damaged).then(|| retain(&base));
         tokio::spawn(alarms::tell(base.log.clone(), plan.data.clone(), stopping.clone()));
+        let chains = watching::chains::follow(&plan.chains, base.log.clone(), clock.clone(), stopping.clone());
         let stories = indexing::start(base.log.clone(), is_damaged, stopping.clone());
         let headers_bytes_max = plan.limits.headers_bytes_max;
         let wired = Arc::new(Wired {
@@ -129,6 +130,7 @@ impl Node {
             changing: tokio::sync::Mutex::default(),
             replays: Replays::default(),
             stories,
+            chains,
             exemplars: crate::metrics::Remembered::default(),
             returning: api::Returning::default(),
             processor: std::sync::Mutex::default(),

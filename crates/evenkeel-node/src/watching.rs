@@ -10,6 +10,7 @@ mod spent;
 mod sources;
 mod exclusions;
 mod telling;
+pub(crate) mod chains;
 mod silences;
 mod tail;
 

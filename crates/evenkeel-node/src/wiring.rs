@@ -64,6 +64,8 @@ pub(crate) struct Wired {
     /// Held by whoever changes what runs: changes come one at a time.
     pub(crate) changing: tokio::sync::Mutex<()>,
     pub(crate) replays: Replays,
+    /// How chains of events stand.
+    pub(crate) chains: crate::watching::chains::Following,
     /// Where the records of events are.
     pub(crate) stories: Arc<StoryIndex>,
     /// The events that exemplars of the last metrics page stood for.

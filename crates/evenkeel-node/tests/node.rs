@@ -28,6 +28,8 @@ mod objectives;
 mod prometheus;
 #[path = "node/receivers.rs"]
 mod receivers;
+#[path = "node/chains.rs"]
+mod chains;
 #[path = "node/telemetry.rs"]
 mod telemetry;
 #[path = "node/producers.rs"]

@@ -98,6 +98,8 @@ fn hold(node: &Wired, now: &Plan, wanted: Plan) {
         publish_dedup: now.publish_dedup,
         playbooks_from: now.playbooks_from.clone(),
         playbooks: now.playbooks.clone(),
+        chains: now.chains.clone(),
+        telemetry: now.telemetry.clone(),
         reach: now.reach.clone(),
         allow: now.allow.clone(),
         ..wanted

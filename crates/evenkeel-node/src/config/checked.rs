@@ -19,7 +19,7 @@ use evenkeel_transport::Reach;
 use evenkeel_watch::Severity;
 
 use super::plan::{AutoCreate, Limits, LogFormat, Logging, Plan, ProducerAlerts, Webhook};
-use super::{addresses, brokers, nearest, objectives, playbooks, raw, receivers, slas, telemetry, units};
+use super::{addresses, brokers, chains, nearest, objectives, playbooks, raw, receivers, slas, telemetry, units};
 use crate::error::{Error, codes};
 
 /// The plan of a raw form.
@@ -68,6 +68,7 @@ pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Plan, Error> {
         agreements: Vec::new(),
         webhooks: webhooks(hooks, &reach)?,
         receivers: receivers::read(receivers, &reach, folder)?,
+        chains: Vec::new(),
         telemetry: telemetry::read(raw.telemetry, folder)?,
         producers: producer_alerts(&producers.unwrap_or_default())?,
         playbooks_from: None,
@@ -76,6 +77,7 @@ pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Plan, Error> {
         reach,
         allow,
     };
+    plan.chains = chains::read(raw.chains, &plan)?;
     plan.subscriptions = subscription::all(raw.subscriptions, &plan, folder)?;
     if let Some(pattern) = &plan.objectives_from {
         let read = objectives::load(pattern, folder, &plan.subscriptions)?;

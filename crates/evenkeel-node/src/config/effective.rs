@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::plan::{FallbackPlan, From, LogFormat, Plan, SubscriptionPlan, TopicPlan};
 use super::raw::pick as written;
 use super::units::{show_duration, show_rate, show_size};
-use super::{brokers, push, raw, receivers, telemetry};
+use super::{brokers, chains, push, raw, receivers, telemetry};
 use evenkeel_transport::Pick;
 
 /// The YAML of a plan.
@@ -69,6 +69,7 @@ pub(crate) fn config(plan: &Plan) -> raw::Config {
                 surging: Some(severity(plan.producers.surging)),
             }),
         }),
+        chains: plan.chains.iter().map(|c| (c.rule.name.to_string(), chains::written(c))).collect(),
         telemetry: plan.telemetry.as_ref().map(telemetry::written),
         playbooks: match &plan.playbooks_from {
             Some(pattern) => Some(raw::Playbooks::Files(pattern.clone())),

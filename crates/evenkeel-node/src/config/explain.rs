@@ -59,6 +59,9 @@ pub fn explain(plan: &Plan) -> String {
             webhook.name, webhook.url
         );
     }
+    for chain in &plan.chains {
+        let _ = writeln!(text, "\n{}", super::chains::explain(chain));
+    }
     if let Some(otlp) = &plan.telemetry {
         let _ = writeln!(text, "\n{}", super::telemetry::explain(otlp));
     }

@@ -16,6 +16,7 @@ use evenkeel_model::Timestamp;
 use evenkeel_transport::{Pick, Reach};
 
 pub use super::brokers::{BrokerPlan, Home};
+pub use super::chains::Chain;
 pub use super::objectives::Objective;
 pub use super::playbooks::Playbook;
 pub use super::push::Push;
@@ -64,6 +65,8 @@ pub struct Plan {
     pub webhooks: Vec<Webhook>,
     /// Who is told of alerts.
     pub receivers: Vec<Receiver>,
+    /// Chains of events that are followed, sorted by name.
+    pub chains: Vec<Chain>,
     /// The collector that telemetry is sent to.
     pub telemetry: Option<Otlp>,
     /// Of which sources somebody is told.

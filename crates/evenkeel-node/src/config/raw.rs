@@ -7,6 +7,7 @@ pub mod push;
 pub mod alerts;
 pub mod brokers;
 pub mod telemetry;
+pub mod chains;
 mod gate;
 
 use std::collections::BTreeMap;
@@ -53,6 +54,9 @@ pub struct Config {
     pub slas: Option<String>,
     /// Where alerts go.
     pub alerts: Option<Alerts>,
+    /// Chains of events by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub chains: BTreeMap<String, chains::Chain>,
     /// What is sent of what the node does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub telemetry: Option<telemetry::Telemetry>,

@@ -357,6 +357,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "What is sent by OTLP, and what was dropped",
         "`otlp`, or nothing where nothing is sent",
     ),
+    get("/v1/chains", "listChains", "Chains of events: completed, late, and where the others are stuck", "`chains`"),
     Operation { kind: "text/html", ..get("/", "console", "The console", "a page") },
     Operation { kind: "*/*", ..get("/assets/{name}", "asset", "A part of the console", "a file") },
     get("/openapi.json", "openapi", "This document", "OpenAPI 3.1"),
