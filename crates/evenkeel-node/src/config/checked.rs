@@ -85,15 +85,20 @@ pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Plan, Error> {
         objectives::into_policies(&plan.objectives, &mut plan.subscriptions);
     }
     slas::load(folder, &mut plan)?;
-    match raw.playbooks {
+    healing(raw.playbooks, folder, &mut plan)?;
+    Ok(plan)
+}
+
+fn healing(raw: Option<raw::Playbooks>, folder: &Path, plan: &mut Plan) -> Result<(), Error> {
+    match raw {
         Some(raw::Playbooks::Files(pattern)) => {
-            plan.playbooks = playbooks::load(&pattern, folder, &plan)?;
+            plan.playbooks = playbooks::load(&pattern, folder, plan)?;
             plan.playbooks_from = Some(pattern);
         }
-        Some(raw::Playbooks::Inline(written)) => plan.playbooks = playbooks::inline(written, &plan)?,
+        Some(raw::Playbooks::Inline(written)) => plan.playbooks = playbooks::inline(written, plan)?,
         None => {}
     }
-    Ok(plan)
+    Ok(())
 }
 
 /// A URL without a path: others put theirs behind it.
