@@ -222,9 +222,10 @@ async fn handle(State(book): State<Arc<Mutex<Book>>>, headers: HeaderMap) -> Res
         book.fences.insert(fence);
         book.called.insert(number);
         let newest = book.newest.insert(number % KEYS, (number, fence));
-        // A repeat by a new owner may come; one that runs ahead, or a step back under one fence, may not.
+        // A repeat by a new owner may come, and a late call of an old one, whose fence says so; a step back
+        // under one fence may not.
         if let Some((before, under)) = newest.filter(|(before, _)| *before > number)
-            && under >= fence
+            && under == fence
         {
             book.disorder.push(format!("{number} under fence {fence} after {before} under {under}"));
         }
