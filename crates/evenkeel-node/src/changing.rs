@@ -19,7 +19,7 @@ use evenkeel_model::names;
 
 use crate::config::plan::SubscriptionPlan;
 use crate::error::{Error, codes};
-use crate::wiring::{Prepared, Wire, Wired, prepare};
+use crate::wiring::{Prepared, Ways, Wire, Wired, prepare};
 
 pub(crate) use apply::{How, apply};
 pub(crate) use difference::{Change, Kind, What};
@@ -44,7 +44,15 @@ async fn begin(node: &Wired, plan: SubscriptionPlan) -> Result<(), Error> {
 /// A subscription that could start: where it begins is durable.
 async fn ready(node: &Wired, plan: SubscriptionPlan) -> Result<Prepared, Error> {
     let calling = node.calling();
-    prepare(plan, &node.log, &node.clock, &calling, &node.ingress, node.sabotage).await
+    prepare(
+        plan,
+        &node.log,
+        &node.clock,
+        &calling,
+        &Ways { ingress: &node.ingress, intakes: &node.intakes },
+        node.sabotage,
+    )
+    .await
 }
 
 /// Drains the one that runs, and starts the other in its place; when that fails, the first goes on.
@@ -64,6 +72,7 @@ async fn end(node: &Wired, running: &Wire) -> Drained {
     let drained = running.handle.drain(GRACE).await;
     node.wires.remove(&running.plan.name);
     node.log.release(&running.plan.name);
+    node.intakes.forget(&running.plan.topic, &running.plan.name);
     drained
 }
 

@@ -15,6 +15,7 @@ pub mod receivers;
 pub mod brokers;
 pub mod telemetry;
 pub mod chains;
+pub mod intakes;
 mod objectives;
 pub(crate) mod slas;
 mod playbooks;

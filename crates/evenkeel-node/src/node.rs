@@ -120,6 +120,7 @@ impl Node {
             ingress: base.ingress,
             wires: base.wires,
             dependencies: base.dependencies,
+            intakes: base.intakes,
             watching,
             responding,
             sabotage,
@@ -167,6 +168,7 @@ impl RunningNode {
     pub async fn shutdown(self) {
         let _ = self.stop.send(true);
         let _ = self.serving.await;
+        self.wired.intakes.drain();
         let wires = self.wired.wires.all();
         let draining = wires.iter().map(|wire| {
             let handle = wire.handle.clone();
@@ -177,6 +179,7 @@ impl RunningNode {
                 tracing::info!(unfinished = drained.unfinished, "subscription drained");
             }
         }
+        self.wired.intakes.finish().await;
         drop(self.retention);
         let log = self.wired.log.clone();
         let _ = wiring::blocking(move || log.close()).await;

@@ -9,6 +9,9 @@ mod registry;
 mod subscribing;
 mod bounded;
 mod overlay;
+mod intakes;
+#[cfg(any(feature = "nats", feature = "rabbitmq"))]
+mod queues;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod wires;
@@ -24,9 +27,10 @@ use evenkeel_transport::audit::{Audit, Audited, audit};
 use evenkeel_transport::story::StoryIndex;
 use evenkeel_transport::{Callbacks, Held, HttpHandler, Ingress};
 
+pub(crate) use intakes::{Intakes, verify};
 pub(crate) use overlay::connect;
 pub(crate) use registry::{Registered, around, written_by as registered};
-pub(crate) use subscribing::{Calling, Prepared, prepare, replay_handler, with_own};
+pub(crate) use subscribing::{Calling, Prepared, Ways, prepare, replay_handler, with_own};
 pub(crate) use topics::all as all_topics;
 pub(crate) use topics::{auto_create, begin_at, create, delete, owed_by_nobody, reshape};
 pub(crate) use wires::Wires;
@@ -52,6 +56,8 @@ pub(crate) struct Wired {
     pub(crate) wires: Wires,
     /// What the subscriptions share.
     pub(crate) dependencies: Dependencies,
+    /// What comes in from brokers.
+    pub(crate) intakes: Intakes,
     pub(crate) watching: Watching,
     pub(crate) responding: Responding,
     pub(crate) sabotage: Option<Sabotage>,
@@ -101,6 +107,8 @@ pub(crate) struct Base {
     pub(crate) wires: Wires,
     /// What the subscriptions share.
     pub(crate) dependencies: Dependencies,
+    /// What comes in from brokers.
+    pub(crate) intakes: Intakes,
 }
 
 /// Wires what needs no watching. Must be called in a tokio runtime.
@@ -118,19 +126,26 @@ pub(crate) async fn base(
         let (log, clock, window) = (log.clone(), clock.clone(), plan.publish_dedup);
         blocking(move || Ingress::open(log, clock, window)).await?.map_err(|e| failed(&e))?
     };
+    let intakes = {
+        let (plan, log, clock) = (plan.clone(), log.clone(), clock.clone());
+        blocking(move || Intakes::open(&plan, &log, &clock)).await??
+    };
     let mut ready = Vec::with_capacity(declared.len() + made.len());
     for plan in declared.into_iter().chain(made) {
-        ready.push(subscribing::prepare(plan, &log, clock, calling, &ingress, sabotage).await?);
+        let ways = Ways { ingress: &ingress, intakes: &intakes };
+        ready.push(subscribing::prepare(plan, &log, clock, calling, &ways, sabotage).await?);
     }
     let dependencies = Dependencies::default();
     let wires = ready.into_iter().map(|prepared| prepared.start(clock, &dependencies)).collect();
-    Ok(Base { log, ingress, wires: Wires::new(wires), dependencies })
+    intakes.start();
+    Ok(Base { log, ingress, wires: Wires::new(wires), dependencies, intakes })
 }
 
 /// What there is without writing anything: no topic is made, no subscription runs.
 pub(crate) fn reading_only(plan: &Plan, log: Log, clock: &Arc<dyn Clock>) -> Base {
     let ingress = Ingress::empty(log.clone(), clock.clone(), plan.publish_dedup);
-    Base { log, ingress, wires: Wires::default(), dependencies: Dependencies::default() }
+    let (wires, dependencies) = (Wires::default(), Dependencies::default());
+    Base { log, ingress, wires, dependencies, intakes: Intakes::default() }
 }
 
 impl Wired {

@@ -17,4 +17,4 @@ mod sink;
 
 pub use queue::{Begin, ConsumerSettings, JetStreamQueue, KeyFrom};
 pub use server::{Auth, Server, connect};
-pub use sink::JetStreamSink;
+pub use sink::{JetStreamSink, LateSink};

@@ -9,11 +9,13 @@ use std::time::Duration;
 use async_nats::Client;
 use async_nats::jetstream::Context;
 use async_nats::jetstream::context::{PublishError, PublishErrorKind};
-use evenkeel_delivery::ports::{BoxFuture, Outgoing, Placed, Sink, SinkError, Unsent};
+use evenkeel_delivery::ports::{BoxFuture, Outgoing, Placed, PortError, Sink, SinkError, Unsent};
 use evenkeel_model::{Position, Shard};
 use evenkeel_transport::{Parcel, Style, by_key};
+use tokio::sync::OnceCell;
 
 use crate::message::message;
+use crate::server::{Server, connect};
 
 /// A publish that is not confirmed after this is of unknown outcome.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(5);
@@ -75,5 +77,36 @@ fn failed(subject: &str, error: &PublishError) -> SinkError {
 impl Sink for JetStreamSink {
     fn publish(&self, events: Vec<Outgoing>) -> BoxFuture<'_, Vec<Result<Placed, SinkError>>> {
         Box::pin(async move { by_key(&events, TOGETHER, |event| self.publish_one(event)).await })
+    }
+}
+
+/// A sink that connects with its first event.
+pub struct LateSink {
+    server: Server,
+    subject: String,
+    sink: OnceCell<JetStreamSink>,
+}
+
+impl LateSink {
+    /// See [`JetStreamSink::new`].
+    pub fn new(server: Server, subject: impl Into<String>) -> LateSink {
+        LateSink { server, subject: subject.into(), sink: OnceCell::new() }
+    }
+
+    async fn connected(&self) -> Result<&JetStreamSink, SinkError> {
+        let connecting = async { Ok(JetStreamSink::new(connect(&self.server).await?, self.subject.clone())) };
+        let sink = self.sink.get_or_try_init(|| connecting).await;
+        sink.map_err(|e: PortError| SinkError { unsent: Unsent::Unreachable, message: e.0 })
+    }
+}
+
+impl Sink for LateSink {
+    fn publish(&self, events: Vec<Outgoing>) -> BoxFuture<'_, Vec<Result<Placed, SinkError>>> {
+        Box::pin(async move {
+            match self.connected().await {
+                Ok(sink) => sink.publish(events).await,
+                Err(why) => vec![Err(why); events.len()],
+            }
+        })
     }
 }

@@ -63,8 +63,23 @@ fn form(node: &Wired, topic: &Topic, sizes: &Sizes) -> Value {
     let settings = serde_json::to_value(config::written_topic(&topic.settings)).unwrap_or_default();
     if let (Value::Object(form), Value::Object(settings)) = (&mut form, settings) {
         form.extend(settings);
+        form.extend(intake(node, &topic.name).map(|intake| ("intake".to_owned(), intake)));
     }
     form
+}
+
+/// What comes into it from a broker.
+fn intake(node: &Wired, topic: &str) -> Option<Value> {
+    let (plan, view) = node.intakes.view(topic)?;
+    Some(json!({
+        "broker": &*plan.broker.name,
+        "held": view.held,
+        "placed": view.placed,
+        "given_again": view.again,
+        "settled": view.settled,
+        "oversized": view.oversized,
+        "problem": view.problem,
+    }))
 }
 
 /// Whether only the node writes it.

@@ -94,6 +94,7 @@ fn hold(node: &Wired, now: &Plan, wanted: Plan) {
         kafka: now.kafka,
         log: now.log.clone(),
         brokers: now.brokers.clone(),
+        intakes: now.intakes.clone(),
         limits: now.limits,
         publish_dedup: now.publish_dedup,
         playbooks_from: now.playbooks_from.clone(),

@@ -32,5 +32,9 @@ fn connect(plan: &Plan) -> Result<(), Error> {
             eprintln!("{line}");
         }
     }
+    for intake in &plan.intakes {
+        runtime.block_on(wiring::verify(intake))?;
+        eprintln!("Topic {}: broker {} is there, and so is what comes in.", intake.topic, intake.broker.name);
+    }
     Ok(())
 }

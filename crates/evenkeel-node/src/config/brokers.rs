@@ -45,11 +45,25 @@ pub struct BrokerPlan {
 pub enum BrokerKind {
     /// Apache Kafka, or what speaks its protocol.
     Kafka,
+    /// NATS, with JetStream.
+    Nats,
+    /// RabbitMQ.
+    RabbitMq,
 }
 
 impl BrokerKind {
     /// All of them, with the schemes of their URLs.
-    pub const ALL: [(BrokerKind, &'static str); 1] = [(BrokerKind::Kafka, "kafka")];
+    pub const ALL: [(BrokerKind, &'static str); 3] =
+        [(BrokerKind::Kafka, "kafka"), (BrokerKind::Nats, "nats"), (BrokerKind::RabbitMq, "amqp")];
+
+    /// As one says it.
+    pub fn name(self) -> &'static str {
+        match self {
+            BrokerKind::Kafka => "Kafka",
+            BrokerKind::Nats => "NATS",
+            BrokerKind::RabbitMq => "RabbitMQ",
+        }
+    }
 
     /// The scheme of its URLs and addresses.
     pub fn scheme(self) -> &'static str {
@@ -94,6 +108,9 @@ pub(super) fn read(name: &str, raw: raw::Broker, folder: &Path) -> Result<Broker
         .as_deref()
         .ok_or_else(|| value(&key("url"), "is missing").hint("write where it is, as `url: kafka://127.0.0.1:9092`"))?;
     let (kind, address) = located(&key("url"), url)?;
+    if kind != BrokerKind::Kafka {
+        of_kafka_alone(name, kind, &raw)?;
+    }
     let guessed = if address.contains(EVENT_HUBS) { "event_hubs" } else { "kafka" };
     let event_hubs = match or(&raw.flavour, guessed) {
         "kafka" => false,
@@ -124,6 +141,26 @@ pub(super) fn read(name: &str, raw: raw::Broker, folder: &Path) -> Result<Broker
         ));
     }
     Ok(plan)
+}
+
+/// Refuses keys that mean nothing for another broker.
+fn of_kafka_alone(name: &str, kind: BrokerKind, raw: &raw::Broker) -> Result<(), Error> {
+    let keys = [
+        ("sasl", raw.sasl.is_some()),
+        ("token", raw.token.is_some()),
+        ("flavour", raw.flavour.is_some()),
+        ("groups", raw.groups.is_some()),
+        ("session", raw.session.is_some()),
+        ("grace", raw.grace.is_some()),
+        ("create_topics", raw.create_topics.is_some()),
+        ("properties", !raw.properties.is_empty()),
+    ];
+    match keys.iter().find(|(_, there)| *there) {
+        Some((key, _)) => {
+            Err(value(&format!("brokers.{name}.{key}"), format!("is for Kafka, and this is {}", kind.name())))
+        }
+        None => Ok(()),
+    }
 }
 
 fn located(key: &str, url: &str) -> Result<(BrokerKind, String), Error> {
@@ -234,9 +271,14 @@ pub(super) fn written(plan: &BrokerPlan) -> raw::Broker {
             (Some("oauthbearer".to_owned()), None, None, Some(token))
         }
     };
+    let url = Some(format!("{}://{}", plan.kind.scheme(), plan.address));
+    let tls = plan.tls.as_ref().map(|roots| raw_push::Tls { roots: roots.as_ref().map(|file| file.written.clone()) });
+    if plan.kind != BrokerKind::Kafka {
+        return raw::Broker { url, tls, user, password, ..raw::Broker::default() };
+    }
     raw::Broker {
-        url: Some(format!("{}://{}", plan.kind.scheme(), plan.address)),
-        tls: plan.tls.as_ref().map(|roots| raw_push::Tls { roots: roots.as_ref().map(|file| file.written.clone()) }),
+        url,
+        tls,
         user,
         password,
         token,
@@ -254,13 +296,18 @@ pub(super) fn written(plan: &BrokerPlan) -> raw::Broker {
 pub(super) fn explain(plan: &BrokerPlan) -> String {
     let who = match &plan.sasl {
         None => "says nobody who it is".to_owned(),
+        Some(Sasl::Password { user, .. }) if plan.kind != BrokerKind::Kafka => format!("says it is `{user}`"),
         Some(Sasl::Password { mechanism, user, .. }) => format!("says it is `{user}` (SASL {mechanism})"),
         Some(Sasl::Token(file)) => format!("shows the token in {} (SASL oauthbearer)", file.path.display()),
     };
     let line = if plan.tls.is_some() { "over TLS" } else { "over a line that anybody can read" };
-    let mut lines = vec![format!("Broker {}: Kafka at {}; the node {who}, {line}.", plan.name, plan.address)];
+    let (name, kind, address) = (&plan.name, plan.kind.name(), &plan.address);
+    let mut lines = vec![format!("Broker {name}: {kind} at {address}; the node {who}, {line}.")];
     if plan.sasl.is_some() && plan.tls.is_none() {
         lines.push("Whoever listens can read the password: write `tls: {}` unless the line is yours.".to_owned());
+    }
+    if plan.kind != BrokerKind::Kafka {
+        return lines.join("\n  ");
     }
     lines.push(match plan.create_topics {
         true => "Journals, ledgers and dead letters of its subscriptions are topics there, made where they are missing.".to_owned(),

@@ -19,7 +19,9 @@ use evenkeel_transport::Reach;
 use evenkeel_watch::Severity;
 
 use super::plan::{AutoCreate, Limits, LogFormat, Logging, Plan, ProducerAlerts, Webhook};
-use super::{addresses, brokers, chains, nearest, objectives, playbooks, raw, receivers, slas, telemetry, units};
+use super::{
+    addresses, brokers, chains, intakes, nearest, objectives, playbooks, raw, receivers, slas, telemetry, units,
+};
 use crate::error::{Error, codes};
 
 /// The plan of a raw form.
@@ -45,8 +47,14 @@ pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Plan, Error> {
         .into_iter()
         .map(|(n, b)| Ok(Arc::new(brokers::read(&n, b, folder)?)))
         .collect::<Result<Vec<_>, Error>>()?;
+    let intakes = raw
+        .intakes
+        .into_iter()
+        .map(|(topic, i)| intakes::read(&topic, i, &brokers, &topics))
+        .collect::<Result<Vec<_>, Error>>()?;
     let mut plan = Plan {
         brokers,
+        intakes,
         data: folder.join(raw.data.as_deref().unwrap_or("evenkeel-data")),
         http: addresses::listen("http.listen", or(&raw.http.and_then(|l| l.listen), "127.0.0.1:8080"))?,
         kafka: addresses::listen("kafka.listen", or(&raw.kafka.and_then(|l| l.listen), "127.0.0.1:9092"))?,

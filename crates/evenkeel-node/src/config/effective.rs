@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::plan::{FallbackPlan, From, LogFormat, Plan, SubscriptionPlan, TopicPlan};
 use super::raw::pick as written;
 use super::units::{show_duration, show_rate, show_size};
-use super::{brokers, chains, push, raw, receivers, telemetry};
+use super::{brokers, chains, intakes, push, raw, receivers, telemetry};
 use evenkeel_transport::Pick;
 
 /// The YAML of a plan.
@@ -44,6 +44,7 @@ pub(crate) fn config(plan: &Plan) -> raw::Config {
         ledger: Some(raw::Ledger { retention: Some(show_duration(plan.ledger_retention)) }),
         publish: Some(raw::Publish { dedup: Some(show_duration(plan.publish_dedup)) }),
         brokers: plan.brokers.iter().map(|b| (b.name.to_string(), brokers::written(b))).collect(),
+        intakes: plan.intakes.iter().map(|i| (i.topic.to_string(), intakes::written(i))).collect(),
         topics: plan.topics.iter().map(|t| (t.name.to_string(), Some(declared(t)))).collect(),
         auto_create: Some(raw::AutoCreate {
             allow: plan.auto_create.allow.clone(),

@@ -37,6 +37,9 @@ pub fn explain(plan: &Plan) -> String {
     for declared in &plan.topics {
         let _ = writeln!(text, "\n{}", topic::kept(declared));
     }
+    for intake in &plan.intakes {
+        let _ = writeln!(text, "\n{}", super::intakes::explain(intake));
+    }
     for subscription in &plan.subscriptions {
         let _ = writeln!(text, "\n{}", subscribed(subscription));
     }

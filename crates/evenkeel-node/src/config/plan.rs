@@ -17,6 +17,7 @@ use evenkeel_transport::{Pick, Reach};
 
 pub use super::brokers::{BrokerPlan, Home};
 pub use super::chains::Chain;
+pub use super::intakes::IntakePlan;
 pub use super::objectives::Objective;
 pub use super::playbooks::Playbook;
 pub use super::push::Push;
@@ -43,6 +44,8 @@ pub struct Plan {
     pub publish_dedup: Duration,
     /// Brokers, sorted by name.
     pub brokers: Vec<Arc<BrokerPlan>>,
+    /// What of them comes in, sorted by topic.
+    pub intakes: Vec<IntakePlan>,
     /// Declared topics, sorted by name.
     pub topics: Vec<TopicPlan>,
     /// Patterns of topics that clients may create by naming them.

@@ -8,6 +8,7 @@ pub mod alerts;
 pub mod brokers;
 pub mod telemetry;
 pub mod chains;
+pub mod intake;
 mod gate;
 
 use std::collections::BTreeMap;
@@ -63,6 +64,9 @@ pub struct Config {
     /// What heals.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub playbooks: Option<Playbooks>,
+    /// What of brokers comes in, by topic.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub intakes: BTreeMap<String, intake::Intake>,
     /// What all handlers have in common.
     pub handlers: Option<Handlers>,
 }

@@ -9,9 +9,7 @@ use evenkeel_model::Clock;
 
 use crate::config::brokers::{BrokerKind, BrokerPlan, Home};
 use crate::config::plan::SubscriptionPlan;
-use crate::error::Error;
-#[cfg(not(feature = "kafka"))]
-use crate::error::codes;
+use crate::error::{Error, codes};
 
 /// What runs a partition of a subscription, beside its ports.
 #[cfg_attr(not(feature = "kafka"), allow(dead_code, reason = "adapters read it, and none is built in"))]
@@ -38,6 +36,7 @@ pub(super) fn shared(
             let _ = (plan, hands, log, clock);
             Err(absent(&home.broker))
         }
+        BrokerKind::Nats | BrokerKind::RabbitMq => Err(by_intake(&home.broker)),
     }
 }
 
@@ -46,8 +45,16 @@ pub(super) fn sink(home: &Home) -> Result<Arc<dyn Sink>, Error> {
     match home.broker.kind {
         #[cfg(feature = "kafka")]
         BrokerKind::Kafka => super::kafka::sink(home),
+        #[cfg(feature = "nats")]
+        BrokerKind::Nats => super::queues::nats_sink(home),
+        #[cfg(feature = "rabbitmq")]
+        BrokerKind::RabbitMq => super::queues::rabbitmq_sink(home),
         #[cfg(not(feature = "kafka"))]
         BrokerKind::Kafka => Err(absent(&home.broker)),
+        #[cfg(not(feature = "nats"))]
+        BrokerKind::Nats => Err(absent(&home.broker)),
+        #[cfg(not(feature = "rabbitmq"))]
+        BrokerKind::RabbitMq => Err(absent(&home.broker)),
     }
 }
 
@@ -65,6 +72,7 @@ pub(super) fn audit<'a>(
             let _ = (plan, clock);
             Box::pin(std::future::ready(Err(absent(&home.broker))))
         }
+        BrokerKind::Nats | BrokerKind::RabbitMq => Box::pin(std::future::ready(Err(by_intake(&home.broker)))),
     }
 }
 
@@ -81,13 +89,22 @@ pub(crate) fn connect<'a>(
             let _ = subscriptions;
             Box::pin(std::future::ready(Err(absent(broker))))
         }
+        // What comes in from it is asked for intake by intake.
+        BrokerKind::Nats | BrokerKind::RabbitMq => Box::pin(std::future::ready(Ok(Vec::new()))),
     }
 }
 
-#[cfg(not(feature = "kafka"))]
-fn absent(broker: &BrokerPlan) -> Error {
-    let (name, scheme) = (&broker.name, broker.kind.scheme());
-    Error::new(codes::CONFIG_VALUE, format!("`brokers.{name}.url`: this binary was built without {scheme}")).hint(format!(
-        "the released binary has all adapters; from source: `cargo build --release -p evenkeel-node --features {scheme}` (or `full`)"
+/// Nothing is read at a queue: its messages come into a topic of the node.
+fn by_intake(broker: &BrokerPlan) -> Error {
+    let why = format!("what is at broker `{}` comes in by an intake, into a topic of this node", broker.name);
+    Error::new(codes::CONFIG_VALUE, why)
+}
+
+/// What this binary was built without.
+pub(super) fn absent(broker: &BrokerPlan) -> Error {
+    let (name, kind) = (&broker.name, broker.kind.name());
+    let feature = kind.to_lowercase();
+    Error::new(codes::CONFIG_VALUE, format!("`brokers.{name}.url`: this binary was built without {kind}")).hint(format!(
+        "the released binary has all adapters; from source: `cargo build --release -p evenkeel-node --features {feature}` (or `full`)"
     ))
 }

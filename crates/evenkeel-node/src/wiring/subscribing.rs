@@ -13,7 +13,7 @@ use evenkeel_transport::{
 };
 
 use super::bounded::Bounded;
-use super::{Wire, Wired, failed, overlay};
+use super::{Intakes, Wire, Wired, failed, overlay};
 use crate::config::plan::{Bridge, FallbackPlan, From, Home, Plan, Push, SubscriptionPlan};
 use crate::error::Error;
 use crate::receivers;
@@ -88,15 +88,22 @@ impl Prepared {
     }
 }
 
+/// How events come into topics.
+pub(crate) struct Ways<'a> {
+    pub(crate) ingress: &'a Arc<Ingress>,
+    pub(crate) intakes: &'a Intakes,
+}
+
 /// Opens the ports of a subscription and journals where it begins.
 pub(crate) async fn prepare(
     plan: SubscriptionPlan,
     log: &Log,
     clock: &Arc<dyn Clock>,
     calling: &Calling,
-    ingress: &Arc<Ingress>,
+    ways: &Ways<'_>,
     how: Option<Sabotage>,
 ) -> Result<Prepared, Error> {
+    let ingress = ways.ingress;
     if let Some(home) = plan.home.clone() {
         return over(plan, &home, log, clock, calling, ingress);
     }
@@ -120,6 +127,7 @@ pub(crate) async fn prepare(
     let held = source.held();
     let told = calling.telemetry.clone().filter(|_| !plan.name.starts_with(names::OWN_PREFIX));
     let journal = begin(journal, &source, told.map(|t| (t, plan.name.clone()))).await.map_err(|e| failed(&e))?;
+    let (source, journal) = ways.intakes.reader(&plan.topic, &plan.name, Arc::new(source), Arc::new(journal));
     let (handler, http) = handler(&plan, calling, ingress, clock)?;
     let own = plan.name.starts_with(names::OWN_PREFIX);
     let how = how.filter(|_| !own);
@@ -129,8 +137,8 @@ pub(crate) async fn prepare(
         name: plan.name.clone(),
         uid: plan.uid.clone(),
         policy: sabotage::policy(how, paced(&plan)),
-        source: Arc::new(source),
-        journal: Arc::new(journal),
+        source,
+        journal,
         handler: telemetry.map_or(handler.clone(), |telemetry| telemetry.handler(&plan, handler)),
         fallback: fallback(&plan, calling, clock)?,
         fence: runtime::new_fence(log).await.map_err(|e| failed(&e))?,

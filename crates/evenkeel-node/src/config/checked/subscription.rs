@@ -63,6 +63,14 @@ fn one(
     named(name)?;
     let topic = raw.topic.as_deref().ok_or_else(|| value(&at("topic"), "is missing"))?;
     let home = brokers::home(&at("topic"), topic, &plan.brokers)?;
+    if let Some(home) = home.as_ref().filter(|home| home.broker.kind != brokers::BrokerKind::Kafka) {
+        let kind = home.broker.kind.name();
+        return Err(value(
+            &at("topic"),
+            format!("what is at a {kind} comes in by an intake, into a topic of this node"),
+        )
+        .hint("write `intakes: { TOPIC: { broker: … } }`, and read that topic"));
+    }
     if home.is_none() {
         readable(&at("topic"), topic, plan, names)?;
     }

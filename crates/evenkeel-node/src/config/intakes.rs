@@ -1,0 +1,183 @@
+//! Intakes: what of a broker's queues and streams comes into a topic.
+//!
+//! Checked, written back, said in words. Invariant: an intake names a broker and a topic that are
+//! declared, and only keys that its broker knows.
+
+use std::sync::Arc;
+
+use super::brokers::{BrokerKind, BrokerPlan};
+use super::checked::{choice, unknown, value};
+use super::raw::intake as raw;
+use crate::error::Error;
+
+/// What an intake holds without an outcome, unless it says so.
+const PREFETCH: u16 = 1000;
+
+/// What comes into a topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IntakePlan {
+    /// The topic.
+    pub topic: Arc<str>,
+    /// The broker.
+    pub broker: Arc<BrokerPlan>,
+    /// What of it.
+    pub from: Origin,
+    /// What is missing is made.
+    pub declare: bool,
+    /// How many messages are held without an outcome.
+    pub prefetch: u16,
+}
+
+/// What of a broker comes in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A stream, through a durable consumer.
+    Stream {
+        /// The stream.
+        stream: String,
+        /// The consumer.
+        consumer: String,
+        /// Only these subjects.
+        subject: Option<String>,
+        /// A consumer that is made begins behind the newest message.
+        latest: bool,
+        /// The subject orders messages that name no key; by itself, where nothing is said.
+        key_from_subject: Option<bool>,
+    },
+    /// A queue.
+    Queue {
+        /// Its name.
+        queue: String,
+        /// The routing key orders messages that name no key.
+        key_from_routing: bool,
+        /// How many deliveries it allows.
+        delivery_limit: Option<u32>,
+    },
+}
+
+/// An intake of the file.
+pub(super) fn read(
+    topic: &str,
+    raw: raw::Intake,
+    brokers: &[Arc<BrokerPlan>],
+    topics: &[super::plan::TopicPlan],
+) -> Result<IntakePlan, Error> {
+    let at = format!("intakes.{topic}");
+    if !topics.iter().any(|known| &*known.name == topic) {
+        let known: Vec<&str> = topics.iter().map(|topic| &*topic.name).collect();
+        return Err(unknown(&at, "topic", topic, &known));
+    }
+    let named = raw.broker.clone().ok_or_else(|| value(&format!("{at}.broker"), "is missing"))?;
+    let known: Vec<&str> = brokers.iter().map(|broker| &*broker.name).collect();
+    let broker = brokers.iter().find(|broker| *broker.name == *named);
+    let broker = broker.ok_or_else(|| unknown(&format!("{at}.broker"), "broker", &named, &known))?;
+    let declare = match raw.topology.as_deref().unwrap_or("declare") {
+        "declare" => true,
+        "verify" => false,
+        other => return Err(choice(&format!("{at}.topology"), other, &["declare", "verify"])),
+    };
+    let prefetch = raw.prefetch.unwrap_or(PREFETCH);
+    if prefetch == 0 {
+        return Err(value(&format!("{at}.prefetch"), "0 would take nothing"));
+    }
+    let from = match broker.kind {
+        BrokerKind::Nats => stream(&at, raw)?,
+        BrokerKind::RabbitMq => queue(&at, raw)?,
+        BrokerKind::Kafka => {
+            return Err(value(&format!("{at}.broker"), "is a Kafka: subscriptions read its topics where they are")
+                .hint(format!("write `topic: kafka://{named}/{topic}` in the subscription")));
+        }
+    };
+    Ok(IntakePlan { topic: Arc::from(topic), broker: broker.clone(), from, declare, prefetch })
+}
+
+/// Refuses keys that this kind of broker does not know.
+fn strange(at: &str, kind: BrokerKind, keys: [(&str, bool); 4]) -> Result<(), Error> {
+    match keys.iter().find(|(_, there)| *there) {
+        Some((name, _)) => Err(value(&format!("{at}.{name}"), format!("{} has no such thing", kind.name()))),
+        None => Ok(()),
+    }
+}
+
+fn stream(at: &str, raw: raw::Intake) -> Result<Origin, Error> {
+    let strangers = [("queue", raw.queue.is_some()), ("delivery_limit", raw.delivery_limit.is_some())];
+    strange(at, BrokerKind::Nats, [strangers[0], strangers[1], ("", false), ("", false)])?;
+    let latest = match raw.from.as_deref().unwrap_or("earliest") {
+        "earliest" => false,
+        "latest" => true,
+        other => return Err(choice(&format!("{at}.from"), other, &["earliest", "latest"])),
+    };
+    let key_from_subject = match raw.key.as_deref() {
+        None => None,
+        Some("subject") => Some(true),
+        Some("none") => Some(false),
+        Some(other) => return Err(choice(&format!("{at}.key"), other, &["subject", "none"])),
+    };
+    Ok(Origin::Stream {
+        stream: raw.stream.ok_or_else(|| value(&format!("{at}.stream"), "is missing"))?,
+        consumer: raw.consumer.unwrap_or_else(|| "evenkeel".to_owned()),
+        subject: raw.subject,
+        latest,
+        key_from_subject,
+    })
+}
+
+fn queue(at: &str, raw: raw::Intake) -> Result<Origin, Error> {
+    let strangers = [
+        ("stream", raw.stream.is_some()),
+        ("consumer", raw.consumer.is_some()),
+        ("subject", raw.subject.is_some()),
+        ("from", raw.from.is_some()),
+    ];
+    strange(at, BrokerKind::RabbitMq, strangers)?;
+    let key_from_routing = match raw.key.as_deref().unwrap_or("none") {
+        "routing-key" => true,
+        "none" => false,
+        other => return Err(choice(&format!("{at}.key"), other, &["routing-key", "none"])),
+    };
+    let queue = raw.queue.ok_or_else(|| value(&format!("{at}.queue"), "is missing"))?;
+    Ok(Origin::Queue { queue, key_from_routing, delivery_limit: raw.delivery_limit })
+}
+
+/// An intake as it is written.
+pub(super) fn written(plan: &IntakePlan) -> raw::Intake {
+    let common = raw::Intake {
+        broker: Some(plan.broker.name.to_string()),
+        topology: Some(if plan.declare { "declare" } else { "verify" }.to_owned()),
+        prefetch: Some(plan.prefetch),
+        ..raw::Intake::default()
+    };
+    match plan.from.clone() {
+        Origin::Stream { stream, consumer, subject, latest, key_from_subject } => raw::Intake {
+            stream: Some(stream),
+            consumer: Some(consumer),
+            subject,
+            from: Some(if latest { "latest" } else { "earliest" }.to_owned()),
+            key: key_from_subject.map(|subject| if subject { "subject" } else { "none" }.to_owned()),
+            ..common
+        },
+        Origin::Queue { queue, key_from_routing, delivery_limit } => raw::Intake {
+            queue: Some(queue),
+            key: Some(if key_from_routing { "routing-key" } else { "none" }.to_owned()),
+            delivery_limit,
+            ..common
+        },
+    }
+}
+
+/// What an intake does, in words.
+pub(super) fn explain(plan: &IntakePlan) -> String {
+    let from = match &plan.from {
+        Origin::Stream { stream, consumer, .. } => format!("stream `{stream}` through the consumer `{consumer}`"),
+        Origin::Queue { queue, .. } => format!("queue `{queue}`"),
+    };
+    let missing = if plan.declare { "is made if it is missing" } else { "must be there" };
+    let (topic, broker, prefetch) = (&plan.topic, &plan.broker.name, plan.prefetch);
+    format!(
+        "{topic}: takes in {from} of broker {broker}, which {missing}; at most {prefetch} messages are held at a time, \
+         and the broker keeps each until its outcome is journaled, or that it waits"
+    )
+}
+
+#[cfg(test)]
+mod tests;
