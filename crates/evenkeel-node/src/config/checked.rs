@@ -47,11 +47,7 @@ pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Plan, Error> {
         .into_iter()
         .map(|(n, b)| Ok(Arc::new(brokers::read(&n, b, folder)?)))
         .collect::<Result<Vec<_>, Error>>()?;
-    let intakes = raw
-        .intakes
-        .into_iter()
-        .map(|(topic, i)| intakes::read(&topic, i, &brokers, &topics))
-        .collect::<Result<Vec<_>, Error>>()?;
+    let intakes = intakes::all(raw.intakes, &brokers, &topics)?;
     let mut plan = Plan {
         brokers,
         intakes,

@@ -3,6 +3,7 @@
 //! Checked, written back, said in words. Invariant: an intake names a broker and a topic that are
 //! declared, and only keys that its broker knows.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::brokers::{BrokerKind, BrokerPlan};
@@ -55,8 +56,16 @@ pub enum Origin {
     },
 }
 
-/// An intake of the file.
-pub(super) fn read(
+/// The intakes of the file.
+pub(super) fn all(
+    raw: BTreeMap<String, raw::Intake>,
+    brokers: &[Arc<BrokerPlan>],
+    topics: &[super::plan::TopicPlan],
+) -> Result<Vec<IntakePlan>, Error> {
+    raw.into_iter().map(|(topic, intake)| read(&topic, intake, brokers, topics)).collect()
+}
+
+fn read(
     topic: &str,
     raw: raw::Intake,
     brokers: &[Arc<BrokerPlan>],

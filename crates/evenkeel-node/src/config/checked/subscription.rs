@@ -63,14 +63,7 @@ fn one(
     named(name)?;
     let topic = raw.topic.as_deref().ok_or_else(|| value(&at("topic"), "is missing"))?;
     let home = brokers::home(&at("topic"), topic, &plan.brokers)?;
-    if let Some(home) = home.as_ref().filter(|home| home.broker.kind != brokers::BrokerKind::Kafka) {
-        let kind = home.broker.kind.name();
-        return Err(value(
-            &at("topic"),
-            format!("what is at a {kind} comes in by an intake, into a topic of this node"),
-        )
-        .hint("write `intakes: { TOPIC: { broker: … } }`, and read that topic"));
-    }
+    read_there(&at("topic"), home.as_ref())?;
     if home.is_none() {
         readable(&at("topic"), topic, plan, names)?;
     }
@@ -248,6 +241,14 @@ fn reached(
             Err(value(at, "is missing").hint("write `handler: { http: { url: \"http://127.0.0.1:9002/events\" } }`"))
         }
     }
+}
+
+/// Refuses to read at a queue: its messages come into a topic of the node.
+fn read_there(at: &str, home: Option<&Home>) -> Result<(), Error> {
+    let Some(home) = home.filter(|home| home.broker.kind != brokers::BrokerKind::Kafka) else { return Ok(()) };
+    let kind = home.broker.kind.name();
+    Err(value(at, format!("what is at a {kind} comes in by an intake, into a topic of this node"))
+        .hint("write `intakes: { TOPIC: { broker: … } }`, and read that topic"))
 }
 
 /// What meets an open breaker goes to a topic in one set with its outcome, so that must be journaled here.
