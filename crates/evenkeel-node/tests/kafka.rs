@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "a test")]
 
 mod support;
+#[allow(dead_code, reason = "each test uses a part of it")]
 #[path = "kafka/shop.rs"]
 mod shop;
 

@@ -38,7 +38,8 @@ impl Intakes {
 
     /// Takes in from now on.
     pub(crate) fn start(&self) {
-        for (_, intake) in self.0.iter().cloned() {
+        for (_, intake) in self.0.iter() {
+            let intake = intake.clone();
             tokio::spawn(async move { intake.run().await });
         }
     }
