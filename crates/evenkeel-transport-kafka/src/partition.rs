@@ -9,6 +9,7 @@ use evenkeel_model::{Clock, Shard};
 use evenkeel_transport::SourceSettings;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, Producer};
 use rdkafka::topic_partition_list::Offset;
 
@@ -20,6 +21,9 @@ use crate::{Broker, Names};
 
 /// How long whoever had the partition may take to be fenced.
 const FENCING: Duration = Duration::from_secs(60);
+/// How often, and after which pause, a group's coordinator is looked for again.
+const COORDINATOR_ASKED: u32 = 120;
+const COORDINATOR_PAUSE: Duration = Duration::from_millis(250);
 
 /// Is told the bytes of each ledger record, once it is committed. It must not block.
 pub type Outcomes = Arc<dyn Fn(Bytes) + Send + Sync>;
@@ -191,23 +195,51 @@ async fn begun(
     Ok(Begun { here, said })
 }
 
+/// What is committed for the group. A broker that has just started, or hands its groups to another,
+/// says for a while that it is not the one to ask: then it is asked again.
 async fn committed(
     member: Arc<BaseConsumer<Ears>>,
     topic: Arc<str>,
     partitions: u32,
 ) -> Result<Vec<(u32, u64)>, String> {
-    let asked = move || {
-        let mut list = TopicPartitionList::with_capacity(partitions as usize);
-        for partition in 0..partitions {
-            list.add_partition(&topic, i32::try_from(partition).unwrap_or(i32::MAX));
+    for _ in 0..COORDINATOR_ASKED {
+        let (member, topic) = (member.clone(), topic.clone());
+        let asked = tokio::task::spawn_blocking(move || ask_committed(&member, &topic, partitions));
+        match asked.await.map_err(|e| e.to_string())? {
+            Err(e) if wants_another_coordinator(&e) => tokio::time::sleep(COORDINATOR_PAUSE).await,
+            answer => return answer.map_err(|e| e.to_string()),
         }
-        let committed = member.committed_offsets(list, crate::broker::PATIENCE)?;
-        let found = |element: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| match element.offset() {
-            Offset::Offset(offset) => Some((u32::try_from(element.partition()).ok()?, u64::try_from(offset).ok()?)),
-            _ => None,
-        };
-        Ok(committed.elements().iter().filter_map(found).collect())
+    }
+    ask_committed(&member, &topic, partitions).map_err(|e| e.to_string())
+}
+
+fn wants_another_coordinator(e: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{CoordinatorLoadInProgress, CoordinatorNotAvailable, NotCoordinator};
+    matches!(e.rdkafka_error_code(), Some(CoordinatorLoadInProgress | CoordinatorNotAvailable | NotCoordinator))
+}
+
+fn ask_committed(member: &BaseConsumer<Ears>, topic: &str, partitions: u32) -> Result<Vec<(u32, u64)>, KafkaError> {
+    let mut list = TopicPartitionList::with_capacity(partitions as usize);
+    for partition in 0..partitions {
+        list.add_partition(topic, i32::try_from(partition).unwrap_or(i32::MAX));
+    }
+    let committed = member.committed_offsets(list, crate::broker::PATIENCE)?;
+    let found = |element: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| match element.offset() {
+        Offset::Offset(offset) => Some((u32::try_from(element.partition()).ok()?, u64::try_from(offset).ok()?)),
+        _ => None,
     };
-    let asked = tokio::task::spawn_blocking(asked).await.map_err(|e| e.to_string())?;
-    asked.map_err(|e: rdkafka::error::KafkaError| e.to_string())
+    Ok(committed.elements().iter().filter_map(found).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broker_that_is_not_yet_the_one_to_ask_is_asked_again_and_one_that_refuses_is_not() {
+        let of = |code| wants_another_coordinator(&KafkaError::MetadataFetch(code));
+        assert!(of(RDKafkaErrorCode::NotCoordinator) && of(RDKafkaErrorCode::CoordinatorLoadInProgress));
+        assert!(of(RDKafkaErrorCode::CoordinatorNotAvailable));
+        assert!(!of(RDKafkaErrorCode::GroupAuthorizationFailed) && !of(RDKafkaErrorCode::UnknownTopicOrPartition));
+    }
 }
