@@ -202,15 +202,18 @@ async fn committed(
     topic: Arc<str>,
     partitions: u32,
 ) -> Result<Vec<(u32, u64)>, String> {
-    for _ in 0..COORDINATOR_ASKED {
+    let mut asked = 0;
+    loop {
+        asked += 1;
         let (member, topic) = (member.clone(), topic.clone());
-        let asked = tokio::task::spawn_blocking(move || ask_committed(&member, &topic, partitions));
-        match asked.await.map_err(|e| e.to_string())? {
-            Err(e) if wants_another_coordinator(&e) => tokio::time::sleep(COORDINATOR_PAUSE).await,
+        let answer = tokio::task::spawn_blocking(move || ask_committed(&member, &topic, partitions));
+        match answer.await.map_err(|e| e.to_string())? {
+            Err(e) if wants_another_coordinator(&e) && asked < COORDINATOR_ASKED => {
+                tokio::time::sleep(COORDINATOR_PAUSE).await;
+            }
             answer => return answer.map_err(|e| e.to_string()),
         }
     }
-    ask_committed(&member, &topic, partitions).map_err(|e| e.to_string())
 }
 
 fn wants_another_coordinator(e: &KafkaError) -> bool {
