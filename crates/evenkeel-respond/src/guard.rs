@@ -23,6 +23,8 @@ pub struct Guard {
     pub per: Duration,
     /// From the end of a run to the next.
     pub cool_down: Duration,
+    /// So many runs may fail in one incident; then only a person can help it. At least 1.
+    pub tries: u32,
     /// Record what would be done, and do nothing.
     pub dry_run: bool,
     /// After this many runs …
@@ -32,12 +34,13 @@ pub struct Guard {
 }
 
 impl Default for Guard {
-    /// 3 runs an hour, 10 min apart, disabled after 3 in a day.
+    /// 3 runs an hour, 10 min apart, disabled after 3 in a day; one that failed is not tried again.
     fn default() -> Guard {
         Guard {
             runs_max: 3,
             per: Duration::from_secs(3600),
             cool_down: Duration::from_secs(600),
+            tries: 1,
             dry_run: false,
             flap_max: 3,
             flap_within: Duration::from_secs(86_400),

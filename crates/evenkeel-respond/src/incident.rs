@@ -85,10 +85,13 @@ impl Incident {
         self.runs.iter().any(|(_, ending)| ending.is_none())
     }
 
-    /// Whether a playbook may be tried: something fires, and no run goes on or has failed.
-    pub(crate) fn wants_a_remedy(&self) -> bool {
-        let tried = |ending: &Option<Ending>| *ending == Some(Ending::Succeeded);
-        self.is_open() && self.firing() > 0 && self.runs.iter().all(|(_, ending)| tried(ending))
+    /// Whether a playbook may be tried: something fires, no run goes on, fewer than `tries` have
+    /// failed, and none ended in a way that only a person can follow (aborted, an undo that failed).
+    pub(crate) fn wants_a_remedy(&self, tries: u32) -> bool {
+        let may_follow = |ending: &Option<Ending>| matches!(ending, Some(Ending::Succeeded | Ending::Failed));
+        let failed = self.runs.iter().filter(|(_, ending)| *ending == Some(Ending::Failed)).count();
+        let left = u32::try_from(failed).unwrap_or(u32::MAX) < tries;
+        self.is_open() && self.firing() > 0 && left && self.runs.iter().all(|(_, ending)| may_follow(ending))
     }
 
     /// Nothing fires and nothing is being done.

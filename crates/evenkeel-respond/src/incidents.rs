@@ -3,8 +3,8 @@
 //! Does: open an incident with an objective's first alert, join later ones, start the first
 //! playbook that answers it, follow its runs, resolve when every alert cleared and no run goes
 //! on. Does not: watch (it is told of alerts) or run (its [`Engine`] does). Invariants: an
-//! objective has at most one open incident; after a run that failed no other is started for the
-//! same incident, since then a person was asked for.
+//! objective has at most one open incident; a run that failed asks for a person, and another is
+//! started for the same incident only while the playbook's guard grants it further tries.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -92,11 +92,13 @@ impl Incidents {
     }
 
     fn repair(&mut self, now: Timestamp, id: IncidentId, actions: &mut Vec<Action>) {
-        let Some(incident) = self.incidents.get(&id).filter(|incident| incident.wants_a_remedy()) else { return };
+        let Some(incident) = self.incidents.get(&id) else { return };
         let answers = |playbook: &&Playbook| playbook.answers(&incident.objective, incident.severity);
-        let Some(name) = self.engine.playbooks().iter().find(answers).map(|playbook| Arc::clone(&playbook.name)) else {
+        let Some(playbook) = self.engine.playbooks().iter().find(answers) else { return };
+        if !incident.wants_a_remedy(playbook.guard.tries) {
             return;
-        };
+        }
+        let name = Arc::clone(&playbook.name);
         let mut decided = Vec::new();
         if self.engine.start(now, &name, Some(id), &id.to_string(), &mut decided).is_some() {
             self.engine.settle(now, &mut decided);

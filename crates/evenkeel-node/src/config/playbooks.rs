@@ -62,11 +62,15 @@ pub(super) fn explain(playbook: &Playbook) -> String {
         }
     };
     let mut lines = vec![format!(
-        "{}: {trigger}; at most {} times in {}, {} apart{}.",
+        "{}: {trigger}; at most {} times in {}, {} apart, {}{}.",
         plan.name,
         plan.guard.runs_max,
         super::units::show_duration(plan.guard.per),
         super::units::show_duration(plan.guard.cool_down),
+        match plan.guard.tries {
+            1 => "and not again in an incident in which it failed".to_owned(),
+            tries => format!("until it failed {tries} times in an incident"),
+        },
         if plan.guard.dry_run { ", as a dry run only" } else { "" },
     )];
     lines.extend(plan.steps.iter().enumerate().map(|(i, step)| {
@@ -135,10 +139,18 @@ fn guard(at: &str, raw: &raw::Guard) -> Result<Guard, Error> {
         runs_max: raw.runs.unwrap_or(default.runs_max),
         per: duration(&format!("{at}.per"), &raw.per, default.per)?,
         cool_down: duration(&format!("{at}.cool_down"), &raw.cool_down, default.cool_down)?,
+        tries: tries(&format!("{at}.tries"), raw.tries.unwrap_or(default.tries))?,
         dry_run: raw.dry_run.unwrap_or(default.dry_run),
         flap_max: raw.flaps.unwrap_or(default.flap_max),
         flap_within: duration(&format!("{at}.flap_within"), &raw.flap_within, default.flap_within)?,
     })
+}
+
+fn tries(at: &str, tries: u32) -> Result<u32, Error> {
+    match tries {
+        0 => Err(value(at, "0 would let it never run: 1 is the least, and `when` left out starts it by hand only")),
+        tries => Ok(tries),
+    }
 }
 
 fn step(at: &str, raw: raw::Step, plan: &Plan) -> Result<Step, Error> {

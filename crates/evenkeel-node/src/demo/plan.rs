@@ -59,7 +59,7 @@ pub(crate) struct Plan {
     pub(crate) death: Moment,
     pub(crate) node_killed: Moment,
     pub(crate) wedged_at: Duration,
-    /// How long after the load everything may take to settle.
+    /// How long nothing may move before it counts as stuck: more than a remedy's check and cool-down.
     pub(crate) patience: Duration,
 }
 
@@ -83,7 +83,7 @@ impl Plan {
             death: moment(0.68, 0.10),
             node_killed: moment(0.84, 0.05),
             wedged_at: early,
-            patience: (args.run_for / 3).max(Duration::from_secs(20)),
+            patience: (args.run_for / 3).max(Duration::from_secs(30)),
         })
     }
 }

@@ -1,6 +1,7 @@
-//! Waits until nothing is left to do: bounded, so that a node that never settles is found out.
+//! Waits until nothing is left to do, for as long as anything is still being done: a node that
+//! never settles is found out, and a slow machine is no failure.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -21,28 +22,45 @@ pub(crate) enum Settled {
 
 /// Waits for the order desk to be done, then for the node.
 pub(crate) async fn wait(node: &Node, desk: &str, plan: &Plan) -> Result<Settled, String> {
-    let published = tokio::time::timeout(plan.load + plan.patience, published(desk)).await;
-    match published {
-        Ok(done) => done?,
-        Err(_) => return Ok(Settled::No("the order desk is not done publishing".to_owned())),
+    if !published(desk, Patience::of(plan)).await? {
+        return Ok(Settled::No("the order desk is not done publishing".to_owned()));
     }
-    let mut left = "nothing was heard of the node".to_owned();
-    let settling = async {
-        loop {
-            match unsettled(node).await {
-                Ok(None) => return,
-                Ok(Some(why)) | Err(why) => left = why,
-            }
-            tokio::time::sleep(POLL).await;
+    let mut patience = Patience::of(plan);
+    loop {
+        let left = match unsettled(node).await {
+            Ok(None) => return Ok(Settled::Yes),
+            Ok(Some(why)) | Err(why) => why,
+        };
+        if patience.is_over(Instant::now(), done(node).await.unwrap_or_default()) {
+            return Ok(Settled::No(left));
         }
-    };
-    match tokio::time::timeout(plan.patience, settling).await {
-        Ok(()) => Ok(Settled::Yes),
-        Err(_) => Ok(Settled::No(left)),
+        tokio::time::sleep(POLL).await;
     }
 }
 
-async fn published(desk: &str) -> Result<(), String> {
+/// Lasts while something is done: a slow machine takes its time, a stuck one is found out.
+struct Patience {
+    lasts: Duration,
+    most: u64,
+    since: Instant,
+}
+
+impl Patience {
+    fn of(plan: &Plan) -> Patience {
+        Patience { lasts: plan.patience, most: 0, since: Instant::now() }
+    }
+
+    /// Whether so much was done long ago, and nothing since.
+    fn is_over(&mut self, now: Instant, done: u64) -> bool {
+        if done > self.most {
+            (self.most, self.since) = (done, now);
+        }
+        now.duration_since(self.since) > self.lasts
+    }
+}
+
+/// Whether it came to its end, rather than to a stop.
+async fn published(desk: &str, mut patience: Patience) -> Result<bool, String> {
     let web = Web::patient_for(Duration::from_secs(5));
     loop {
         let status = web.get(&format!("{desk}/status")).await?;
@@ -50,10 +68,20 @@ async fn published(desk: &str) -> Result<(), String> {
             return Err(format!("the order desk stopped: {why}"));
         }
         if status.get("done") == Some(&Value::Bool(true)) {
-            return Ok(());
+            return Ok(true);
+        }
+        if patience.is_over(Instant::now(), status.get("acked").and_then(Value::as_u64).unwrap_or_default()) {
+            return Ok(false);
         }
         tokio::time::sleep(POLL).await;
     }
+}
+
+/// How much the shop's subscriptions and the incidents have behind them.
+async fn done(node: &Node) -> Result<u64, String> {
+    let flows: u64 = node.flows().await?.iter().filter(|flow| !flow.own).map(|flow| flow.completed + flow.dead).sum();
+    let over = node.incidents().await?.iter().filter(|incident| incident.resolved).count();
+    Ok(flows + over as u64)
 }
 
 /// What is still to be done. The counters are asked first; only the audit is believed.
@@ -73,4 +101,21 @@ async fn unsettled(node: &Node) -> Result<Option<String>, String> {
         .iter()
         .find(|account| left(account) > 0)
         .map(|account| format!("{} has {} events in flight, parked or unread", account.name, left(account))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patience_lasts_while_something_is_done_and_ends_when_nothing_is() {
+        let begun = Instant::now();
+        let at = |seconds: u64| begun + Duration::from_secs(seconds);
+        let mut patience = Patience { lasts: Duration::from_secs(30), most: 0, since: begun };
+        for done in 1..100 {
+            assert!(!patience.is_over(at(done * 29), done), "a slow machine, {done} done");
+        }
+        assert!(!patience.is_over(at(99 * 29 + 30), 99));
+        assert!(patience.is_over(at(99 * 29 + 31), 98), "less than before is nothing done");
+    }
 }

@@ -98,6 +98,34 @@ fn a_remedy_that_fails_is_undone_and_not_tried_again_in_the_same_incident() {
     assert!(!bench.incident(1).is_open(), "somebody did");
 }
 
+/// What a remedy cannot repair at first (a cause that came after it, a dependency that starts slowly)
+/// it may repair later.
+#[test]
+fn a_remedy_with_tries_left_runs_again_after_its_cool_down_and_then_a_person_is_left_alone_with_it() {
+    let mut book = remedy();
+    (book.guard.tries, book.guard.cool_down) = (3, Duration::from_secs(10));
+    (book.guard.runs_max, book.guard.flap_max) = (100, 100);
+    let mut bench = Bench::new(vec![book]);
+    bench.step(at(1), alert("payment", "demo", true));
+    let mut begun = vec![1];
+    for second in 2..2_000 {
+        let acts = bench.step(at(second), Input::Tick);
+        let run = begun.len() as u64;
+        if acts == ["recycle"] {
+            begun.push(second);
+        } else if acts == ["undo unrecycle"] {
+            bench.step(at(second), done(run, 0, Part::Undo, true));
+        } else {
+            bench.step(at(second), done(run, 0, Part::Do, true));
+        }
+    }
+    assert_eq!(begun.len(), 3, "{begun:?}");
+    assert!(begun.windows(2).all(|pair| pair[1] - pair[0] >= 40), "its check's 30 s and the cool-down: {begun:?}");
+    let asked = |what: &Happening| matches!(what, Happening::Escalated { .. });
+    assert_eq!(count(&bench.all, asked), 3, "each failure asks for a person");
+    assert!(bench.incident(1).is_open());
+}
+
 #[test]
 fn a_refusal_is_recorded_once_and_the_remedy_runs_when_the_cool_down_is_over() {
     let mut bench = Bench::new(vec![remedy()]);

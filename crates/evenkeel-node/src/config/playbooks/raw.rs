@@ -27,6 +27,7 @@ pub(super) struct Guard {
     pub(super) runs: Option<u32>,
     pub(super) per: Option<String>,
     pub(super) cool_down: Option<String>,
+    pub(super) tries: Option<u32>,
     pub(super) dry_run: Option<bool>,
     pub(super) flaps: Option<u32>,
     pub(super) flap_within: Option<String>,
