@@ -7,9 +7,13 @@ use serde_json::Value;
 
 use super::asking::Node;
 use super::plan::Plan;
+use super::screen;
 use super::web::Web;
 
 const POLL: Duration = Duration::from_millis(250);
+/// How long an incident may stay open after the last event: an alert of the standard pair, which a
+/// slow machine may earn, holds while its window of 5 min remembers.
+const ALERTS_HOLD: Duration = Duration::from_secs(330);
 
 /// How the wait ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,10 +30,18 @@ pub(crate) async fn wait(node: &Node, desk: &str, plan: &Plan) -> Result<Settled
         return Ok(Settled::No("the order desk is not done publishing".to_owned()));
     }
     let mut patience = Patience::of(plan);
+    let mut told = false;
     loop {
         let left = match unsettled(node).await {
             Ok(None) => return Ok(Settled::Yes),
-            Ok(Some(why)) | Err(why) => why,
+            Ok(Some(Left::Events(why))) | Err(why) => why,
+            Ok(Some(Left::Incident(why))) => {
+                if !std::mem::replace(&mut told, true) {
+                    screen::say(&format!("every event has its outcome; {why} while its alerts fire"));
+                }
+                patience.lasts = ALERTS_HOLD;
+                why
+            }
         };
         if patience.is_over(Instant::now(), done(node).await.unwrap_or_default()) {
             return Ok(Settled::No(left));
@@ -84,23 +96,27 @@ async fn done(node: &Node) -> Result<u64, String> {
     Ok(flows + over as u64)
 }
 
+/// What keeps it from being settled.
+enum Left {
+    Events(String),
+    Incident(String),
+}
+
 /// What is still to be done. The counters are asked first; only the audit is believed.
-async fn unsettled(node: &Node) -> Result<Option<String>, String> {
+async fn unsettled(node: &Node) -> Result<Option<Left>, String> {
     let open: u64 = node.flows().await?.iter().map(|flow| flow.open).sum();
     if open > 0 {
-        return Ok(Some(format!("{open} events are in flight, parked or unread")));
+        return Ok(Some(Left::Events(format!("{open} events are in flight, parked or unread"))));
     }
     let incidents = node.incidents().await?;
     if let Some(incident) = incidents.iter().find(|incident| !incident.resolved) {
-        return Ok(Some(format!("the incident of {} is open", incident.objective)));
+        return Ok(Some(Left::Incident(format!("the incident of {} is open", incident.objective))));
     }
     let audit = node.audit().await?;
     let left = |account: &super::proof::Account| account.in_flight + account.parked + account.unread;
-    Ok(audit
-        .subscriptions
-        .iter()
-        .find(|account| left(account) > 0)
-        .map(|account| format!("{} has {} events in flight, parked or unread", account.name, left(account))))
+    Ok(audit.subscriptions.iter().find(|account| left(account) > 0).map(|account| {
+        Left::Events(format!("{} has {} events in flight, parked or unread", account.name, left(account)))
+    }))
 }
 
 #[cfg(test)]
