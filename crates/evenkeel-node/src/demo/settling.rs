@@ -1,9 +1,10 @@
 //! Waits until nothing is left to do, for as long as anything is still being done: a node that
 //! never settles is found out, and a slow machine is no failure.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::asking::Node;
 use super::plan::Plan;
