@@ -74,8 +74,11 @@ impl Repair {
             return Ok(outcome);
         }
         let stats = Arc::new(Stats::default());
-        let Beginning { mut live, lsn, generation } = beginning;
+        let Beginning { mut live, lsn, generation, unproven } = beginning;
         let site = Site { disk: &*disk, options: &options, stats: &stats };
+        if unproven {
+            segments::make_durable(site, &state).map_err(doing("flushing", "segments"))?;
+        }
         for damage in outcome.damage.iter().filter(|d| d.kind == DamageKind::Segment) {
             segments::rewrite(site, &mut state, &damage.file).map_err(doing("writing anew", &damage.file))?;
         }

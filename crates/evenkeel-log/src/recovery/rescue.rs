@@ -7,7 +7,7 @@
 //!
 //! Folders of version 1 are not looked for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -50,16 +50,19 @@ pub(super) fn run(disk: &dyn Disk, guards: Guards, state: &mut State, damage: &m
         }
         let floor = floors.get(place).copied().unwrap_or(u64::MAX);
         let segments = segments(disk, guards, folder, floor)?;
-        restore(disk, guards, state, *place, folder, segments, |bytes| {
+            let begins = floors.get(place).copied();
+        restore(disk, guards, state, (*place, begins), folder, segments, |bytes| {
             facts.extend(control::decode(bytes).unwrap_or_default());
         })?;
         if *place == CONTROL {
             learn(state, &facts);
         }
     }
-    begin(state, &facts);
     state.times = times(disk)?;
-    replay(disk, guards, &chain, state, damage)
+    replay(disk, guards, &chain, state, damage)?;
+    begin(state, &facts);
+    forget_before_starts(state, &mut damage.lost);
+    Ok(())
 }
 
 /// Topics and producer ids. Compaction left only the newest fact of each kind, so that some lead nowhere.
@@ -85,8 +88,18 @@ fn begin(state: &mut State, facts: &[Fact]) {
     }
 }
 
+/// Nothing is lost of what retention took, even where the names of some segments are there again.
+fn forget_before_starts(state: &State, lost: &mut Vec<Offsets>) {
+    for offsets in lost.iter_mut() {
+        let start = state.machine.find(&offsets.shard).map_or(0, |place| state.ends(place).start);
+        offsets.from = offsets.from.max(start);
+    }
+    lost.retain(|offsets| offsets.to.is_none_or(|to| offsets.from < to));
+}
+
 /// The segments of a partition that do not overlap: of each base the revision that is sure to be whole,
-/// which is the oldest, unless what it was put together with is gone.
+/// which is the oldest, unless what it was put together with is gone. A gap that reaches beyond the floor
+/// ends them: names were lost there.
 fn segments(disk: &dyn Disk, guards: Guards, folder: &str, floor: u64) -> Result<Vec<Segment>, OpenError> {
     let mut found: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
     for name in disk.list(folder).map_err(doing("listing", folder))? {
@@ -96,8 +109,12 @@ fn segments(disk: &dyn Disk, guards: Guards, folder: &str, floor: u64) -> Result
     }
     let mut segments: Vec<Segment> = Vec::new();
     for (base, revisions) in &found {
-        if segments.last().is_some_and(|last| last.end > *base) {
+        let end = segments.last().map_or(0, |last| last.end);
+        if end > *base {
             continue;
+        }
+        if end < *base && *base > floor {
+            break;
         }
         let measured = revisions.iter().map(|revision| measure(disk, guards, folder, (*base, *revision), floor));
         let mut measured = measured.filter(|segment| segment.end > *base);
@@ -154,16 +171,17 @@ fn note_index(disk: &dyn Disk, guards: Guards, folder: &str, segment: &mut Segme
 }
 
 /// Puts a partition in its place, and tells the machine of every batch, as it was told when they came.
+/// Without segments it begins where the write-ahead log does.
 fn restore(
     disk: &dyn Disk,
     guards: Guards,
     state: &mut State,
-    place: Place,
+    (place, floor): (Place, Option<u64>),
     folder: &str,
     segments: Vec<Segment>,
     mut of_control: impl FnMut(&Bytes),
 ) -> Result<(), OpenError> {
-    let start = segments.first().map_or(0, |s| s.base);
+    let start = segments.first().map(|s| s.base).or(floor).unwrap_or(0);
     let Some(partition) = state.machine.at_mut(place) else { return Ok(()) };
     partition.restore(Ends { start, high_watermark: start, last_stable: start }, 0);
     for segment in &segments {
@@ -250,16 +268,16 @@ fn each(
     Ok(())
 }
 
-/// Takes one entry, unless a segment has it, or something before it is missing.
+/// Takes one entry, unless a segment has it. What is missing before it is lost, unless compaction took it.
 fn take(state: &mut State, place: Place, head: &Head, held: Held, damage: &mut Damage) {
-    let Some(next) = state.machine.at(place).map(|partition| partition.next) else { return };
-    if head.base > next {
-        let shard = Shard::new(state.name(place.topic), place.partition);
-        damage.lost.push(Offsets { shard, from: next, to: Some(head.end()) });
+    let compacted = state.at(place).and_then(|kept| kept.segments.last()).is_some_and(|last| last.revision > 0);
+    let shard = Shard::new(state.name(place.topic), place.partition);
+    let Some(partition) = state.machine.at_mut(place).filter(|partition| head.base >= partition.next) else { return };
+    let next = std::mem::replace(&mut partition.next, head.base);
+    if head.base > next && !compacted {
+        damage.lost.push(Offsets { shard, from: next, to: Some(head.base) });
     }
-    if head.base == next
-        && let Err(why) = state.apply(place, held)
-    {
+    if let Err(why) = state.apply(place, held) {
         damage.what = format!("{}; {why}", damage.what);
     }
 }
@@ -275,15 +293,20 @@ fn newest_chain(disk: &dyn Disk, guards: Guards) -> Result<Vec<Later>, OpenError
         }
     }
     groups.sort_by_key(|group| (group.header.lsn, group.file, group.at));
+    // Of a number there may be several: what a power cut left of a group that was in the air stays where it
+    // is until it is written over.
     let mut chains: Vec<Vec<Later>> = Vec::new();
+    let mut ends: HashMap<(u64, u32), usize> = HashMap::new();
     for group in groups {
-        let follows =
-            |last: &Later| (last.header.lsn + 1, last.header.crc) == (group.header.lsn, group.header.previous);
-        match chains.last_mut() {
-            Some(chain) if chain.last().is_some_and(follows) => chain.push(group),
-            _ => chains.push(vec![group]),
+        let GroupHeader { lsn, previous, crc, .. } = group.header;
+        let chain = ends.remove(&(lsn.saturating_sub(1), previous)).unwrap_or(chains.len());
+        ends.insert((lsn, crc), chain);
+        match chains.get_mut(chain) {
+            Some(chain) => chain.push(group),
+            None => chains.push(vec![group]),
         }
     }
     let counts = |chain: &Vec<Later>| chain.first().is_some_and(|first| first.header.durable + 1 >= first.header.lsn);
-    Ok(chains.into_iter().rfind(counts).unwrap_or_default())
+    let newest = chains.into_iter().filter(counts).max_by_key(|chain| chain.last().map(|last| last.header.lsn));
+    Ok(newest.unwrap_or_default())
 }

@@ -17,6 +17,9 @@ use crate::{Damage, DamageKind, OpenError};
 /// More producer ids than are ever taken between two checkpoints.
 const PRODUCERS_LEFT_OUT: i64 = 1 << 32;
 
+/// More checkpoints than are ever made without a group that names one of them.
+const CHECKPOINTS_LEFT_OUT: u64 = 1 << 32;
+
 /// Where a repaired log begins: beyond everything that the damaged one may have called its own.
 pub(super) struct Beginning {
     pub(super) live: Live,
@@ -24,6 +27,8 @@ pub(super) struct Beginning {
     pub(super) lsn: u64,
     /// The generation before that of its first checkpoint.
     pub(super) generation: u64,
+    /// No slot says which bytes are on the medium.
+    pub(super) unproven: bool,
 }
 
 /// The state that is kept, where it goes on, and what is given up.
@@ -31,14 +36,11 @@ pub(super) fn plan(disk: &dyn Disk, guards: Guards, memory: Memory) -> Result<(S
     let survey = recovery::survey(disk, guards, memory)?;
     let damage = verify::look(disk, guards, &survey)?.damage;
     let Survey { slots, mut state, end, .. } = survey;
-    let (Some(newest), Some(end)) = (slots.newest(), end) else {
-        return Err(if damage.is_empty() {
-            OpenError::Absent { folder: disk.name() }
-        } else {
-            OpenError::Corrupt { damage }
-        });
-    };
-    let (mut lsn, mut named, mut live) = (end.position.lsn, newest.generation, Live::new());
+    if slots.newest().is_none() && damage.is_empty() {
+        return Err(OpenError::Absent { folder: disk.name() });
+    }
+    let (end, newest) = (end.map_or(state.wal, |end| end.position), slots.newest().map(|slot| slot.generation));
+    let (mut lsn, mut named, mut live) = (end.lsn.max(1), newest.unwrap_or(0), Live::new());
     for name in disk.list("wal").map_err(doing("listing", "wal"))? {
         let Some(number) = number(&name) else { continue };
         live.insert(number, 0);
@@ -50,13 +52,17 @@ pub(super) fn plan(disk: &dyn Disk, guards: Guards, memory: Memory) -> Result<(S
         }
     }
     // A file that is lost lends its name to no other: a repair cut short would look like the log's end.
-    live.entry(end.position.file).or_insert(0);
-    // The slot that can be read stays until the other one is whole.
-    let generation = if (named + 1) % 2 == newest.generation % 2 { named + 1 } else { named };
+    live.entry(end.file).or_insert(0);
+    let generation = match newest {
+        // The slot that can be read stays until the other one is whole.
+        Some(newest) => named + u64::from((named + 1) % 2 == newest % 2),
+        // What the lost slots counted to, nothing tells; append times that they kept bear it.
+        None => named + CHECKPOINTS_LEFT_OUT,
+    };
     let lost = joined(damage.iter().flat_map(|d| d.lost.clone()).collect());
     let cut = joined(damage.iter().flat_map(|d| d.cut.clone()).collect());
     let epochs = raise_epochs(&mut state, &damage)?;
-    Ok((state, Beginning { live, lsn, generation }, Repaired { damage, lost, cut, epochs }))
+    Ok((state, Beginning { live, lsn, generation, unproven: newest.is_none() }, Repaired { damage, lost, cut, epochs }))
 }
 
 /// A cut partition gets a new leader epoch, since offsets behind the cut are given anew. Where

@@ -39,6 +39,26 @@ pub(super) fn rewrite(site: Site<'_>, state: &mut State, file: &str) -> io::Resu
     Ok(())
 }
 
+/// Makes everything durable that `state` names: it may only have been in the cache.
+pub(super) fn make_durable(site: Site<'_>, state: &State) -> io::Result<()> {
+    let guards = site.options.guards();
+    for (place, _, _, partition) in state.places() {
+        let folder = state.folder(place);
+        for segment in partition.segments.iter().filter(|_| guards.on(Safeguard::RecoveredFlush)) {
+            match site.disk.open(&log_path(&folder, segment.base, segment.revision), false) {
+                Ok(log) => log.flush()?,
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                Err(e) => return Err(e),
+            }
+        }
+        if !partition.segments.is_empty() && guards.on(Safeguard::SegmentFolderSync) {
+            site.disk.sync_folder(&folder)?;
+        }
+    }
+    site.disk.create_folder("topics")?;
+    if guards.on(Safeguard::TopicsFolderSync) { site.disk.sync_folder("topics") } else { Ok(()) }
+}
+
 fn write(site: Site<'_>, folder: &str, old: &Segment, times: &Times) -> io::Result<Segment> {
     site.disk.create_folder(folder)?;
     let fresh = Segment { revision: old.revision + 1, ..Segment::at(old.base) };

@@ -266,8 +266,11 @@ impl Appender {
     }
 }
 
-/// How many of `batches`, from the first on, go into a segment.
+/// How many of `batches`, from the first on, go into a segment; none behind a gap, where it has to be dense.
 fn fitting(segment: &Segment, bytes_max: u64, batches: &[Held]) -> usize {
+    if segment.revision == 0 && batches.first().is_some_and(|first| first.base != segment.end) {
+        return 0;
+    }
     let mut bytes = segment.log_bytes;
     let fits = |batch: &&Held| {
         let fits = bytes == 0 || bytes + batch.bytes.len() as u64 <= bytes_max;

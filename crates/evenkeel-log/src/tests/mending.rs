@@ -1,7 +1,7 @@
 //! What must hold of a folder that does not open: the report is exact, what is served is the
 //! truth, and a repair that power cuts interrupt ends with what was served before it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use evenkeel_model::{Record, Shard};
@@ -42,10 +42,8 @@ pub(super) fn mend(rig: &mut Rig, truth: &Truth, damage: &[Damage], dice: &mut D
         exact(rig, truth, &served, damage)?;
     }
     rig.log = None;
-    match interrupted(rig, damage, dice)? {
-        true if !hides => goes_on(rig, served),
-        _ => Ok(()),
-    }
+    interrupted(rig, damage, dice)?;
+    if hides { Ok(()) } else { goes_on(rig, served) }
 }
 
 /// Everything that can be read.
@@ -98,8 +96,8 @@ fn exact(rig: &Rig, truth: &Truth, served: &Served, damage: &[Damage]) -> Result
     Ok(())
 }
 
-/// Repairs, however often the power fails meanwhile. False when it cannot be repaired.
-fn interrupted(rig: &mut Rig, damage: &[Damage], dice: &mut Dice) -> Result<bool, String> {
+/// Repairs, however often the power fails meanwhile.
+fn interrupted(rig: &mut Rig, damage: &[Damage], dice: &mut Dice) -> Result<(), String> {
     for attempt in 0.. {
         if attempt < 4 {
             rig.disk.fail_in(dice.roll(60));
@@ -109,22 +107,18 @@ fn interrupted(rig: &mut Rig, damage: &[Damage], dice: &mut Dice) -> Result<bool
         if rig.disk.is_off() {
             rig.disk.cut_power();
             match rig.open() {
-                Ok(()) => return Ok(true),
+                Ok(()) => return Ok(()),
                 Err(OpenError::Corrupt { damage: now }) if now == damage => continue,
                 Err(e) => return Err(format!("after a power cut in repair: {e}; before it: {damage:?}")),
             }
         }
         match done {
             Ok(_) => break,
-            Err(OpenError::Corrupt { damage }) if damage.iter().any(|d| d.what.contains("neither slot")) => {
-                return Ok(false);
-            }
             Err(e) => return Err(format!("repair: {e}")),
         }
     }
     rig.disk.cut_power();
-    rig.open().map_err(|e| format!("it does not open after the repair: {e}"))?;
-    Ok(true)
+    rig.open().map_err(|e| format!("it does not open after the repair: {e}"))
 }
 
 /// The repaired log holds what was served, takes more, and keeps it.
@@ -132,7 +126,7 @@ fn goes_on(rig: &mut Rig, mut expected: Served) -> Result<(), String> {
     for round in 0..2 {
         let now = served(rig)?;
         if now != expected {
-            return Err(format!("the repaired log has {now:?}, and served was {expected:?}"));
+            return Err(format!("what the repaired log has beside what was served: {}", differing(&now, &expected)));
         }
         if round == 0 {
             expected = decided(rig, expected)?;
@@ -152,6 +146,22 @@ fn goes_on(rig: &mut Rig, mut expected: Served) -> Result<(), String> {
     }
     let all = verify_closed(rig)?;
     if all.is_empty() { Ok(()) } else { Err(format!("verify finds {all:?} after the repair")) }
+}
+
+/// The offsets that have another value, or are in one only: how many, and the first.
+fn differing(now: &Served, before: &Served) -> String {
+    let none = BTreeMap::new();
+    let mut told = Vec::new();
+    for (shard, before) in before {
+        let now = now.get(shard).unwrap_or(&none);
+        let offsets: BTreeSet<u64> = now.keys().chain(before.keys()).copied().collect();
+        let differ: Vec<u64> = offsets.into_iter().filter(|offset| now.get(offset) != before.get(offset)).collect();
+        if let Some(first) = differ.first() {
+            let (is, was) = (now.get(first), before.get(first));
+            told.push(format!("{shard:?}: {} offsets, the first {first} was {was:?}, is {is:?}", differ.len()));
+        }
+    }
+    told.join("; ")
 }
 
 /// Ends the transactions that are open: what waits behind them is served then, beside what was.
