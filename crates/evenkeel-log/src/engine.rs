@@ -33,7 +33,7 @@ const FULL_PAUSE: Duration = Duration::from_millis(500);
 const IDLE_AFTER: Duration = Duration::from_secs(1);
 
 /// How often a writer asks for memory before it goes on without.
-const RELIEF_ROUNDS: usize = 100;
+pub(crate) const RELIEF_ROUNDS: usize = 100;
 
 /// What the log's parts share.
 pub(crate) struct Shared {

@@ -6,6 +6,7 @@
 //! of its guest takes as long as an honest device does, and is not found out.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::times::Times;
 
@@ -59,6 +60,14 @@ impl fmt::Display for Warning {
     }
 }
 
+impl Warning {
+    /// What a durable write of a few KiB that takes so long, at the mean of many, says of its medium.
+    pub fn of_write(mean: Duration) -> Option<Warning> {
+        let mean_us = u64::try_from(mean.as_micros()).unwrap_or(u64::MAX);
+        (mean_us < QUICKEST_US).then_some(Warning::TooQuick { mean_us })
+    }
+}
+
 /// What a file system's magic number says (`linux/magic.h`).
 pub(crate) fn of_file_system(magic: u64) -> Option<Warning> {
     Some(match magic {
@@ -71,6 +80,11 @@ pub(crate) fn of_file_system(magic: u64) -> Option<Warning> {
         0x00c3_6400 => Warning::Elsewhere { file_system: "Ceph" },
         0x6573_5546 => Warning::Elsewhere { file_system: "FUSE" },
         0x786f_4256 => Warning::Elsewhere { file_system: "vboxsf" },
+        0x6a65_6a63 => Warning::Elsewhere { file_system: "virtiofs" },
+        0x0bd0_0bd0 => Warning::Elsewhere { file_system: "Lustre" },
+        0x5346_414f | 0x6b41_4653 => Warning::Elsewhere { file_system: "AFS" },
+        0x0116_1970 => Warning::Elsewhere { file_system: "GFS2" },
+        0x7461_636f => Warning::Elsewhere { file_system: "OCFS2" },
         _ => return None,
     })
 }
@@ -78,7 +92,7 @@ pub(crate) fn of_file_system(magic: u64) -> Option<Warning> {
 /// What the times of durable writes say.
 pub(crate) fn of_writes(writes: &Times) -> Option<Warning> {
     let mean_us = writes.sum_us.checked_div(writes.count)?;
-    (writes.count >= WRITES && mean_us < QUICKEST_US).then_some(Warning::TooQuick { mean_us })
+    Warning::of_write(Duration::from_micros(mean_us)).filter(|_| writes.count >= WRITES)
 }
 
 #[cfg(test)]

@@ -214,6 +214,12 @@ impl WriteBack {
         Some(note)
     }
 
+    /// How many turns there were.
+    #[cfg(test)]
+    pub(crate) fn turns(&self) -> u64 {
+        self.turns
+    }
+
     /// Has a partition's files opened again before the next write: somebody put others there.
     pub(crate) fn reopen(&mut self, place: Place) {
         self.give_up(place);

@@ -27,6 +27,11 @@ impl Log {
         self.0.shared.write_back(demand)
     }
 
+    /// How often it wrote back.
+    pub(crate) fn write_back_turns(&self) -> u64 {
+        held(&self.0.shared.write_back).turns()
+    }
+
     /// Makes the next write-ahead file ahead of time.
     pub(crate) fn prepare(&self) -> std::io::Result<()> {
         self.0.shared.files.prepare()

@@ -5,6 +5,7 @@ use evenkeel_model::Shard;
 
 use super::{Rig, sent};
 use crate::batch::{Head, Records, verify};
+use crate::engine::RELIEF_ROUNDS;
 use crate::write_back::Demand;
 use crate::{Aborted, Append, BatchLimit, Batches, Change, Isolation, ReadError, ReadLimit, Set};
 
@@ -167,6 +168,18 @@ fn what_is_in_memory_only_is_bounded_and_what_is_written_may_leave_it() {
     rig.log().write_back(Demand::Before(u64::MAX)).expect("written");
     assert_eq!(rig.disk.flushes(), flushes + 1, "write-back flushes nothing");
     assert_eq!(rig.values(1).expect("read").len(), 61);
+}
+
+#[test]
+fn an_append_asks_for_memory_only_so_often_and_then_goes_on_without() {
+    let mut rig = Rig::new(46, None);
+    rig.options.unwritten_bytes_max = 0;
+    rig.open().expect("it opens");
+    rig.create("t", 1);
+    let asked = rig.log().write_back_turns();
+    rig.append(0, "there is never memory for it").expect("it is appended all the same");
+    let asked = rig.log().write_back_turns() - asked;
+    assert!((1..=RELIEF_ROUNDS as u64).contains(&asked), "it asked {asked} times");
 }
 
 #[test]

@@ -140,3 +140,53 @@ fn a_closed_handover_refuses_newcomers_and_keeps_what_waits_to_be_written() {
     handover.end_turns(1);
     assert_eq!(handover.next_turn(None), Turn::Closed);
 }
+
+fn join(handover: &Handover<Parcel>, bytes: usize, parcel: Parcel) -> Option<Vec<u32>> {
+    let mut jobs = VecDeque::new();
+    handover.join(bytes, parcel, &mut jobs).ok().map(|()| jobs.iter().map(|job| job.number).collect())
+}
+
+#[test]
+fn a_job_joins_only_what_somebody_is_bound_to_write_and_behind_all_that_wait() {
+    let handover = Handover::new(1000);
+    assert_eq!(join(&handover, 100, parcel(1, 0, 10)), None, "a turn is free: it may write itself");
+    assert!(offer(&handover, parcel(1, 1, 10)));
+    assert!(handover.try_turn());
+    assert_eq!(taken(&handover, 100).len(), 1);
+    assert!(offer(&handover, parcel(2, 2, 10)));
+    assert_eq!(join(&handover, 15, parcel(1, 3, 10)), None, "what waits before it does not fit beside it");
+    assert_eq!(join(&handover, 100, parcel(1, 4, 10)), Some(vec![2, 4]));
+    assert_eq!(handover.waiting(), 2, "what joined waits for the next turn");
+    handover.end_turns(1);
+    assert!(handover.try_turn(), "the next turn is there for what joined");
+    handover.close("closed", false);
+    assert_eq!(join(&handover, 100, parcel(1, 5, 10)), None, "it is closed");
+}
+
+#[test]
+fn nobody_joins_past_those_who_sit() {
+    let handover = Handover::new(100);
+    assert!(offer(&handover, parcel(1, 0, 100)));
+    assert!(handover.try_turn());
+    assert!(!sit(&handover, parcel(1, 1, 10), &mut None));
+    assert_eq!(taken(&handover, 1000).len(), 1);
+    assert_eq!(join(&handover, 1000, parcel(1, 2, 10)), None, "a newcomer overtook one who waits for room");
+}
+
+#[test]
+fn what_does_not_join_after_all_waits_in_its_place_and_is_counted_once() {
+    let handover = Handover::new(1000);
+    assert!(offer(&handover, parcel(1, 0, 10)));
+    assert!(handover.try_turn());
+    taken(&handover, 100);
+    assert!(offer(&handover, parcel(1, 1, 10)));
+    let mut jobs = VecDeque::new();
+    assert!(handover.join(100, parcel(1, 2, 10), &mut jobs).is_ok());
+    assert!(offer(&handover, parcel(1, 3, 10)));
+    handover.unjoin(2, jobs);
+    assert_eq!((handover.waiting(), handover.waiting_bytes()), (3, 30));
+    let numbers: Vec<u32> = taken(&handover, 100).iter().map(|job| job.number).collect();
+    assert_eq!(numbers, [1, 2, 3]);
+    handover.end_turns(1);
+    assert!(!handover.try_turn(), "a turn for nothing");
+}

@@ -1,6 +1,9 @@
-//! Which file system holds the folder, and with which options it is mounted.
+//! Which file system holds the folder, and with which options it is mounted. What is doubtful about a kind
+//! of file system is the log's to say, and said in its words; here is what to do about it.
 
 use std::path::Path;
+
+use evenkeel_log::{Disk, RealDisk, Warning};
 
 use super::Finding;
 
@@ -18,8 +21,10 @@ pub(super) struct Mount {
 }
 
 pub(super) fn check(place: &Path) -> Vec<Finding> {
+    let doubt = RealDisk::new(place).warning();
     match std::fs::read_to_string("/proc/self/mountinfo").ok().and_then(|text| mount_of(&text, place)) {
-        Some(mount) => judge(&mount),
+        Some(mount) => judge(&mount, doubt.as_ref()),
+        None if doubt.is_some() => doubt.iter().map(|doubt| doubtful(doubt, "")).collect(),
         None => vec![Finding::warning(
             CHECK,
             format!("it is not known which file system holds `{}`", place.display()),
@@ -49,32 +54,12 @@ fn unescaped(text: &str) -> String {
     text.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
 }
 
-pub(super) fn judge(mount: &Mount) -> Vec<Finding> {
+pub(super) fn judge(mount: &Mount, doubt: Option<&Warning>) -> Vec<Finding> {
     let Mount { at, kind, options } = mount;
     let said = format!("{kind}, mounted at `{at}`");
-    let mut found = vec![match kind.as_str() {
-        "ext2" | "ext3" | "ext4" | "xfs" | "btrfs" | "zfs" | "f2fs" | "bcachefs" => Finding::good(CHECK, said),
-        "tmpfs" | "ramfs" | "devtmpfs" => Finding::bad(
-            CHECK,
-            format!("{said}: memory; everything is gone when the machine stops"),
-            "put the data folder on a disk; on this one an acknowledged event survives the process, never the machine",
-        ),
-        "overlay" | "overlayfs" | "aufs" => Finding::warning(
-            CHECK,
-            format!("{said}: the layer of a container, which goes when the container does"),
-            "mount a volume and put the data folder there",
-        ),
-        "nfs" | "nfs4" | "cifs" | "smb3" | "smbfs" | "9p" | "afs" | "ceph" | "glusterfs" | "lustre" | "gfs2"
-        | "ocfs2" | "virtiofs" | "vboxsf" => Finding::warning(
-            CHECK,
-            format!("{said}: files of another machine; what a flush promises there is that machine's word"),
-            "put the data folder on a local disk, or know what the server promises (docs/semantics.md)",
-        ),
-        other if other.starts_with("fuse") => Finding::warning(
-            CHECK,
-            format!("{said}: a file system of some program; what a flush promises there is its word"),
-            "put the data folder on a local disk, or know what the program promises (docs/semantics.md)",
-        ),
+    let mut found = vec![match (doubt, kind.as_str()) {
+        (Some(doubt), _) => doubtful(doubt, &format!(" ({said})")),
+        (None, "ext2" | "ext3" | "ext4" | "xfs" | "btrfs" | "zfs" | "f2fs" | "bcachefs") => Finding::good(CHECK, said),
         _ => Finding::warning(
             CHECK,
             format!("{said}: nothing is known of it here"),
@@ -89,6 +74,26 @@ pub(super) fn judge(mount: &Mount) -> Vec<Finding> {
         )
     }));
     found
+}
+
+/// What the log warns of, as a finding.
+fn doubtful(doubt: &Warning, beside: &str) -> Finding {
+    let found = format!("{doubt}{beside}");
+    match doubt {
+        Warning::Memory { .. } => Finding::bad(
+            CHECK,
+            found,
+            "put the data folder on a disk; on this one an acknowledged event survives the process, never the machine",
+        ),
+        Warning::Container { .. } => {
+            Finding::warning(CHECK, found, "mount a volume and put the data folder there")
+        }
+        Warning::Elsewhere { .. } | Warning::TooQuick { .. } => Finding::warning(
+            CHECK,
+            found,
+            "put the data folder on a local disk, or know what is promised there (docs/semantics.md)",
+        ),
+    }
 }
 
 /// The option that takes the meaning out of flushes.

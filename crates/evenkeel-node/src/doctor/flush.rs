@@ -8,6 +8,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use evenkeel_log::Warning;
 use evenkeel_model::Clock;
 use rustix::fs::OFlags;
 
@@ -18,9 +19,6 @@ const BLOCK: usize = 4096;
 const BLOCKS: u64 = 16;
 /// Writes that are timed.
 const WRITES: u64 = 64;
-/// The fastest media that keep what they are told (persistent memory, capacitor-backed NVMe) need
-/// more than this for a synchronous 4 KiB write through a file system.
-const IMPLAUSIBLE: Duration = Duration::from_micros(5);
 /// Slower than this, and every acknowledgement is felt.
 const SLOW: Duration = Duration::from_millis(20);
 
@@ -96,10 +94,10 @@ pub(super) fn judge(probe: &Probe) -> Vec<Finding> {
         probe.slowest.as_micros(),
         1_000_000 / us.max(1)
     );
-    let flush = if probe.median < IMPLAUSIBLE {
+    let flush = if let Some(lie) = Warning::of_write(probe.median) {
         Finding::bad(
             "flush",
-            format!("{each}; no medium is that fast: it is acknowledged before it is kept"),
+            format!("{each}; {lie}"),
             "use a disk that keeps what it acknowledges; here a power cut can take acknowledged events",
         )
     } else if probe.median > SLOW {

@@ -1,8 +1,10 @@
 //! What each check says of a machine that is well, and of one that is not.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use evenkeel_log::{Log, Options, RealDisk, Warning};
 use evenkeel_model::{SystemClock, Timestamp};
 
 use super::file_system::{Mount, judge as judge_mount, mount_of};
@@ -35,21 +37,40 @@ fn the_mount_of_a_folder_is_the_longest_path_above_it() {
 #[test]
 fn memory_is_bad_a_network_is_a_warning_and_a_mount_without_barriers_is_bad() {
     let mount = |kind: &str| Mount { at: "/".into(), kind: kind.into(), options: "rw".into() };
-    for (kind, level) in [
-        ("ext4", Level::Good),
-        ("xfs", Level::Good),
-        ("tmpfs", Level::Bad),
-        ("overlay", Level::Warning),
-        ("nfs4", Level::Warning),
-        ("fuse.sshfs", Level::Warning),
-        ("newfs", Level::Warning),
+    let memory = Warning::Memory { file_system: "tmpfs" };
+    let elsewhere = Warning::Elsewhere { file_system: "NFS" };
+    let container = Warning::Container { file_system: "overlayfs" };
+    for (kind, doubt, level) in [
+        ("ext4", None, Level::Good),
+        ("xfs", None, Level::Good),
+        ("tmpfs", Some(&memory), Level::Bad),
+        ("overlay", Some(&container), Level::Warning),
+        ("nfs4", Some(&elsewhere), Level::Warning),
+        ("newfs", None, Level::Warning),
     ] {
-        let found = judge_mount(&mount(kind));
+        let found = judge_mount(&mount(kind), doubt);
         assert_eq!(levels(&found), [level], "{kind}");
         assert_eq!(found[0].fix.is_some(), level != Level::Good, "{kind}: whatever is wrong has a fix");
     }
     let careless = mount_of(MOUNTS, Path::new("/mnt/fast/x")).unwrap();
-    assert_eq!(levels(&judge_mount(&careless)), [Level::Good, Level::Bad]);
+    assert_eq!(levels(&judge_mount(&careless, None)), [Level::Good, Level::Bad]);
+}
+
+#[test]
+fn what_the_log_warns_of_the_doctor_says_in_the_same_words() {
+    let memory = Path::new("/dev/shm");
+    if !memory.is_dir() {
+        return;
+    }
+    let folder = tempfile::tempdir_in(memory).unwrap();
+    let log = Log::open(Arc::new(RealDisk::new(folder.path())), Options::default(), Arc::new(SystemClock::new())).unwrap();
+    let found = examine(folder.path(), &SystemClock::new());
+    let warnings = log.warnings();
+    assert!(!warnings.is_empty(), "memory is nothing to count on");
+    for warning in warnings.iter().filter(|w| !matches!(w, Warning::TooQuick { .. })) {
+        let said = found.iter().find(|f| f.found.contains(&warning.to_string()));
+        assert!(said.is_some_and(|f| f.level > Level::Good && f.fix.is_some()), "{warning}: {found:?}");
+    }
 }
 
 #[test]

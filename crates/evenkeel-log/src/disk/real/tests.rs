@@ -1,8 +1,70 @@
 //! A folder of the machine: direct writes and their fallback give the same bytes.
 
+use std::io;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use super::RealDisk;
-use crate::disk::Disk;
+use crate::disk::{Disk, File};
 use crate::wal::block::Aligned;
+
+/// A file that counts its flushes, and may not flush.
+#[derive(Default)]
+struct Flushed {
+    times: AtomicU32,
+    fails: bool,
+}
+
+impl File for Flushed {
+    fn read_at(&self, _: &mut [u8], _: u64) -> io::Result<()> {
+        unreachable!("only flushed")
+    }
+
+    fn write_at(&self, _: &[u8], _: u64) -> io::Result<()> {
+        unreachable!("only flushed")
+    }
+
+    fn write_durable(&self, _: &[u8], _: u64) -> io::Result<()> {
+        unreachable!("only flushed")
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        self.times.fetch_add(1, Ordering::Relaxed);
+        if self.fails { Err(io::Error::other("the device has had enough")) } else { Ok(()) }
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        unreachable!("only flushed")
+    }
+
+    fn set_size(&self, _: u64) -> io::Result<()> {
+        unreachable!("only flushed")
+    }
+}
+
+/// Flushes so many files together, of which one may fail.
+fn flush(count: usize, fails: Option<usize>) -> (io::Result<()>, Vec<u32>) {
+    let files: Vec<Flushed> = (0..count).map(|n| Flushed { fails: fails == Some(n), ..Flushed::default() }).collect();
+    let all: Vec<&dyn File> = files.iter().map(|file| file as &dyn File).collect();
+    let done = RealDisk::new("nowhere").flush_files(&all);
+    (done, files.iter().map(|file| file.times.load(Ordering::Relaxed)).collect())
+}
+
+#[test]
+fn files_that_are_flushed_together_are_each_flushed_once() {
+    for count in [0, 1, 2, 3, 4, 5, 7, 8, 9, 33] {
+        let (done, times) = flush(count, None);
+        assert!(done.is_ok() && times == vec![1; count], "{count}: {times:?}");
+    }
+}
+
+#[test]
+fn one_file_that_cannot_be_flushed_fails_the_flush_of_all_of_them() {
+    for count in [1, 2, 5, 9] {
+        for fails in 0..count {
+            assert!(flush(count, Some(fails)).0.is_err(), "file {fails} of {count} failed without a word");
+        }
+    }
+}
 
 #[test]
 fn the_process_may_have_a_number_of_files_open_that_is_told() {
