@@ -50,7 +50,7 @@ pub(super) fn run(disk: &dyn Disk, guards: Guards, state: &mut State, damage: &m
         }
         let floor = floors.get(place).copied().unwrap_or(u64::MAX);
         let segments = segments(disk, guards, folder, floor)?;
-            let begins = floors.get(place).copied();
+        let begins = floors.get(place).copied();
         restore(disk, guards, state, (*place, begins), folder, segments, |bytes| {
             facts.extend(control::decode(bytes).unwrap_or_default());
         })?;

@@ -85,9 +85,7 @@ fn doubtful(doubt: &Warning, beside: &str) -> Finding {
             found,
             "put the data folder on a disk; on this one an acknowledged event survives the process, never the machine",
         ),
-        Warning::Container { .. } => {
-            Finding::warning(CHECK, found, "mount a volume and put the data folder there")
-        }
+        Warning::Container { .. } => Finding::warning(CHECK, found, "mount a volume and put the data folder there"),
         Warning::Elsewhere { .. } | Warning::TooQuick { .. } => Finding::warning(
             CHECK,
             found,

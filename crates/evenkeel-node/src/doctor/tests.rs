@@ -63,7 +63,8 @@ fn what_the_log_warns_of_the_doctor_says_in_the_same_words() {
         return;
     }
     let folder = tempfile::tempdir_in(memory).unwrap();
-    let log = Log::open(Arc::new(RealDisk::new(folder.path())), Options::default(), Arc::new(SystemClock::new())).unwrap();
+    let log =
+        Log::open(Arc::new(RealDisk::new(folder.path())), Options::default(), Arc::new(SystemClock::new())).unwrap();
     let found = examine(folder.path(), &SystemClock::new());
     let warnings = log.warnings();
     assert!(!warnings.is_empty(), "memory is nothing to count on");
