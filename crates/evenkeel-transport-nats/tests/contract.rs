@@ -7,13 +7,12 @@
 
 mod site;
 
-use std::time::Duration;
-
 use evenkeel_delivery::ports::Journal;
 use evenkeel_model::Shard;
 use evenkeel_transport::contract::intaken::{Intaken, Site};
+use evenkeel_transport::contract::real::{complete, records, until};
 use evenkeel_transport::contract::{CHECKS, Subject};
-use site::{Jet, need, records, until};
+use site::{Jet, need};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn jetstream_keeps_the_contract() {
@@ -38,14 +37,14 @@ async fn what_was_lost_on_its_way_is_placed_before_what_came_later() {
     subject.site().lose(8, records(5..8)).await;
     subject.site().publish(records(8..12)).await.unwrap();
     let intake = subject.intake().unwrap();
-    until("all have a place", || intake.view().placed == 12).await;
+    until("all have a place", async || intake.view().placed == 12).await;
     let ids = || async {
         let (events, _) = opened.source.fetch(&Shard::new("orders", 0), 0, 100).await.unwrap();
         events.iter().map(|event| event.event.id.id.clone()).collect::<Vec<_>>()
     };
     let wanted: Vec<String> = (0..12).map(|n| format!("n-{n}")).collect();
     assert_eq!(ids().await, wanted);
-    until("the lost ones came again when their lease ended", || intake.view().again >= 3).await;
+    until("the lost ones came again when their lease ended", async || intake.view().again >= 3).await;
     assert_eq!(ids().await, wanted, "and got no second place");
     subject.site().remove().await;
 }
@@ -59,11 +58,8 @@ async fn an_outcome_is_acknowledged_and_what_has_none_is_not() {
     let journal: &dyn Journal = &*opened.journal;
     journal.load().await.unwrap();
     assert_eq!(subject.site().pending().await, 6);
-    site::complete(journal, &[0, 1, 3]).await;
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
-    while subject.site().pending().await != 3 {
-        assert!(tokio::time::Instant::now() < deadline, "{} are pending", subject.site().pending().await);
-    }
+    complete(journal, &[0, 1, 3]).await.unwrap();
+    until("three are pending", async || subject.site().pending().await == 3).await;
     assert_eq!(subject.site().acknowledged_below().await, 2);
     subject.site().remove().await;
 }
@@ -76,7 +72,7 @@ async fn a_lease_is_renewed_as_long_as_there_is_no_outcome() {
     let _opened = subject.open().await.unwrap();
     let intake = subject.intake().unwrap();
     let over = tokio::time::Instant::now() + site::LEASE * 7 / 2;
-    until("three leases and a half are over", || tokio::time::Instant::now() > over).await;
+    until("three leases and a half are over", async || tokio::time::Instant::now() > over).await;
     assert_eq!((intake.view().again, intake.view().held), (0, 4));
     assert_eq!(subject.site().pending().await, 4);
     subject.site().remove().await;

@@ -11,9 +11,10 @@ use evenkeel_delivery::ports::{Sink, Unsent};
 use evenkeel_model::Shard;
 use evenkeel_transport::contract::intaken::Intaken;
 use evenkeel_transport::contract::proxy::Line;
+use evenkeel_transport::contract::real::{outgoing, records, until};
 use evenkeel_transport::contract::{CHECKS, Subject};
 use evenkeel_transport_rabbitmq::{Kind, RabbitSink};
-use site::{Rabbit, need, records, until};
+use site::{Rabbit, need};
 
 async fn keeps_the_contract(kind: Kind) {
     let Some(server) = need() else { return };
@@ -48,14 +49,14 @@ async fn a_message_outlives_more_lost_connections_than_its_queue_allows() {
     for cut in 1..=25 {
         let before = intake.view().again;
         subject.site().proxy.set(Line::Cut);
-        until("the loss is noticed", || intake.view().problem.is_some()).await;
+        until("the loss is noticed", async || intake.view().problem.is_some()).await;
         subject.site().proxy.set(Line::Open);
-        until(&format!("they came again, or were settled, after cut {cut}"), || {
+        until(&format!("they came again, or were settled, after cut {cut}"), async || {
             intake.view().again >= before + 3 || intake.view().settled == 3
         })
         .await;
     }
-    until("they were settled when their queue would have thrown them away", || intake.view().settled == 3).await;
+    until("they were settled when their queue would have thrown them away", async || intake.view().settled == 3).await;
     assert_eq!(subject.site().depth().await, 0);
     let (events, _) = opened.source.fetch(&Shard::new("orders", 0), 0, 10).await.unwrap();
     assert_eq!(events.len(), 3, "they are owed here, each once");
@@ -67,7 +68,7 @@ async fn what_no_queue_takes_is_not_confirmed() {
     let Some(server) = need() else { return };
     let site = Rabbit::fresh(server, Kind::Classic).await;
     let sink = RabbitSink::new(site.server(), "", "nobody-{key}");
-    let refused = sink.publish(vec![site::outgoing(1)]).await.remove(0).unwrap_err();
+    let refused = sink.publish(vec![outgoing(1)]).await.remove(0).unwrap_err();
     assert_eq!(refused.unsent, Unsent::Denied);
     assert!(refused.message.contains("no queue takes routing key `nobody-k1`"), "{refused}");
     site.remove().await;

@@ -12,6 +12,7 @@
 pub mod doubles;
 pub mod intaken;
 pub mod proxy;
+pub mod real;
 mod faults;
 mod reading;
 mod remembering;

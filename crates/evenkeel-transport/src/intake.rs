@@ -73,6 +73,8 @@ pub struct IntakeView {
     pub again: u64,
     /// Messages that the broker was told are done with, since the start.
     pub settled: u64,
+    /// So often the broker was told that a message is still worked on, since the start.
+    pub renewed: u64,
     /// Messages that are too large for the log, and stay where they are.
     pub oversized: u64,
     /// Why nothing is taken now, if so.
@@ -277,7 +279,9 @@ impl Intake {
                 self.freed.notify_one();
             }
             if !due.is_empty() {
+                let count = due.len() as u64;
                 self.queue.renew(due).await;
+                self.seen().renewed += count;
             }
         }
     }

@@ -19,7 +19,7 @@ use evenkeel_delivery::ports::{
 use evenkeel_model::{Failure, FailureClass, Verdict};
 
 pub use embedded::IngressSink;
-pub use turns::by_key;
+pub use turns::{batches_by_key, by_key};
 
 /// Events of one publish.
 const TOGETHER: usize = 256;

@@ -1,41 +1,27 @@
 //! A stream and a durable consumer of a test's own, behind a proxy.
 
 use std::net::SocketAddr;
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream;
 use async_nats::jetstream::consumer::{AckPolicy, pull};
-use evenkeel_cloudevents::kafka::to_record;
-use evenkeel_delivery::ports::{
-    BoxFuture, Capabilities, Commit, GivenOrder, Journal, NativeLimits, PortError, Redelivery, Sink,
-};
-use evenkeel_delivery::{Fact, Mark, Round};
-use evenkeel_model::ledger::Ended;
-use evenkeel_model::{AttributeValue, Event, Outcome, Record, Shard, Timestamp};
+use evenkeel_delivery::ports::{BoxFuture, Capabilities, GivenOrder, NativeLimits, PortError, Redelivery, Sink};
+use evenkeel_model::Record;
 use evenkeel_transport::contract::Mistake;
 use evenkeel_transport::contract::intaken::{Connecting, Site};
 use evenkeel_transport::contract::proxy::{Line, Proxy};
+use evenkeel_transport::contract::real::{self, Need, until};
 use evenkeel_transport::{Parcel, Queue, Style};
 use evenkeel_transport_nats::{Auth, ConsumerSettings, JetStreamQueue, JetStreamSink, Server, connect};
 
-const NOW: Timestamp = Timestamp::from_millis(1_795_219_200_000);
 pub(crate) const LEASE: Duration = Duration::from_secs(2);
 const DURABLE: &str = "evenkeel";
 
 /// The server's address, unless there is none.
 pub(crate) fn need() -> Option<SocketAddr> {
-    let found = std::env::var("EVENKEEL_TEST_NATS").ok().and_then(|text| text.parse().ok());
-    if found.is_none() {
-        let required = std::env::var("EVENKEEL_REQUIRE").unwrap_or_default();
-        assert!(!required.split(',').any(|name| name == "nats"), "EVENKEEL_TEST_NATS is required and not set");
-        println!("skipped: EVENKEEL_TEST_NATS is not set");
-        let list = concat!(env!("CARGO_TARGET_TMPDIR"), "/../skipped.txt");
-        let file = std::fs::OpenOptions::new().create(true).append(true).open(list);
-        let _ = file.and_then(|mut file| std::io::Write::write_all(&mut file, b"transport-nats: nats\n"));
-    }
-    found
+    let (server, variable) = ("nats", "EVENKEEL_TEST_NATS");
+    Need { tests: "transport-nats", server, variable, beside: env!("CARGO_TARGET_TMPDIR") }.address()
 }
 
 pub(crate) struct Jet {
@@ -49,9 +35,7 @@ impl Jet {
     pub(crate) async fn fresh(server: SocketAddr) -> Jet {
         let proxy = Proxy::start(server).await.unwrap();
         let direct = connect(&at(server)).await.unwrap();
-        static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let name = format!("t{}-{number}", std::process::id());
+        let name = real::fresh_name();
         let config = jetstream::stream::Config {
             name: name.clone(),
             subjects: vec![format!("{name}.in")],
@@ -78,14 +62,12 @@ impl Jet {
     pub(crate) async fn lose(&self, upto: u64, records: Vec<Record>) {
         self.proxy.set(Line::Stalled);
         self.publish(records).await.unwrap();
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
-        while self.consumer().await.info().await.unwrap().delivered.stream_sequence < upto {
-            assert!(tokio::time::Instant::now() < deadline, "the server gave nothing");
-        }
+        let given = async || self.consumer().await.info().await.unwrap().delivered.stream_sequence >= upto;
+        until("the server gave them", given).await;
         self.proxy.set(Line::Cut);
         // Long enough that both sides see it.
         let over = tokio::time::Instant::now() + Duration::from_millis(300);
-        until("the connection is gone", || tokio::time::Instant::now() > over).await;
+        until("the connection is gone", async || tokio::time::Instant::now() > over).await;
         self.proxy.set(Line::Open);
     }
 
@@ -175,56 +157,5 @@ impl Site for Jet {
                 Ok(Arc::new(JetStreamQueue::open(client, &settings).await?) as Arc<dyn Queue>)
             })
         })
-    }
-}
-
-/// Events, each with a key of its own.
-pub(crate) fn records(numbers: Range<usize>) -> Vec<Record> {
-    numbers.map(|n| to_record(&event(n), NOW)).collect()
-}
-
-fn event(n: usize) -> Event {
-    let mut event = Event::new("/nats", format!("n-{n}"), "T");
-    event.set_extension("partitionkey", AttributeValue::String(format!("k{n}")));
-    event
-}
-
-/// Journals that these are done.
-pub(crate) async fn complete(journal: &dyn Journal, offsets: &[u64]) {
-    let facts = offsets.iter().map(|offset| ended(*offset)).collect();
-    let round = Round { number: 1, facts, acked: Vec::new() };
-    journal.commit(Commit { round, emitted: Vec::new(), dead: Vec::new() }).await.unwrap();
-}
-
-fn ended(offset: u64) -> Fact {
-    let entry = Ended {
-        offset,
-        outcome: Outcome::Completed,
-        kind: "T".into(),
-        source: "/nats".into(),
-        handler_version: "".into(),
-        at: NOW,
-        created_to_ended_us: 1,
-        handler_us: 1,
-        created_believed: true,
-        overdue: false,
-        attempts: 1,
-        deliveries: 1,
-        deferrals: 0,
-        crashes: 0,
-        emitted: 0,
-        failure: None,
-    };
-    let mark = Mark::of("payment", "/nats", &offset.to_string());
-    Fact::Ended { shard: Shard::new("orders", 0), mark: Some(mark), entry }
-}
-
-/// Waits for what must come, with a deadline.
-pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
-    let mut looks = tokio::time::interval(Duration::from_millis(10));
-    while !holds() {
-        assert!(tokio::time::Instant::now() < deadline, "never: {what}");
-        looks.tick().await;
     }
 }

@@ -1,39 +1,24 @@
 //! A queue of a test's own, behind a proxy.
 
 use std::net::SocketAddr;
-use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
-use bytes::Bytes;
-use evenkeel_cloudevents::kafka::to_record;
-use evenkeel_delivery::Mark;
-use evenkeel_delivery::ports::{BoxFuture, Capabilities, NativeLimits, Outgoing, PortError, Sink};
-use evenkeel_model::{AttributeValue, Event, Record, Timestamp};
+use evenkeel_delivery::ports::{BoxFuture, Capabilities, NativeLimits, PortError, Sink};
+use evenkeel_model::Record;
 use evenkeel_transport::contract::Mistake;
 use evenkeel_transport::contract::intaken::{Connecting, Site};
 use evenkeel_transport::contract::proxy::Proxy;
+use evenkeel_transport::contract::real::{self, Need};
 use evenkeel_transport::{Parcel, Queue, Style};
 use evenkeel_transport_rabbitmq::{Declare, Kind, QueueSettings, RabbitQueue, RabbitSink, Server};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 
-const NOW: Timestamp = Timestamp::from_millis(1_795_219_200_000);
-
 /// The server's address, unless there is none.
 pub(crate) fn need() -> Option<SocketAddr> {
-    let found = std::env::var("EVENKEEL_TEST_RABBITMQ").ok().and_then(|text| text.parse().ok());
-    if found.is_none() {
-        let required = std::env::var("EVENKEEL_REQUIRE").unwrap_or_default();
-        assert!(!required.split(',').any(|name| name == "rabbitmq"), "EVENKEEL_TEST_RABBITMQ is required and not set");
-        println!("skipped: EVENKEEL_TEST_RABBITMQ is not set");
-        let list = concat!(env!("CARGO_TARGET_TMPDIR"), "/../skipped.txt");
-        let file = std::fs::OpenOptions::new().create(true).append(true).open(list);
-        let _ = file.and_then(|mut file| std::io::Write::write_all(&mut file, b"transport-rabbitmq: rabbitmq\n"));
-    }
-    found
+    let (server, variable) = ("rabbitmq", "EVENKEEL_TEST_RABBITMQ");
+    Need { tests: "transport-rabbitmq", server, variable, beside: env!("CARGO_TARGET_TMPDIR") }.address()
 }
 
 pub(crate) struct Rabbit {
@@ -51,8 +36,7 @@ fn url(address: SocketAddr, password: &str) -> String {
 impl Rabbit {
     /// An empty queue, which the adapter makes.
     pub(crate) async fn fresh(server: SocketAddr, kind: Kind) -> Rabbit {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let name = format!("t{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let name = real::fresh_name();
         let proxy = Proxy::start(server).await.unwrap();
         let connection = Connection::connect(&url(server, "guest"), ConnectionProperties::default()).await.unwrap();
         let direct = connection.create_channel().await.unwrap();
@@ -134,32 +118,5 @@ impl Site for Rabbit {
             Mistake::Topic => (self.server(), QueueSettings::new("no-such-topic")),
         };
         Some(Box::pin(async move { Ok(Arc::new(RabbitQueue::open(server, settings).await?) as Arc<dyn Queue>) }))
-    }
-}
-
-/// Events, each with a key of its own.
-pub(crate) fn records(numbers: Range<usize>) -> Vec<Record> {
-    numbers.map(|n| to_record(&event(n), NOW)).collect()
-}
-
-fn event(n: usize) -> Event {
-    let mut event = Event::new("/rabbit", format!("n-{n}"), "T");
-    event.set_extension("partitionkey", AttributeValue::String(format!("k{n}")));
-    event
-}
-
-/// An event on its way out.
-pub(crate) fn outgoing(n: usize) -> Outgoing {
-    let id = Mark::of("contract", "/rabbit", &n.to_string());
-    Outgoing { event: event(n), key: Some(Bytes::from(format!("k{n}"))), headers: Vec::new(), created: NOW, id }
-}
-
-/// Waits for what must come, with a deadline.
-pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
-    let mut looks = tokio::time::interval(Duration::from_millis(10));
-    while !holds() {
-        assert!(tokio::time::Instant::now() < deadline, "never: {what}");
-        looks.tick().await;
     }
 }

@@ -104,6 +104,16 @@ impl Parcel {
         Parcel::of(&record, style)
     }
 
+    /// All of a record but its payload, as text: what [`names::EXACT`] holds.
+    pub fn exact(record: &Record) -> String {
+        exact(record)
+    }
+
+    /// The record that [`Parcel::exact`] tells of, with its payload; `None` when it tells of none.
+    pub fn restored(text: &str, body: &Bytes) -> Option<Record> {
+        inexact(text, body)
+    }
+
     /// The first header of that name.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())

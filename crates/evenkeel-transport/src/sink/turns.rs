@@ -1,4 +1,4 @@
-//! For sinks that publish events one by one: many at a time, and those of a key one after the other.
+//! For sinks: many events on their way at a time, and those of a key one after the other.
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
@@ -17,17 +17,36 @@ pub async fn by_key<'a, F>(events: &'a [Outgoing], together: usize, publish: imp
 where
     F: Future<Output = Sent>,
 {
+    let one = |batch: Vec<&'a Outgoing>| {
+        let sent: Vec<F> = batch.into_iter().map(&publish).collect();
+        all(sent)
+    };
+    batches_by_key(events, 1, together, one).await
+}
+
+/// As [`by_key`], `batch` events at a time: `publish` answers each of them, in their order. No two of a
+/// batch have one key.
+pub async fn batches_by_key<'a, F>(
+    events: &'a [Outgoing],
+    batch: usize,
+    together: usize,
+    publish: impl Fn(Vec<&'a Outgoing>) -> F,
+) -> Vec<Sent>
+where
+    F: Future<Output = Vec<Sent>>,
+{
     let mut answers: Vec<Option<Sent>> = events.iter().map(|_| None).collect();
     let mut failed: HashSet<&Bytes> = HashSet::new();
     for wave in waves(events) {
-        for part in wave.chunks(together.max(1)) {
+        for part in wave.chunks((batch * together).max(1)) {
             let behind = |i: &usize| events[*i].key.as_ref().is_some_and(|key| failed.contains(key));
             let (late, tried): (Vec<usize>, Vec<usize>) = part.iter().copied().partition(behind);
             for i in late {
                 answers[i] = Some(Err(overtaking()));
             }
-            let came = all(tried.iter().map(|i| publish(&events[*i])).collect()).await;
-            for (i, answer) in tried.into_iter().zip(came) {
+            let calls = tried.chunks(batch.max(1)).map(|call| publish(call.iter().map(|i| &events[*i]).collect()));
+            let came = all(calls.collect()).await;
+            for (i, answer) in tried.into_iter().zip(came.into_iter().flatten()) {
                 if answer.is_err() {
                     failed.extend(events[i].key.as_ref());
                 }
@@ -86,7 +105,7 @@ mod tests {
     use evenkeel_delivery::ports::{Outgoing, Placed, SinkError, Unsent};
     use evenkeel_model::{Event, Timestamp};
 
-    use super::by_key;
+    use super::{batches_by_key, by_key};
 
     fn event(key: &str, n: usize) -> Outgoing {
         Outgoing {
@@ -116,5 +135,21 @@ mod tests {
         let ok: Vec<bool> = answers.iter().map(Result::is_ok).collect();
         assert_eq!(ok, [true, true, false, true, false, true, true]);
         assert_eq!(tried.into_inner().unwrap(), ["0", "1", "3", "6", "2", "5"], "4 was not tried");
+    }
+    #[tokio::test]
+    async fn no_two_of_a_key_are_in_one_batch() {
+        let keys = ["a", "b", "a", "", "c", "b", "", "a"];
+        let events: Vec<Outgoing> = keys.iter().enumerate().map(|(n, key)| event(key, n)).collect();
+        let calls = Mutex::new(Vec::new());
+        let answers = batches_by_key(&events, 3, 2, |batch| {
+            calls.lock().unwrap().push(batch.iter().map(|e| e.event.id.id.clone()).collect::<String>());
+            let error = SinkError { unsent: Unsent::Unknown, message: String::new() };
+            let answers = batch.iter().map(|e| if e.event.id.id == "1" { Err(error.clone()) } else { Ok(Placed::default()) });
+            std::future::ready(answers.collect())
+        })
+        .await;
+        let ok: Vec<bool> = answers.iter().map(Result::is_ok).collect();
+        assert_eq!(ok, [true, false, true, true, true, false, true, true]);
+        assert_eq!(calls.into_inner().unwrap(), ["013", "46", "2", "7"], "5 comes behind 1, which failed");
     }
 }
