@@ -181,9 +181,14 @@ mod tests {
             ]);
             let found = Found::of("https://sqs/1/orders".to_owned(), &attributes);
             assert_eq!(found.redrive, Some(Redrive { deliveries_max: 1, to: "arn:aws:sqs:x:1:dead".to_owned() }));
-            assert_eq!((found.retention, found.size_max, found.fifo), (Duration::from_secs(3600), Some(262_144), false));
+            assert_eq!(
+                (found.retention, found.size_max, found.fifo),
+                (Duration::from_secs(3600), Some(262_144), false)
+            );
             let words = found.in_words().join("\n");
-            for told in ["given 1 times to `arn:aws:sqs:x:1:dead`", "raise its `maxReceiveCount`", "waited there for 1 h"] {
+            for told in
+                ["given 1 times to `arn:aws:sqs:x:1:dead`", "raise its `maxReceiveCount`", "waited there for 1 h"]
+            {
                 assert!(words.contains(told), "{told}: {words}");
             }
         }

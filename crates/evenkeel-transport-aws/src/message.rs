@@ -98,7 +98,9 @@ impl Message {
     }
 
     pub(crate) fn into_record(self, given: &Given) -> Record {
-        if given.unwrap && let Some(unwrapped) = envelope::unwrap(&self.body) {
+        if given.unwrap
+            && let Some(unwrapped) = envelope::unwrap(&self.body)
+        {
             let given = Given { sent: unwrapped.created.unwrap_or(given.sent), unwrap: false, ..given.clone() };
             let notified = [
                 ("aws-sns-topic", Some(unwrapped.topic)),
@@ -125,7 +127,9 @@ impl Message {
         if let Some(exact) = exact.and_then(|text| Parcel::restored(&text, &record.value.clone().unwrap_or_default())) {
             return exact;
         }
-        if let Some(group) = &given.group && (given.group_orders || record.key.is_none()) {
+        if let Some(group) = &given.group
+            && (given.group_orders || record.key.is_none())
+        {
             record.key = Some(Bytes::from(group.clone()));
         }
         record

@@ -221,11 +221,7 @@ fn read(message: Received) -> Message {
 
 impl Queue for SqsQueue {
     fn terms(&self) -> Terms {
-        Terms {
-            lease: Some(self.settings.visibility),
-            hold_max: Some(HOLD_MAX),
-            tickets_outlive_connections: true,
-        }
+        Terms { lease: Some(self.settings.visibility), hold_max: Some(HOLD_MAX), tickets_outlive_connections: true }
     }
 
     fn receive(&self, max: usize) -> BoxFuture<'_, Result<Vec<Taken>, PortError>> {

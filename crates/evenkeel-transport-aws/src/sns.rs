@@ -84,7 +84,8 @@ impl SnsSink {
                     code: one.code,
                     message: one.message.unwrap_or_default(),
                 };
-                let done = answer.successful.unwrap_or_default().into_iter().map(|one| one.id.unwrap_or_default()).collect();
+                let done =
+                    answer.successful.unwrap_or_default().into_iter().map(|one| one.id.unwrap_or_default()).collect();
                 Answered { done, refused: answer.failed.unwrap_or_default().into_iter().map(refused).collect() }
             });
             enter(&mut answers, &to, &numbers, came);

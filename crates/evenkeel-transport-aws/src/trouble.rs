@@ -53,7 +53,10 @@ impl Trouble {
     }
 
     pub(crate) fn is_missing(&self) -> bool {
-        matches!(self.code.as_deref(), Some("QueueDoesNotExist" | "NonExistentQueue" | "NotFound" | "NotFoundException"))
+        matches!(
+            self.code.as_deref(),
+            Some("QueueDoesNotExist" | "NonExistentQueue" | "NotFound" | "NotFoundException")
+        )
     }
 
     pub(crate) fn is_forbidden(&self) -> bool {

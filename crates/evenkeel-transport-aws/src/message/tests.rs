@@ -60,7 +60,8 @@ fn whatever_a_record_holds_comes_back() {
     odd.push_header("AWS.Mine", "reserved");
     let mut broken = of(None, Some(b"{}"));
     broken.push_header("ce_id", "an event without a type");
-    let all = [ornate, odd, broken, of(None, None), of(None, Some(b"")), of(Some("k"), Some(b"\x00")), of(None, Some(b"t"))];
+    let all =
+        [ornate, odd, broken, of(None, None), of(None, Some(b"")), of(Some("k"), Some(b"\x00")), of(None, Some(b"t"))];
     for record in all {
         for group in [None, Some("g")] {
             let message = Message::of(&record, group);
@@ -108,8 +109,32 @@ fn events_as_others_write_them_are_events() {
     for (how, message) in [
         ("said", plain(body, &[("content-type", "application/cloudevents+json; charset=utf-8")])),
         ("seen", plain(body, &[])),
-        ("binary", plain(r#"{"a":1}"#, &[("ce_id", "1"), ("ce_source", "/s"), ("ce_type", "T"), ("ce_specversion", "1.0"), ("content-type", "application/json")])),
-        ("AMQP's names", plain(r#"{"a":1}"#, &[("cloudEvents_id", "1"), ("cloudEvents_source", "/s"), ("cloudEvents_type", "T"), ("cloudEvents_specversion", "1.0"), ("cloudEvents_datacontenttype", "application/json")])),
+        (
+            "binary",
+            plain(
+                r#"{"a":1}"#,
+                &[
+                    ("ce_id", "1"),
+                    ("ce_source", "/s"),
+                    ("ce_type", "T"),
+                    ("ce_specversion", "1.0"),
+                    ("content-type", "application/json"),
+                ],
+            ),
+        ),
+        (
+            "AMQP's names",
+            plain(
+                r#"{"a":1}"#,
+                &[
+                    ("cloudEvents_id", "1"),
+                    ("cloudEvents_source", "/s"),
+                    ("cloudEvents_type", "T"),
+                    ("cloudEvents_specversion", "1.0"),
+                    ("cloudEvents_datacontenttype", "application/json"),
+                ],
+            ),
+        ),
     ] {
         let record = message.into_record(&given);
         assert_eq!(header(&record, "ce_id"), Some("1"), "{how}");

@@ -94,7 +94,8 @@ impl Site for Groups {
 /// Key and payload of all that has a place, in its order.
 async fn placed(source: &dyn Source) -> Vec<(String, String)> {
     let (events, _) = source.fetch(&Shard::new("orders", 0), 0, 1000).await.unwrap();
-    let text = |bytes: &Option<bytes::Bytes>| String::from_utf8_lossy(bytes.as_deref().unwrap_or_default()).into_owned();
+    let text =
+        |bytes: &Option<bytes::Bytes>| String::from_utf8_lossy(bytes.as_deref().unwrap_or_default()).into_owned();
     events.iter().map(|event| (text(&event.record.key), text(&event.record.value))).collect()
 }
 

@@ -132,7 +132,9 @@ async fn refusing(status: &'static str, code: &'static str) -> SocketAddr {
         while let Ok((mut stream, _)) = listener.accept().await {
             let mut seen = [0; 16384];
             let _ = stream.read(&mut seen).await;
-            let body = format!(r#"{{"__type":"com.amazon.coral.service#{code}","message":"The security token included in the request is invalid."}}"#);
+            let body = format!(
+                r#"{{"__type":"com.amazon.coral.service#{code}","message":"The security token included in the request is invalid."}}"#
+            );
             let answer = format!(
                 "HTTP/1.1 {status}\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
                 body.len()

@@ -15,7 +15,9 @@ use evenkeel_transport::contract::Mistake;
 use evenkeel_transport::contract::intaken::{Connecting, Site};
 use evenkeel_transport::contract::proxy::Proxy;
 use evenkeel_transport::contract::real::{self, Need};
-use evenkeel_transport_aws::{Account, Attribute, Identity, KeyFrom, Message, SIZE_MAX, SqsQueue, SqsSettings, SqsSink};
+use evenkeel_transport_aws::{
+    Account, Attribute, Identity, KeyFrom, Message, SIZE_MAX, SqsQueue, SqsSettings, SqsSink,
+};
 
 pub(crate) const LEASE: Duration = Duration::from_secs(3);
 
@@ -127,9 +129,7 @@ impl Site for Sqs {
     }
 
     fn connect(&self) -> Connecting<'_> {
-        Box::pin(async move {
-            Ok(Arc::new(SqsQueue::open(&self.account(), self.settings()).await?) as Arc<dyn Queue>)
-        })
+        Box::pin(async move { Ok(Arc::new(SqsQueue::open(&self.account(), self.settings()).await?) as Arc<dyn Queue>) })
     }
 
     /// Each in a group of its own: of a group AWS gives no more while one is lent.

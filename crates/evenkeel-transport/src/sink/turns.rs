@@ -144,7 +144,8 @@ mod tests {
         let answers = batches_by_key(&events, 3, 2, |batch| {
             calls.lock().unwrap().push(batch.iter().map(|e| e.event.id.id.clone()).collect::<String>());
             let error = SinkError { unsent: Unsent::Unknown, message: String::new() };
-            let answers = batch.iter().map(|e| if e.event.id.id == "1" { Err(error.clone()) } else { Ok(Placed::default()) });
+            let answers =
+                batch.iter().map(|e| if e.event.id.id == "1" { Err(error.clone()) } else { Ok(Placed::default()) });
             std::future::ready(answers.collect())
         })
         .await;
