@@ -110,11 +110,11 @@ impl Message {
             return with_origin(unwrapped.message.into_record(&given), notified);
         }
         let died_in = given.died_in.clone();
-        with_origin(self.as_sent(given), [("aws-died-in", died_in)])
+        with_origin(self.into_sent(given), [("aws-died-in", died_in)])
     }
 
     /// The record, but for what happened to the message since it was sent.
-    fn as_sent(self, given: &Given) -> Record {
+    fn into_sent(self, given: &Given) -> Record {
         let text = |name: &str| match self.attributes.get(name) {
             Some(Attribute::Text(text)) => Some(text.clone()),
             _ => None,
