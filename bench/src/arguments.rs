@@ -6,6 +6,8 @@ use std::time::Duration;
 use crate::delivery::{DeliveryPlan, DeliveryTrial};
 use crate::log::row;
 use crate::log::{Form, LogPlan, TrialPlan};
+#[cfg(feature = "brokers")]
+use crate::transports::{BROKERS, TransportsPlan};
 use crate::trials::Size;
 use crate::watch::WatchPlan;
 
@@ -15,7 +17,8 @@ usage: evenkeel-bench chain [--events N] [--runs N] [--data DIR]
        evenkeel-bench trials [--events N]
        evenkeel-bench log [--row N,N…] [--only NAME,NAME…] [--runs N] [--seconds N] [--long] [--workers N] [--data DIR]
                           [--output table|json]
-       evenkeel-bench watch [--outcomes N] [--objectives N] [--runs N]";
+       evenkeel-bench watch [--outcomes N] [--objectives N] [--runs N]
+       evenkeel-bench transports [--only NAME,NAME…] [--events N] [--runs N] [--data DIR]   (with the feature `brokers`)";
 
 pub(crate) enum Command {
     Chain(Plan),
@@ -25,6 +28,8 @@ pub(crate) enum Command {
     Trial(TrialPlan),
     Watch(WatchPlan),
     Trials(Size),
+    #[cfg(feature = "brokers")]
+    Transports(TransportsPlan),
     Sink,
 }
 
@@ -49,6 +54,8 @@ pub(crate) fn parse(words: &[String]) -> Result<Command, String> {
         Some("log-trial") => trial(words).map(Command::Trial),
         Some("watch") => watch(words).map(Command::Watch),
         Some("trials") => tried(words).map(Command::Trials),
+        #[cfg(feature = "brokers")]
+        Some("transports") => transports(words).map(Command::Transports),
         Some("sink") => Ok(Command::Sink),
         Some(other) => Err(format!("`{other}` is not a benchmark")),
         None => Err("name a benchmark".to_owned()),
@@ -83,6 +90,28 @@ fn delivery<'a>(mut words: impl Iterator<Item = &'a str>) -> Result<DeliveryPlan
         }
     }
     Ok(plan)
+}
+
+#[cfg(feature = "brokers")]
+fn transports<'a>(mut words: impl Iterator<Item = &'a str>) -> Result<TransportsPlan, String> {
+    let mut plan = TransportsPlan::default();
+    while let Some(flag) = words.next() {
+        let value = value(flag, &mut words)?;
+        match flag {
+            "--only" => plan.only = value.split(',').map(broker).collect::<Result<_, _>>()?,
+            "--events" => plan.events = count(value)?,
+            "--runs" => plan.runs = size(value)?,
+            "--data" => plan.data = Some(value.into()),
+            other => return Err(not_an_option(other)),
+        }
+    }
+    Ok(plan)
+}
+
+#[cfg(feature = "brokers")]
+fn broker(name: &str) -> Result<String, String> {
+    let known = BROKERS.map(|(name, _)| name);
+    known.contains(&name).then(|| name.to_owned()).ok_or_else(|| format!("`{name}` is none of {}", known.join(", ")))
 }
 
 fn trials(value: &str) -> Result<Vec<String>, String> {

@@ -1,11 +1,11 @@
-//! Benchmarks that a user can run: `cargo xtask bench chain | delivery | log | watch | trials`.
+//! Benchmarks that a user can run: `cargo xtask bench chain | delivery | log | watch | transports | trials`.
 //!
 //! `chain` measures the life of an event with every promise on, in process and by HTTP push,
 //! beside a bare HTTP client loop against the same service. It prints a Markdown table and keeps
 //! nothing. `sink` is that service: this program again, as a process of its own. `delivery` is the
 //! speed table of delivery. `log` measures the log alone, beside the device's limit and what a user
 //! has instead. `watch` measures how fast the ledger folds into counts, and what a tick of many
-//! objectives costs.
+//! objectives costs. `transports` measures delivery over each broker beside its bare client.
 
 mod arguments;
 mod load;
@@ -17,6 +17,8 @@ mod report;
 mod delivery;
 mod log;
 mod watch;
+#[cfg(feature = "brokers")]
+mod transports;
 mod trials;
 
 use std::process::ExitCode;
@@ -54,6 +56,8 @@ fn run(command: Command) -> Outcome<()> {
         Command::Trials(size) => with_runtime(tried(size)),
         Command::Log(plan) => log::race(&plan),
         Command::Watch(plan) => watch::watch(&plan),
+        #[cfg(feature = "brokers")]
+        Command::Transports(plan) => with_runtime(transports::transports(&plan)),
         Command::Trial(plan) => log::trial(&plan),
     }
 }

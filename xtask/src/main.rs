@@ -23,6 +23,7 @@ cargo xtask bench chain      the whole chain measured, beside a bare HTTP client
 cargo xtask bench delivery   the speed table of delivery, beside a bare HTTP client loop
 cargo xtask bench trials     what others do when things go wrong, tried on us
 cargo xtask bench log        the log's speed table, beside the device's limit, fjall, redb, SQLite and a plain file
+cargo xtask bench transports   delivery over each broker that runs, beside its bare client
 cargo xtask bench watch      how fast the ledger folds into counts, and what a tick of 10,000 objectives costs
 cargo xtask soak             hours if need be: many seeds, many kills, long fuzzing";
 

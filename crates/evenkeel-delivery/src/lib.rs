@@ -31,9 +31,12 @@ pub use policy::{
     BreakerPolicy, Concurrency, DeadBudget, Effects, Exhausted, Fallback, Freshness, Order, Parking, Policy, Rate,
     RetryBudget, RetrySchedule,
 };
-pub use redrive::{Bring, Letter, LettersClosed, Redrive, RedriveCommand, RedrivePlan, RedriveState, Redriven};
+pub use redrive::{
+    Bring, Letter, LettersClosed, Redrive, RedriveCommand, RedrivePlan, RedriveState, Redriven, letter_number,
+    letter_place,
+};
 pub use retry::RetryExplained;
 pub use subscription::{
-    BreakerState, BreakerView, FALLBACK, LaneView, Owed, RedrivesView, Subscription, View, Why, WhyAsked, WhyEvent,
-    WhyState,
+    BreakerState, BreakerView, FALLBACK, HANDLER, LaneView, Owed, RedrivesView, Subscription, View, Why, WhyAsked,
+    WhyEvent, WhyState,
 };

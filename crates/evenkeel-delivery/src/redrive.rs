@@ -42,6 +42,20 @@ pub struct RedrivePlan {
     pub started_at: Timestamp,
 }
 
+/// Offsets of letters take so many bits of their numbers, which so stay exact in JSON.
+const OFFSET_BITS: u32 = 40;
+
+/// One number for a dead letter, wherever it lies: its offset, with its partition above.
+pub fn letter_number(partition: u32, offset: u64) -> u64 {
+    u64::from(partition) << OFFSET_BITS | offset
+}
+
+/// The partition and the offset of a letter's number.
+pub fn letter_place(number: u64) -> (u32, u64) {
+    let partition = u32::try_from(number >> OFFSET_BITS).unwrap_or(u32::MAX);
+    (partition, number & ((1 << OFFSET_BITS) - 1))
+}
+
 /// Where a redrive stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RedriveState {

@@ -59,6 +59,7 @@ use age::AgeClock;
 use attempts::{Flights, Returned};
 use blockers::Blockers;
 use breakers::Breakers;
+pub use breakers::HANDLER;
 use budget::{Budget, Purse};
 use deaths::Deaths;
 use events::{Events, Slot, Turn};
@@ -192,9 +193,10 @@ impl Subscription {
 
     /// From now on its dependencies are shared with others: said before anything else. What
     /// becomes of calls is reported by [`Action::Dependency`], and how they stand is told by
-    /// [`Input::Dependency`]. Without it their breakers are this subscription's own.
-    pub fn share_dependencies(&mut self) {
-        self.breakers.share();
+    /// [`Input::Dependency`]. Without it their breakers are this subscription's own. `handler`: the
+    /// implicit one is shared as well, with others who have the same handler.
+    pub fn share_dependencies(&mut self, handler: bool) {
+        self.breakers.share(handler);
     }
 
     /// The shared dependencies, each with its policy and what the journal remembered of it.

@@ -9,6 +9,7 @@ mod registry;
 mod subscribing;
 mod bounded;
 mod overlay;
+mod letters;
 mod intakes;
 #[cfg(any(feature = "nats", feature = "rabbitmq"))]
 mod queues;
@@ -28,6 +29,7 @@ use evenkeel_transport::story::StoryIndex;
 use evenkeel_transport::{Callbacks, Held, HttpHandler, Ingress};
 
 pub(crate) use intakes::{Intakes, verify};
+pub(crate) use letters::letters;
 pub(crate) use overlay::connect;
 pub(crate) use registry::{Registered, around, written_by as registered};
 pub(crate) use subscribing::{Calling, Prepared, Ways, prepare, replay_handler, with_own};

@@ -14,7 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use evenkeel_delivery::ports::{BoxFuture, Change, Membership, PortError};
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::{Mutex as AsyncMutex, Notify};
@@ -45,6 +46,8 @@ pub struct MemberSettings {
     pub group: String,
     /// The topic whose partitions are shared out.
     pub topic: Arc<str>,
+    /// The topic of its journal: what is noted there for the group shows whether we still belong to it.
+    pub journal: String,
     /// How.
     pub protocol: GroupProtocol,
     /// Who says nothing for so long is taken for dead. With [`GroupProtocol::Consumer`] the broker
@@ -61,7 +64,9 @@ pub(crate) struct Told {
 
 /// A node's part in a group. Dropping it leaves the group.
 pub struct Member {
-    consumer: BaseConsumer<Ears>,
+    consumer: Arc<BaseConsumer<Ears>>,
+    broker: Broker,
+    journal: String,
     topic: Arc<str>,
     told: AsyncMutex<UnboundedReceiver<Told>>,
     wake: Arc<Notify>,
@@ -100,7 +105,9 @@ impl Member {
         consumer.set_nonempty_callback(move || ring.notify_one());
         consumer.subscribe(&[&settings.topic]).map_err(|e| broker.failed("joining the group", &e))?;
         Ok(Member {
-            consumer,
+            consumer: Arc::new(consumer),
+            broker: broker.clone(),
+            journal: settings.journal.clone(),
             topic: settings.topic.clone(),
             told: AsyncMutex::new(told),
             wake,
@@ -128,6 +135,26 @@ impl Member {
         }
     }
 
+    /// Asks the group's coordinator in the one way that it answers to members only: by noting an
+    /// offset. It stands for the journal's topic, so that no progress is touched.
+    async fn ask_ours(&self, partition: u32) -> Result<bool, PortError> {
+        if !self.held().contains(&partition) {
+            return Ok(false);
+        }
+        let mut list = TopicPartitionList::with_capacity(1);
+        list.add_partition_offset(&self.journal, i32::try_from(partition).unwrap_or(i32::MAX), Offset::Offset(0))
+            .map_err(|e| self.broker.failed("asking the group", &e))?;
+        let consumer = self.consumer.clone();
+        let noted = tokio::task::spawn_blocking(move || consumer.commit(&list, CommitMode::Sync)).await;
+        match noted.map_err(|e| PortError(e.to_string()))? {
+            Ok(()) => Ok(true),
+            Err(problem) if problem.rdkafka_error_code().is_some_and(not_ours) => Ok(false),
+            // Before the first one has made it nobody can have opened anything.
+            Err(problem) if problem.rdkafka_error_code().is_some_and(no_journal) => Ok(true),
+            Err(problem) => Err(self.broker.failed("asking the group", &problem)),
+        }
+    }
+
     /// What this node has.
     pub fn held(&self) -> Vec<u32> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
@@ -148,6 +175,10 @@ impl Membership for Member {
         Box::pin(self.change())
     }
 
+    fn is_ours(&self, partition: u32) -> BoxFuture<'_, Result<bool, PortError>> {
+        Box::pin(self.ask_ours(partition))
+    }
+
     fn took(&self, partitions: &[u32]) {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).extend(partitions);
         let list = self.list(partitions);
@@ -166,6 +197,24 @@ impl Membership for Member {
             tracing::debug!(topic = &*self.topic, ?partitions, %problem, "partitions could not be given up");
         }
     }
+}
+
+/// A member of before, or one that the group is just giving something else.
+fn not_ours(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode as Code;
+    matches!(
+        code,
+        Code::UnknownMemberId
+            | Code::IllegalGeneration
+            | Code::StaleMemberEpoch
+            | Code::FencedMemberEpoch
+            | Code::RebalanceInProgress
+            | Code::AssignmentLost
+    )
+}
+
+fn no_journal(code: RDKafkaErrorCode) -> bool {
+    matches!(code, RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic)
 }
 
 impl Drop for Member {

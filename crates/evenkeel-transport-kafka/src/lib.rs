@@ -16,19 +16,25 @@ mod broker;
 mod client;
 mod group;
 mod topics;
+mod examining;
 mod record;
 mod reading;
 mod source;
 mod journal;
 mod partition;
+mod fitting;
 mod sink;
+mod letters;
 mod audit;
 
 use evenkeel_delivery::ports::{Capabilities, NativeLimits};
 
 pub use audit::{PartitionAudit, audit};
 pub use broker::{Broker, BrokerSettings, Flavour, Mechanism, Secret, Security};
+pub use examining::Finding;
+pub use fitting::Fits;
 pub use group::{GroupProtocol, Member, MemberSettings};
+pub use letters::letters;
 pub use partition::{Outcomes, Partition, PartitionSettings};
 pub use sink::KafkaSink;
 pub use topics::{Found, Names, Wanted};

@@ -17,10 +17,13 @@ use crate::client::{Ears, heard};
 use crate::journal::{KafkaJournal, Made, Outward, Whose};
 use crate::reading::{Ahead, Reader};
 use crate::source::{self, KafkaSource, begins};
-use crate::{Broker, Names};
+use crate::{Broker, Fits, Names};
 
 /// How long whoever had the partition may take to be fenced.
 const FENCING: Duration = Duration::from_secs(60);
+/// The largest message that is sent, and the largest batch of several.
+const MESSAGE_BYTES_MAX: usize = 16_777_216;
+const BATCH_BYTES: usize = 1_000_000;
 /// How often, and after which pause, a group's coordinator is looked for again.
 const COORDINATOR_ASKED: u32 = 120;
 const COORDINATOR_PAUSE: Duration = Duration::from_millis(250);
@@ -71,6 +74,8 @@ pub struct Partition {
     pub journal: Arc<dyn Journal>,
     /// Greater than that of whoever had it before.
     pub fence: u64,
+    /// What the topic of returned events takes, where there is one.
+    pub fits: Option<Fits>,
 }
 
 impl Partition {
@@ -90,7 +95,8 @@ impl Partition {
             effects: outward(settings.effects.clone()).await?,
             fallback: outward(settings.fallback.clone()).await?,
         });
-        let producer = fence(broker, settings, number).await?;
+        let fits = fits(broker, settings).await?;
+        let producer = fence(broker, settings, number, fits.as_ref()).await?;
         let group = settings.names.group.clone();
         let reader = Reader::open(broker, clock.clone(), &group, shard.clone(), Ahead::Much)?;
         let begun = begun(broker, settings, &reader, number, &clock).await?;
@@ -116,7 +122,7 @@ impl Partition {
             begin: begun.here,
             ids,
         });
-        Ok(Partition { source: Arc::new(source), journal: Arc::new(journal), fence })
+        Ok(Partition { source: Arc::new(source), journal: Arc::new(journal), fence, fits })
     }
 }
 
@@ -127,20 +133,31 @@ async fn outward(broker: &Broker, topic: Option<Arc<str>>) -> Result<Option<Outw
     Ok(Some(Outward { topic, partitions }))
 }
 
+async fn fits(broker: &Broker, settings: &PartitionSettings) -> Result<Option<Fits>, PortError> {
+    let Some(topic) = settings.effects.clone() else { return Ok(None) };
+    let bytes_max = broker.message_bytes_max(&topic).await?.min(MESSAGE_BYTES_MAX);
+    Ok(Some(Fits { topic, bytes_max }))
+}
+
 /// A producer whose transactional id nobody else can use any more.
 async fn fence(
     broker: &Broker,
     settings: &PartitionSettings,
     number: u32,
+    fits: Option<&Fits>,
 ) -> Result<Arc<BaseProducer<Ears>>, PortError> {
     let id = settings.names.transactional_id(number);
     let timeout = settings.transaction_timeout.as_millis().to_string();
+    let message = MESSAGE_BYTES_MAX.to_string();
+    // The limit of a topic is that of a batch: several that fit must not be one that does not.
+    let batch = fits.map_or(BATCH_BYTES, |fits| fits.bytes_max.min(BATCH_BYTES)).to_string();
     let properties = [
         ("transactional.id", id.as_str()),
+        ("batch.size", batch.as_str()),
         ("transaction.timeout.ms", timeout.as_str()),
         ("linger.ms", "0"),
         ("compression.codec", "none"),
-        ("message.max.bytes", "16777216"),
+        ("message.max.bytes", message.as_str()),
         ("queue.buffering.max.messages", "1000000"),
     ];
     let ears = Ears::new(broker);
@@ -197,7 +214,7 @@ async fn begun(
 
 /// What is committed for the group. A broker that has just started, or hands its groups to another,
 /// says for a while that it is not the one to ask: then it is asked again.
-async fn committed(
+pub(crate) async fn committed(
     member: Arc<BaseConsumer<Ears>>,
     topic: Arc<str>,
     partitions: u32,

@@ -9,9 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use evenkeel_delivery::ports::{BoxFuture, Delivered, Fetched, News, PortError, Source};
-use evenkeel_delivery::{Arrival, Mark, Screen, Version};
-use evenkeel_model::{Clock, Created, Event, Position, Record, Shard, Stored, Timestamp};
-use evenkeel_transport::{From, Names, SourceSettings, deliver};
+use evenkeel_model::{Clock, Position, Shard, Stored};
+use evenkeel_transport::{From, Names, SourceSettings, deliver, taken};
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::Broker;
@@ -21,7 +20,6 @@ use crate::reading::{Ahead, Came, Reader};
 const ON_ITS_WAY: Duration = Duration::from_secs(2);
 /// A fetch for something that must be there waits so long.
 const ONE_RECORD: Duration = Duration::from_secs(15);
-const TAKEN: &str = "the topic's retention took it before it was read";
 
 /// The ids of events that were given and have no outcome, for what is caused by them.
 pub(crate) type Ids = Arc<Mutex<HashMap<u64, String>>>;
@@ -119,28 +117,10 @@ impl KafkaSource {
             return Err(reader.failed("reading", &what));
         }
         let until = start.min(from.saturating_add(max as u64));
-        Ok(((from..until).map(|offset| Arc::new(self.expired(offset))).collect(), until.max(from)))
-    }
-
-    fn expired(&self, offset: u64) -> Delivered {
-        let at = Position { shard: self.shard.clone(), offset };
-        let event = Event::new(format!("/{}/{}", self.shard.topic, self.shard.partition), offset.to_string(), "");
-        // How old it was nobody knows any more.
-        let appended = Timestamp::from_micros(i64::MAX);
-        let arrival = Arrival {
-            key: None,
-            mark: Mark::of("", &event.id.source, &event.id.id),
-            created: Created { at: appended, believed: false },
-            expires: None,
-            bytes: 0,
-            priority: 4,
-            kind: Arc::from(""),
-            source: Arc::from(""),
-            version: Version::None,
-            screen: Screen::Expired(TAKEN.to_owned()),
-            at,
-        };
-        Delivered { arrival, appended, event, record: Record::default() }
+        Ok((
+            (from..until).map(|offset| Arc::new(taken(Position { shard: self.shard.clone(), offset }))).collect(),
+            until.max(from),
+        ))
     }
 
     fn note(&self, events: &[Arc<Delivered>]) {

@@ -4,12 +4,13 @@
 //! All of them have as many partitions as the source: a partition's journal, outcomes and dead
 //! letters lie in the partition of the same number.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_delivery::ports::PortError;
 use evenkeel_model::names;
-use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
 use tokio::time::Instant;
@@ -18,6 +19,8 @@ use crate::Broker;
 use crate::broker::PATIENCE;
 use crate::client::{Ears, heard};
 
+/// What a topic takes at most where nobody says otherwise.
+const MESSAGE_BYTES_DEFAULT: usize = 1_048_588;
 /// One try of a question to the broker.
 const TRY: Duration = Duration::from_secs(3);
 
@@ -110,12 +113,37 @@ impl Broker {
         }
     }
 
-    /// Makes a topic with the broker's defaults, and returns when it is there. One that exists stays as
-    /// it is.
-    pub async fn create(&self, topic: &str, partitions: u32) -> Result<(), PortError> {
+    /// The largest batch that a topic takes (`max.message.bytes`); Kafka's default where we may not ask.
+    pub async fn message_bytes_max(&self, topic: &str) -> Result<usize, PortError> {
+        let settings = self.settings_of(topic).await;
+        let found = settings.as_ref().ok().and_then(|all| all.get("max.message.bytes")?.parse().ok());
+        if found.is_none() {
+            let why = settings.err().map_or_else(|| "it is not among its settings".to_owned(), |e| e.to_string());
+            tracing::warn!(topic, why, "its max.message.bytes is not known, and taken for {MESSAGE_BYTES_DEFAULT}");
+        }
+        Ok(found.unwrap_or(MESSAGE_BYTES_DEFAULT))
+    }
+
+    /// The settings of a topic, by name; what is secret is left out.
+    pub async fn settings_of(&self, topic: &str) -> Result<BTreeMap<String, String>, PortError> {
+        let admin: AdminClient<Ears> = self.client(&[], Ears::new(self))?;
+        let options = AdminOptions::new().request_timeout(Some(PATIENCE));
+        let asked = admin.describe_configs(&[ResourceSpecifier::Topic(topic)], &options).await;
+        let what = format!("the settings of topic `{topic}`");
+        let mut found = asked.map_err(|e| self.failed(&what, &e))?;
+        let resource = found.pop().ok_or_else(|| self.failed(&what, &"there is no answer"))?;
+        let resource = resource.map_err(|e| self.failed(&what, &e))?;
+        Ok(resource.entries.into_iter().filter_map(|e| Some((e.name, e.value?))).collect())
+    }
+
+    /// Makes a topic with these settings and else the broker's defaults, and returns when it is there. One
+    /// that exists stays as it is.
+    pub async fn create(&self, topic: &str, partitions: u32, settings: &[(&str, &str)]) -> Result<(), PortError> {
         let admin: AdminClient<Ears> = self.client(&[], Ears::new(self))?;
         let options = AdminOptions::new().operation_timeout(Some(PATIENCE)).request_timeout(Some(PATIENCE));
-        let new = NewTopic::new(topic, i32::try_from(partitions).unwrap_or(i32::MAX), TopicReplication::Fixed(-1));
+        let count = i32::try_from(partitions).unwrap_or(i32::MAX);
+        let new = NewTopic::new(topic, count, TopicReplication::Fixed(-1));
+        let new = settings.iter().fold(new, |new, (name, value)| new.set(name, value));
         let made = admin.create_topics([&new], &options).await.map_err(|e| self.failed("creating topics", &e))?;
         match made.into_iter().next() {
             Some(Err((topic, code))) if code != RDKafkaErrorCode::TopicAlreadyExists => {

@@ -12,7 +12,8 @@ use evenkeel_transport::SourceSettings;
 use evenkeel_transport::contract::proxy::{Line, Proxy, Replacement};
 use evenkeel_transport::contract::{CHECKS, Faults, Mistake, Opened, Subject};
 use evenkeel_transport_kafka::{
-    Broker, BrokerSettings, KAFKA, KafkaSink, Mechanism, Partition, PartitionSettings, Secret, Security, Wanted,
+    Broker, BrokerSettings, Finding, KAFKA, KafkaSink, Mechanism, Partition, PartitionSettings, Secret, Security,
+    Wanted,
 };
 use house::{Publisher, broker, clock, create, kafka, read_all, unique};
 use tokio::sync::OnceCell;
@@ -153,13 +154,91 @@ async fn a_broker_that_asks_who_we_are_is_told_over_tls() {
     let subject = Kafka::new(&address);
     subject.proxied().await;
     let places = subject.publish(vec![Record { value: Some("x".into()), ..Record::default() }]).await.unwrap();
-    for (user, password) in [("evenkeel", "secret"), ("$ConnectionString", "Endpoint=sb://test/;SharedAccessKey=k")] {
-        let mechanism = Mechanism::Plain(user.to_owned(), Secret::new(password));
+    let secret = |text: &str| Secret::new(text);
+    let folder = tempfile::tempdir().unwrap();
+    let ways = [
+        Mechanism::Plain("evenkeel".to_owned(), secret("secret")),
+        Mechanism::Plain("$ConnectionString".to_owned(), secret("Endpoint=sb://test/;SharedAccessKey=k")),
+        Mechanism::ScramSha256("evenkeel".to_owned(), secret("secret")),
+        Mechanism::ScramSha512("evenkeel".to_owned(), secret("secret")),
+        Mechanism::OauthBearer(token(folder.path())),
+    ];
+    for mechanism in ways {
+        let way = format!("{mechanism:?}");
+        assert!(!way.contains("secret") && !way.contains("SharedAccessKey"), "a secret is never shown: {way}");
         let security = Security::Sasl { mechanism, tls: true, ca: Some(ca.clone().into()) };
         let settings = BrokerSettings { security, ..BrokerSettings::plaintext("test", sasl.clone()) };
-        assert!(!format!("{settings:?}").contains(password), "a secret is never shown");
-        let opened = subject.open_at(&Broker::new(settings), &subject.topic).await.unwrap();
+        let opened = subject.open_at(&Broker::new(settings), &subject.topic).await;
+        let opened = opened.unwrap_or_else(|e| panic!("{way}: {e}"));
         let (events, _) = opened.source.fetch(&places[0].shard, 0, 10).await.unwrap();
-        assert_eq!(events.len(), 1, "as {user}");
+        assert_eq!(events.len(), 1, "{way}");
     }
+}
+
+/// A token that nobody signed, as the test's broker takes it (RFC 7519 §6), in a file.
+fn token(folder: &std::path::Path) -> std::path::PathBuf {
+    use base64::Engine;
+    let part = |json: String| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(json);
+    let expires = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs() + 3600;
+    let claims = format!("{{\"sub\":\"evenkeel\",\"exp\":{expires}}}");
+    let file = folder.join("token");
+    std::fs::write(&file, format!("{}.{}.", part("{\"alg\":\"none\"}".to_owned()), part(claims))).unwrap();
+    file
+}
+
+/// What `check --connect` says of a broker that answers.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_found_at_a_broker_is_what_a_subscription_will_meet() {
+    let Some(address) = kafka() else { return };
+    let subject = Kafka::new(&address);
+    let broker = broker(&address);
+    create(&address, &subject.topic, 3).await;
+    let names = subject.settings(&subject.topic).names;
+    let wanted = Wanted {
+        names: names.clone(),
+        topic: subject.topic.clone(),
+        inbox: std::time::Duration::from_secs(7 * 24 * 3600),
+        outward: Vec::new(),
+    };
+    let said = |findings: &[Finding]| findings.iter().map(|f| f.said.clone()).collect::<Vec<_>>().join("\n");
+    let before = broker.examine(&wanted, true).await.unwrap();
+    assert!(before.iter().all(|f| f.fine), "{before:#?}");
+    assert!(said(&before).contains(&format!("would create {}", names.journal)), "{before:#?}");
+    assert_eq!(broker.partitions(&names.journal).await.unwrap(), None, "it asked only");
+    let may_not = broker.examine(&wanted, false).await.unwrap();
+    assert!(may_not.iter().any(|f| !f.fine && f.said.contains(&names.journal)), "{may_not:#?}");
+    // A journal that is not compacted, a ledger that forgets too early, dead letters that do not fit.
+    broker.create(&names.journal, 3, &[("cleanup.policy", "delete")]).await.unwrap();
+    broker.create(&names.ledger, 3, &[("retention.ms", "3600000")]).await.unwrap();
+    broker.create(&names.dead, 3, &[("max.message.bytes", "1000")]).await.unwrap();
+    let after = broker.examine(&wanted, true).await.unwrap();
+    let wrong: Vec<&Finding> = after.iter().filter(|f| !f.fine).collect();
+    let about = |topic: &str, what: &str| wrong.iter().any(|f| f.said.contains(topic) && f.said.contains(what));
+    assert!(about(&names.journal, "cleanup.policy"), "{wrong:#?}");
+    assert!(about(&names.ledger, "retention.ms"), "{wrong:#?}");
+    assert!(about(&names.dead, "max.message.bytes"), "{wrong:#?}");
+    assert_eq!(wrong.len(), 3, "{wrong:#?}");
+}
+
+/// Somebody whom the broker knows and to whom it grants nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_is_told_what() {
+    let Some(address) = kafka() else { return };
+    let (Ok(sasl), Ok(ca)) = (std::env::var("EVENKEEL_TEST_KAFKA_SASL"), std::env::var("EVENKEEL_TEST_KAFKA_CA"))
+    else {
+        return;
+    };
+    let subject = Kafka::new(&address);
+    create(&address, &subject.topic, 1).await;
+    let mechanism = Mechanism::Plain("guest".to_owned(), Secret::new("guest"));
+    let security = Security::Sasl { mechanism, tls: true, ca: Some(ca.into()) };
+    let guest = Broker::new(BrokerSettings { security, ..BrokerSettings::plaintext("test", sasl) });
+    let names = subject.settings(&subject.topic).names;
+    let wanted = Wanted { names, topic: subject.topic.clone(), inbox: std::time::Duration::ZERO, outward: Vec::new() };
+    let refused = match guest.examine(&wanted, true).await {
+        Ok(findings) => findings.iter().filter(|f| !f.fine).map(|f| f.said.clone()).collect::<Vec<_>>().join("\n"),
+        Err(problem) => problem.to_string(),
+    };
+    assert!(refused.contains("authoriz"), "{refused}");
+    assert!(refused.contains(&*subject.topic), "it names the topic: {refused}");
 }

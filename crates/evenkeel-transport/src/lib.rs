@@ -35,7 +35,7 @@ pub use ingress::{Ingress, PublishError, Published};
 pub use intake::{Intake, IntakeSettings, IntakeView, LateQueue, Parcel, Queue, Style, Taken, Terms, Ticket};
 pub use journal::{EmbeddedJournal, JOURNAL_PARTITIONS, JournalSettings, Recall, dead_record};
 pub use sink::{IngressSink, SinkHandler, batches_by_key, by_key};
-pub use source::{EmbeddedSource, From, Names, Pick, SourceSettings, deliver};
+pub use source::{EmbeddedSource, From, Names, Pick, SourceSettings, deliver, taken};
 
 /// What the embedded log can do. One process has it at a time, and the log itself keeps others out;
 /// an event is no larger than one atomic set may be, by default.

@@ -37,6 +37,7 @@ use crate::{dead, mark};
 use ahead::Ahead;
 use growth::Turns;
 use passed::Passed;
+pub use passed::taken;
 pub use pick::Pick;
 pub use shared::Names;
 

@@ -1,12 +1,16 @@
 //! Which partitions of its topic this node has, where a broker's group shares them out.
 
-use super::BoxFuture;
+use super::{BoxFuture, PortError};
 
 /// A node's part in the group of a subscription. Dropping it leaves the group.
 pub trait Membership: Send + Sync + 'static {
     /// Completes when something changed. Asked for again and again: that is what keeps the member
     /// alive. It may be given up and asked for anew at any time.
     fn changed(&self) -> BoxFuture<'_, Change>;
+    /// Whether the group still says that this one is ours, asked where the group is kept. Asked before a
+    /// partition is opened, since that takes it from whoever has it: a node that stood still for a
+    /// while learns late what it lost.
+    fn is_ours(&self, partition: u32) -> BoxFuture<'_, Result<bool, PortError>>;
     /// These are ours now.
     fn took(&self, partitions: &[u32]);
     /// We have let go of these; somebody else may have them.

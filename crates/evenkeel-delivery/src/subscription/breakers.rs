@@ -20,8 +20,8 @@ use crate::breaker::{Breaker, State, Turn};
 use crate::random::Random;
 use crate::{BreakerMark, BreakerPolicy, BreakerView, DependencyNews, DependencyReport, Force, Policy};
 
-/// The implicit dependency.
-pub(super) const HANDLER: &str = "handler";
+/// The implicit dependency: whoever handles the events.
+pub const HANDLER: &str = "handler";
 
 /// Who may pass; a later one is the stricter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,9 +78,10 @@ impl Breakers {
         Breakers { all, epoch: 0, reports: Vec::new() }
     }
 
-    /// From now on its dependencies are shared: their state is told.
-    pub(super) fn share(&mut self) {
-        for one in self.all.iter_mut().skip(1) {
+    /// From now on its dependencies are shared: their state is told. `handler` is where several of us
+    /// have one handler.
+    pub(super) fn share(&mut self, handler: bool) {
+        for one in self.all.iter_mut().skip(usize::from(!handler)) {
             if let One::Own(own) = one {
                 *one = One::Shared(Shared::new(own.policy, own.mark()));
             }
@@ -225,7 +226,9 @@ impl Breakers {
                     }
                 }
                 One::Shared(shared) => {
-                    let slow = !shared.is_shared() && shared.policy.slow_call.is_some_and(|bound| took >= bound);
+                    // All who share the handler call it alike.
+                    let alike = i == 0 || !shared.is_shared();
+                    let slow = alike && shared.policy.slow_call.is_some_and(|bound| took >= bound);
                     let report = shared.succeeded(admitted, slow.then(|| whose.everywhere()));
                     self.reports.extend(report.map(|report| (shared.name().clone(), report)));
                 }

@@ -36,8 +36,10 @@ pub struct RedrivesView {
     pub failing: usize,
     /// True when all that was asked for is durable.
     pub durable: bool,
-    /// Letters that are dealt with: from, and behind the last, in order.
+    /// Letters that are dealt with, by their numbers ([`crate::letter_number`]): from, and behind the last, in order.
     pub closed: Vec<(u64, u64)>,
+    /// The partitions that its jobs are of, where a group shares them out; `None`: all.
+    pub parts: Option<Vec<u32>>,
 }
 
 #[derive(Debug, Default)]
@@ -190,6 +192,7 @@ impl Redrives {
             failing: self.failing.len(),
             durable: !self.changed && !self.saying,
             closed: self.closed.iter().map(|(from, until)| (*from, *until)).collect(),
+            parts: None,
         }
     }
 }

@@ -6,13 +6,14 @@ pub(super) mod topics;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use evenkeel_cloudevents::json;
-use evenkeel_transport::dead::{self, CONDITIONS, DeadLetter, Filter, FilterError, Group, Groups};
+use evenkeel_delivery::letter_place;
+use evenkeel_transport::dead::{CONDITIONS, DeadLetter, Filter, FilterError, Group, Groups};
 use serde_json::{Value, json};
 
 use super::{Node, Problem, redrives};
 use crate::error::{Error, codes};
 use crate::forms::{key, time};
-use crate::wiring::{Wired, blocking, failed};
+use crate::wiring::{Wire, Wired, letters};
 
 /// Letters that are dealt with: from, and behind the last, in order.
 type Closed = Vec<(u64, u64)>;
@@ -82,21 +83,18 @@ pub(super) async fn list(
     Path(name): Path<String>,
     Query(pairs): Query<Vec<(String, String)>>,
 ) -> Result<Json<Value>, Problem> {
-    let (asked, closed) = asked(&node, &name, &pairs).await?;
-    let log = node.log.clone();
-    let read = blocking(move || {
-        let (mut items, mut next) = (Vec::new(), None);
-        dead::each(&log, &name, asked.from, |letter| {
-            if items.len() == asked.limit {
-                next = Some(letter.at.offset);
-            } else if asked.means(&letter, &closed) {
-                items.push(form(&letter, &closed, asked.whole));
-            }
-            next.is_none()
-        })
-        .map(|()| json!({ "items": items, "next": next }))
-    });
-    Ok(Json(read.await?.map_err(|e| failed(&e))?))
+    let (wire, asked, closed) = asked(&node, &name, &pairs).await?;
+    let nothing: (Vec<Value>, Option<u64>) = (Vec::new(), None);
+    let (items, next) = letters(&node, &wire, asked.from, nothing, move |(items, next), letter| {
+        if items.len() == asked.limit {
+            *next = Some(letter.at.offset);
+        } else if asked.means(&letter, &closed) {
+            items.push(form(&letter, &closed, asked.whole));
+        }
+        next.is_none()
+    })
+    .await?;
+    Ok(Json(json!({ "items": items, "next": next })))
 }
 
 /// `GET /v1/subscriptions/{name}/dead/groups`.
@@ -105,37 +103,35 @@ pub(super) async fn groups(
     Path(name): Path<String>,
     Query(pairs): Query<Vec<(String, String)>>,
 ) -> Result<Json<Value>, Problem> {
-    let (asked, closed) = asked(&node, &name, &pairs).await?;
-    let log = node.log.clone();
-    let groups = blocking(move || {
-        let mut groups = Groups::default();
-        dead::each(&log, &name, asked.from, |letter| {
-            if asked.means(&letter, &closed) {
-                groups.add(&letter);
-            }
-            true
-        })
-        .map(|()| groups.finish())
-    });
-    let groups = groups.await?.map_err(|e| failed(&e))?;
+    let (wire, asked, closed) = asked(&node, &name, &pairs).await?;
+    let groups = letters(&node, &wire, asked.from, Groups::default(), move |groups, letter| {
+        if asked.means(&letter, &closed) {
+            groups.add(&letter);
+        }
+        true
+    })
+    .await?
+    .finish();
     let letters: u64 = groups.iter().map(|g| g.count).sum();
     Ok(Json(json!({ "groups": groups.iter().map(group).collect::<Vec<_>>(), "letters": letters })))
 }
 
 /// What is asked for, and which letters are dealt with.
-async fn asked(node: &Wired, name: &str, pairs: &[(String, String)]) -> Result<(Asked, Closed), Problem> {
+async fn asked(node: &Wired, name: &str, pairs: &[(String, String)]) -> Result<(Wire, Asked, Closed), Problem> {
     let wire = node.wire(name).ok_or_else(|| Problem::unknown_subscription(node, name))?;
-    Ok((Asked::of(pairs)?, redrives::seen(&wire).await.closed))
+    let closed = redrives::seen(&wire).await.closed;
+    Ok((wire, Asked::of(pairs)?, closed))
 }
 
 /// `GET /v1/subscriptions/{name}/dead/{offset}`.
 pub(super) async fn show(State(node): Node, Path((name, offset)): Path<(String, u64)>) -> Result<Json<Value>, Problem> {
     let wire = node.wire(&name).ok_or_else(|| Problem::unknown_subscription(&node, &name))?;
     let closed = redrives::seen(&wire).await.closed;
-    let log = node.log.clone();
-    let asked = name.clone();
-    let letter = blocking(move || dead::show(&log, &asked, offset)).await?.map_err(|e| failed(&e))?;
-    match letter {
+    let found = letters(&node, &wire, offset, None, move |found, letter| {
+        *found = Some(letter).filter(|letter| letter.at.offset == offset);
+        false
+    });
+    match found.await? {
         Some(letter) => Ok(Json(form(&letter, &closed, true))),
         None => {
             let said = format!("subscription `{name}` has no dead letter {offset}");
@@ -155,7 +151,8 @@ fn formed(letter: &DeadLetter, is_closed: bool, whole: bool) -> Value {
         "topic": letter.origin.as_ref().map(|at| at.shard.topic.to_string()),
         "partition": letter.origin.as_ref().map(|at| at.shard.partition),
         "offset": letter.origin.as_ref().map(|at| at.offset),
-        "dead_partition": letter.at.shard.partition, "dead_offset": letter.at.offset, "state": state, "died_at": time(letter.appended),
+        "letter": letter.at.offset,
+        "dead_partition": letter.at.shard.partition, "dead_offset": letter_place(letter.at.offset).1, "state": state, "died_at": time(letter.appended),
         "reason": letter.reason, "class": letter.class, "fingerprint": letter.fingerprint,
         "message": letter.message, "attempts": letter.attempts,
         "first_failed_at": letter.first_failed_at, "last_failed_at": letter.last_failed_at,

@@ -5,13 +5,16 @@
 
 mod rewind;
 
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
-use evenkeel_delivery::{Command, Redrive, RedriveCommand, RedrivePlan, RedrivesView};
+use evenkeel_cloudevents::time::format_rfc3339;
+use evenkeel_delivery::{Command, Redrive, RedriveCommand, RedrivePlan, RedrivesView, letter_place};
+use evenkeel_model::{Position, Shard};
 use evenkeel_transport::dead::{self, Filter, Groups};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -23,7 +26,7 @@ use super::{Node, Problem, limits};
 use crate::config::units;
 use crate::error::{Error, codes};
 use crate::forms::time;
-use crate::wiring::{Wire, Wired, blocking, failed};
+use crate::wiring::{Wire, Wired, letters};
 
 /// How long an answer waits for what was asked to be durable.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -168,22 +171,29 @@ pub(super) async fn drop_letters(
         return Err(Problem::parameter("filter", "{}", "must choose letters; `\"all\": true` means every one"));
     }
     let (filter, closed) = (filter(&asked.filter)?, seen(&wire).await.closed);
-    let (log, wanted, asks) = (node.log.clone(), asked.offsets, name.clone());
-    let offsets = blocking(move || {
-        let mut offsets = Vec::new();
-        dead::each(&log, &asks, 0, |letter| {
-            let offset = letter.at.offset;
-            let meant = wanted.as_ref().is_none_or(|wanted| wanted.contains(&offset)) && filter.matches(&letter);
-            offsets.extend((meant && !is_closed(&closed, offset)).then_some(offset));
-            offsets.len() < DROPPED_MAX
-        })
-        .map(|()| offsets)
-    });
-    let offsets = offsets.await?.map_err(|e| failed(&e))?;
-    let dropped = offsets.len();
-    wire.handle.command(Command::DropLetters { letters: dead::shard_of(&name), offsets, reason: asked.reason.clone() });
+    let wanted = asked.offsets;
+    let numbers = letters(&node, &wire, 0, Vec::new(), move |numbers: &mut Vec<u64>, letter| {
+        let number = letter.at.offset;
+        let meant = wanted.as_ref().is_none_or(|wanted| wanted.contains(&number)) && filter.matches(&letter);
+        numbers.extend((meant && !is_closed(&closed, number)).then_some(number));
+        numbers.len() < DROPPED_MAX
+    })
+    .await?;
+    let dropped = numbers.len();
+    for (partition, offsets) in by_partition(&numbers) {
+        let letters = Shard { partition, ..dead::shard_of(&name) };
+        wire.handle.command(Command::DropLetters { letters, offsets, reason: asked.reason.clone() });
+    }
     durable(&wire).await?;
     Ok(Json(json!({ "dropped": dropped, "reason": asked.reason, "more": dropped == DROPPED_MAX })))
+}
+
+fn by_partition(numbers: &[u64]) -> BTreeMap<u32, Vec<u64>> {
+    let mut all: BTreeMap<u32, Vec<u64>> = BTreeMap::new();
+    for (partition, offset) in numbers.iter().map(|number| letter_place(*number)) {
+        all.entry(partition).or_default().push(offset);
+    }
+    all
 }
 
 fn wire(node: &Wired, name: &str) -> Result<Wire, Problem> {
@@ -254,13 +264,15 @@ async fn plan(node: &Wired, wire: &Wire, asked: &Asked) -> Result<(RedrivePlan, 
     if asked.at_once == 0 {
         return Err(Problem::parameter("at_once", "0", "must be at least 1"));
     }
-    let filter = filter(&asked.filter)?;
-    let (log, name, closed) = (node.log.clone(), wire.plan.name.clone(), seen(wire).await.closed);
-    let letters = dead::shard_of(&name);
-    let until = node.log.ends(&letters).map_or(0, |ends| ends.high_watermark);
-    let meant = filter.clone();
-    let chosen = blocking(move || choose(&log, &name, &meant, until, &closed)).await?.map_err(|e| failed(&e))?;
     let now = node.clock.now();
+    let (letters, until) = (dead::shard_of(&wire.plan.name), ends(node, wire));
+    let mut conditions = asked.filter.clone();
+    if until.is_none() {
+        // Its letters have no common end: what dies from now on is for another redrive.
+        conditions.entry("until").or_insert_with(|| format_rfc3339(now).into());
+    }
+    let (filter, until) = (filter(&conditions)?, until.unwrap_or(u64::MAX));
+    let chosen = choose(node, wire, &filter, until).await?;
     let plan = RedrivePlan {
         id: Arc::from(format!("r{}", now.micros() / 1000)),
         selection: Arc::from(filter.to_text()),
@@ -279,13 +291,20 @@ async fn plan(node: &Wired, wire: &Wire, asked: &Asked) -> Result<(RedrivePlan, 
     let events = u32::try_from(chosen.events).unwrap_or(u32::MAX);
     let planned = json!({
         "dry_run": true, "events": chosen.events, "letters": chosen.letters, "passed_over": chosen.passed_over,
-        "groups": chosen.groups, "canary": asked.canary.min(events), "new_key": asked.new_key,
+        "elsewhere": chosen.elsewhere, "groups": chosen.groups, "canary": asked.canary.min(events), "new_key": asked.new_key,
         "takes_at_least_s": every.saturating_mul(events).as_secs_f64(),
         "stops_when": format!("more than {} of at least {} events fail", asked.stop.share, asked.stop.min),
     });
     Ok((plan, planned))
 }
 
+/// Where the letters end that are there now, if they lie in one partition.
+fn ends(node: &Wired, wire: &Wire) -> Option<u64> {
+    let here = wire.plan.home.is_none();
+    here.then(|| node.log.ends(&dead::shard_of(&wire.plan.name)).map_or(0, |ends| ends.high_watermark))
+}
+
+#[derive(Default)]
 struct Chosen {
     /// Events that would be taken up.
     events: u64,
@@ -293,32 +312,46 @@ struct Chosen {
     letters: u64,
     /// Letters that are meant, and dealt with already.
     passed_over: u64,
+    /// Letters that are meant, of partitions that other nodes have.
+    elsewhere: u64,
     groups: Vec<Value>,
 }
 
-fn choose(
-    log: &evenkeel_log::Log,
-    name: &str,
-    filter: &Filter,
-    until: u64,
-    closed: &[(u64, u64)],
-) -> Result<Chosen, evenkeel_delivery::ports::PortError> {
-    let events = dead::select(log, name, filter, until)?;
-    let events = events.iter().filter(|(_, letter)| !is_closed(closed, *letter)).count() as u64;
-    let (mut groups, mut letters, mut passed_over) = (Groups::default(), 0, 0);
-    dead::each(log, name, 0, |letter| {
-        if filter.matches(&letter) && letter.at.offset < until {
-            match is_closed(closed, letter.at.offset) {
-                true => passed_over += 1,
-                false => {
-                    letters += 1;
-                    groups.add(&letter);
-                }
+/// What is found while letters are read.
+#[derive(Default)]
+struct Choosing {
+    chosen: Chosen,
+    groups: Groups,
+    /// The newest letter of each event.
+    newest: HashMap<Position, u64>,
+}
+
+async fn choose(node: &Wired, wire: &Wire, filter: &Filter, until: u64) -> Result<Chosen, Error> {
+    let RedrivesView { closed, parts, .. } = seen(wire).await;
+    let (filter, name, known) = (filter.clone(), wire.plan.name.clone(), closed.clone());
+    let found = letters(node, wire, 0, Choosing::default(), move |found, letter| {
+        let number = letter.at.offset;
+        if number >= until || !filter.matches(&letter) {
+            return number < until;
+        }
+        let here = parts.as_ref().is_none_or(|parts| parts.contains(&letter.at.shard.partition));
+        match (here, is_closed(&closed, number)) {
+            (false, _) => found.chosen.elsewhere += 1,
+            (true, true) => found.chosen.passed_over += 1,
+            (true, false) => {
+                found.chosen.letters += 1;
+                found.groups.add(&letter);
             }
         }
-        letter.at.offset < until
-    })?;
-    Ok(Chosen { events, letters, passed_over, groups: groups.finish().iter().map(group).collect() })
+        if here && *letter.subscription == *name {
+            found.newest.extend(letter.origin.map(|origin| (origin, number)));
+        }
+        true
+    })
+    .await?;
+    let Choosing { chosen, groups, newest } = found;
+    let events = newest.values().filter(|letter| !is_closed(&known, **letter)).count() as u64;
+    Ok(Chosen { events, groups: groups.finish().iter().map(group).collect(), ..chosen })
 }
 
 /// The time between two events at that rate.

@@ -40,7 +40,7 @@ enum What {
     },
     /// One dead letter, with its event
     Show {
-        /// The subscription, and the event's id or its offset in the dead-letter topic (`dead_offset`); with --topic only
+        /// The subscription, and the event's id or its number among the dead letters (`letter`); with --topic only
         /// the id, or a place like 0:17
         #[arg(num_args = 1..=2, required = true, value_names = ["SUBSCRIPTION", "ID"])]
         of: Vec<String>,
@@ -147,7 +147,7 @@ fn one(of: Vec<String>, topic: Option<String>) -> Result<(Whose, String), Error>
 }
 
 fn listed(answer: &Value) -> String {
-    let cells = ["/dead_offset", "/id", "/key", "/reason", "/class", "/attempts", "/last_failed_at", "/message"];
+    let cells = ["/letter", "/id", "/key", "/reason", "/class", "/attempts", "/last_failed_at", "/message"];
     let head = ["OFFSET", "ID", "KEY", "REASON", "CLASS", "ATTEMPTS", "LAST FAILED", "MESSAGE"];
     table(&head, &rows(answer, "items", &cells))
 }
@@ -194,7 +194,7 @@ async fn find(node: &Where, whose: &Whose, id: &str) -> Result<Option<String>, E
     let mut found = None;
     let place = |item: &Value| match whose.topic {
         Some(_) => format!("{}:{}", item["dead_partition"], item["dead_offset"]),
-        None => item["dead_offset"].to_string(),
+        None => item["letter"].to_string(),
     };
     pages(node, whose, &Conditions::of_id(id), |item| found = Some(place(item))).await?;
     Ok(found)

@@ -8,6 +8,7 @@ use evenkeel_delivery::ports::{BoxFuture, Membership, Outgoing, Placed, PortErro
 use evenkeel_log::{Log, Set};
 use evenkeel_model::{Clock, Outcome, Record, Shard, names};
 use evenkeel_transport::audit::SubscriptionAudit;
+use evenkeel_transport::dead::DeadLetter;
 use evenkeel_transport::{From as Begins, SourceSettings};
 use evenkeel_transport_kafka::{
     Broker, BrokerSettings, Flavour, GroupProtocol, KafkaSink, Mechanism, Member, MemberSettings, Names, Partition,
@@ -33,6 +34,7 @@ pub(super) fn shared(
     let member = MemberSettings {
         group: settings.names.group.clone(),
         topic: home.topic.clone(),
+        journal: settings.names.journal.clone(),
         protocol: if home.broker.broker_groups { GroupProtocol::Consumer } else { GroupProtocol::Classic },
         session: home.broker.session,
     };
@@ -46,8 +48,10 @@ pub(super) fn shared(
         let (name, uid, clock, hands) = (name.clone(), uid.clone(), clock.clone(), hands.clone());
         Box::pin(async move {
             ready.get_or_try_init(|| beside(&broker, &wanted, creates)).await?;
-            let Partition { source, journal, fence } = Partition::open(&broker, &settings, partition, clock).await?;
+            let Partition { source, journal, fence, fits } =
+                Partition::open(&broker, &settings, partition, clock).await?;
             let Hands { policy, handler, fallback } = hands;
+            let handler = fits.map_or(handler.clone(), |fits| fits.guard(handler));
             Ok(SubscriptionSpec { name, uid, policy, source, journal, handler, fallback, fence })
         })
     };
@@ -210,6 +214,17 @@ pub(super) async fn audit(
     Ok(whole)
 }
 
+pub(super) async fn letters(
+    plan: &SubscriptionPlan,
+    home: &Home,
+    clock: &Arc<dyn Clock>,
+    from: (u32, u64),
+    see: &mut (dyn FnMut(DeadLetter) -> bool + Send),
+) -> Result<(), Error> {
+    let broker = broker(&home.broker)?;
+    evenkeel_transport_kafka::letters(&broker, &Names::of(&plan.name), clock, from, see).await.map_err(|e| failed(&e))
+}
+
 pub(super) async fn connect(plan: &BrokerPlan, subscriptions: &[SubscriptionPlan]) -> Result<Vec<String>, Error> {
     let broker = broker(plan)?;
     let mut lines = Vec::new();
@@ -218,23 +233,14 @@ pub(super) async fn connect(plan: &BrokerPlan, subscriptions: &[SubscriptionPlan
         let settings = settings(subscription, home);
         let wanted = wanted(subscription, home, &settings);
         let refused = |e: PortError| Error::new(codes::CONFIG_VALUE, e.to_string()).exit(3);
-        let found = broker.find(&wanted).await.map_err(refused)?;
+        let found = broker.examine(&wanted, plan.create_topics).await.map_err(refused)?;
         let name = &subscription.name;
-        lines.push(format!(
-            "{name}: `{}` is there at broker `{}`, with {} partitions.",
-            home.topic, plan.name, found.partitions
-        ));
-        lines.push(match (found.missing.is_empty(), plan.create_topics) {
-            (true, _) => format!("{name}: its journal, ledger and dead letters are there."),
-            (false, true) => {
-                format!("{name}: would create {} with {} partitions each.", found.missing.join(", "), found.partitions)
-            }
-            (false, false) => format!(
-                "{name}: needs {} with {} partitions each, and may not create them.",
-                found.missing.join(", "),
-                found.partitions
-            ),
-        });
+        let wrong: Vec<&str> = found.iter().filter(|f| !f.fine).map(|f| &*f.said).collect();
+        if !wrong.is_empty() {
+            let said = format!("subscription `{name}` at broker `{}`: {}", plan.name, wrong.join("; "));
+            return Err(Error::new(codes::CONFIG_VALUE, said).exit(3));
+        }
+        lines.extend(found.iter().map(|f| format!("{name}: {}", f.said)));
     }
     if lines.is_empty() {
         let any = broker

@@ -6,6 +6,7 @@ use evenkeel::runtime::Opener;
 use evenkeel_delivery::ports::{BoxFuture, Handler, Membership, Sink};
 use evenkeel_log::Log;
 use evenkeel_model::Clock;
+use evenkeel_transport::dead::DeadLetter;
 
 use crate::config::brokers::{BrokerKind, BrokerPlan, Home};
 use crate::config::plan::SubscriptionPlan;
@@ -70,6 +71,26 @@ pub(super) fn audit<'a>(
         #[cfg(not(feature = "kafka"))]
         BrokerKind::Kafka => {
             let _ = (plan, clock);
+            Box::pin(std::future::ready(Err(absent(&home.broker))))
+        }
+        BrokerKind::Nats | BrokerKind::RabbitMq => Box::pin(std::future::ready(Err(by_intake(&home.broker)))),
+    }
+}
+
+/// The dead letters of a subscription over a broker.
+pub(super) fn letters<'a>(
+    plan: &'a SubscriptionPlan,
+    home: &'a Home,
+    clock: &'a Arc<dyn Clock>,
+    from: (u32, u64),
+    see: &'a mut (dyn FnMut(DeadLetter) -> bool + Send),
+) -> BoxFuture<'a, Result<(), Error>> {
+    match home.broker.kind {
+        #[cfg(feature = "kafka")]
+        BrokerKind::Kafka => Box::pin(super::kafka::letters(plan, home, clock, from, see)),
+        #[cfg(not(feature = "kafka"))]
+        BrokerKind::Kafka => {
+            let _ = (plan, clock, from, see);
             Box::pin(std::future::ready(Err(absent(&home.broker))))
         }
         BrokerKind::Nats | BrokerKind::RabbitMq => Box::pin(std::future::ready(Err(by_intake(&home.broker)))),

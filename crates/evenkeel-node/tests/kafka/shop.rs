@@ -1,37 +1,53 @@
 //! A shop over Kafka: orders go in, payments come out, and a handler that remembers every call.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use evenkeel_delivery::Mark;
-use evenkeel_delivery::ports::{Outgoing, Sink};
-use evenkeel_model::{AttributeValue, Clock, Event, SystemClock};
+use evenkeel_delivery::ports::{Delivered, Outgoing, Sink};
+use evenkeel_model::{AttributeValue, Clock, Event, Record, SystemClock};
 use evenkeel_transport::SourceSettings;
 use evenkeel_transport_kafka::{Broker, BrokerSettings, KafkaSink, Partition, PartitionSettings, Wanted};
 
-use super::support::pass;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::support::until;
 
 const PARTITIONS: u32 = 6;
 const KEYS: usize = 40;
+/// So many events are published at once, and so many may be on their way to a first call.
+const BATCH: usize = 10;
+const ON_THEIR_WAY: usize = 60;
 
 pub struct Shop {
     address: String,
     name: String,
     groups: &'static str,
     handler: String,
+    counter: Counter,
+}
+
+/// The handler, as its calls share it.
+#[derive(Clone)]
+struct Counter {
     book: Arc<Mutex<Book>>,
+    /// True: nobody is answered.
+    held: watch::Sender<bool>,
 }
 
 #[derive(Default)]
 struct Book {
     calls: usize,
+    /// By node.
+    calls_of: BTreeMap<String, usize>,
+    at_work: BTreeMap<String, usize>,
     called: BTreeSet<usize>,
     /// By key: the newest event that was called, and its fence.
     newest: BTreeMap<usize, (usize, u64)>,
@@ -63,29 +79,33 @@ impl Shop {
         let address = kafka()?;
         let now = SystemClock::new().now().micros();
         let name = format!("{now:x}-{}", NEXT.fetch_add(1, Ordering::SeqCst));
-        let book: Arc<Mutex<Book>> = Arc::default();
-        let routes = Router::new().fallback(handle).with_state(book.clone());
+        let counter = Counter { book: Arc::default(), held: watch::Sender::new(false) };
+        let routes = Router::new().fallback(handle).with_state(counter.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let handler = format!("http://{}/", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, routes).await });
-        let shop = Shop { address, name, groups, handler, book };
+        let shop = Shop { address, name, groups, handler, counter };
         let broker = shop.broker();
         for topic in [shop.orders(), shop.payments()] {
-            broker.create(&topic, PARTITIONS).await.unwrap();
+            broker.create(&topic, PARTITIONS, &[]).await.unwrap();
         }
         Some(shop)
     }
 
-    fn broker(&self) -> Broker {
+    pub fn broker(&self) -> Broker {
         Broker::new(BrokerSettings::plaintext("main", self.address.clone()))
     }
 
-    fn orders(&self) -> String {
+    pub fn orders(&self) -> String {
         format!("orders-{}", self.name)
     }
 
     pub fn subscription(&self) -> String {
         format!("payment-{}", self.name)
+    }
+
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
     pub fn name(&self) -> &str {
@@ -106,7 +126,8 @@ impl Shop {
         format!("payments-{}", self.name)
     }
 
-    pub fn config(&self) -> String {
+    /// What the node of that name is started with.
+    pub fn config(&self, node: &str) -> String {
         let (handler, brokers) = (&self.handler, self.brokers());
         let (orders, payments, payment) = (self.orders(), self.payments(), self.subscription());
         format!(
@@ -116,55 +137,115 @@ subscriptions:
   {payment}:
     topic: kafka://main/{orders}
     from: earliest
-    handler: {{ http: {{ url: \"{handler}\", timeout: 5s }} }}
+    handler: {{ http: {{ url: \"{handler}{node}\", timeout: 5s }} }}
     effects: {{ mode: log, topic: \"kafka://main/{payments}\" }}
 "
         )
     }
 
-    /// Publishes so many orders, so many a second.
-    pub fn publish(&self, count: usize, per_second: u64) -> impl Future<Output = ()> + Send + 'static {
-        let (broker, topic) = (self.broker(), self.orders());
-        async move {
+    /// Publishes orders until it is told that it's enough, never many more than were called.
+    pub fn publish(&self) -> Publishing {
+        let (broker, topic, book) = (self.broker(), self.orders(), self.counter.book.clone());
+        let enough: Arc<AtomicBool> = Arc::default();
+        let asked = enough.clone();
+        let task = tokio::spawn(async move {
             let sink = KafkaSink::open(&broker, topic).await.unwrap();
-            let numbers: Vec<usize> = (0..count).collect();
-            for some in numbers.chunks(30) {
-                let sent = sink.publish(some.iter().map(|n| order(*n)).collect()).await;
-                assert!(sent.iter().all(Result::is_ok), "{sent:?}");
-                pass(Duration::from_micros(some.len() as u64 * 1_000_000 / per_second)).await;
+            let mut sent = 0;
+            while !asked.load(Ordering::SeqCst) {
+                // Each of a key of its own: what is sent again keeps its place in it.
+                let mut some: Vec<usize> = (sent..sent + BATCH).collect();
+                while !some.is_empty() {
+                    let taken = sink.publish(some.iter().map(|n| order(*n)).collect()).await;
+                    let unsent = some.iter().zip(&taken).filter(|(_, taken)| taken.is_err());
+                    some = unsent.map(|(n, _)| *n).collect();
+                }
+                sent += BATCH;
+                let room = || {
+                    let room = sent < held(&book).called.len() + ON_THEIR_WAY || asked.load(Ordering::SeqCst);
+                    async move { room.then_some(()) }
+                };
+                until("what was published is called", room).await;
             }
-        }
+            sent
+        });
+        Publishing { enough, task }
+    }
+
+    /// From now on nobody is answered.
+    pub fn hold(&self) {
+        self.counter.held.send_replace(true);
+    }
+
+    /// Everybody is answered again.
+    pub fn release(&self) {
+        self.counter.held.send_replace(false);
+    }
+
+    /// Calls of that node.
+    pub fn calls_of(&self, node: &str) -> usize {
+        self.book().calls_of.get(node).copied().unwrap_or(0)
+    }
+
+    /// Calls of that node that nobody answered yet.
+    pub fn at_work(&self, node: &str) -> usize {
+        self.book().at_work.get(node).copied().unwrap_or(0)
+    }
+
+    /// Waits for so many more events to be called, by whom ever.
+    pub async fn works(&self, more: usize) {
+        let before = self.called();
+        until("events are called", || async { (self.called() >= before + more).then_some(()) }).await;
+    }
+
+    /// Waits for that node to call so many more.
+    pub async fn node_works(&self, node: &str, more: usize) {
+        let before = self.calls_of(node);
+        until("that node calls", || async { (self.calls_of(node) >= before + more).then_some(()) }).await;
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        held(&self.counter.book)
     }
 
     pub fn calls(&self) -> usize {
-        held(&self.book).calls
+        self.book().calls
     }
 
     pub fn called(&self) -> usize {
-        held(&self.book).called.len()
+        self.book().called.len()
     }
 
     pub fn fences(&self) -> BTreeSet<u64> {
-        held(&self.book).fences.clone()
+        self.book().fences.clone()
     }
 
     pub fn disorder(&self) -> Vec<String> {
-        held(&self.book).disorder.clone()
+        self.book().disorder.clone()
     }
 
     /// The numbers of the committed payments, partition by partition.
     pub async fn effects(&self) -> Vec<usize> {
-        let (broker, topic) = (self.broker(), self.payments());
-        let settings = PartitionSettings::new(SourceSettings::new(format!("reader-{}", self.name), topic.as_str()));
+        let all = self.events(&self.payments()).await;
+        all.iter().map(|e| number_of(&e.event.id.id)).collect()
+    }
+
+    /// The committed records of a topic.
+    pub async fn read(&self, topic: &str) -> Vec<Record> {
+        self.events(topic).await.iter().map(|e| e.record.clone()).collect()
+    }
+
+    async fn events(&self, topic: &str) -> Vec<Arc<Delivered>> {
+        let broker = self.broker();
+        let settings = PartitionSettings::new(SourceSettings::new(format!("reader-{}", self.name), topic));
         let wanted = Wanted {
             names: settings.names.clone(),
             topic: settings.source.topic.clone(),
             inbox: settings.inbox,
             outward: Vec::new(),
         };
-        broker.make(&wanted).await.unwrap();
+        let partitions = broker.make(&wanted).await.unwrap().partitions;
         let mut all = Vec::new();
-        for number in 0..PARTITIONS {
+        for number in 0..partitions {
             let part = Partition::open(&broker, &settings, number, Arc::new(SystemClock::new())).await.unwrap();
             let (shard, mut next) = part.source.shards().await.unwrap().remove(0);
             loop {
@@ -172,11 +253,25 @@ subscriptions:
                 if events.is_empty() {
                     break;
                 }
-                all.extend(events.iter().map(|e| number_of(&e.event.id.id)));
+                all.extend(events);
                 next = on;
             }
         }
         all
+    }
+}
+
+/// Orders on their way.
+pub struct Publishing {
+    enough: Arc<AtomicBool>,
+    task: JoinHandle<usize>,
+}
+
+impl Publishing {
+    /// How many were published.
+    pub async fn end(self) -> usize {
+        self.enough.store(true, Ordering::SeqCst);
+        self.task.await.unwrap()
     }
 }
 
@@ -202,7 +297,7 @@ fn number_of(id: &str) -> usize {
     id.rsplit('-').next().unwrap().parse().unwrap()
 }
 
-fn order(n: usize) -> Outgoing {
+pub fn order(n: usize) -> Outgoing {
     let key = format!("key-{}", n % KEYS);
     let mut event = Event::new("/shop", format!("order-{n}"), "OrderCreated");
     event.data = Some(Bytes::from(format!("{{\"n\":{n}}}")));
@@ -211,29 +306,50 @@ fn order(n: usize) -> Outgoing {
     Outgoing { event, key: Some(Bytes::from(key)), headers: Vec::new(), created: SystemClock::new().now(), id }
 }
 
-/// Answers with a payment, some time after it was called.
-async fn handle(State(book): State<Arc<Mutex<Book>>>, headers: HeaderMap) -> Response {
-    let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
-    let (id, fence) = (text("ce-id"), text("evenkeel-fence").parse().unwrap_or(0));
-    let number = number_of(&id);
-    {
-        let mut book = held(&book);
-        book.calls += 1;
-        book.fences.insert(fence);
-        book.called.insert(number);
-        let newest = book.newest.insert(number % KEYS, (number, fence));
-        // A repeat by a new owner may come, and a late call of an old one, whose fence says so; a step back
-        // under one fence may not.
-        if let Some((before, under)) = newest.filter(|(before, _)| *before > number)
-            && under == fence
-        {
-            book.disorder.push(format!("{number} under fence {fence} after {before} under {under}"));
+/// A call that is counted until it is answered, or given up by the caller.
+struct AtWork {
+    book: Arc<Mutex<Book>>,
+    node: String,
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        if let Some(count) = held(&self.book).at_work.get_mut(&self.node) {
+            *count -= 1;
         }
     }
-    pass(Duration::from_millis(5)).await;
+}
+
+/// Answers with a payment, when it may.
+async fn handle(State(counter): State<Counter>, uri: Uri, headers: HeaderMap) -> Response {
+    let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
+    let (id, fence) = (text("ce-id"), text("evenkeel-fence").parse().unwrap_or(0));
+    let (number, node) = (number_of(&id), uri.path().trim_start_matches('/').to_owned());
+    held(&counter.book).note(&node, number, fence);
+    let _at_work = AtWork { book: counter.book.clone(), node };
+    // The sender lives in this counter.
+    let _ = counter.held.subscribe().wait_for(|held| !held).await;
     let payment = format!(
         "{{\"specversion\":\"1.0\",\"id\":\"payment-{number}\",\"source\":\"/payments\",\"type\":\"Paid\",\"partitionkey\":\"key-{}\",\"data\":{{\"n\":{number}}}}}",
         number % KEYS
     );
     (StatusCode::OK, [(header::CONTENT_TYPE, "application/cloudevents+json")], payment).into_response()
+}
+
+impl Book {
+    fn note(&mut self, node: &str, number: usize, fence: u64) {
+        self.calls += 1;
+        *self.calls_of.entry(node.to_owned()).or_default() += 1;
+        *self.at_work.entry(node.to_owned()).or_default() += 1;
+        self.fences.insert(fence);
+        self.called.insert(number);
+        let newest = self.newest.insert(number % KEYS, (number, fence));
+        // A repeat by a new owner may come, and a late call of an old one, whose fence says so; a step back
+        // under one fence may not.
+        if let Some((before, under)) = newest.filter(|(before, _)| *before > number)
+            && under == fence
+        {
+            self.disorder.push(format!("{number} under fence {fence} after {before} under {under}"));
+        }
+    }
 }

@@ -65,22 +65,31 @@ impl<'a> Passed<'a> {
         let at = Position { shard: self.shard.clone(), offset: self.next };
         let expired = self.next < self.ends.start;
         let screen = if expired { Screen::Expired(TAKEN.to_owned()) } else { Screen::NotAnEvent(NOTHING.to_owned()) };
-        let event = nameless(&at);
-        // How old it was is not known; at least as old as what comes behind it.
-        let appended = appended.unwrap_or(Timestamp::from_micros(i64::MAX));
-        let arrival = Arrival {
-            key: None,
-            mark: Mark::of("", &event.id.source, &event.id.id),
-            created: Created { at: appended, believed: false },
-            expires: None,
-            bytes: 0,
-            priority: 4,
-            kind: Arc::from(""),
-            source: Arc::from(""),
-            version: Version::None,
-            screen,
-            at,
-        };
-        Delivered { arrival, appended, event, record: Record::default() }
+        absent(at, appended, screen)
     }
+}
+
+/// What stands for an offset that retention took before it was read: an event that expired.
+pub fn taken(at: Position) -> Delivered {
+    absent(at, None, Screen::Expired(TAKEN.to_owned()))
+}
+
+/// An offset without a record. How old what was there is, is not known; at least as old as what comes behind it.
+fn absent(at: Position, appended: Option<Timestamp>, screen: Screen) -> Delivered {
+    let event = nameless(&at);
+    let appended = appended.unwrap_or(Timestamp::from_micros(i64::MAX));
+    let arrival = Arrival {
+        key: None,
+        mark: Mark::of("", &event.id.source, &event.id.id),
+        created: Created { at: appended, believed: false },
+        expires: None,
+        bytes: 0,
+        priority: 4,
+        kind: Arc::from(""),
+        source: Arc::from(""),
+        version: Version::None,
+        screen,
+        at,
+    };
+    Delivered { arrival, appended, event, record: Record::default() }
 }

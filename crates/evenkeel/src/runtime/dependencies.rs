@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use evenkeel_delivery::{
-    BreakerMark, BreakerPolicy, BreakerView, Dependency, DependencyNews, DependencyReport, Force, Member,
+    BreakerMark, BreakerPolicy, BreakerView, Dependency, DependencyNews, DependencyReport, Force, HANDLER, Member,
 };
 use evenkeel_model::{Clock, Timestamp};
 use tokio::sync::mpsc::WeakUnboundedSender;
@@ -18,7 +18,11 @@ use super::happening::Control;
 
 /// All dependencies that subscriptions of this process share.
 #[derive(Clone, Default)]
-pub struct Dependencies(Arc<Shared>);
+pub struct Dependencies {
+    shared: Arc<Shared>,
+    /// The handler that several parts of one subscription call: theirs alone.
+    handler: Option<Arc<Shared>>,
+}
 
 #[derive(Default)]
 struct Shared {
@@ -53,14 +57,23 @@ pub struct DependencyView {
 }
 
 impl Dependencies {
+    /// For the parts of one subscription: what they find out of their handler counts for all of them.
+    pub(super) fn with_handler(&self) -> Dependencies {
+        Dependencies { shared: self.shared.clone(), handler: Some(Arc::default()) }
+    }
+
+    pub(super) fn has_handler(&self) -> bool {
+        self.handler.is_some()
+    }
+
     /// All of them, by name.
     pub fn view(&self, now: Timestamp) -> Vec<DependencyView> {
-        self.lock().values().map(|one| one.view(now)).collect()
+        self.lock("").values().map(|one| one.view(now)).collect()
     }
 
     /// An operator's word; false when no subscription names that dependency.
     pub fn force(&self, now: Timestamp, name: &str, force: &Force) -> bool {
-        let mut all = self.lock();
+        let mut all = self.lock(name);
         let Some(one) = all.get_mut(name) else { return false };
         let mut out = Vec::new();
         one.breaker.force(now, force, &mut out);
@@ -76,8 +89,8 @@ impl Dependencies {
         control: WeakUnboundedSender<Control>,
         clock: Arc<dyn Clock>,
     ) -> Membership {
-        let member = Member(self.0.members.fetch_add(1, Ordering::Relaxed));
-        let mut all = self.lock();
+        let member = Member(self.shared.members.fetch_add(1, Ordering::Relaxed));
+        let mut all = self.lock(&name);
         let one = all.entry(name.clone()).or_insert_with(|| One {
             breaker: Dependency::new(name.clone(), policy, clock.now().micros().unsigned_abs()),
             members: BTreeMap::new(),
@@ -90,8 +103,9 @@ impl Dependencies {
         Membership { dependencies: self.clone(), name, member, clock }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, One>> {
-        self.0.all.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self, name: &str) -> MutexGuard<'_, BTreeMap<Arc<str>, One>> {
+        let shared = self.handler.as_ref().filter(|_| name == HANDLER).unwrap_or(&self.shared);
+        shared.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -126,7 +140,7 @@ pub(super) struct Membership {
 
 impl Membership {
     pub(super) fn report(&self, now: Timestamp, report: DependencyReport) {
-        let mut all = self.dependencies.lock();
+        let mut all = self.dependencies.lock(&self.name);
         let Some(one) = all.get_mut(&self.name) else { return };
         let mut out = Vec::new();
         one.breaker.report(now, self.member, report, &mut out);
@@ -136,7 +150,7 @@ impl Membership {
 
 impl Drop for Membership {
     fn drop(&mut self) {
-        let mut all = self.dependencies.lock();
+        let mut all = self.dependencies.lock(&self.name);
         let Some(one) = all.get_mut(&self.name) else { return };
         one.members.remove(&self.member);
         let mut out = Vec::new();

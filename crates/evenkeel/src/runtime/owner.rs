@@ -143,7 +143,7 @@ impl Owner {
         let remembered = self.journal.load().await?;
         let shards = self.source.shards().await?;
         let now = self.clock.now();
-        self.core.share_dependencies();
+        self.core.share_dependencies(dependencies.has_handler());
         self.core.restore(now, remembered);
         for shared in self.core.shared_dependencies() {
             let (name, control) = (self.reins.name.clone(), self.reins.sender.clone());

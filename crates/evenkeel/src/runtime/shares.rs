@@ -16,8 +16,8 @@ mod parts;
 use std::sync::Arc;
 use std::time::Duration;
 
-use evenkeel_delivery::Alarm;
 use evenkeel_delivery::ports::{BoxFuture, Change, Membership, PortError};
+use evenkeel_delivery::{Alarm, Command, HANDLER};
 use evenkeel_model::Clock;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -53,10 +53,20 @@ pub struct SharedSpec {
 pub fn share_out(spec: SharedSpec, clock: Arc<dyn Clock>, seed: u64, dependencies: Dependencies) -> SubscriptionHandle {
     let (handle, reins) = handle::pair(spec.name.clone());
     let SharedSpec { membership, open, grace, .. } = spec;
-    let parts = Parts::new(parts::Ground { open, clock, seed, dependencies });
+    // One handler behind all its partitions: what one of them finds out counts for the others.
+    let dependencies = dependencies.with_handler();
+    let ground = parts::Ground {
+        membership: membership.clone(),
+        open,
+        clock: clock.clone(),
+        seed,
+        dependencies: dependencies.clone(),
+    };
+    let parts = Parts::new(ground);
     let mut look = tokio::time::interval(LOOK_EVERY);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let shares = Shares { reins, membership, parts, grace, look, leaving: None, asking: JoinSet::new() };
+    let shares =
+        Shares { reins, membership, parts, grace, look, leaving: None, asking: JoinSet::new(), dependencies, clock };
     let task = tokio::spawn(shares.run());
     handle.with_task(task.abort_handle())
 }
@@ -70,6 +80,8 @@ struct Shares {
     leaving: Option<Leaving>,
     /// Questions that are being answered.
     asking: JoinSet<()>,
+    dependencies: Dependencies,
+    clock: Arc<dyn Clock>,
 }
 
 /// On the way out.
@@ -166,15 +178,22 @@ impl Shares {
             Did::Stopped(partition, why) => {
                 self.alarm(
                     "partition_begins_anew",
-                    format!("partition {partition} stopped ({why}), and begins anew from its journal"),
+                    format!(
+                        "partition {partition} stopped ({why}), and begins anew from its journal if it is still ours"
+                    ),
                 );
             }
         }
     }
 
     fn take_control(&mut self, control: Control) {
-        let Control::Drain { grace, done } = control else {
-            return asking::ask(self.parts.running(), control, &mut self.asking);
+        let (grace, done) = match control {
+            Control::Drain { grace, done } => (grace, done),
+            Control::Command(Command::Breaker { dependency, force }) if dependency == HANDLER => {
+                self.dependencies.force(self.clock.now(), HANDLER, &force);
+                return;
+            }
+            control => return asking::ask(self.parts.running(), control, &mut self.asking),
         };
         match &mut self.leaving {
             Some(leaving) => leaving.waiting.push(done),

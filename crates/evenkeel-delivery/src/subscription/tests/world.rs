@@ -344,7 +344,7 @@ impl World {
 
     fn join_again(&mut self) {
         let Some(bank) = self.shared.clone() else { return };
-        self.sub.share_dependencies();
+        self.sub.share_dependencies(false);
         for (_, _, mark) in self.sub.shared_dependencies() {
             bank.borrow_mut().join(self.now, self.member, &mark);
         }
@@ -523,7 +523,7 @@ impl World {
         self.sub = Subscription::new(self.policy.clone(), self.lives);
         let remembered = self.journal.iter().flat_map(|r| decode_journal(r).expect("own bytes")).collect();
         if self.shared.is_some() {
-            self.sub.share_dependencies();
+            self.sub.share_dependencies(false);
         }
         if self.here {
             self.sub.runs_here();

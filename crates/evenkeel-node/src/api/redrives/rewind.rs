@@ -3,18 +3,20 @@
 //! What a bad version dead-lettered is redriven, oldest first, and the subscription, which its
 //! dead-letter budget has paused, goes on. It is a redrive like any, with the version for a filter.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use evenkeel_delivery::Command;
-use evenkeel_transport::dead::{self, DeadLetter, Filter};
+use evenkeel_transport::dead::{DeadLetter, Filter};
 use serde_json::{Map, Value, json};
 
 use super::{Asked, begin, body, is_closed, plan, seen, wire};
 use crate::api::{Node, Problem};
 use crate::error::{Error, codes};
 use crate::forms::time;
-use crate::wiring::{blocking, failed};
+use crate::wiring::{Wire, Wired, letters};
 
 /// `POST …/rewind`.
 pub(crate) async fn rewind(
@@ -29,8 +31,7 @@ pub(crate) async fn rewind(
         Some(Value::String(version)) => Some(version),
         Some(other) => return Err(Problem::parameter("handler_version", &other.to_string(), "must be a text")),
     };
-    let (log, closed, asks) = (node.log.clone(), seen(&wire).await.closed, name.clone());
-    let found = blocking(move || first_of(&log, &asks, version, &closed)).await?.map_err(|e| failed(&e))?;
+    let found = first_of(&node, &wire, version).await?;
     let Some((version, first)) = found else {
         let said = format!("subscription `{name}` has no open dead letter of that handler version");
         return Err(Problem::new(
@@ -61,31 +62,28 @@ pub(crate) async fn rewind(
 
 /// The version that is meant (that of the newest open letter, unless it is named) and the first
 /// open letter that it made.
-fn first_of(
-    log: &evenkeel_log::Log,
-    name: &str,
-    version: Option<String>,
-    closed: &[(u64, u64)],
-) -> Result<Option<(String, DeadLetter)>, evenkeel_delivery::ports::PortError> {
+async fn first_of(node: &Wired, wire: &Wire, version: Option<String>) -> Result<Option<(String, DeadLetter)>, Error> {
+    let closed = Arc::new(seen(wire).await.closed);
     let mut newest = version.clone();
     if version.is_none() {
-        dead::each(log, name, 0, |letter| {
-            if !is_closed(closed, letter.at.offset) {
-                newest = Some(letter.handler_version);
+        let closed = closed.clone();
+        newest = letters(node, wire, 0, None, move |newest, letter| {
+            if !is_closed(&closed, letter.at.offset) {
+                *newest = Some(letter.handler_version);
             }
             true
-        })?;
+        })
+        .await?;
     }
     let Some(version) = newest else { return Ok(None) };
     let mut filter = Filter::default();
     // A text is taken whatever stands in it.
     let _ = filter.set("version", &version);
-    let mut first = None;
-    dead::each(log, name, 0, |letter| {
-        if filter.matches(&letter) && !is_closed(closed, letter.at.offset) {
-            first = Some(letter);
+    let first = letters(node, wire, 0, None, move |first, letter| {
+        if filter.matches(&letter) && !is_closed(&closed, letter.at.offset) {
+            *first = Some(letter);
         }
         first.is_none()
-    })?;
-    Ok(first.map(|first| (version, first)))
+    });
+    Ok(first.await?.map(|first| (version, first)))
 }

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use evenkeel_delivery::{BreakerState, BreakerView, Command, RedrivePlan, RedrivesView, View, Why, WhyAsked};
+use evenkeel_delivery::{
+    BreakerState, BreakerView, Command, HANDLER, Redrive, RedrivePlan, RedriveState, RedrivesView, View, Why, WhyAsked,
+    letter_number,
+};
 use evenkeel_model::Shard;
 use tokio::task::JoinSet;
 
@@ -41,14 +44,7 @@ pub(super) fn ask(running: Running, control: Control, asking: &mut JoinSet<()>) 
             let _ = told.send(redrive(&running, &plan).await);
         })),
         Control::Redrives(tell) => drop(asking.spawn(async move {
-            let mut whole = RedrivesView { durable: true, ..RedrivesView::default() };
-            for (_, handle) in &running {
-                let Some(view) = handle.redrives().await else { continue };
-                whole.jobs.extend(view.jobs);
-                whole.failing += view.failing;
-                whole.durable &= view.durable;
-            }
-            let _ = tell.send(whole);
+            let _ = tell.send(redrives(&running).await);
         })),
         // Each partition has a seat of its own, and a drain is the whole's own business.
         Control::Dependency(..) | Control::Drain { .. } => {}
@@ -86,12 +82,62 @@ async fn why(running: &Running, asked: &WhyAsked) -> Why {
 /// The letters of each partition lie in a partition of their own.
 async fn redrive(running: &Running, plan: &RedrivePlan) -> Result<(), Arc<str>> {
     for (partition, handle) in running {
-        let letters = Shard { topic: plan.letters.topic.clone(), partition: *partition };
-        if let Some(Err(busy)) = handle.redrive(RedrivePlan { letters, ..plan.clone() }).await {
+        if let Some(Err(busy)) = handle.redrive(part_of(plan, *partition, running.len())).await {
             return Err(busy);
         }
     }
     Ok(())
+}
+
+/// Together they go no faster than the whole was to.
+fn part_of(plan: &RedrivePlan, partition: u32, parts: usize) -> RedrivePlan {
+    let parts = u32::try_from(parts).unwrap_or(u32::MAX).max(1);
+    RedrivePlan {
+        letters: Shard { topic: plan.letters.topic.clone(), partition },
+        canary: plan.canary.div_ceil(parts),
+        at_once: plan.at_once.div_ceil(parts),
+        every: plan.every.saturating_mul(parts),
+        ..plan.clone()
+    }
+}
+
+async fn redrives(running: &Running) -> RedrivesView {
+    let mut whole = RedrivesView { durable: true, ..RedrivesView::default() };
+    for (partition, handle) in running {
+        let Some(view) = handle.redrives().await else { continue };
+        view.jobs.into_iter().for_each(|job| add_job(&mut whole.jobs, job));
+        whole.failing += view.failing;
+        whole.durable &= view.durable;
+        let number = |offset| letter_number(*partition, offset);
+        whole.closed.extend(view.closed.into_iter().map(|(from, until)| (number(from), number(until))));
+    }
+    whole.jobs.sort_by_key(|job| job.plan.started_at);
+    whole.parts = Some(running.iter().map(|(partition, _)| *partition).collect());
+    whole
+}
+
+/// One job is several partitions' part in it; it stands where the one stands that is furthest from its end.
+fn add_job(all: &mut Vec<Redrive>, part: Redrive) {
+    let Some(job) = all.iter_mut().find(|job| job.plan.id == part.plan.id) else { return all.push(part) };
+    let weight = |state: RedriveState| match state {
+        RedriveState::Stopped => 4,
+        RedriveState::Paused => 3,
+        RedriveState::Running => 2,
+        RedriveState::Cancelled => 1,
+        RedriveState::Done => 0,
+    };
+    if weight(part.state) > weight(job.state) {
+        (job.state, job.why) = (part.state, part.why);
+    }
+    job.taken += part.taken;
+    job.completed += part.completed;
+    job.dead += part.dead;
+    job.otherwise += part.otherwise;
+    job.skipped += part.skipped;
+    job.proven &= part.proven;
+    job.plan.canary += part.plan.canary;
+    job.plan.at_once += part.plan.at_once;
+    job.ended_at = job.ended_at.zip(part.ended_at).map(|(a, b)| a.max(b));
 }
 
 fn add(whole: &mut View, part: View) {
@@ -120,7 +166,11 @@ fn add(whole: &mut View, part: View) {
 }
 
 /// Of a dependency the breaker counts that is furthest from closed.
-fn add_breaker(all: &mut Vec<BreakerView>, one: BreakerView) {
+fn add_breaker(all: &mut Vec<BreakerView>, mut one: BreakerView) {
+    if &*one.dependency == HANDLER {
+        // Its partitions share it, and nobody else.
+        one.sharers = 1;
+    }
     let weight = |state: BreakerState| match state {
         BreakerState::Closed => 0,
         BreakerState::HalfOpen => 1,

@@ -8,23 +8,38 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_delivery::Alarm;
+use evenkeel_delivery::ports::{Membership, PortError};
 use evenkeel_model::Clock;
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::Opener;
 use crate::runtime::handle::{Drained, SubscriptionHandle};
-use crate::runtime::{Dependencies, start_sharing};
+use crate::runtime::{Dependencies, SubscriptionSpec, start_sharing};
 
 /// Between two times that a partition is tried to be opened.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
+/// Before the group is asked again whether a partition is ours.
+const ASKED_AGAIN_AFTER: Duration = Duration::from_millis(200);
+
 /// What all partitions have in common.
 pub(super) struct Ground {
+    pub(super) membership: Arc<dyn Membership>,
     pub(super) open: Opener,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) seed: u64,
     pub(super) dependencies: Dependencies,
+}
+
+impl Ground {
+    /// Takes it from whoever has it; not (`None`) while the group does not say that it is ours.
+    async fn open(&self, partition: u32) -> Result<Option<SubscriptionSpec>, PortError> {
+        if !self.membership.is_ours(partition).await? {
+            return Ok(None);
+        }
+        (self.open)(partition).await.map(Some)
+    }
 }
 
 /// What came of it.
@@ -101,8 +116,9 @@ impl Parts {
         let (turn, said, ground) = (self.turns, self.said.clone(), self.ground.clone());
         let opening = async move {
             loop {
-                match (ground.open)(partition).await {
-                    Ok(spec) => {
+                match ground.open(partition).await {
+                    Ok(None) => tokio::time::sleep(ASKED_AGAIN_AFTER).await,
+                    Ok(Some(spec)) => {
                         let (clock, dependencies) = (ground.clock.clone(), ground.dependencies.clone());
                         let seed = ground.seed ^ u64::from(partition).wrapping_mul(0x9e37_79b9_7f4a_7c15);
                         let handle = start_sharing(spec, clock, seed, dependencies);

@@ -2,23 +2,27 @@
 //! moves by hand.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use evenkeel_delivery::Policy;
-use evenkeel_delivery::ports::{Answer, BoxFuture, Call, Change, Handler, Membership};
-use evenkeel_model::{Record, SystemClock, Timestamp, Verdict};
+use evenkeel_delivery::ports::{Answer, BoxFuture, Call, Change, Handler, Membership, PortError};
+use evenkeel_delivery::{BreakerState, Command, Force, HANDLER, Policy};
+use evenkeel_model::{Record, Timestamp, Verdict};
 use evenkeel_transport::contract::doubles::Cluster;
 use tokio::sync::{Mutex as AsyncMutex, Notify, mpsc};
 
 use super::{SharedSpec, share_out};
 use crate::runtime::{Dependencies, SubscriptionHandle, SubscriptionSpec};
+use crate::testing::TokioClock;
 
 /// A member that a test gives to and takes from.
 struct Hand {
     changes: AsyncMutex<mpsc::UnboundedReceiver<Change>>,
     held: Arc<Mutex<BTreeSet<u32>>>,
+    /// What others have by now, told or not.
+    elsewhere: Arc<Mutex<BTreeSet<u32>>>,
 }
 
 impl Membership for Hand {
@@ -30,6 +34,9 @@ impl Membership for Hand {
                 None => std::future::pending().await,
             }
         })
+    }
+    fn is_ours(&self, partition: u32) -> BoxFuture<'_, Result<bool, PortError>> {
+        Box::pin(std::future::ready(Ok(!self.elsewhere.lock().unwrap().contains(&partition))))
     }
     fn took(&self, partitions: &[u32]) {
         self.held.lock().unwrap().extend(partitions);
@@ -44,6 +51,8 @@ impl Membership for Hand {
 struct Slow {
     handled: Mutex<Vec<(String, u64)>>,
     at_once: bool,
+    /// It answers that it could not.
+    fails: AtomicBool,
     go: Notify,
 }
 
@@ -64,7 +73,13 @@ impl Handler for Shown {
             }
             let id = call.delivered.event.id.id.clone();
             slow.handled.lock().unwrap().push((id, call.fence));
-            Answer { verdict: Verdict::Ack, emitted: Vec::new(), handler_version: None }
+            let fails = slow.fails.load(Ordering::SeqCst);
+            let verdict = if fails {
+                Verdict::Retry { after: None, message: String::new(), dependency: None }
+            } else {
+                Verdict::Ack
+            };
+            Answer { verdict, emitted: Vec::new(), handler_version: None }
         })
     }
     fn is_elsewhere(&self) -> bool {
@@ -76,6 +91,7 @@ struct Node {
     handle: SubscriptionHandle,
     group: mpsc::UnboundedSender<Change>,
     held: Arc<Mutex<BTreeSet<u32>>>,
+    elsewhere: Arc<Mutex<BTreeSet<u32>>>,
     handler: Arc<Slow>,
 }
 
@@ -98,10 +114,12 @@ fn node(cluster: &Cluster, at_once: bool) -> Node {
         };
         Box::pin(async move { Ok(spec) })
     };
-    let membership = Arc::new(Hand { changes: AsyncMutex::new(changes), held: held.clone() });
+    let elsewhere: Arc<Mutex<BTreeSet<u32>>> = Arc::default();
+    let hand = Hand { changes: AsyncMutex::new(changes), held: held.clone(), elsewhere: elsewhere.clone() };
+    let membership = Arc::new(hand);
     let spec = SharedSpec { name: "payment".into(), membership, open: Arc::new(open), grace: Duration::from_secs(30) };
-    let handle = share_out(spec, Arc::new(SystemClock::new()), 1, Dependencies::default());
-    Node { handle, group, held, handler }
+    let handle = share_out(spec, Arc::new(TokioClock::at(Timestamp::EPOCH)), 1, Dependencies::default());
+    Node { handle, group, held, elsewhere, handler }
 }
 
 fn publish(cluster: &Cluster, count: usize) {
@@ -207,4 +225,62 @@ async fn what_is_lost_is_let_go_at_once_and_its_late_outcome_is_refused() {
     a.handler.go.notify_one();
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(cluster.ended(), 1, "one outcome, whoever called the handler");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_fenced_takes_nothing_back_that_the_group_gave_to_another() {
+    let cluster = Cluster::new(1);
+    let (a, b) = (node(&cluster, true), node(&cluster, true));
+    a.group.send(Change::Given(vec![0])).unwrap();
+    publish(&cluster, 4);
+    until("4 outcomes", || cluster.ended() == 4).await;
+    // It stands still, and what the group says does not reach it.
+    a.elsewhere.lock().unwrap().insert(0);
+    b.group.send(Change::Given(vec![0])).unwrap();
+    until("the other one goes on", || {
+        publish(&cluster, 1);
+        b.handler.count() > 0
+    })
+    .await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let (before, other) = (a.handler.count(), b.handler.count());
+    publish(&cluster, 4);
+    until("4 more", || b.handler.count() == other + 4).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!((a.handler.count(), b.handler.count()), (before, other + 4), "each event is called once, by its owner");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_one_partition_finds_out_of_the_handler_shuts_the_gate_of_all() {
+    let cluster = Cluster::new(4);
+    let a = node(&cluster, true);
+    a.handler.fails.store(true, Ordering::SeqCst);
+    a.group.send(Change::Given(vec![0, 1, 2, 3])).unwrap();
+    publish(&cluster, 40);
+    let handle = a.handle.clone();
+    let mut open = false;
+    for _ in 0..1000 {
+        let view = handle.view().await.unwrap_or_default();
+        open = view.breakers.iter().any(|b| b.state == BreakerState::Open);
+        if open {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(open, "it opens");
+    // The others of this moment are back; from here on there are only probes, one at a time for all of them.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let before = a.handler.count();
+    tokio::time::sleep(Duration::from_secs(45)).await;
+    let probes = a.handler.count() - before;
+    assert!((1..=2).contains(&probes), "{probes} probes in 45 s, with 30 s between two");
+    // An operator speaks of all of it as well.
+    let force = Force::Open { reason: "it is being mended".to_owned() };
+    handle.command(Command::Breaker { dependency: HANDLER.to_owned(), force });
+    a.handler.fails.store(false, Ordering::SeqCst);
+    let before = a.handler.count();
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!(a.handler.count(), before, "nothing passes, nothing probes");
+    handle.command(Command::Breaker { dependency: HANDLER.to_owned(), force: Force::Automatic });
+    until("all of it is done", || cluster.ended() == 40).await;
 }
