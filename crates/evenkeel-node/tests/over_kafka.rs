@@ -7,14 +7,18 @@ mod support;
 #[allow(dead_code, reason = "the other test uses the rest")]
 mod shop;
 
+use std::collections::BTreeSet;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::http::{HeaderMap, header};
 use evenkeel_delivery::ports::Sink;
 use evenkeel_transport_kafka::KafkaSink;
+use serde_json::json;
 use shop::{Shop, order};
-use support::{start, until};
+use support::{Handler, start, until};
 
 const EVENTS: usize = 12;
 /// The one that returns more than its topic takes.
@@ -102,4 +106,70 @@ async fn check_connect_says_what_it_would_create_and_refuses_what_cannot_work() 
     let (code, said) = check(folder.path(), nobody).await;
     assert_eq!(code, Some(3), "{said}");
     assert!(said.contains("broker `main` (127.0.0.1:1)"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_at_the_broker_are_listed_grouped_dropped_and_redriven_like_any() {
+    let Some(shop) = Shop::open("classic").await else { return };
+    let broken = Arc::new(AtomicBool::new(true));
+    let answer = broken.clone();
+    let handler = Handler::start(move |_| if answer.load(Ordering::SeqCst) { 422 } else { 200 }).await;
+    let folder = tempfile::tempdir().unwrap();
+    let name = shop.subscription();
+    let yaml = format!(
+        "{}\nsubscriptions:\n  {name}:\n    topic: {}\n    from: earliest\n    handler: {{ http: {{ url: \"{}\" }} }}\n",
+        shop.brokers(),
+        shop.orders_address(),
+        handler.url,
+    );
+    let node = start(folder.path(), &yaml).await;
+    let sink = KafkaSink::open(&shop.broker(), shop.orders()).await.unwrap();
+    let sent = sink.publish((0..EVENTS).map(order).collect()).await;
+    assert!(sent.iter().all(Result::is_ok), "{sent:?}");
+    let path = format!("/v1/subscriptions/{name}/dead");
+    let listed = until("all of them are dead", || async {
+        let listed = node.get(&path).await;
+        (listed["items"].as_array().map(Vec::len) == Some(EVENTS)).then_some(listed)
+    })
+    .await;
+    let items = listed["items"].as_array().unwrap();
+    let partitions: BTreeSet<u64> = items.iter().map(|item| item["dead_partition"].as_u64().unwrap()).collect();
+    assert!(partitions.len() > 1, "they lie in several partitions: {partitions:?}");
+    let numbers: BTreeSet<u64> = items.iter().map(|item| item["letter"].as_u64().unwrap()).collect();
+    assert_eq!(numbers.len(), EVENTS, "each has a number of its own");
+    let groups = node.get(&format!("{path}/groups")).await;
+    assert_eq!(
+        (groups["letters"].as_u64(), groups["groups"].as_array().map(Vec::len)),
+        (Some(12), Some(1)),
+        "{groups}"
+    );
+    let last = numbers.iter().next_back().unwrap();
+    let shown = node.get(&format!("{path}/{last}")).await;
+    assert_eq!(shown["letter"].as_u64(), Some(*last), "{shown}");
+
+    // Two pages, one after the other.
+    let first = node.get(&format!("{path}?limit=5")).await;
+    let rest = node.get(&format!("{path}?from={}", first["next"])).await;
+    assert_eq!(rest["items"].as_array().map(Vec::len), Some(EVENTS - 5), "{rest}");
+
+    // One is dropped, the others are redriven.
+    let drop = json!({ "offsets": [last], "reason": "a test order" });
+    let dropped = node.client.json("POST", &format!("{path}/drop"), Some(&drop)).await.unwrap();
+    assert_eq!(dropped["dropped"], 1, "{dropped}");
+    broken.store(false, Ordering::SeqCst);
+    let redrives = format!("/v1/subscriptions/{name}/redrives");
+    let dry = node.client.json("POST", &redrives, Some(&json!({ "dry_run": true }))).await.unwrap();
+    assert_eq!((&dry["events"], &dry["passed_over"], &dry["elsewhere"]), (&json!(11), &json!(1), &json!(0)), "{dry}");
+    let job = node.client.json("POST", &redrives, Some(&json!({ "reason": "mended" }))).await.unwrap();
+    let id = job["id"].as_str().unwrap().to_owned();
+    let done = until("it is done", || async {
+        let job = node.get(&format!("{redrives}/{id}")).await;
+        (job["state"] == "done").then_some(job)
+    })
+    .await;
+    assert_eq!((&done["completed"], &done["dead"]), (&json!(11), &json!(0)), "{done}");
+    assert_eq!(node.get(&path).await["items"].as_array().map(Vec::len), Some(0), "all are dealt with");
+    let audit = node.audited(&name).await;
+    assert_eq!((&audit["completed"], &audit["problems"]), (&json!(11), &json!([])), "{audit}");
+    node.node.shutdown().await;
 }

@@ -27,9 +27,15 @@ use crate::journal::Report;
 /// A token without a time of its own is read again after this.
 const TOKEN_LIFE: Duration = Duration::from_secs(300);
 
+/// A client wants its token at once; it is not waited for longer than a second.
+const TOKEN_POLL: Duration = Duration::from_millis(10);
+const TOKEN_POLLS: u32 = 100;
+
 /// What one client hears.
 pub(crate) struct Ears {
     token: Option<PathBuf>,
+    /// A token was given, or none is wanted.
+    shown: Arc<AtomicBool>,
     trouble: Arc<Mutex<Option<String>>>,
     rebalances: Option<UnboundedSender<Told>>,
     /// It is going: what it had is given back at once.
@@ -38,7 +44,9 @@ pub(crate) struct Ears {
 
 impl Ears {
     pub(crate) fn new(broker: &Broker) -> Ears {
-        Ears { token: broker.token(), trouble: Arc::default(), rebalances: None, closing: Arc::default() }
+        let token = broker.token();
+        let shown = Arc::new(AtomicBool::new(token.is_none()));
+        Ears { token, shown, trouble: Arc::default(), rebalances: None, closing: Arc::default() }
     }
 
     pub(crate) fn with_rebalances(mut self, told: UnboundedSender<Told>) -> Ears {
@@ -51,8 +59,24 @@ impl Ears {
         self.trouble.clone()
     }
 
+    /// Whether a token was given, where one is wanted.
+    pub(crate) fn shown(&self) -> Arc<AtomicBool> {
+        self.shown.clone()
+    }
+
     fn note(&self, what: String) {
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(what);
+    }
+}
+
+/// A client asks for its token when it is polled, and nothing that it is asked meanwhile is answered: it is polled
+/// until it has one.
+pub(crate) fn show_token(shown: &AtomicBool, mut poll: impl FnMut(Duration)) {
+    for _ in 0..TOKEN_POLLS {
+        if shown.load(Ordering::SeqCst) {
+            return;
+        }
+        poll(TOKEN_POLL);
     }
 }
 
@@ -86,6 +110,8 @@ impl ClientContext for Ears {
 
     fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
         let file = self.token.as_ref().ok_or("no file has a token")?;
+        // One that cannot be read is not there after another poll either.
+        self.shown.store(true, Ordering::SeqCst);
         let token = std::fs::read_to_string(file).map_err(|e| format!("the token in {}: {e}", file.display()))?;
         let token = token.trim().to_owned();
         let expires = expiry(&token).and_then(|at| i64::try_from(at.as_millis()).ok());

@@ -13,7 +13,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::producer::{BaseProducer, Producer};
 
 use crate::broker::PATIENCE;
-use crate::client::{Ears, heard};
+use crate::client::{Ears, heard, show_token};
 use crate::partition::committed;
 use crate::reading::{Ahead, Came, Reader};
 use crate::{Broker, Found, Wanted};
@@ -163,15 +163,14 @@ impl Broker {
     async fn try_transactions(&self, wanted: &Wanted) -> Finding {
         let id = format!("{}.check", wanted.names.group);
         let ears = Ears::new(self);
-        let trouble = ears.trouble();
+        let (trouble, shown) = (ears.trouble(), ears.shown());
         let properties = [("transactional.id", id.as_str()), ("transaction.timeout.ms", "10000")];
         let producer: BaseProducer<Ears> = match self.client(&properties, ears) {
             Ok(producer) => producer,
             Err(problem) => return Finding::wrong(problem.to_string()),
         };
-        let wants_token = self.token().is_some();
         let tried = tokio::task::spawn_blocking(move || {
-            producer.poll(Duration::from_millis(if wants_token { 200 } else { 0 }));
+            show_token(&shown, |time| producer.poll(time));
             producer.init_transactions(PATIENCE)
         });
         match tried.await {

@@ -13,7 +13,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, Producer};
 use rdkafka::topic_partition_list::Offset;
 
-use crate::client::{Ears, heard};
+use crate::client::{Ears, heard, show_token};
 use crate::journal::{KafkaJournal, Made, Outward, Whose};
 use crate::reading::{Ahead, Reader};
 use crate::source::{self, KafkaSource, begins};
@@ -161,12 +161,11 @@ async fn fence(
         ("queue.buffering.max.messages", "1000000"),
     ];
     let ears = Ears::new(broker);
-    let trouble = ears.trouble();
+    let (trouble, shown) = (ears.trouble(), ears.shown());
     let producer: BaseProducer<Ears> = broker.client(&properties, ears)?;
     let broker = broker.clone();
     let taken = move || {
-        // A token, where one is wanted, comes before anything else.
-        producer.poll(Duration::from_millis(if broker.token().is_some() { 200 } else { 0 }));
+        show_token(&shown, |time| producer.poll(time));
         let taken = producer.init_transactions(FENCING);
         let why = |e| heard(&trouble).unwrap_or_else(|| format!("{e}"));
         taken.map_err(|e| broker.failed(&format!("taking over `{id}`"), &why(e))).map(|()| Arc::new(producer))

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use crate::Broker;
 use crate::broker::PATIENCE;
-use crate::client::Ears;
+use crate::client::{Ears, show_token};
 use crate::record::stored;
 
 /// What a reader came upon.
@@ -79,7 +79,10 @@ impl Reader {
             ("fetch.error.backoff.ms", "100"),
             ("allow.auto.create.topics", "false"),
         ];
-        let mut consumer: BaseConsumer<Ears> = broker.client(&properties, Ears::new(broker))?;
+        let ears = Ears::new(broker);
+        let shown = ears.shown();
+        let mut consumer: BaseConsumer<Ears> = broker.client(&properties, ears)?;
+        show_token(&shown, |time| drop(consumer.poll(time)));
         let bell = Arc::new(watch::Sender::new(0));
         let ring = bell.clone();
         consumer.set_nonempty_callback(move || ring.send_modify(|rung| *rung += 1));

@@ -13,11 +13,13 @@ use evenkeel_model::names;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::metadata::MetadataTopic;
+use rdkafka::types::RDKafkaRespErr;
 use tokio::time::Instant;
 
 use crate::Broker;
 use crate::broker::PATIENCE;
-use crate::client::{Ears, heard};
+use crate::client::{Ears, heard, show_token};
 
 /// What a topic takes at most where nobody says otherwise.
 const MESSAGE_BYTES_DEFAULT: usize = 1_048_588;
@@ -90,13 +92,21 @@ impl Broker {
 
     fn ask_partitions(&self, topic: &str) -> Result<Option<u32>, PortError> {
         let ears = Ears::new(self);
-        let trouble = ears.trouble();
+        let (trouble, shown) = (ears.trouble(), ears.shown());
         let asker: BaseConsumer<Ears> = self.client(&[("allow.auto.create.topics", "false")], ears)?;
+        show_token(&shown, |time| drop(asker.poll(time)));
         let deadline = Instant::now() + PATIENCE;
         loop {
             let problem = match asker.fetch_metadata(Some(topic), TRY) {
                 Ok(metadata) => {
-                    let found = metadata.topics().iter().find(|t| t.name() == topic && t.error().is_none());
+                    let found = metadata.topics().iter().find(|t| t.name() == topic);
+                    if found.and_then(MetadataTopic::error)
+                        == Some(RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
+                    {
+                        let why = "we are not authorized to see it, if it is there";
+                        return Err(self.failed(&format!("topic `{topic}`"), &why));
+                    }
+                    let found = found.filter(|topic| topic.error().is_none());
                     let count = found.map_or(0, |topic| topic.partitions().len());
                     return Ok(u32::try_from(count).ok().filter(|count| *count > 0));
                 }
