@@ -154,13 +154,13 @@ async fn dead_letters_at_the_broker_are_listed_grouped_dropped_and_redriven_like
 
     // One is dropped, the others are redriven.
     let drop = json!({ "offsets": [last], "reason": "a test order" });
-    let dropped = node.client.json("POST", &format!("{path}/drop"), Some(&drop)).await.unwrap();
+    let dropped = node.client.json("POST", &format!("{path}/drop"), Some(drop)).await.unwrap();
     assert_eq!(dropped["dropped"], 1, "{dropped}");
     broken.store(false, Ordering::SeqCst);
     let redrives = format!("/v1/subscriptions/{name}/redrives");
-    let dry = node.client.json("POST", &redrives, Some(&json!({ "dry_run": true }))).await.unwrap();
+    let dry = node.client.json("POST", &redrives, Some(json!({ "dry_run": true }))).await.unwrap();
     assert_eq!((&dry["events"], &dry["passed_over"], &dry["elsewhere"]), (&json!(11), &json!(1), &json!(0)), "{dry}");
-    let job = node.client.json("POST", &redrives, Some(&json!({ "reason": "mended" }))).await.unwrap();
+    let job = node.client.json("POST", &redrives, Some(json!({ "reason": "mended" }))).await.unwrap();
     let id = job["id"].as_str().unwrap().to_owned();
     let done = until("it is done", || async {
         let job = node.get(&format!("{redrives}/{id}")).await;
