@@ -130,7 +130,7 @@ async fn verb(verb: Verb) -> ExitCode {
         Verb::Demo(args) => return crate::demo::run(args).await,
         Verb::ShopService(args) => return crate::demo::service(args).await,
         Verb::Up(args) => up::run(args).await,
-        Verb::Check(args) => check::run(&args),
+        Verb::Check(args) => check::run(&args).await,
         Verb::Apply(args) => apply::run(args).await,
         Verb::Publish(args) => publish::run(args).await,
         Verb::Tail(args) => tail::run(args).await,

@@ -40,6 +40,9 @@ pub(crate) enum Ahead {
     Little,
 }
 
+/// Before a partition's leader is looked for again.
+const LEADER_PAUSE: Duration = Duration::from_millis(100);
+
 /// A reader of one partition.
 pub(crate) struct Reader {
     broker: Broker,
@@ -167,11 +170,18 @@ impl Reader {
 
     /// The first offset that is there, and the one behind the last.
     pub(crate) async fn ends(&self) -> Result<(u64, u64), PortError> {
-        let (consumer, shard) = (self.consumer.clone(), self.shard.clone());
-        let asked = move || consumer.fetch_watermarks(&shard.topic, partition(&shard), PATIENCE);
-        let ends = tokio::task::spawn_blocking(asked).await.map_err(|e| PortError(e.to_string()))?;
-        let (low, high) = ends.map_err(|e| self.failed("asking for its ends", &e))?;
-        Ok((u64::try_from(low).unwrap_or(0), u64::try_from(high).unwrap_or(0)))
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let (consumer, shard) = (self.consumer.clone(), self.shard.clone());
+            let asked = move || consumer.fetch_watermarks(&shard.topic, partition(&shard), PATIENCE);
+            match tokio::task::spawn_blocking(asked).await.map_err(|e| PortError(e.to_string()))? {
+                Ok((low, high)) => return Ok((u64::try_from(low).unwrap_or(0), u64::try_from(high).unwrap_or(0))),
+                Err(e) if wants_a_leader(&e) && tokio::time::Instant::now() < deadline => {
+                    tokio::time::sleep(LEADER_PAUSE).await;
+                }
+                Err(e) => return Err(self.failed("asking for its ends", &e)),
+            }
+        }
     }
 
     /// The first offset whose record is of that time or later; `None`: there is none.
@@ -192,6 +202,12 @@ impl Reader {
         let Shard { topic, partition } = &self.shard;
         self.broker.failed(&format!("{topic}/{partition}: {what}"), why)
     }
+}
+
+/// A topic that was just made, or whose leader changes, has none for a moment.
+fn wants_a_leader(e: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{LeaderNotAvailable, NotLeaderForPartition};
+    matches!(e.rdkafka_error_code(), Some(LeaderNotAvailable | NotLeaderForPartition))
 }
 
 /// The number of a partition as Kafka has it.

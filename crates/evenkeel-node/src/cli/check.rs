@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::config::{self, Plan};
-use crate::error::{Error, codes};
+use crate::error::Error;
 use crate::wiring;
 
 #[derive(Debug, clap::Args)]
@@ -17,23 +17,22 @@ pub(super) struct Args {
 }
 
 /// The YAML is the data; the words go to stderr, as comments for whoever reads along.
-pub(super) fn run(args: &Args) -> Result<(), Error> {
+pub(super) async fn run(args: &Args) -> Result<(), Error> {
     let plan = config::load(&args.file)?;
     super::output::line(config::effective(&plan).trim_end());
     eprintln!("\n{}", config::explain(&plan));
-    if args.connect { connect(&plan) } else { Ok(()) }
+    if args.connect { connect(&plan).await } else { Ok(()) }
 }
 
 /// What the brokers say; the first that refuses ends it.
-fn connect(plan: &Plan) -> Result<(), Error> {
-    let runtime = tokio::runtime::Runtime::new().map_err(|e| Error::new(codes::INTERNAL, e.to_string()))?;
+async fn connect(plan: &Plan) -> Result<(), Error> {
     for broker in &plan.brokers {
-        for line in runtime.block_on(wiring::connect(broker, &plan.subscriptions))? {
+        for line in wiring::connect(broker, &plan.subscriptions).await? {
             eprintln!("{line}");
         }
     }
     for intake in &plan.intakes {
-        runtime.block_on(wiring::verify(intake))?;
+        wiring::verify(intake).await?;
         eprintln!("Topic {}: broker {} is there, and so is what comes in.", intake.topic, intake.broker.name);
     }
     Ok(())
