@@ -5,6 +5,7 @@
 
 mod bytes;
 mod again;
+mod identities;
 mod mark;
 mod open;
 mod versions;
@@ -18,6 +19,7 @@ use evenkeel_model::{FailureInfo, Position, Shard, Timestamp};
 
 pub use self::bytes::{JournalUnreadable, decode_journal, encode_journal};
 pub use again::encode_remembered;
+pub use identities::{decode_identities, encode_identities};
 pub use mark::Mark;
 pub use open::{Open, Opened};
 pub use versions::{VersionMark, Versions};

@@ -23,7 +23,7 @@ mod subscription;
 pub use dependency::{Dependency, DependencyNews, DependencyReport, DependencyState, Force, Member, Standing};
 pub use fact::{
     BreakerMark, Counters, Fact, Forced, JournalUnreadable, Mark, Open, Opened, Pending, PendingWhy, Remembered,
-    VersionMark, Versions, decode_journal, encode_journal, encode_remembered,
+    VersionMark, Versions, decode_identities, decode_journal, encode_identities, encode_journal, encode_remembered,
 };
 pub use fingerprint::fingerprint;
 pub use input::{Action, Alarm, Arrival, AttemptId, Command, Dispatch, Input, Round, Screen, Version};

@@ -10,7 +10,6 @@
 //! outcome is not known nothing is committed any more before it was loaded again.
 
 mod assembling;
-mod identities;
 mod letters;
 mod loading;
 mod pages;
@@ -36,6 +35,9 @@ use transaction::{Piece, Transaction};
 pub(crate) use loading::{each, peek};
 pub(crate) use transaction::Report;
 
+/// The header of a ledger record that holds the identities of its outcomes. They go with the ledger, which is deleted by
+/// age, and not with the journal, which is compacted: an inbox of days would be written again with every snapshot.
+const IDENTITIES: &str = "evenkeel-identities";
 /// So many facts go into one record.
 const FACTS_MAX: usize = 2048;
 /// After so many bytes of rounds a snapshot goes along.

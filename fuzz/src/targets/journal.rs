@@ -2,8 +2,7 @@
 #![no_main]
 
 use evenkeel_delivery::{
-    BreakerMark, Counters, Fact, Forced, Mark, Open, Pending, PendingWhy, VersionMark, decode_journal,
-    encode_journal,
+    BreakerMark, Counters, Fact, Forced, Mark, Open, Pending, PendingWhy, VersionMark, decode_journal, encode_journal,
 };
 use evenkeel_fuzz::{Tally, seed};
 use evenkeel_model::ledger::{Ended, Overdue};
@@ -53,7 +52,13 @@ fn sample() -> Vec<Fact> {
         Fact::Version(VersionMark { key: Mark([9; 16]), version: Some(-300) }),
         Fact::Version(VersionMark { key: Mark([8; 16]), version: None }),
         Fact::Progress { shard, below: 19 },
-        Fact::Breaker(BreakerMark { dependency: "bank".into(), open_until: Some(at), since: at, steps: 0, forced: None }),
+        Fact::Breaker(BreakerMark {
+            dependency: "bank".into(),
+            open_until: Some(at),
+            since: at,
+            steps: 0,
+            forced: None,
+        }),
         Fact::Breaker(BreakerMark {
             dependency: "bank".into(),
             open_until: Some(at),

@@ -6,7 +6,7 @@ use std::sync::PoisonError;
 use bytes::Bytes;
 use evenkeel_cloudevents::kafka::to_record;
 use evenkeel_delivery::ports::{Commit, Delivered, PortError};
-use evenkeel_delivery::{FALLBACK, Fact, Redriven};
+use evenkeel_delivery::{FALLBACK, Fact, Redriven, encode_identities};
 use evenkeel_model::ledger::{self, Ended, LedgerEntry, LedgerRecord};
 use evenkeel_model::{
     AttributeValue, Event, Header, Outcome, Position, Record, Shard, Timestamp, names, partition_for_key,
@@ -14,7 +14,7 @@ use evenkeel_model::{
 use evenkeel_transport::dead_record;
 
 use super::transaction::Piece;
-use super::{FACTS_MAX, Outward, Whose, identities};
+use super::{FACTS_MAX, IDENTITIES, Outward, Whose};
 use crate::source::Ids;
 
 pub(super) struct Assembled {
@@ -98,8 +98,8 @@ impl<'a> Books<'a> {
         let key = Bytes::copy_from_slice(subscription.as_bytes());
         let value = ledger::encode(&LedgerRecord { subscription, topic, partition, sequence, at: self.now, entries });
         self.ledgers.push(value.clone());
-        let header = |value| Header { name: identities::HEADER.to_owned(), value: Some(value) };
-        let headers = identities::encode(facts).map(header).into_iter().collect();
+        let header = |value| Header { name: IDENTITIES.to_owned(), value: Some(value) };
+        let headers = encode_identities(facts).map(header).into_iter().collect();
         let record = Record { key: Some(key), value: Some(value), headers, created: self.now };
         self.pieces.push(Piece::to(self.whose.names.ledger.as_str().into(), partition, record));
     }

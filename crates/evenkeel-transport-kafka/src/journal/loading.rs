@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_delivery::ports::PortError;
-use evenkeel_delivery::{JournalUnreadable, Remembered, decode_journal};
+use evenkeel_delivery::{JournalUnreadable, Remembered, decode_identities, decode_journal};
 use evenkeel_model::{Clock, Position, Shard, Stored};
 use evenkeel_transport::Recall;
 use rdkafka::TopicPartitionList;
@@ -16,7 +16,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use super::pages::{Page, Parts, Read};
 use super::transaction::SNAPSHOT_AT;
-use super::{At, Whose, identities};
+use super::{At, IDENTITIES, Whose};
 use crate::client::Ears;
 use crate::reading::{Ahead, Came, Reader, partition};
 use crate::{Broker, Names, PartitionSettings};
@@ -144,13 +144,13 @@ async fn inbox(broker: &Broker, clock: &Arc<dyn Clock>, whose: &Whose) -> Result
     let Some(from) = reader.at_time(since).await? else { return Ok(Vec::new()) };
     let mut all = Vec::new();
     each(&mut reader, from, |stored| {
-        let Some(header) = stored.record.header(identities::HEADER) else { return Ok(()) };
+        let Some(header) = stored.record.header(IDENTITIES) else { return Ok(()) };
         let kept = |fact: Remembered| {
             if matches!(fact, Remembered::Done { when, .. } if when >= since) {
                 all.push(fact);
             }
         };
-        let whole = identities::decode(header, &whose.shard, kept);
+        let whole = decode_identities(header, &whose.shard, kept);
         if whole { Ok(()) } else { Err("its identities cannot be read".to_owned()) }
     })
     .await?;

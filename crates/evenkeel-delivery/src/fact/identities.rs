@@ -1,24 +1,23 @@
-//! The identities that a round's outcomes leave in the inbox, as a header of its ledger record.
+//! The identities that a round's outcomes leave in the inbox, as bytes of their own, for a journal whose
+//! inbox is not part of it.
 //!
 //! ```text
 //! version 0x01 | time: microseconds since 1970, 8 bytes | offset: 8 bytes, both little-endian
 //! then of each outcome: 16 bytes of identity | time and offset, as differences to those before (varints)
 //! ```
 //!
-//! It goes with the ledger, which is deleted by age, and not with the journal, which is compacted: an
-//! inbox of days would have to be written again with every snapshot.
+//! Invariant: whatever the bytes are, reading ends, and takes no more memory than they have.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use evenkeel_delivery::{Fact, Mark, Remembered};
 use evenkeel_model::varint::{get_i64, put_i64};
 use evenkeel_model::{Position, Shard, Timestamp};
 
-/// The header's name.
-pub(super) const HEADER: &str = "evenkeel-identities";
+use crate::{Fact, Mark, Remembered};
+
 const VERSION: u8 = 1;
 
-/// Of these outcomes; `None`: none of them is remembered.
-pub(super) fn encode(facts: &[Fact]) -> Option<Bytes> {
+/// The identities of these outcomes; `None`: none of them is remembered.
+pub fn encode_identities(facts: &[Fact]) -> Option<Bytes> {
     let mut out = BytesMut::new();
     let mut before: Option<(i64, i64)> = None;
     for fact in facts {
@@ -38,9 +37,9 @@ pub(super) fn encode(facts: &[Fact]) -> Option<Bytes> {
     before.map(|_| out.freeze())
 }
 
-/// Gives each to `take`; false when the bytes are not what [`encode`] wrote.
-pub(super) fn decode(header: &Bytes, shard: &Shard, mut take: impl FnMut(Remembered)) -> bool {
-    let mut from = &**header;
+/// Gives each to `take`, in the order in which they ended; false when the bytes are not what [`encode_identities`] wrote.
+pub fn decode_identities(bytes: &Bytes, shard: &Shard, mut take: impl FnMut(Remembered)) -> bool {
+    let mut from = &**bytes;
     if from.remaining() < 17 || from.get_u8() != VERSION {
         return false;
     }
@@ -58,11 +57,10 @@ pub(super) fn decode(header: &Bytes, shard: &Shard, mut take: impl FnMut(Remembe
 
 #[cfg(test)]
 mod tests {
-    use evenkeel_delivery::{Fact, Mark, Remembered};
     use evenkeel_model::ledger::Ended;
     use evenkeel_model::{Outcome, Position, Shard, Timestamp};
 
-    use super::{decode, encode};
+    use super::{decode_identities, encode_identities};
 
     fn ended(offset: u64, at: i64, mark: Option<u8>) -> Fact {
         let entry = Ended {
@@ -91,16 +89,16 @@ mod tests {
         let shard = Shard::new("orders", 3);
         let facts =
             [ended(7, 1_795_219_200_000_000, Some(1)), ended(9, 0, None), ended(5, 1_795_219_200_000_009, Some(2))];
-        let bytes = encode(&facts).unwrap();
+        let bytes = encode_identities(&facts).unwrap();
         let mut found = Vec::new();
-        assert!(decode(&bytes, &shard, |done| found.push(done)));
+        assert!(decode_identities(&bytes, &shard, |done| found.push(done)));
         let done = |offset, mark, at| Remembered::Done {
             at: Position { shard: shard.clone(), offset },
             mark: Some(Mark([mark; 16])),
             when: Timestamp::from_micros(at),
         };
         assert_eq!(found, [done(7, 1, 1_795_219_200_000_000), done(5, 2, 1_795_219_200_000_009)]);
-        assert_eq!(encode(&facts[1..2]), None);
-        assert!(!decode(&bytes.slice(..bytes.len() - 1), &shard, |_| {}), "cut off");
+        assert_eq!(encode_identities(&facts[1..2]), None);
+        assert!(!decode_identities(&bytes.slice(..bytes.len() - 1), &shard, |_| {}), "cut off");
     }
 }
