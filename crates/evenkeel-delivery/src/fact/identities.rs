@@ -61,6 +61,7 @@ mod tests {
     use evenkeel_model::{Outcome, Position, Shard, Timestamp};
 
     use super::{decode_identities, encode_identities};
+    use crate::{Fact, Mark, Remembered};
 
     fn ended(offset: u64, at: i64, mark: Option<u8>) -> Fact {
         let entry = Ended {
