@@ -47,9 +47,13 @@ pub async fn audit(
     let topic = &settings.source.topic;
     let absent = || PortError(format!("topic `{topic}` does not exist at broker `{}`", broker.name()));
     let partitions = broker.partitions(topic).await?.ok_or_else(absent)?;
+    // Before its first owner made them it has no books.
+    let journals = broker.partitions(&settings.names.journal).await?.unwrap_or(0);
+    let ledgers = broker.partitions(&settings.names.ledger).await?.unwrap_or(0);
     let mut all = Vec::new();
     for partition in 0..partitions {
-        all.push(audit_one(broker, settings, &clock, partition).await?);
+        let begun = partition < journals.min(ledgers);
+        all.push(audit_one(broker, settings, &clock, partition, begun).await?);
     }
     Ok(all)
 }
@@ -59,33 +63,19 @@ async fn audit_one(
     settings: &PartitionSettings,
     clock: &Arc<dyn Clock>,
     partition: u32,
+    begun: bool,
 ) -> Result<PartitionAudit, PortError> {
     let open = |topic: &str| {
         let shard = Shard::new(topic, partition);
         Reader::open(broker, clock.clone(), &settings.names.group, shard, Ahead::Much)
     };
     // First the books, then the source: what comes meanwhile is unread, and none is missing.
-    let remembered = peek(broker, clock, settings, partition).await?;
+    let remembered = if begun { peek(broker, clock, settings, partition).await? } else { Vec::new() };
     let mut audit = PartitionAudit { partition, ..PartitionAudit::default() };
     let mut ended: HashMap<u64, Outcome> = HashMap::new();
-    let mut reader = open(&settings.names.ledger)?;
-    let (start, _) = reader.ends().await?;
-    each(&mut reader, start, |stored| {
-        let value = stored.record.value.clone().unwrap_or_default();
-        let record = ledger::decode(&value).map_err(|e| e.to_string())?;
-        for entry in record.entries {
-            match entry {
-                LedgerEntry::Ended(entry) => {
-                    let before = ended.insert(entry.offset, entry.outcome);
-                    audit.twice.extend(before.map(|_| entry.offset));
-                }
-                LedgerEntry::Redriven(redriven) => drop(ended.remove(&redriven.offset)),
-                _ => {}
-            }
-        }
-        Ok(())
-    })
-    .await?;
+    if begun {
+        read_ledger(&mut open(&settings.names.ledger)?, &mut ended, &mut audit.twice).await?;
+    }
     let parked: Vec<u64> = remembered
         .iter()
         .filter_map(|fact| match fact {
@@ -113,4 +103,28 @@ async fn audit_one(
         *audit.outcomes.entry(outcome).or_default() += 1;
     }
     Ok(audit)
+}
+
+async fn read_ledger(
+    reader: &mut Reader,
+    ended: &mut HashMap<u64, Outcome>,
+    twice: &mut Vec<u64>,
+) -> Result<(), PortError> {
+    let (start, _) = reader.ends().await?;
+    each(reader, start, |stored| {
+        let value = stored.record.value.clone().unwrap_or_default();
+        let record = ledger::decode(&value).map_err(|e| e.to_string())?;
+        for entry in record.entries {
+            match entry {
+                LedgerEntry::Ended(entry) => {
+                    let before = ended.insert(entry.offset, entry.outcome);
+                    twice.extend(before.map(|_| entry.offset));
+                }
+                LedgerEntry::Redriven(redriven) => drop(ended.remove(&redriven.offset)),
+                _ => {}
+            }
+        }
+        Ok(())
+    })
+    .await
 }

@@ -206,8 +206,8 @@ impl Reader {
 
 /// A topic that was just made, or whose leader changes, has none for a moment.
 fn wants_a_leader(e: &KafkaError) -> bool {
-    use RDKafkaErrorCode::{LeaderNotAvailable, NotLeaderForPartition};
-    matches!(e.rdkafka_error_code(), Some(LeaderNotAvailable | NotLeaderForPartition))
+    use RDKafkaErrorCode::{LeaderNotAvailable, NotLeaderForPartition, UnknownPartition};
+    matches!(e.rdkafka_error_code(), Some(LeaderNotAvailable | NotLeaderForPartition | UnknownPartition))
 }
 
 /// The number of a partition as Kafka has it.

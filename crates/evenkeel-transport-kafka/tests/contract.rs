@@ -15,6 +15,7 @@ use evenkeel_transport_kafka::{
     Broker, BrokerSettings, Finding, KAFKA, KafkaSink, Mechanism, Partition, PartitionSettings, Secret, Security,
     Wanted,
 };
+use evenkeel_transport_kafka::{PartitionAudit, audit};
 use house::{Publisher, broker, clock, create, kafka, read_all, unique};
 use tokio::sync::OnceCell;
 
@@ -184,6 +185,29 @@ fn token(folder: &std::path::Path) -> std::path::PathBuf {
     let file = folder.join("token");
     std::fs::write(&file, format!("{}.{}.", part("{\"alg\":\"none\"}".to_owned()), part(claims))).unwrap();
     file
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn before_its_first_owner_came_a_subscription_has_an_account_in_which_all_is_unread() {
+    let Some(address) = kafka() else { return };
+    let subject = Kafka::new(&address);
+    subject.proxied().await;
+    let record = |n: u8| Record { value: Some(vec![n].into()), ..Record::default() };
+    subject.publish((0..3).map(record).collect()).await.unwrap();
+    let settings = subject.settings(&subject.topic);
+    let account = audit(&broker(&address), &settings, clock()).await.unwrap();
+    assert_eq!(account.iter().map(|of| (of.appended, of.unread)).collect::<Vec<_>>(), [(3, 3)]);
+    assert!(account.iter().all(PartitionAudit::adds_up));
+    // And while they are made, which takes the broker a moment.
+    let opening = subject.open_at(&broker(&address), &subject.topic);
+    let (broker, clock) = (broker(&address), clock());
+    let asking = async {
+        for _ in 0..20 {
+            audit(&broker, &settings, clock.clone()).await.unwrap();
+        }
+    };
+    let (opened, ()) = tokio::join!(opening, asking);
+    opened.unwrap();
 }
 
 /// What `check --connect` says of a broker that answers.
