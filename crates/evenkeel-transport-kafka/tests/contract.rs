@@ -199,8 +199,8 @@ async fn before_its_first_owner_came_a_subscription_has_an_account_in_which_all_
     assert_eq!(account.iter().map(|of| (of.appended, of.unread)).collect::<Vec<_>>(), [(3, 3)]);
     assert!(account.iter().all(PartitionAudit::adds_up));
     // And while they are made, which takes the broker a moment.
-    let opening = subject.open_at(&broker(&address), &subject.topic);
     let (broker, clock) = (broker(&address), clock());
+    let opening = subject.open_at(&broker, &subject.topic);
     let asking = async {
         for _ in 0..20 {
             audit(&broker, &settings, clock.clone()).await.unwrap();
