@@ -49,6 +49,11 @@ pub trait Disk: Send + Sync + 'static {
     fn flush_files(&self, files: &[&dyn File]) -> io::Result<()> {
         files.iter().try_for_each(|file| file.flush())
     }
+    /// Says that these files will be read soon, so that the device may begin with all of them; nothing more
+    /// is meant.
+    fn will_read(&self, paths: Vec<String>) {
+        let _ = paths;
+    }
     /// Has this thread, whose work nobody waits for, give way to others.
     fn work_behind(&self) {}
     /// 64 bits that nobody can guess.
@@ -59,9 +64,10 @@ pub trait Disk: Send + Sync + 'static {
 pub trait File: Send + Sync {
     /// Reads exactly `into.len()` bytes; `UnexpectedEof` when the file is shorter.
     fn read_at(&self, into: &mut [u8], at: u64) -> io::Result<()>;
-    /// Says that this range will be read soon, so that the device may begin; nothing more is meant.
-    fn will_read(&self, at: u64, length: u64) {
-        let _ = (at, length);
+    /// Like [`File::read_at`], `count` bytes in place of what is in `into`.
+    fn read_into(&self, into: &mut Vec<u8>, count: usize, at: u64) -> io::Result<()> {
+        into.resize(count, 0);
+        self.read_at(into, at)
     }
     /// Writes; durable only after [`File::flush`].
     fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()>;

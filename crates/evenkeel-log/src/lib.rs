@@ -140,6 +140,7 @@ mod handover;
 mod queue;
 mod engine;
 mod pen;
+mod depth;
 mod wal;
 mod numbered;
 mod machine;

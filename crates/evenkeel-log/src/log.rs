@@ -19,7 +19,7 @@ use crate::flusher::Flusher;
 use crate::handles::Handles;
 use crate::handover::Handover;
 use crate::machine::Session;
-use crate::pen::{self, Pen};
+use crate::pen::{self, Pen, WRITERS_MAX};
 use crate::queue::{Declaration, Job, Part, Work};
 use crate::recovery::{self, Recovered};
 use crate::safeguard::{Guards, Safeguard};
@@ -272,18 +272,15 @@ impl Log {
     }
 }
 
-/// The most groups that are written at the same time.
-const WRITERS_MAX: usize = 4;
-
 type Submission = (Job, crate::ticket::Ticket<Result<crate::Appended, AppendError>>);
 
 impl Handle {
     /// Starts the threads.
     fn start(&self) -> std::io::Result<()> {
         // One more than may write: it goes on while another wakes whom it has answered.
-        for number in 0..=self.shared.options.writers.unwrap_or(1).min(WRITERS_MAX) {
+        for _ in 0..=self.shared.options.writers.unwrap_or(WRITERS_MAX).min(WRITERS_MAX) {
             let (shared, pen) = (self.shared.clone(), self.pen.clone());
-            self.spawn("evenkeel-wal", move || pen::write_loop(&shared, &pen, number == 0))?;
+            self.spawn("evenkeel-wal", move || pen::write_loop(&shared, &pen))?;
         }
         self.behind("evenkeel-files", engine::file_loop)?;
         self.behind("evenkeel-flush", engine::flush_loop)?;

@@ -20,8 +20,8 @@ pub struct Options {
     pub wal_bytes_max: u64,
     /// The largest group, and so the largest set.
     pub group_bytes_max: usize,
-    /// How many groups may be written at the same time, 4 at most; `None` is one. More are worth it
-    /// where a write takes a millisecond.
+    /// How many groups may be written at the same time, 4 at most; `None` begins with one, and finds out
+    /// under load whether the device gains from more.
     pub writers: Option<usize>,
     /// Sets that wait for the writer, in bytes; beyond it an append waits its turn.
     pub pending_bytes_max: usize,

@@ -5,14 +5,17 @@
 //! A task writes itself only where writes are quick, so that its executor is not held for longer
 //! than a switch costs; a thread that would only sleep meanwhile always may.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
+use evenkeel_model::Timestamp;
+
+use crate::depth::Depth;
 use crate::engine::{Fuse, Shared};
 use crate::handover::{Handover, Turn};
 use crate::queue::Job;
-use crate::ticket::Caller;
+use crate::ticket::{Caller, held};
 use crate::wal::writer::{Begun, Reply, Writer};
 
 /// How long the log is idle before it seals.
@@ -39,10 +42,16 @@ pub(crate) struct Pen {
     /// What a write takes, in microseconds, smoothed.
     write_us: AtomicU32,
     written_here: AtomicU32,
+    /// How many groups to write at once; `None` where that is fixed.
+    depth: Option<Mutex<Depth>>,
 }
+
+/// The most groups that are written at the same time.
+pub(crate) const WRITERS_MAX: usize = 4;
 
 impl Pen {
     pub(crate) fn new(shared: Arc<Shared>, writer: Writer) -> Pen {
+        let depth = shared.options.writers.is_none().then(|| Mutex::new(Depth::new(WRITERS_MAX)));
         Pen {
             shared,
             writer,
@@ -50,6 +59,7 @@ impl Pen {
             alone: AtomicU32::new(ALONE),
             write_us: AtomicU32::new(0),
             written_here: AtomicU32::new(0),
+            depth,
         }
     }
 
@@ -113,8 +123,11 @@ impl Pen {
         if let Some(launch) = launch {
             let started = self.shared.clock.now();
             let done = launch.write(self.shared.options.guards());
-            let took = self.shared.clock.now().since(started);
-            self.learn(sets, u32::try_from(took.as_micros()).unwrap_or(u32::MAX));
+            let ended = self.shared.clock.now();
+            let took_us = u32::try_from(ended.since(started).as_micros()).unwrap_or(u32::MAX);
+            let waiting = self.handover().waiting();
+            self.learn(sets, waiting, took_us);
+            self.go_deeper(ended, launch.bytes(), sets + waiting > 1);
             let landing = self.writer.land(launch, done);
             turns = landing.turns;
             replies.extend(landing.replies);
@@ -128,9 +141,17 @@ impl Pen {
         replies.into_iter().for_each(Reply::say);
     }
 
-    fn learn(&self, sets: usize, took_us: u32) {
+    /// Has as many groups written at once as the device was seen to gain from.
+    fn go_deeper(&self, now: Timestamp, bytes: u64, busy: bool) {
+        let deeper = self.depth.as_ref().and_then(|depth| held(depth).landed(now, bytes, busy));
+        if let Some(depth) = deeper {
+            self.handover().set_depth(depth);
+        }
+    }
+
+    fn learn(&self, sets: usize, waiting: usize, took_us: u32) {
         self.shared.stats.writes.took(u64::from(took_us));
-        let alone = if sets <= 1 && self.handover().waiting() == 0 { self.alone.load(Ordering::Relaxed) } else { 0 };
+        let alone = if sets <= 1 && waiting == 0 { self.alone.load(Ordering::Relaxed) } else { 0 };
         let more = if sets <= 1 { (alone + 1).min(ALONE) } else { 0 };
         self.alone.store(more, Ordering::Relaxed);
         let smooth = self.write_us.load(Ordering::Relaxed);
@@ -157,6 +178,11 @@ impl Drop for Abandon<'_> {
 /// Steps by hand.
 #[cfg(test)]
 impl Pen {
+    /// True when nothing is left to vouch for.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.writer.is_sealed()
+    }
+
     /// Begins a turn, if there is work and room for it where the log is: a group in the air, which
     /// [`Pen::finish_by_hand`] writes.
     pub(crate) fn begin_by_hand(&self) -> Option<Begun> {
@@ -169,12 +195,12 @@ impl Pen {
     }
 }
 
-/// A writer's thread; one of them seals what is idle.
-pub(crate) fn write_loop(shared: &Arc<Shared>, pen: &Pen, seals: bool) {
+/// A writer's thread. Whichever of them was up last seals what is idle; the others sleep.
+pub(crate) fn write_loop(shared: &Arc<Shared>, pen: &Pen) {
     let _fuse = Fuse(shared.clone());
     let mut seen = 0;
     loop {
-        let patience = (seals && !pen.writer.is_sealed()).then_some(SEAL_AFTER);
+        let patience = (!pen.writer.is_sealed()).then_some(SEAL_AFTER);
         match shared.handover.next_turn(patience) {
             Turn::Taken => pen.turn(),
             Turn::Nudged => {}

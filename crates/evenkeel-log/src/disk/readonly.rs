@@ -57,6 +57,10 @@ impl Disk for ReadOnly {
         refused()
     }
 
+    fn will_read(&self, paths: Vec<String>) {
+        self.0.will_read(paths);
+    }
+
     fn entropy(&self) -> u64 {
         self.0.entropy()
     }
@@ -67,8 +71,8 @@ impl File for ReadOnlyFile {
         self.0.read_at(into, at)
     }
 
-    fn will_read(&self, at: u64, length: u64) {
-        self.0.will_read(at, length);
+    fn read_into(&self, into: &mut Vec<u8>, count: usize, at: u64) -> io::Result<()> {
+        self.0.read_into(into, count, at)
     }
 
     fn write_at(&self, _: &[u8], _: u64) -> io::Result<()> {

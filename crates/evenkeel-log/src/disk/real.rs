@@ -18,6 +18,9 @@ const IOVECS_MAX: usize = 1024;
 /// How many files are flushed at once.
 const FLUSHES_AT_ONCE: usize = 4;
 
+/// How many files the device is asked to read at once.
+const READ_STREAMS: usize = 2;
+
 /// The nice value of threads that nobody waits for: a tenth of the processor when all are busy.
 #[cfg(target_os = "linux")]
 const BEHIND: i32 = 10;
@@ -145,6 +148,22 @@ impl Disk for RealDisk {
     }
 
     #[cfg(target_os = "linux")]
+    fn will_read(&self, paths: Vec<String>) {
+        // The advice waits for room in the device's queue, so others give it than those who read. All of it
+        // is a hint: nothing is lost when the system does not take it.
+        for stream in 0..READ_STREAMS.min(paths.len()) {
+            let paths: Vec<PathBuf> =
+                paths.iter().skip(stream).step_by(READ_STREAMS).map(|path| self.folder.join(path)).collect();
+            let advise = move || {
+                for file in paths.iter().filter_map(|path| fs::File::open(path).ok()) {
+                    let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::WillNeed);
+                }
+            };
+            let _ = std::thread::Builder::new().name("evenkeel-ahead".into()).spawn(advise);
+        }
+    }
+
+    #[cfg(target_os = "linux")]
     fn work_behind(&self) {
         // Where it may not be, all threads count alike.
         let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), BEHIND);
@@ -188,11 +207,20 @@ impl File for RealFile {
         self.file.read_exact_at(into, at)
     }
 
-    #[cfg(target_os = "linux")]
-    fn will_read(&self, at: u64, length: u64) {
-        // A hint: nothing is lost when the system does not take it.
-        let length = std::num::NonZeroU64::new(length);
-        let _ = rustix::fs::fadvise(&self.file, at, length, rustix::fs::Advice::WillNeed);
+    fn read_into(&self, into: &mut Vec<u8>, count: usize, at: u64) -> io::Result<()> {
+        // Into memory that nobody has to clear before.
+        into.clear();
+        into.reserve_exact(count);
+        while into.len() < count {
+            let place = at + into.len() as u64;
+            match rustix::io::pread(&self.file, rustix::buffer::spare_capacity(into), place) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+        into.truncate(count);
+        Ok(())
     }
 
     fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {

@@ -42,6 +42,11 @@ impl Log {
         self.0.shared.state()
     }
 
+    /// True when nothing is left to vouch for.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.0.pen.is_sealed()
+    }
+
     /// Seals, as an idle writer does.
     pub(crate) fn seal(&self) {
         self.0.pen.seal();

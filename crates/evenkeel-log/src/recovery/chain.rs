@@ -54,8 +54,7 @@ impl Reader {
         // The piece before is used again when nobody holds a group of it.
         let before = std::mem::take(&mut self.chunk).try_into_mut();
         let mut chunk = before.map(Vec::from).unwrap_or_default();
-        chunk.resize(usize::try_from(count).unwrap_or(0), 0);
-        let read = self.file.file.read_at(&mut chunk, at);
+        let read = self.file.file.read_into(&mut chunk, usize::try_from(count).unwrap_or(0), at);
         read.map_err(unreadable(DamageKind::WriteAhead, &path(self.file.header.number), Some(at)))?;
         Ok(chunk)
     }

@@ -51,6 +51,7 @@ pub(super) fn run(
     replay: &mut Replay<'_>,
     damage: &mut Vec<Damage>,
 ) -> Result<End, OpenError> {
+    ahead(disk, checkpoint.wal.file)?;
     let mut chain = Chain::from(disk, guards, checkpoint);
     let broken = chain.follow(|header, payload| {
         if header.kind == Kind::Data
@@ -76,6 +77,15 @@ pub(super) fn run(
     }
     state.wal = position;
     Ok(End { file, position, bytes })
+}
+
+/// Has the device begin with the files that are about to be read.
+fn ahead(disk: &dyn Disk, from: u64) -> Result<(), OpenError> {
+    let names = disk.list("wal").map_err(doing("listing", "wal"))?;
+    let mut numbers: Vec<u64> = names.iter().filter_map(|name| number(name)).filter(|n| *n >= from).collect();
+    numbers.sort_unstable();
+    disk.will_read(numbers.into_iter().map(path).collect());
+    Ok(())
 }
 
 /// Where the log ends, when the groups behind the checkpoint show no damage. Applies none.
@@ -189,10 +199,6 @@ impl<'a> Chain<'a> {
         self.reader = None;
         match or_damage(open_file(self.disk, self.guards, self.position.file))? {
             Ok(file) => {
-                file.file.will_read(self.position.at, file.header.size - self.position.at.min(file.header.size));
-                if let Ok(next) = self.disk.open(&path(self.position.file + 1), false) {
-                    next.will_read(0, file.header.size);
-                }
                 self.reader = Some(Reader::new(file, self.guards));
                 Ok(None)
             }

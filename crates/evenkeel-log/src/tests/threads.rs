@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use bytes::Bytes;
-use evenkeel_model::{Record, Shard, SystemClock};
+use evenkeel_model::{Clock, Record, Shard, SystemClock};
 
 use crate::{AppendError, Log, OpenError, Options, ReadLimit, RealDisk, Set, TopicSettings, Warning};
 
@@ -93,6 +94,30 @@ fn a_burst_through_several_write_ahead_files_is_all_there() {
     let log = open(&folder).expect("it opens again");
     let ends = log.ends(&Shard::new("t", 0)).expect("there");
     assert_eq!(ends.high_watermark, 100);
+}
+
+/// Waits until `there`, for ten seconds at most.
+fn until(there: impl Fn() -> bool) -> bool {
+    let clock = SystemClock::new();
+    let began = clock.now();
+    while !there() {
+        if clock.now().since(began) > Duration::from_secs(10) {
+            return false;
+        }
+        thread::yield_now();
+    }
+    true
+}
+
+#[test]
+fn a_log_seals_each_time_it_falls_idle() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = open(&folder).expect("it opens");
+    log.create_topic("t", TopicSettings::partitions(1)).expect("a good name").wait().expect("created");
+    for round in 0..6 {
+        log.append(set(0, "v")).wait().expect("appended");
+        assert!(until(|| log.is_sealed()), "round {round}: nobody vouches for the last group");
+    }
 }
 
 #[test]

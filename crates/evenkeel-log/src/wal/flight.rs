@@ -38,6 +38,11 @@ pub(crate) struct Launch {
 }
 
 impl Launch {
+    /// What it takes on the medium.
+    pub(crate) fn bytes(&self) -> u64 {
+        if self.group.entries == 0 { 0 } else { self.buffer.bytes().len() as u64 }
+    }
+
     /// Writes it. What is durable then counts when it has landed.
     pub(crate) fn write(&self, guards: Guards) -> Result<(), String> {
         if self.group.entries == 0 {
