@@ -210,6 +210,24 @@ fn what_is_owed_stays_and_so_does_what_is_newer() {
 }
 
 #[test]
+fn what_a_transaction_that_is_open_hides_stays_until_it_is_decided() {
+    let rig = compacted(15);
+    churn(&rig, 10, 4);
+    let producer = rig.producer();
+    let opening = Append::batch(shard(), super::sent(producer, 0, true, &["undecided"]));
+    let first = rig.put(Set::appends(vec![opening])).expect("appended").placed[0].base;
+    churn(&rig, 10, 8);
+    seal(&rig);
+    clean(&rig);
+    let end = rig.log().ends(&shard()).expect("there").high_watermark;
+    rig.put(Set::change(Change::End { producer, commit: true })).expect("committed");
+    let offsets: Vec<u64> = all(&rig).iter().map(|s| s.at.offset).filter(|o| (first..end).contains(o)).collect();
+    assert_eq!(offsets, (first..end).collect::<Vec<_>>(), "nobody had read them, and they are gone");
+    seal(&rig);
+    assert!(clean(&rig).passes > 0, "once it is decided they are compacted");
+}
+
+#[test]
 fn young_records_are_left_alone() {
     let rig = compacted(6);
     configure(&rig, settings(1, HOUR));

@@ -1,7 +1,9 @@
 //! Who may write, what is taken in which order, and who waits for room.
 
 use std::collections::VecDeque;
-use std::task::Waker;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Wake, Waker};
 
 use crate::handover::{Handover, Load, Refused, Turn};
 
@@ -112,6 +114,59 @@ fn a_seat_that_is_left_lets_the_next_one_in() {
     taken(&handover, 1000);
     handover.leave(first.expect("it sat"));
     assert!(sit(&handover, parcel(1, 2, 10), &mut second));
+}
+
+#[derive(Default)]
+struct Rung(AtomicU32);
+
+impl Wake for Rung {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Sits down; says who sits where, and how to see that he was woken.
+fn seated(handover: &Handover<Parcel>, parcel: Parcel) -> (u64, Arc<Rung>) {
+    let (mut seat, rung) = (None, Arc::new(Rung::default()));
+    assert!(handover.offer_or_sit(parcel, &mut seat, &Waker::from(rung.clone())).is_err(), "there was room");
+    (seat.expect("a seat"), rung)
+}
+
+fn rung(rung: &Rung) -> u32 {
+    rung.0.load(Ordering::Relaxed)
+}
+
+#[test]
+fn whoever_sits_is_woken_when_he_fits_in_and_not_before_those_who_sat_down_earlier() {
+    let handover = Handover::new(6400);
+    for number in 0..64 {
+        assert!(offer(&handover, parcel(1, number, 100)));
+    }
+    let (_, large) = seated(&handover, parcel(2, 0, 3000));
+    let (_, next) = seated(&handover, parcel(3, 0, 200));
+    assert_eq!(taken(&handover, 2000).len(), 20);
+    assert_eq!((rung(&large), rung(&next)), (0, 0), "the second would fit in, and waits behind the first");
+    taken(&handover, 4400);
+    assert_eq!((rung(&large), rung(&next)), (1, 1));
+}
+
+#[test]
+fn a_seat_that_is_left_wakes_the_next_one() {
+    let handover = Handover::new(1000);
+    assert!(offer(&handover, parcel(1, 0, 990)));
+    let (first, _) = seated(&handover, parcel(1, 1, 15));
+    let (_, second) = seated(&handover, parcel(1, 2, 10));
+    handover.leave(first);
+    assert_eq!(rung(&second), 1, "there is room for it, and nobody said so");
+}
+
+#[test]
+fn a_small_set_does_not_overtake_a_large_one_of_its_lane_that_sits() {
+    let handover = Handover::new(6400);
+    assert!(offer(&handover, parcel(1, 0, 4800)));
+    seated(&handover, parcel(1, 1, 1000));
+    assert!(!offer(&handover, parcel(1, 2, 50)), "it overtook the one before it in its lane");
+    assert!(offer(&handover, parcel(2, 0, 50)), "another lane has nothing to do with it");
 }
 
 #[test]
