@@ -7,6 +7,8 @@ use evenkeel_model::Shard;
 
 use super::damage::{flip, flip_value};
 use super::report::{broken_in_the_middle, damage, offsets};
+use crate::checkpoint::Checkpoint;
+use crate::safeguard::Guards;
 use crate::{OpenError, Repair, Repaired, Set, verify};
 
 fn plan(rig: &Rig) -> Result<Repair, OpenError> {
@@ -82,6 +84,32 @@ fn a_repair_after_a_lost_slot_loses_nothing() {
     assert!(repaired.epochs.is_empty(), "nothing was cut");
     rig.open().expect("it is repaired");
     assert_eq!(rig.values(0).expect("read"), ["first", "second"]);
+}
+
+/// The generations of the slots that can be read.
+fn generations(rig: &Rig) -> Vec<u64> {
+    let slots = ["checkpoint.0", "checkpoint.1"].map(|path| rig.disk.bytes(path).unwrap_or_default());
+    slots.iter().filter_map(|slot| Checkpoint::decode(slot, Guards::default()).ok()).map(|c| c.generation).collect()
+}
+
+#[test]
+fn the_checkpoints_of_a_folder_that_lost_both_are_newer_than_those_that_were_lost() {
+    let mut rig = Rig::with_topic(73, None);
+    rig.append(0, "first").expect("appended");
+    rig.log().flush().expect("flushed");
+    rig.log().flush().expect("flushed");
+    rig.append(1, "second").expect("appended");
+    rig.log().flush().expect("flushed");
+    rig.log().flush().expect("flushed");
+    rig.kill();
+    let lost = generations(&rig);
+    ["checkpoint.0", "checkpoint.1"].iter().for_each(|slot| flip(&rig.disk, slot, 40));
+    let repaired = repair(&rig).expect("repaired");
+    assert_eq!(repaired.lost, []);
+    let now = generations(&rig);
+    assert!((lost.len(), now.len()) == (2, 2) && now.iter().min() > lost.iter().max(), "{lost:?}, then {now:?}");
+    rig.open().expect("it is repaired");
+    assert_eq!((rig.values(0).expect("read"), rig.values(1).expect("read")), (vec!["first".into()], vec!["second".into()]));
 }
 
 #[test]
