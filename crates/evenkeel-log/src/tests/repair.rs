@@ -113,6 +113,32 @@ fn the_checkpoints_of_a_folder_that_lost_both_are_newer_than_those_that_were_los
 }
 
 #[test]
+fn segments_that_are_lost_beside_both_slots_leave_a_gap_and_what_the_write_ahead_log_has_goes_on_behind_it() {
+    let mut rig = Rig::with_topic(75, None);
+    for n in 0..40 {
+        rig.append(0, &format!("{n}.{}", "y".repeat(5000))).expect("appended");
+        if n % 12 == 11 {
+            rig.log().flush().expect("flushed");
+        }
+    }
+    rig.log().flush().expect("flushed");
+    rig.log().flush().expect("flushed");
+    rig.append(0, "last").expect("appended");
+    rig.kill();
+    let segments = rig.disk.paths().into_iter().filter(|path| path.starts_with("topics/t-0@") && path.ends_with(".log"));
+    segments.skip(1).for_each(|path| rig.disk.lose(&path));
+    ["checkpoint.0", "checkpoint.1"].iter().for_each(|slot| flip(&rig.disk, slot, 40));
+    let repaired = repair(&rig).expect("repaired");
+    assert!(verified(&rig), "the repaired folder is whole");
+    rig.open().expect("it is repaired");
+    let values = rig.values(0).expect("read");
+    let [lost] = &repaired.lost[..] else { panic!("{:?}", repaired.lost) };
+    let missing = lost.to.expect("an end") - lost.from;
+    assert!(missing > 5 && values.len() as u64 + missing == 41, "{lost} is lost, and {} are there", values.len());
+    assert!(values[0].starts_with("0.") && values[values.len() - 1] == "last");
+}
+
+#[test]
 fn a_crash_anywhere_in_a_repair_leaves_the_old_damage_or_the_repaired_log() {
     let (mut old, mut new) = (0, 0);
     for seed in 0..10 {
