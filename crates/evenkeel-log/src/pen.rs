@@ -5,8 +5,8 @@
 //! A task writes itself only where writes are quick, so that its executor is not held for longer
 //! than a switch costs; a thread that would only sleep meanwhile always may.
 
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use evenkeel_model::Timestamp;

@@ -109,7 +109,10 @@ fn the_checkpoints_of_a_folder_that_lost_both_are_newer_than_those_that_were_los
     let now = generations(&rig);
     assert!((lost.len(), now.len()) == (2, 2) && now.iter().min() > lost.iter().max(), "{lost:?}, then {now:?}");
     rig.open().expect("it is repaired");
-    assert_eq!((rig.values(0).expect("read"), rig.values(1).expect("read")), (vec!["first".into()], vec!["second".into()]));
+    assert_eq!(
+        (rig.values(0).expect("read"), rig.values(1).expect("read")),
+        (vec!["first".into()], vec!["second".into()])
+    );
 }
 
 #[test]
@@ -125,7 +128,8 @@ fn segments_that_are_lost_beside_both_slots_leave_a_gap_and_what_the_write_ahead
     rig.log().flush().expect("flushed");
     rig.append(0, "last").expect("appended");
     rig.kill();
-    let segments = rig.disk.paths().into_iter().filter(|path| path.starts_with("topics/t-0@") && path.ends_with(".log"));
+    let segments =
+        rig.disk.paths().into_iter().filter(|path| path.starts_with("topics/t-0@") && path.ends_with(".log"));
     segments.skip(1).for_each(|path| rig.disk.lose(&path));
     ["checkpoint.0", "checkpoint.1"].iter().for_each(|slot| flip(&rig.disk, slot, 40));
     let repaired = repair(&rig).expect("repaired");
