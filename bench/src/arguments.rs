@@ -17,7 +17,7 @@ usage: evenkeel-bench chain [--events N] [--runs N] [--data DIR]
        evenkeel-bench trials [--events N]
        evenkeel-bench log [--row N,N…] [--only NAME,NAME…] [--runs N] [--seconds N] [--long] [--workers N] [--data DIR]
                           [--output table|json]
-       evenkeel-bench watch [--outcomes N] [--objectives N] [--runs N]
+       evenkeel-bench watch [--only NAME,NAME…] [--outcomes N] [--objectives N] [--delivered N] [--stories N] [--runs N] [--data DIR]
        evenkeel-bench transports [--only NAME,NAME…] [--events N] [--runs N] [--data DIR]   (with the feature `brokers`)";
 
 pub(crate) enum Command {
@@ -172,11 +172,22 @@ fn watch<'a>(mut words: impl Iterator<Item = &'a str>) -> Result<WatchPlan, Stri
         match flag {
             "--outcomes" => plan.outcomes = count(value)?,
             "--objectives" => plan.objectives = count(value)?,
+            "--stories" => plan.stories = count(value)?,
+            "--delivered" => plan.delivered = count(value)?,
+            "--only" => plan.only = watch_rows(value)?,
+            "--data" => plan.data = Some(value.into()),
             "--runs" => plan.runs = size(value)?,
             other => return Err(not_an_option(other)),
         }
     }
     Ok(plan)
+}
+
+fn watch_rows(value: &str) -> Result<Vec<String>, String> {
+    let known = |name: &str| crate::watch::ROWS.contains(&name);
+    let all = crate::watch::ROWS.join(", ");
+    let one = |name: &str| known(name).then(|| name.to_owned()).ok_or_else(|| format!("`{name}` is none of {all}"));
+    value.split(',').map(one).collect()
 }
 
 /// The words that `log` calls this program with again, once for each trial.

@@ -5,10 +5,10 @@
 //! reach the next; trials take turns, so that a busy neighbour hits all of them, and the table
 //! shows medians. Nothing is kept.
 
-mod backlog;
+pub(crate) mod backlog;
 mod parked;
 mod report;
-mod shop;
+pub(crate) mod shop;
 mod steady;
 mod trial;
 

@@ -3,12 +3,15 @@
 //! One core, in memory. Records are made as a node writes them: a dispatch round of 64 outcomes of
 //! one partition, one type and one handler version, one of a thousand dead, one of five hundred
 //! late. `fold` counts records that are decoded already; `back-fill` decodes them from the
-//! ledger's bytes first, as an objective does that is added today; `page` is `/metrics`. The numbers are
-//! medians of the runs, in a table.
+//! ledger's bytes first, as an objective does that is added today; `page` is `/metrics`; `plane` what all of it costs
+//! delivery; `story` one event among many. The numbers are medians of the runs, in a table.
 
 mod page;
+mod plane;
+mod stories;
 
 use std::hint::black_box;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,33 +35,66 @@ pub(crate) struct WatchPlan {
     pub(crate) objectives: u64,
     /// Runs; the table shows medians.
     pub(crate) runs: usize,
+    /// Events among which a story is looked for.
+    pub(crate) stories: u64,
+    /// Events that are delivered with and without the plane.
+    pub(crate) delivered: u64,
+    /// Rows that are measured: `fold`, `tick`, `page`, `plane`, `story`; none means all.
+    pub(crate) only: Vec<String>,
+    /// A folder on the disk to be measured; one for temporary files by default.
+    pub(crate) data: Option<PathBuf>,
 }
+
+/// The rows, in the order of the table.
+pub(crate) const ROWS: [&str; 5] = ["fold", "tick", "page", "plane", "story"];
 
 impl Default for WatchPlan {
     fn default() -> WatchPlan {
-        WatchPlan { outcomes: 1_000_000, objectives: 10_000, runs: 5 }
+        WatchPlan {
+            outcomes: 1_000_000,
+            objectives: 10_000,
+            runs: 5,
+            stories: 10_000_000,
+            delivered: 300_000,
+            only: Vec::new(),
+            data: None,
+        }
     }
 }
 
-/// Measures all rows and prints the table.
+/// Measures the rows and prints the table.
 pub(crate) fn watch(plan: &WatchPlan) -> Done<()> {
     let clock = SystemClock::new();
+    println!("| what | median of {} | bar |", plan.runs);
+    println!("|---|---|---|");
+    for row in ROWS.into_iter().filter(|row| plan.only.is_empty() || plan.only.iter().any(|name| name == row)) {
+        match row {
+            "fold" => fold(plan, &clock)?,
+            "tick" => tick(plan, &clock)?,
+            "page" => page::page(plan, &clock)?,
+            "plane" => plane::plane(plan)?,
+            _ => stories::stories(plan)?,
+        }
+    }
+    Ok(())
+}
+
+/// How fast records are counted, and how fast they are from the ledger's bytes.
+fn fold(plan: &WatchPlan, clock: &SystemClock) -> Done<()> {
     let records = rounds(plan.outcomes, SUBSCRIPTIONS);
     let bytes: Vec<bytes::Bytes> = records.iter().map(ledger::encode).collect();
     let size: usize = bytes.iter().map(|record| record.len()).sum();
-    println!("| what | median of {} | bar |", plan.runs);
-    println!("|---|---|---|");
     for (objectives, bar) in [(0, ""), (2, "≥ 5 M/s"), (10, "")] {
         let seconds = median(plan.runs, || {
             let mut watch = watching(objectives * SUBSCRIPTIONS)?;
-            Ok(timed(&clock, || records.iter().for_each(|record| _ = black_box(watch.ingest(record)))))
+            Ok(timed(clock, || records.iter().for_each(|record| _ = black_box(watch.ingest(record)))))
         })?;
         let rate = plan.outcomes as f64 / seconds / 1e6;
         println!("| fold, {objectives} objectives for each subscription | {rate:.1} M outcomes/s | {bar} |");
     }
     let seconds = median(plan.runs, || {
         let mut watch = watching(SUBSCRIPTIONS)?;
-        Ok(timed(&clock, || {
+        Ok(timed(clock, || {
             for record in bytes.iter().filter_map(|bytes| ledger::decode(bytes).ok()) {
                 watch.ingest(&record);
             }
@@ -67,8 +103,7 @@ pub(crate) fn watch(plan: &WatchPlan) -> Done<()> {
     let hundred_million = seconds * 1e8 / plan.outcomes as f64;
     let each = size as f64 / plan.outcomes as f64;
     println!("| back-fill of 100 M outcomes ({each:.1} bytes each) | {hundred_million:.1} s | ≤ 60 s |");
-    tick(plan, &clock)?;
-    page::page(plan, &clock)
+    Ok(())
 }
 
 /// What a tick costs when every objective has events in each second of the last ten minutes, none
@@ -170,7 +205,10 @@ fn timed(clock: &SystemClock, work: impl FnOnce()) -> f64 {
 }
 
 fn median(runs: usize, mut run: impl FnMut() -> Done<f64>) -> Done<f64> {
-    let mut seconds = (0..runs.max(1)).map(|_| run()).collect::<Done<Vec<f64>>>()?;
-    seconds.sort_by(f64::total_cmp);
-    Ok(seconds[seconds.len() / 2])
+    Ok(median_of((0..runs.max(1)).map(|_| run()).collect::<Done<Vec<f64>>>()?))
+}
+
+fn median_of(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied().unwrap_or_default()
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_model::ledger::{Ended, LedgerEntry};
-use evenkeel_model::{Outcome, SystemClock};
+use evenkeel_model::{Outcome, SystemClock, Timestamp};
 use evenkeel_node::metrics::{self, Form};
 use evenkeel_watch::Watch;
 
@@ -19,6 +19,19 @@ const TYPES: u64 = 10;
 
 /// Prints a row for each form.
 pub(super) fn page(plan: &WatchPlan, clock: &SystemClock) -> Done<()> {
+    let (watch, now) = big()?;
+    let (count, subscriptions) = (series(&watch)?, watch.subscriptions().count());
+    for form in Form::ALL {
+        let seconds =
+            median(plan.runs * 3, || Ok(timed(clock, || drop(black_box(metrics::page(watch.snapshot(now), form))))))?;
+        let told = format!("/metrics, {count} series of {subscriptions} subscriptions, {form:?}");
+        println!("| {told} | {:.1} ms | ≤ 20 ms |", seconds * 1e3);
+    }
+    Ok(())
+}
+
+/// A watch whose page has that many series, and a moment at which to look at it.
+pub(super) fn big() -> Done<(Watch, Timestamp)> {
     let mut watch = Watch::new(Vec::new()).map_err(|problems| format!("{problems:?}"))?;
     let mut subscriptions = 0;
     while series(&watch)? < SERIES {
@@ -27,14 +40,7 @@ pub(super) fn page(plan: &WatchPlan, clock: &SystemClock) -> Done<()> {
         }
         subscriptions += 10;
     }
-    let (count, now) = (series(&watch)?, START + Duration::from_secs(60));
-    for form in Form::ALL {
-        let seconds =
-            median(plan.runs * 3, || Ok(timed(clock, || drop(black_box(metrics::page(watch.snapshot(now), form))))))?;
-        let told = format!("/metrics, {count} series of {subscriptions} subscriptions, {form:?}");
-        println!("| {told} | {:.1} ms | ≤ 20 ms |", seconds * 1e3);
-    }
-    Ok(())
+    Ok((watch, START + Duration::from_secs(60)))
 }
 
 /// Latencies of all sizes, so that every bucket holds something.

@@ -28,6 +28,7 @@ mod alerts;
 mod silences;
 mod incidents;
 mod telemetry;
+mod usage;
 mod chains;
 mod health;
 mod openapi;
@@ -107,8 +108,10 @@ pub(crate) fn routes(node: Arc<Wired>) -> Router {
         .route("/v1/incidents", get(incidents::list))
         .route("/v1/chains", get(chains::list))
         .route("/v1/telemetry", get(telemetry::show))
+        .route("/v1/usage", get(usage::show))
         .route("/openapi.json", get(openapi::show))
         .route("/", get(page::show))
+        .route("/events/{id}", get(page::story))
         .route("/assets/{name}", get(page::asset))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))

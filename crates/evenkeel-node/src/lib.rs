@@ -7,6 +7,7 @@
 
 pub mod error;
 pub mod config;
+mod happenings;
 mod logs;
 pub mod doctor;
 mod wiring;

@@ -15,6 +15,7 @@ mod gather;
 mod form;
 mod text;
 mod protobuf;
+mod otlp;
 #[cfg(test)]
 mod dashboards;
 #[cfg(test)]
@@ -23,6 +24,7 @@ mod generated;
 mod tests;
 
 use std::io::Write as _;
+use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
@@ -32,7 +34,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use crate::api::{Node, Problem};
-use crate::wiring;
+use crate::telemetry::Registry;
+use crate::wiring::{self, Wired};
 use gather::Seen;
 
 pub(crate) use exemplars::Remembered;
@@ -59,6 +62,25 @@ pub(crate) async fn show(State(node): Node, headers: HeaderMap) -> Result<Respon
         return Ok(([kind, vary, (header::CONTENT_ENCODING, "gzip")], body).into_response());
     }
     Ok(([kind, vary], body).into_response())
+}
+
+/// The way for telemetry to all metrics; a node that is gone has none.
+pub(crate) fn bridge(node: &Arc<Wired>) -> Registry {
+    let node = Arc::downgrade(node);
+    Box::new(move || {
+        let node = node.upgrade();
+        Box::pin(async move {
+            let node = node?;
+            let (mut seen, now) = (Seen::look(&node).await, node.clock.now());
+            let written = move || {
+                if let Some(snapshot) = &seen.snapshot {
+                    seen.known = exemplars::look_up(&node.exemplars, &node.log, snapshot);
+                }
+                otlp::write(&gather::page(&seen), now)
+            };
+            wiring::blocking(written).await.ok()
+        })
+    })
 }
 
 /// The page of what a watch counted, without the node around it: what a benchmark measures.

@@ -23,9 +23,11 @@ use tokio::task::JoinHandle;
 
 use crate::config::Plan;
 use crate::error::{Error, codes};
+use crate::happenings::{FolderBad, FolderDoubtful, LogDamaged, ObjectiveRefused, SubscriptionDrained};
 use crate::replaying::Replays;
 use crate::sabotage::Sabotage;
 use crate::telemetry::Telemetry;
+use crate::watching::chains::Following;
 use crate::wiring::{self, Calling, Wired};
 use crate::{api, changing, doctor, responding, watching};
 
@@ -87,9 +89,10 @@ impl Node {
         let (stop, stopping) = watch::channel(false);
         let (responding, listening) = responding::channel();
         // What cannot be recorded must not be decided: no alerts, and nothing that answers them.
-        plan.refused.iter().for_each(|finding| tracing::error!(%finding, "an objective is not executed"));
+        plan.refused.iter().for_each(|finding| ObjectiveRefused { finding: finding.to_string() }.tell());
+        let chains = watching::chains::follow(&plan.chains, base.log.clone(), clock.clone(), stopping.clone());
         let watching = watching::start(
-            watched(&plan, is_damaged)?,
+            watched(&plan, is_damaged, &chains)?,
             base.log.clone(),
             clock.clone(),
             base.wires.clone(),
@@ -108,7 +111,6 @@ impl Node {
         }
         let retention = (!is_damaged).then(|| retain(&base));
         tokio::spawn(alarms::tell(base.log.clone(), plan.data.clone(), stopping.clone()));
-        let chains = watching::chains::follow(&plan.chains, base.log.clone(), clock.clone(), stopping.clone());
         let stories = indexing::start(base.log.clone(), is_damaged, stopping.clone());
         let headers_bytes_max = plan.limits.headers_bytes_max;
         let wired = Arc::new(Wired {
@@ -136,13 +138,16 @@ impl Node {
             returning: api::Returning::default(),
             processor: std::sync::Mutex::default(),
         });
+        if let Some(telemetry) = &wired.telemetry {
+            telemetry.bridge(crate::metrics::bridge(&wired));
+        }
         let serving = tokio::spawn(serving::serve(listener, api::routes(wired.clone()), headers_bytes_max, stopping));
         Ok(RunningNode { http, is_damaged, wired, retention, stop, serving })
     }
 }
 
 /// What is watched, and who is told; a damaged log is not watched.
-fn watched(plan: &Plan, is_damaged: bool) -> Result<watching::Watched, Error> {
+fn watched(plan: &Plan, is_damaged: bool, chains: &Following) -> Result<watching::Watched, Error> {
     if is_damaged {
         return watching::Watched::nothing();
     }
@@ -150,6 +155,7 @@ fn watched(plan: &Plan, is_damaged: bool) -> Result<watching::Watched, Error> {
         watch: watching::watch_of(plan.objectives.clone(), plan.agreements.clone())?,
         receivers: plan.receivers.clone(),
         producers: plan.producers,
+        chains: chains.clone(),
     })
 }
 
@@ -176,7 +182,7 @@ impl RunningNode {
         });
         for drained in draining.collect::<Vec<_>>() {
             if let Ok(drained) = drained.await {
-                tracing::info!(unfinished = drained.unfinished, "subscription drained");
+                SubscriptionDrained { unfinished: drained.unfinished }.tell();
             }
         }
         self.wired.intakes.finish().await;
@@ -215,10 +221,11 @@ async fn listen(at: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
 /// What is not as it should be under the data folder stands in the node's log from the start.
 fn warn_of(data: &Path) {
     for found in doctor::at_start(data) {
-        let fix = found.fix.unwrap_or_default();
-        match found.level {
-            doctor::Level::Bad => tracing::error!(check = found.check, fix, "{}", found.found),
-            _ => tracing::warn!(check = found.check, fix, "{}", found.found),
+        let (check, fix, level, found) =
+            (found.check.to_string(), found.fix.unwrap_or_default(), found.level, found.found);
+        match level {
+            doctor::Level::Bad => FolderBad { check, fix, found }.tell(),
+            _ => FolderDoubtful { check, fix, found }.tell(),
         }
     }
 }
@@ -233,7 +240,7 @@ async fn open(plan: &Plan, disk: Option<Arc<dyn Disk>>, options: Options, clock:
     let opened = match opened {
         Err(OpenError::Corrupt { damage }) => {
             for damage in &damage {
-                tracing::error!(%damage, "the log is damaged");
+                LogDamaged { damage: damage.to_string() }.tell();
             }
             wiring::blocking(move || Log::open_damaged(disk, options, clock)).await?
         }

@@ -22,6 +22,7 @@ mod timeline;
 mod log;
 mod ground;
 mod sla;
+pub(crate) mod story;
 mod assets;
 #[cfg(test)]
 mod samples;

@@ -18,6 +18,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::client::Client;
 use crate::error::{Error, codes};
+use crate::happenings::{IncidentWent, IncidentsStopped};
 use crate::watching::Watching;
 use crate::wiring::Wires;
 use book::Book;
@@ -119,7 +120,7 @@ impl Owner {
             let actions = self.incidents.step(self.means.clock.now(), input);
             sound = self.carry_out(actions).await;
         }
-        tracing::error!("incidents cannot be recorded any more; nothing is healed until the node starts again");
+        IncidentsStopped {}.tell();
     }
 
     /// Carries actions out in order; false when an entry could not be made durable.
@@ -127,7 +128,8 @@ impl Owner {
         for action in actions {
             match action {
                 Action::Record(entry) => {
-                    tracing::info!(incident = entry.incident.map(|id| id.to_string()), "{}", entry.describe());
+                    let incident = entry.incident.map(|id| id.to_string()).unwrap_or_default();
+                    IncidentWent { incident, what: entry.describe() }.tell();
                     if !self.book.write(&entry, self.means.clock.now()).await {
                         return false;
                     }

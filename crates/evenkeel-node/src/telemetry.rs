@@ -15,6 +15,7 @@ mod recent;
 mod instruments;
 mod logs;
 mod post;
+mod bridge;
 mod export;
 
 use std::sync::Arc;
@@ -28,8 +29,11 @@ use crate::config::plan::SubscriptionPlan;
 use crate::config::telemetry::{Otlp, Signal};
 use crate::error::Error;
 
+pub(crate) use bridge::Registry;
 pub(crate) use export::Sent;
 pub(crate) use logs::Lines;
+pub(crate) use span::nanos;
+pub(crate) use wire::{Message, Value};
 
 use export::Export;
 use handing::Traced;
@@ -73,12 +77,17 @@ impl Telemetry {
         &self.parts.plan
     }
 
+    /// The node's own metrics are told of too, from here on.
+    pub(crate) fn bridge(&self, registry: Registry) {
+        self.parts.export.bridge(registry);
+    }
+
     /// Sends what is queued, for a moment, and ends.
     pub(crate) async fn finish(&self) {
         self.parts.export.finish().await;
     }
 
-    /// What was sent, and what was dropped, of each signal.
+    /// What was sent, what was dropped, and what waits, of each signal.
     pub(crate) fn sent(&self) -> Vec<Sent> {
         self.parts.export.sent()
     }

@@ -31,10 +31,12 @@ use crate::config::receivers::Receiver;
 use crate::error::{Error, codes};
 use crate::forms::alert::AlertForm;
 use crate::forms::producer::sentence;
+use crate::happenings::{AlertChanged, SourceChanged};
 use crate::responding::Responding;
 use crate::wiring::Wires;
 use alerts::Alerts;
 use asking::Ask;
+use chains::Following;
 use sources::Sources;
 use spent::Spent;
 use tail::Tail;
@@ -83,19 +85,20 @@ pub(crate) struct Watched {
     pub(crate) watch: Watch,
     pub(crate) receivers: Vec<Receiver>,
     pub(crate) producers: ProducerAlerts,
+    pub(crate) chains: Following,
 }
 
 impl Watched {
     /// Nothing, and nobody.
     pub(crate) fn nothing() -> Result<Watched, Error> {
         let watch = watch_of(Vec::new(), Vec::new())?;
-        Ok(Watched { watch, receivers: Vec::new(), producers: ProducerAlerts::default() })
+        Ok(Watched { watch, receivers: Vec::new(), producers: ProducerAlerts::default(), chains: Following::default() })
     }
 }
 
 /// Starts the watch's task.
 pub(crate) fn start(
-    Watched { watch, receivers, producers }: Watched,
+    Watched { watch, receivers, producers, chains }: Watched,
     log: Log,
     clock: Arc<dyn Clock>,
     wires: Wires,
@@ -105,6 +108,7 @@ pub(crate) fn start(
     let (asks, asked) = mpsc::channel(64);
     let owner = Owner {
         watch,
+        chains,
         tail: Tail::new(log.clone()),
         alerts: Alerts::new(log.clone(), responding.clone()),
         sources: Sources::new(log.clone(), responding.clone(), producers),
@@ -131,6 +135,7 @@ pub(crate) fn watch_of(objectives: Vec<Objective>, agreements: Vec<Agreement>) -
 
 struct Owner {
     watch: Watch,
+    chains: Following,
     tail: Tail,
     log: Log,
     alerts: Alerts,
@@ -225,6 +230,7 @@ impl Owner {
     async fn tick(&mut self) {
         self.look_at_topics();
         self.tail.read_into(&mut self.watch);
+        self.chains.count_into(&mut self.watch);
         for wire in self.wires.all().iter() {
             let view = wire.handle.view().await;
             self.watch.set_oldest(&wire.plan.name, view.as_ref().and_then(|view| view.oldest));
@@ -235,13 +241,9 @@ impl Owner {
             }
         }
         for producer in self.watch.judge_producers(self.clock.now()) {
-            tracing::warn!(
-                source = &*producer.source,
-                topic = &*producer.topic,
-                sending = producer.sending.name(),
-                "{}",
-                sentence(&producer)
-            );
+            let (source, topic) = (producer.source.to_string(), producer.topic.to_string());
+            let sending = producer.sending.name().to_owned();
+            SourceChanged { source, topic, sending, what: sentence(&producer) }.tell();
         }
         let producers: Vec<Producer> = self.watch.producers().collect();
         for changed in self.sources.look(self.clock.now(), &producers).await {
@@ -251,13 +253,7 @@ impl Owner {
             if change.alert().resolved_at.is_some() {
                 self.remember(AlertForm::from(change.alert()));
             }
-            tracing::warn!(
-                objective = &*change.alert().objective,
-                alert = &*change.alert().name,
-                resolved = change.alert().resolved_at.is_some(),
-                "{}",
-                change.alert().summary()
-            );
+            AlertChanged::of(&AlertForm::from(change.alert())).tell();
             self.telling.hear(self.clock.now(), &change);
             self.alerts.push(change);
         }
@@ -329,6 +325,7 @@ impl Owner {
         self.watch = watch;
         exclusions::read_into(&self.log, &mut self.watch);
         self.tail.rewind();
+        self.chains.rewind();
         self.look_at_topics();
         self.tail.read_into(&mut self.watch);
         self.watch.adopt(&firing);

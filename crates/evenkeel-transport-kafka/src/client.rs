@@ -22,6 +22,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::Broker;
 use crate::group::Told;
+use crate::happenings::ClientSaid;
 use crate::journal::Report;
 
 /// A token without a time of its own is read again after this.
@@ -93,7 +94,7 @@ impl ClientContext for Ears {
             RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug | RDKafkaLogLevel::Notice => {
                 tracing::debug!(facility, "{message}");
             }
-            _ => tracing::info!(facility, "{message}"),
+            _ => ClientSaid { facility: facility.to_owned(), said: message.to_owned() }.tell(),
         }
     }
 

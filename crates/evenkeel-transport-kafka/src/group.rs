@@ -22,6 +22,7 @@ use tokio::sync::{Mutex as AsyncMutex, Notify};
 
 use crate::Broker;
 use crate::client::Ears;
+use crate::happenings::PartitionsNotTaken;
 
 /// The group is looked at at least so often.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -185,7 +186,8 @@ impl Membership for Member {
         // Nothing is read here: the data comes by another way.
         let paused = self.consumer.incremental_assign(&list).and_then(|()| self.consumer.pause(&list));
         if let Err(problem) = paused {
-            tracing::warn!(topic = &*self.topic, ?partitions, %problem, "partitions could not be taken");
+            let (topic, partitions) = (self.topic.to_string(), format!("{partitions:?}"));
+            PartitionsNotTaken { topic, partitions, problem: problem.to_string() }.tell();
         }
     }
 

@@ -12,6 +12,7 @@
 //! the journal was read to its end behind that fence; an event is passed over only below the progress
 //! that the journal holds. No clock has a part in ownership.
 
+pub mod happenings;
 mod broker;
 mod client;
 mod group;

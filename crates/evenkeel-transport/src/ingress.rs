@@ -30,6 +30,8 @@ use flight::{Claim, Flight};
 use index::{Answer, Asked, Decision, Index, Refused};
 use sealed::Sealed;
 
+use crate::happenings::PublishedNotSealed;
+
 /// Takes events into topics.
 pub struct Ingress {
     log: Log,
@@ -349,7 +351,7 @@ fn seal(index: &Mutex<Index>, sealed: &Sealed, now: Timestamp, window: Duration)
     match sealed.seal(now - window, upto, &known) {
         Ok(true) => held(index).sealed(upto),
         Ok(false) => {}
-        Err(problem) => tracing::warn!(%problem, "what was published stays in memory; it is tried again later"),
+        Err(problem) => PublishedNotSealed { problem: problem.to_string() }.tell(),
     }
 }
 

@@ -28,6 +28,7 @@ use evenkeel_log::Log;
 use evenkeel_model::{Clock, Shard, names};
 use tokio::sync::{Notify, watch};
 
+use crate::happenings::IntakeStands;
 use crate::pages::{Pages, unreadable};
 use book::Book;
 use placing::{Placer, name_of_stored};
@@ -218,7 +219,7 @@ impl Intake {
     fn trouble(&self, problem: &PortError) {
         let mut view = self.seen();
         if view.problem.as_ref() != Some(&problem.0) {
-            tracing::warn!(topic = &*self.settings.topic, %problem, "nothing is taken in; it is tried again");
+            IntakeStands { topic: self.settings.topic.to_string(), problem: problem.to_string() }.tell();
             view.problem = Some(problem.0.clone());
         }
     }

@@ -34,6 +34,7 @@ use evenkeel_model::{Clock, Shard, Timestamp, names, partition_for_key};
 use tokio::sync::Mutex;
 
 use crate::dead;
+use crate::happenings::{DiskFull, JournalNotPutAside};
 use crate::pages::{Pages, unreadable};
 use rounds::Rounds;
 use sealing::Sealer;
@@ -181,7 +182,7 @@ impl EmbeddedJournal {
         let work = move || {
             let done = sealer.seal();
             if let Err(problem) = &done {
-                tracing::warn!(%problem, "the journal could not be put aside; it is tried again later");
+                JournalNotPutAside { problem: problem.to_string() }.tell();
             }
             rounds.sealed(done.unwrap_or_default());
         };
@@ -222,7 +223,7 @@ impl EmbeddedJournal {
         loop {
             match self.log.append(set.clone()).await {
                 Err(AppendError::DiskFull) => {
-                    tracing::warn!(subscription = &*self.settings.subscription, "the disk is full; a round waits");
+                    DiskFull { subscription: self.settings.subscription.to_string() }.tell();
                     tokio::time::sleep(FULL_DISK_PAUSE).await;
                 }
                 outcome => return outcome,

@@ -9,6 +9,8 @@
 //! What it does not do: it decides nothing about retries, order or breakers (that is
 //! `evenkeel-delivery`), serves nothing, and starts no long-lived task.
 
+pub mod happening;
+pub mod happenings;
 mod ingress;
 mod intake;
 mod source;

@@ -11,9 +11,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use evenkeel_model::Timestamp;
+use evenkeel_model::{Position, Timestamp};
 
+use crate::exemplar::Exemplars;
 use crate::histogram::Histogram;
+use crate::snapshot::Buckets;
 
 #[cfg(test)]
 mod tests;
@@ -45,10 +47,26 @@ pub struct Chains {
     late: u64,
     forgotten: u64,
     took: Histogram,
+    /// What ended or became late, and was not taken yet.
+    ends: Vec<ChainEnd>,
 }
 
-#[derive(Clone, Copy, Debug)]
+/// A chain that ended, or became late.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChainEnd {
+    /// Where its first event is.
+    pub first: Position,
+    /// When it ended, or should have.
+    pub at: Timestamp,
+    /// What it took; none while it is open, and late.
+    pub took: Option<Duration>,
+    /// It was told as late before.
+    pub was_late: bool,
+}
+
+#[derive(Clone, Debug)]
 struct Open {
+    first: Position,
     began: Timestamp,
     /// The farthest step that was seen, and when.
     step: usize,
@@ -73,6 +91,8 @@ pub struct ChainsView {
     pub at: Vec<AtStep>,
     /// How long completed chains took: the median, 95 and 99 of 100; none when there are none.
     pub took: Option<[Duration; 3]>,
+    /// The same, in buckets.
+    pub buckets: Buckets,
 }
 
 /// Open chains that got as far as one step.
@@ -97,27 +117,42 @@ impl Chains {
             late: 0,
             forgotten: 0,
             took: Histogram::default(),
+            ends: Vec::new(),
         }
     }
 
-    /// An event of this type came at that time; `chain` is its `correlationid`, else its own id.
-    pub fn see(&mut self, kind: &str, chain: &str, at: Timestamp) {
+    /// What is followed.
+    pub fn rule(&self) -> &ChainRule {
+        &self.rule
+    }
+
+    /// What ended or became late since it was asked the last time, in no order.
+    pub fn take_ends(&mut self) -> Vec<ChainEnd> {
+        std::mem::take(&mut self.ends)
+    }
+
+    /// An event of this type came at that time, and lies there; `chain` is its `correlationid`, else its own id.
+    pub fn see(&mut self, kind: &str, chain: &str, at: Timestamp, place: &Position) {
         let Some(step) = self.rule.steps.iter().position(|known| **known == *kind) else { return };
         let last = self.rule.steps.len() - 1;
         match self.open.get_mut(chain) {
             Some(_) if step == last => self.end(chain, at),
             Some(open) if step > open.step => (open.step, open.since) = (step, at),
-            None if step == 0 => self.begin(Arc::from(chain), at),
+            None if step == 0 => self.begin(Arc::from(chain), at, place),
             _ => {}
         }
     }
 
-    fn begin(&mut self, chain: Arc<str>, at: Timestamp) {
+    fn begin(&mut self, chain: Arc<str>, at: Timestamp, place: &Position) {
         let is_late = at < self.late_before;
         self.begun += 1;
-        self.late += u64::from(is_late);
+        let open = Open { first: place.clone(), began: at, step: 0, since: at, is_late };
+        if is_late {
+            self.late += 1;
+            self.ends.push(open.late(self.rule.within));
+        }
         self.order.insert((at, chain.clone()));
-        self.open.insert(chain, Open { began: at, step: 0, since: at, is_late });
+        self.open.insert(chain, open);
         while self.open.len() > self.rule.open_max.max(1) {
             let Some((_, oldest)) = self.order.pop_first() else { break };
             self.open.remove(&oldest);
@@ -132,6 +167,7 @@ impl Chains {
         self.completed += 1;
         self.late += u64::from(took > self.rule.within && !open.is_late);
         self.took.record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+        self.ends.push(ChainEnd { first: open.first, at, took: Some(took), was_late: open.is_late });
     }
 
     /// Time passes: open chains that took too long are late from here on.
@@ -146,6 +182,7 @@ impl Chains {
                 && !std::mem::replace(&mut open.is_late, true)
             {
                 self.late += 1;
+                self.ends.push(open.late(self.rule.within));
             }
         }
         self.late_before = before;
@@ -172,6 +209,14 @@ impl Chains {
             forgotten: self.forgotten,
             at,
             took,
+            buckets: Buckets::of(&self.took, &Exemplars::default()),
         }
+    }
+}
+
+impl Open {
+    /// It should have ended by now.
+    fn late(&self, within: Duration) -> ChainEnd {
+        ChainEnd { first: self.first.clone(), at: self.began + within, took: None, was_late: false }
     }
 }

@@ -55,10 +55,14 @@ mod snapshot;
 #[cfg(test)]
 mod testing;
 
+/// The node's reader of YAML is among the tests, and names this crate.
+#[cfg(test)]
+extern crate self as evenkeel_watch;
+
 pub use alert::{Alert, AlertEvent};
 pub use budget::{Budget, Point};
 pub use calendar::Calendar;
-pub use chains::{AtStep, ChainRule, Chains, ChainsView};
+pub use chains::{AtStep, ChainEnd, ChainRule, Chains, ChainsView};
 pub use distance::Pace;
 pub use exclusion::{Excluded, Exclusion};
 pub use exemplar::Exemplar;

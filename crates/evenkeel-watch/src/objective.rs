@@ -24,6 +24,9 @@ pub use sound::Problem;
 /// The longest window: what slices of a minute are kept for.
 pub(crate) const WINDOW_MAX: Duration = Duration::from_secs(366 * 86_400);
 
+/// Before the name of a rule of chains.
+const CHAIN: &str = "chain:";
+
 /// One objective: of one indicator, or composed of several.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Objective {
@@ -63,7 +66,7 @@ pub struct Part {
 /// Which events count for a part.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scope {
-    /// The subscription whose outcomes count.
+    /// The subscription whose outcomes count, or the rule of chains ([`Scope::of_chain`]).
     pub subscription: Arc<str>,
     /// Only events of this CloudEvents type.
     pub kind: Option<Arc<str>>,
@@ -77,6 +80,16 @@ impl Scope {
     /// All events of a subscription.
     pub fn of(subscription: &str) -> Scope {
         Scope { subscription: Arc::from(subscription), ..Scope::default() }
+    }
+
+    /// All chains of a rule: under a name that no subscription can have.
+    pub fn of_chain(rule: &str) -> Scope {
+        Scope::of(&format!("{CHAIN}{rule}"))
+    }
+
+    /// The rule whose chains are counted under this name; none for a subscription.
+    pub fn chain(name: &str) -> Option<&str> {
+        name.strip_prefix(CHAIN)
     }
 
     /// Whether this event of the subscription counts.

@@ -23,3 +23,6 @@ pub use metadata::{Metadata, PREFIX, is_dns_label};
 pub use resolve::{Executable, Known, objectives};
 pub use shorthand::{Shorthand, Unit};
 pub use tree::{Key, Tree, Value};
+
+#[cfg(test)]
+mod tests;

@@ -57,7 +57,7 @@ pub struct Buckets {
 }
 
 impl Buckets {
-    fn of(histogram: &Histogram, exemplars: &Exemplars) -> Buckets {
+    pub(crate) fn of(histogram: &Histogram, exemplars: &Exemplars) -> Buckets {
         let counts = histogram.cumulative(&BUCKET_BOUNDS_US);
         Buckets {
             cumulative: BUCKET_BOUNDS_US.into_iter().zip(counts).collect(),

@@ -17,7 +17,7 @@ use crate::budget::{self, Budget, Counted, Point};
 use crate::distance::{Pace, Sample, Track};
 use crate::exclusion::{Exclusion, Hidden};
 use crate::indicators::Indicators;
-use crate::objective::{Indicator, Objective, Part, Problem};
+use crate::objective::{Indicator, Objective, Part, Problem, Scope};
 use crate::producers::Producers;
 use crate::topics::Topic;
 use crate::tracked::{BadEvent, Fact, Tracked};
@@ -26,6 +26,7 @@ use agreed::Agreed;
 pub use agreed::Monthly;
 
 mod agreed;
+mod chained;
 mod producing;
 #[cfg(test)]
 mod tests;
@@ -304,9 +305,10 @@ impl Watch {
         self.subscriptions.get(subscription).map(|watched| &watched.indicators)
     }
 
-    /// All subscriptions that the ledger, an objective or a lag has named.
+    /// All subscriptions that the ledger, an objective or a lag has named; chains are none.
     pub fn subscriptions(&self) -> impl Iterator<Item = (&Arc<str>, &Indicators)> {
-        self.subscriptions.iter().map(|(name, watched)| (name, &watched.indicators))
+        let named = self.subscriptions.iter().filter(|(name, _)| Scope::chain(name).is_none());
+        named.map(|(name, watched)| (name, &watched.indicators))
     }
 
     /// All topics whose ends or subscriptions were told.

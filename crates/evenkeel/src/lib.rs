@@ -51,6 +51,7 @@ mod handler_error;
 mod evenkeel;
 mod breaker;
 mod start_error;
+pub mod happenings;
 pub mod runtime;
 pub mod testing;
 

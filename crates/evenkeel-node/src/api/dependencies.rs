@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::{Node, Problem, limits};
 use crate::forms::time;
+use crate::happenings::BreakerForced;
 use crate::wiring::Wired;
 
 /// `GET /v1/dependencies`: all that running subscriptions name.
@@ -27,7 +28,7 @@ pub(super) async fn force(State(node): Node, Path(name): Path<String>, body: Req
     let force = asked(body).await?;
     find(&node, &name)?;
     node.dependencies.force(node.clock.now(), &name, &force);
-    tracing::warn!(dependency = %name, ?force, "an operator spoke to a breaker");
+    BreakerForced { of: name.clone(), force: format!("{force:?}") }.tell();
     show(State(node), Path(name)).await
 }
 
@@ -38,7 +39,7 @@ pub(super) async fn force_handler(
     body: Request,
 ) -> Result<Json<Value>, Problem> {
     let force = asked(body).await?;
-    tracing::warn!(subscription = %name, ?force, "an operator spoke to a breaker");
+    BreakerForced { of: name.clone(), force: format!("{force:?}") }.tell();
     if !node.command(&name, Command::Breaker { dependency: "handler".to_owned(), force }) {
         return Err(Problem::unknown_subscription(&node, &name));
     }

@@ -88,7 +88,7 @@ fn item(stored: &Stored) -> Value {
 
 #[derive(Deserialize)]
 pub(super) struct Source {
-    source: Option<String>,
+    pub(super) source: Option<String>,
 }
 
 /// `GET /v1/events/{id}`.

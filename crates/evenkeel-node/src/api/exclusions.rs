@@ -9,6 +9,7 @@ use super::{Node, Problem, limits};
 use crate::error::{Error, codes};
 use crate::forms::exclusion::ExclusionForm;
 use crate::forms::time;
+use crate::happenings::TimeExcluded;
 
 const TEXT_MAX: usize = 1024;
 
@@ -48,7 +49,8 @@ pub(super) async fn say(State(node): Node, body: Request) -> Result<Json<Value>,
     }
     matches_something(&node, &exclusion).await?;
     node.watching.exclude(exclusion.clone()).await?;
-    tracing::warn!(id = &*exclusion.id, reason = &*exclusion.reason, by = &*exclusion.by, "time is excluded");
+    let (id, reason, by) = (exclusion.id.to_string(), exclusion.reason.to_string(), exclusion.by.to_string());
+    TimeExcluded { id, reason, by }.tell();
     Ok(Json(json!(ExclusionForm::from(&exclusion))))
 }
 

@@ -1,22 +1,25 @@
-//! `GET /` and its assets: fills the page's plain values from the parts.
+//! `GET /`, `GET /events/{id}` and their assets: fills the page's plain values from the parts.
 
 mod flows;
 mod happenings;
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use evenkeel_model::{Shard, Timestamp, names};
 use evenkeel_transport::audit::Audit;
+use maud::Markup;
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::Node;
+use super::events::Source;
+use super::{Node, Problem};
+use crate::happenings::AuditFailed;
 use crate::metrics::process::Usage;
 use crate::page::{self, Status, status};
 use crate::watching::Report;
-use crate::wiring::Wired;
+use crate::wiring::{Wired, blocking, failed};
 
 /// A proof this young is shown again; an older one is made anew.
 const PROOF_FRESH: Duration = Duration::from_secs(5);
@@ -27,12 +30,32 @@ pub(crate) type Proofs = tokio::sync::Mutex<Option<(Timestamp, Audit)>>;
 /// The status page.
 pub(super) async fn show(State(node): Node) -> Response {
     let status = status(&node).await;
+    answer(page::render(&status))
+}
+
+/// `GET /events/{id}`: the story of an event as a picture.
+pub(super) async fn story(
+    State(node): Node,
+    Path(id): Path<String>,
+    Query(Source { source }): Query<Source>,
+) -> Result<Response, Problem> {
+    let (index, asked) = (node.stories.clone(), id.clone());
+    let stories = blocking(move || index.story(&asked, source.as_deref())).await?.map_err(|e| failed(&e))?;
+    let (url, now) = (format!("http://{}", node.http), node.clock.now());
+    Ok(match stories.as_slice() {
+        [] => (StatusCode::NOT_FOUND, answer(page::story::nobody(&id, &url, now))).into_response(),
+        [one] => answer(page::story::page(one, &url, now)),
+        many => (StatusCode::CONFLICT, answer(page::story::which(many, &url, now))).into_response(),
+    })
+}
+
+fn answer(page: Markup) -> Response {
     let headers = [
         (header::CONTENT_SECURITY_POLICY, page::CONTENT_SECURITY_POLICY),
         (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    (headers, Html(page::render(&status).into_string())).into_response()
+    (headers, Html(page.into_string())).into_response()
 }
 
 /// A file that the page needs.
@@ -88,18 +111,13 @@ async fn status(node: &Wired) -> Status {
 /// What the process uses; its processors since somebody asked last.
 fn usage(node: &Wired, now: Timestamp) -> status::Usage {
     let usage = Usage::read();
-    let before = usage
-        .cpu_s
-        .and_then(|cpu_s| node.processor.lock().unwrap_or_else(PoisonError::into_inner).replace((now, cpu_s)));
-    let (from, cpu_s) = before.unwrap_or((node.started_at, 0.0));
-    let seconds = now.since(from).as_secs_f64();
     let away = usage.network.iter().filter(|(device, _, _)| device != "lo");
     let network = away.fold(None, |sum: Option<(u64, u64)>, (_, received, sent)| {
         let (all_received, all_sent) = sum.unwrap_or_default();
         Some((all_received + received, all_sent + sent))
     });
     status::Usage {
-        processors: usage.cpu_s.filter(|_| seconds > 0.0).map(|now_s| (now_s - cpu_s).max(0.0) / seconds),
+        processors: super::usage::recently(node, now, &usage),
         processors_max: usage.cpus,
         memory_bytes: usage.resident_bytes,
         machine_bytes: usage.memory,
@@ -115,7 +133,7 @@ async fn proof(node: &Wired, now: Timestamp) -> Option<(Timestamp, Audit)> {
     if newest.as_ref().is_none_or(|(at, _)| now.since(*at) > PROOF_FRESH) {
         match node.audit().await {
             Ok(audit) => *newest = Some((now, audit)),
-            Err(e) => tracing::error!(error = %e, "the audit failed"),
+            Err(e) => AuditFailed { error: e.to_string() }.tell(),
         }
     }
     newest.clone()

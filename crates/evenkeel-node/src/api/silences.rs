@@ -8,6 +8,7 @@ use super::{Node, Problem, limits};
 use crate::error::{Error, codes};
 use crate::forms::silence::SilenceForm;
 use crate::forms::time;
+use crate::happenings::AlertsSilenced;
 
 const TEXT_MAX: usize = 1024;
 
@@ -52,7 +53,8 @@ pub(super) async fn say(State(node): Node, body: Request) -> Result<Json<Value>,
         return Err(Problem::parameter("until", &form.until, "must be later than now, and than `from`"));
     }
     node.watching.silence(silence.clone()).await?;
-    tracing::warn!(id = &*silence.id, reason = &*silence.reason, by = &*silence.by, "alerts are silenced");
+    let (id, reason, by) = (silence.id.to_string(), silence.reason.to_string(), silence.by.to_string());
+    AlertsSilenced { id, reason, by }.tell();
     Ok(Json(json!(SilenceForm::from(&silence))))
 }
 

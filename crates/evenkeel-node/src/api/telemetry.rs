@@ -1,4 +1,4 @@
-//! `GET /v1/telemetry`: what is sent by OTLP, and what was dropped since nobody took it.
+//! `GET /v1/telemetry`: what is sent by OTLP, what waits, and what was dropped since nobody took it.
 
 use axum::Json;
 use axum::extract::State;
@@ -12,7 +12,7 @@ pub(super) async fn show(State(node): Node) -> Json<Value> {
     let signals: Vec<Value> = telemetry
         .sent()
         .iter()
-        .map(|of| json!({ "signal": of.signal.name(), "sent": of.sent, "dropped": of.dropped }))
+        .map(|of| json!({ "signal": of.signal.name(), "sent": of.sent, "dropped": of.dropped, "queued": of.queued }))
         .collect();
     let plan = telemetry.plan();
     let sample = plan.sampling.share;

@@ -31,8 +31,13 @@ pub(super) enum Output {
 
 impl Where {
     pub(super) fn client(&self) -> Client {
+        Client::new(&self.url())
+    }
+
+    /// The node's URL, with its scheme.
+    pub(super) fn url(&self) -> String {
         let node = &self.node;
-        Client::new(&if node.contains("://") { node.clone() } else { format!("http://{node}") })
+        if node.contains("://") { node.clone() } else { format!("http://{node}") }
     }
 
     pub(super) async fn get(&self, path: &str) -> Result<Value, Error> {

@@ -20,8 +20,14 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args) -> Result<(), Error> {
     let source = args.source.map(|s| format!("?source={}", escaped(&s))).unwrap_or_default();
     let answer = args.node.get(&format!("/v1/events/{}{source}", escaped(&args.id))).await?;
-    print(args.node.output, &answer, told);
+    print(args.node.output, &answer, |story| format!("{}\nas a picture: {}", told(story), picture(&args.node, story)));
     Ok(())
+}
+
+/// Where the page of this story is.
+fn picture(node: &Where, story: &Value) -> String {
+    let at = |name: &str| escaped(story[name].as_str().unwrap_or_default());
+    format!("{}/events/{}?source={}", node.url(), at("id"), at("source"))
 }
 
 fn told(story: &Value) -> String {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{self, Plan};
 use crate::error::{Error, codes};
+use crate::happenings::{FileChanged, FileRefused, FileUnchanged, GoingDown, NoKafka, Sabotaged};
 use crate::logs;
 use crate::node::{Means, Node, RunningNode};
 use crate::sabotage::Sabotage;
@@ -32,12 +33,12 @@ pub(super) async fn run(args: Args) -> Result<(), Error> {
     let clock = means.clock.clone();
     let began = clock.now();
     let plan = plan(&args)?;
-    logs::start(&plan.log);
+    logs::start(&plan.log, clock.clone());
     if let Some(how) = args.sabotage {
-        tracing::warn!(?how, "this node cheats on purpose");
+        Sabotaged { how: format!("{how:?}") }.tell();
     }
     if args.kafka.is_some() {
-        tracing::warn!(address = %plan.kafka, "this version speaks no Kafka: nothing is bound there");
+        NoKafka { address: plan.kafka.to_string() }.tell();
     }
     let mut ends = Ends::listen()?;
     let data = shown(&plan.data);
@@ -48,7 +49,7 @@ pub(super) async fn run(args: Args) -> Result<(), Error> {
     while ends.wait().await == End::Hangup {
         again(&args, &node).await;
     }
-    tracing::info!("going down");
+    GoingDown {}.tell();
     node.shutdown().await;
     Ok(())
 }
@@ -80,9 +81,9 @@ async fn again(args: &Args, node: &RunningNode) {
         Err(problem) => Err(problem),
     };
     match applied {
-        Ok(changes) if changes.is_empty() => tracing::info!("the file was read again: nothing differs"),
-        Ok(changes) => changes.iter().for_each(|change| tracing::info!("the file was read again: {change}")),
-        Err(problem) => tracing::error!(%problem, "the file was read again, and nothing is changed"),
+        Ok(changes) if changes.is_empty() => FileUnchanged {}.tell(),
+        Ok(changes) => changes.into_iter().for_each(|change| FileChanged { change }.tell()),
+        Err(problem) => FileRefused { problem: problem.to_string() }.tell(),
     }
 }
 

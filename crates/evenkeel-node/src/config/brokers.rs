@@ -327,14 +327,11 @@ pub(super) fn explain(plan: &BrokerPlan) -> String {
 /// What stands in its place, read now. The error names the place, never what stands there.
 #[cfg_attr(not(feature = "kafka"), allow(dead_code, reason = "adapters read it, and none is built in"))]
 pub(crate) fn secret(key: &str, from: &SecretFrom) -> Result<String, Error> {
-    match from {
-        SecretFrom::Env(name) => {
-            std::env::var(name).map_err(|_| value(key, format!("the environment has no variable `{name}`")))
-        }
-        SecretFrom::File(FileAt { path, .. }) => std::fs::read_to_string(path)
-            .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
-            .map_err(|e| value(key, format!("cannot read `{}`: {e}", path.display()))),
-    }
+    let text = from.look_up(key)?;
+    Ok(match from {
+        SecretFrom::Env(_) => text,
+        SecretFrom::File(_) => text.trim_end_matches(['\r', '\n']).to_owned(),
+    })
 }
 
 #[cfg(test)]

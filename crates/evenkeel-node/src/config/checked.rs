@@ -84,7 +84,7 @@ pub(super) fn check(raw: raw::Config, folder: &Path) -> Result<Plan, Error> {
     plan.chains = chains::read(raw.chains, &plan)?;
     plan.subscriptions = subscription::all(raw.subscriptions, &plan, folder)?;
     if let Some(pattern) = &plan.objectives_from {
-        let read = objectives::load(pattern, folder, &plan.subscriptions)?;
+        let read = objectives::load(pattern, folder, &plan.subscriptions, &plan.chains)?;
         (plan.objectives, plan.refused) = (read.objectives, read.findings);
         objectives::into_policies(&plan.objectives, &mut plan.subscriptions);
     }
@@ -118,6 +118,9 @@ fn own_url(key: &str, text: &str) -> Result<String, Error> {
 /// How long the ledger and the journal are kept, unless the file says so.
 const LEDGER_RETENTION: Duration = Duration::from_secs(30 * 86_400);
 
+/// Lines of one kind that are written within a minute, unless the file says so.
+const LINES_PER_MINUTE: u32 = 60;
+
 fn logging(raw: raw::Logging) -> Result<Logging, Error> {
     let format = match or(&raw.format, "text") {
         "text" => LogFormat::Text,
@@ -128,7 +131,7 @@ fn logging(raw: raw::Logging) -> Result<Logging, Error> {
     level
         .parse::<tracing_subscriber::filter::Targets>()
         .map_err(|e| value("log.level", format!("`{level}` is not a filter: {e}")))?;
-    Ok(Logging { format, level })
+    Ok(Logging { format, level, per_minute: raw.per_minute.unwrap_or(LINES_PER_MINUTE) })
 }
 
 fn limits(raw: &raw::Limits) -> Result<Limits, Error> {

@@ -34,6 +34,7 @@ pub(crate) fn config(plan: &Plan) -> raw::Config {
                 LogFormat::Json => "json".to_owned(),
             }),
             level: Some(plan.log.level.clone()),
+            per_minute: Some(plan.log.per_minute),
         }),
         limits: Some(raw::Limits {
             body: Some(show_size(plan.limits.body_bytes_max as u64)),

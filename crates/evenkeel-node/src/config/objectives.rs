@@ -10,20 +10,27 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use evenkeel_watch::objective::{Indicator, Method, Part, Window};
+use evenkeel_watch::objective::{Indicator, Method, Part, Scope, Window};
 use evenkeel_watch::openslo::{self, Document, Executable, Finding, Known, Rule};
 use evenkeel_watch::{AlertRule, Trigger};
 use jiff::tz::TimeZone;
 
 pub use evenkeel_watch::objective::Objective;
 
+use super::chains::Chain;
+use super::checked::value;
 use super::glob;
 use super::plan::SubscriptionPlan;
 use super::units::show_duration;
 use crate::error::{Error, codes};
 
 /// What can be executed of all files of a pattern, and what is wrong with the rest.
-pub(super) fn load(pattern: &str, folder: &Path, subscriptions: &[SubscriptionPlan]) -> Result<Executable, Error> {
+pub(super) fn load(
+    pattern: &str,
+    folder: &Path,
+    subscriptions: &[SubscriptionPlan],
+    chains: &[Chain],
+) -> Result<Executable, Error> {
     let mut documents = Vec::new();
     let mut findings = Vec::new();
     for path in glob::files("objectives", pattern, folder)? {
@@ -31,11 +38,29 @@ pub(super) fn load(pattern: &str, folder: &Path, subscriptions: &[SubscriptionPl
             .map_err(|e| Error::new(codes::CONFIG_FILE, format!("cannot read `{}`: {e}", path.display())))?;
         read(&path.display().to_string(), &text, &mut documents, &mut findings);
     }
-    let names: Vec<Arc<str>> = subscriptions.iter().map(|s| s.name.clone()).collect();
+    let chained = chains.iter().map(|chain| Scope::of_chain(&chain.rule.name).subscription);
+    let names: Vec<Arc<str>> = subscriptions.iter().map(|s| s.name.clone()).chain(chained).collect();
     let zone = |name: &str| TimeZone::get(name).ok();
     let mut read = openslo::objectives(&documents, Known { zone: &zone, subscriptions: Some(&names) });
     read.findings.splice(0..0, findings);
+    chains.iter().try_for_each(|chain| fits(chain, &read.objectives))?;
     Ok(read)
+}
+
+/// A chain that never ends is bad when it is late by its rule: what asks for more would never hear of it.
+fn fits(chain: &Chain, objectives: &[Objective]) -> Result<(), Error> {
+    let scope = Scope::of_chain(&chain.rule.name);
+    for objective in objectives {
+        for part in objective.parts.iter().filter(|part| part.scope == scope) {
+            if let Some(threshold) = part.indicator.threshold().filter(|most| *most > chain.rule.within) {
+                let key = format!("chains.{}.within", chain.rule.name);
+                let said = format!("{}, and objective `{}` allows", show_duration(chain.rule.within), objective.name);
+                return Err(value(&key, format!("is {said} {}", show_duration(threshold)))
+                    .hint("let the chain's `within` be as long as the longest that an objective allows"));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn read(file: &str, text: &str, documents: &mut Vec<Document>, findings: &mut Vec<Finding>) {
@@ -99,7 +124,10 @@ fn aim(part: &Part) -> String {
         .iter()
         .filter_map(|(name, value)| value.as_ref().map(|value| format!(" with {name} `{value}`")))
         .collect();
-    let events = format!("the events of `{}`{narrowed}", scope.subscription);
+    let events = match Scope::chain(&scope.subscription) {
+        Some(chain) => format!("the chains `{chain}`"),
+        None => format!("the events of `{}`{narrowed}", scope.subscription),
+    };
     let target = trimmed(part.target * 100.0);
     match part.method {
         Method::Occurrences => format!("{target} % of {events} are {good}"),

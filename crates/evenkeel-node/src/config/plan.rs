@@ -102,6 +102,8 @@ pub struct Logging {
     pub format: LogFormat,
     /// A filter of tracing's: `info`, `debug`, `evenkeel_node=debug`.
     pub level: String,
+    /// `log.per_minute`: lines of one kind that are written within a minute; 0: all.
+    pub per_minute: u32,
 }
 
 /// In which form logs are written.

@@ -15,6 +15,7 @@ use super::receivers::Receiver;
 use super::units::{show_duration, show_rate, show_size};
 use super::{addresses, units};
 use crate::error::Error;
+use crate::logs::mask;
 
 /// Of an answer so much is read, unless told otherwise.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
@@ -69,16 +70,17 @@ pub enum SecretFrom {
 }
 
 impl SecretFrom {
-    /// The secret, read now. The error names the place, never what stands there.
+    /// The secret, read now; no log line holds it from here on. The error names the place, never what stands there.
     pub fn look_up(&self, key: &str) -> Result<String, Error> {
-        match self {
+        let secret = match self {
             SecretFrom::Env(name) => {
                 std::env::var(name).map_err(|_| value(key, format!("the environment has no variable `{name}`")))
             }
             SecretFrom::File(FileAt { path, .. }) => {
                 std::fs::read_to_string(path).map_err(|e| value(key, format!("cannot read `{}`: {e}", path.display())))
             }
-        }
+        };
+        secret.inspect(|secret| mask(secret))
     }
 
     /// Where it stands, in words.

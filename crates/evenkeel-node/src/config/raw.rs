@@ -98,6 +98,8 @@ pub struct Logging {
     pub format: Option<String>,
     /// `error`, `warn`, `info`, `debug` or a filter of tracing's.
     pub level: Option<String>,
+    /// Lines of one kind that are written within a minute; 0: all.
+    pub per_minute: Option<u32>,
 }
 
 /// Limits of what is taken in.

@@ -6,13 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_delivery::{BreakerState, View};
+use evenkeel_model::Timestamp;
 use evenkeel_transport::HeldSize;
-use evenkeel_watch::{ObjectiveSnapshot, Pace, Sending, Snapshot, SubscriptionSnapshot, TopicSnapshot};
+use evenkeel_watch::{ChainsView, ObjectiveSnapshot, Pace, Sending, Snapshot, SubscriptionSnapshot, TopicSnapshot};
 
 use super::exemplars::Known;
 use super::exposition::Exposition;
 use super::process::Usage;
 use super::{labels, log, names, process};
+use crate::happenings;
+use crate::telemetry::{Sent, Telemetry};
 use crate::wiring::Wired;
 
 /// Everything that is known at one moment.
@@ -24,6 +27,12 @@ pub(super) struct Seen {
     pub(super) snapshot: Option<Snapshot>,
     pub(super) views: Vec<(Arc<str>, View)>,
     pub(super) held: Vec<(Arc<str>, HeldSize)>,
+    pub(super) now: Timestamp,
+    pub(super) chains: Vec<ChainsView>,
+    /// What telemetry sent, where it sends.
+    pub(super) sent: Vec<Sent>,
+    /// Log lines that were not written.
+    pub(super) left_out: Vec<(String, u64)>,
     /// The events behind exemplars.
     pub(super) known: Known,
 }
@@ -43,6 +52,10 @@ impl Seen {
             snapshot: node.watching.snapshot().await,
             views,
             held: wires.iter().map(|wire| (wire.plan.name.clone(), wire.held.size())).collect(),
+            sent: node.telemetry.as_ref().map(Telemetry::sent).unwrap_or_default(),
+            now: node.clock.now(),
+            chains: node.chains.views(),
+            left_out: crate::logs::left_out(),
             known: Known::default(),
         }
     }
@@ -54,6 +67,9 @@ pub(super) fn page(seen: &Seen) -> Exposition<'_> {
     page.alone(&names::UPTIME, seen.uptime.as_secs_f64());
     log::add(&mut page, &seen.log);
     process::add(&mut page, &seen.usage);
+    happenings(&mut page, &seen.left_out);
+    sent(&mut page, &seen.sent);
+    seen.chains.iter().for_each(|view| chain(&mut page, view, seen.now, &seen.known));
     if let Some(snapshot) = &seen.snapshot {
         subscriptions(&mut page, &snapshot.subscriptions, &seen.known);
         groups(&mut page, &snapshot.subscriptions);
@@ -70,6 +86,47 @@ pub(super) fn page(seen: &Seen) -> Exposition<'_> {
     let series = page.series();
     page.alone(&names::SERIES, series as f64);
     page
+}
+
+/// All kinds are there from the start, so that the first of a kind is seen as an increase.
+fn happenings<'a>(page: &mut Exposition<'a>, left_out: &'a [(String, u64)]) {
+    for kind in happenings::all() {
+        let level = kind.level.as_str().to_ascii_lowercase();
+        let labels = [(names::KIND, Cow::Borrowed(kind.name)), (names::LEVEL, Cow::Owned(level))];
+        page.one(&names::HAPPENED, &labels, kind.count() as f64);
+    }
+    for (kind, lines) in left_out {
+        page.one(&names::LINES_LEFT_OUT, &[(names::KIND, kind.as_str())], *lines as f64);
+    }
+}
+
+fn sent(page: &mut Exposition<'_>, signals: &[Sent]) {
+    for of in signals {
+        let labels = [(names::SIGNAL, of.signal.name())];
+        page.one(&names::OTLP_SENT, &labels, of.sent as f64);
+        page.one(&names::OTLP_DROPPED, &labels, of.dropped as f64);
+        page.one(&names::OTLP_QUEUED, &labels, of.queued as f64);
+    }
+}
+
+fn chain<'a>(page: &mut Exposition<'a>, view: &'a ChainsView, now: Timestamp, known: &'a Known) {
+    let own = (names::CHAIN, &*view.rule.name);
+    for (metric, count) in [
+        (&names::CHAINS_BEGUN, view.begun),
+        (&names::CHAINS_COMPLETED, view.completed),
+        (&names::CHAINS_LATE, view.late),
+        (&names::CHAINS_FORGOTTEN, view.forgotten),
+    ] {
+        page.one(metric, &[own], count as f64);
+    }
+    for (step, at) in view.rule.steps.iter().zip(&view.at) {
+        let labels = [own, (names::STEP, &**step)];
+        page.one(&names::CHAINS_OPEN, &labels, at.open as f64);
+        if let Some((_, since)) = &at.oldest {
+            page.one(&names::CHAINS_OLDEST, &labels, now.since(*since).as_secs_f64());
+        }
+    }
+    page.histogram(&names::CHAINS_TOOK, &[own], &view.buckets, known);
 }
 
 fn subscriptions<'a>(page: &mut Exposition<'a>, all: &'a [SubscriptionSnapshot], known: &'a Known) {

@@ -24,11 +24,37 @@ fn reference() -> String {
     text
 }
 
+/// `docs/reference/happenings.md`.
+fn happening_reference() -> String {
+    let mut text = String::from(
+        "# Happenings\n\nGenerated from the `happenings.rs` of each crate by `cargo xtask generate`; don't edit.\n\n\
+         What a node tells its operator: each is one struct, from which the log line and the count\n\
+         `evenkeel_happenings_total{kind=…}` derive. Lines are written by `log:`; of one kind at most `log.per_minute` (60).\n\
+         The adapter of Kafka adds `kafka-client` and `partitions-not-taken`.\n\n\
+         | kind | level | what the line says | fields |\n|---|---|---|---|\n",
+    );
+    for kind in crate::happenings::without_adapters() {
+        let fields: Vec<String> = kind.fields.iter().map(|field| format!("`{field}`")).collect();
+        let level = kind.level.as_str().to_ascii_lowercase();
+        text += &format!("| `{}` | {level} | {} | {} |\n", kind.name, kind.says, fields.join(" "));
+    }
+    text
+}
+
+#[test]
+fn every_kind_has_a_name_of_its_own() {
+    let all = crate::happenings::all();
+    for (at, kind) in all.iter().enumerate() {
+        assert!(all[..at].iter().all(|other| other.name != kind.name), "{} twice", kind.name);
+    }
+}
+
 #[test]
 fn what_is_generated_from_the_metrics_is_current() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let files = [
         ("docs/reference/metrics.md", reference()),
+        ("docs/reference/happenings.md", happening_reference()),
         ("docs/grafana/overview.json", dashboards::overview()),
         ("docs/grafana/objectives.json", dashboards::objectives()),
     ];

@@ -38,6 +38,16 @@ pub const WINDOW: &str = "window";
 /// Label: what a subscription depends on.
 pub const DEPENDENCY: &str = "dependency";
 
+/// Label: a rule of chains.
+pub const CHAIN: &str = "chain";
+/// Label: a step of a chain.
+pub const STEP: &str = "step";
+/// Label: a signal of OpenTelemetry.
+pub const SIGNAL: &str = "signal";
+/// Label: a kind of happening.
+pub const KIND: &str = "kind";
+/// Label: how grave a happening is.
+pub const LEVEL: &str = "level";
 /// Label: a network device.
 pub const DEVICE: &str = "device";
 /// Label: a service that objectives belong to.
@@ -319,6 +329,41 @@ pub const SENT_FOLDED: Metric = counter(
     "evenkeel_source_folded_events_total",
     "Events of sources that are not shown, since a node knows at most 1,000.",
 );
+/// Chains that began.
+pub const CHAINS_BEGUN: Metric = counter("evenkeel_chains_begun_total", "Chains whose first event the log holds.");
+/// Chains that ended.
+pub const CHAINS_COMPLETED: Metric = counter("evenkeel_chains_completed_total", "Chains whose last event came.");
+/// Late chains.
+pub const CHAINS_LATE: Metric =
+    counter("evenkeel_chains_late_total", "Chains that took longer than they may, completed or not.");
+/// Forgotten chains.
+pub const CHAINS_FORGOTTEN: Metric =
+    counter("evenkeel_chains_forgotten_total", "Chains that were let go for want of room (`chains.NAME.open`).");
+/// Open chains.
+pub const CHAINS_OPEN: Metric = gauge("evenkeel_chains_open", "Open chains, by the farthest step that was seen.");
+/// The oldest open chain.
+pub const CHAINS_OLDEST: Metric =
+    gauge("evenkeel_chains_oldest_seconds", "For how long the open chain that is longest after this step is there.");
+/// What chains took.
+pub const CHAINS_TOOK: Metric = histogram("evenkeel_chains_seconds", "From the first to the last event of a chain.");
+/// What telemetry sent.
+pub const OTLP_SENT: Metric =
+    counter("evenkeel_otlp_sent_total", "Spans, log lines, and requests with metrics that the collector took.");
+/// What it let go.
+pub const OTLP_DROPPED: Metric = counter(
+    "evenkeel_otlp_dropped_total",
+    "Spans, log lines, and requests with metrics that nobody took, and that were let go.",
+);
+/// What waits.
+pub const OTLP_QUEUED: Metric = gauge("evenkeel_otlp_queued", "Spans and log lines that wait for the collector.");
+/// What happened.
+pub const HAPPENED: Metric = counter(
+    "evenkeel_happenings_total",
+    "What happened in the process since its start, by kind: docs/reference/happenings.md has them all.",
+);
+/// Lines that were not written.
+pub const LINES_LEFT_OUT: Metric =
+    counter("evenkeel_log_lines_left_out_total", "Log lines that `log.per_minute` left out since the start, by kind.");
 /// The page itself.
 pub const SERIES: Metric = gauge("evenkeel_metrics_series", "Series on this page, this one left out.");
 
@@ -336,5 +381,7 @@ pub const ALL: &[&Metric] = &[
     &IN_FLIGHT_BYTES, &UNPAID_RETRIES, &VERSIONS, &UNVERSIONED, &SUSPECTS, &PAUSED, &BREAKER_OPEN, &BREAKER_PROBE,
     &BREAKER_FORCED, &PROCESS_CPU, &PROCESS_THREADS, &PROCESS_VIRTUAL, &PROCESS_RESIDENT, &PROCESS_STARTED,
     &PROCESS_FILES, &PROCESS_FILES_MAX, &PROCESS_READ, &PROCESS_WRITTEN, &NETWORK_RECEIVED, &NETWORK_SENT,
-    &MACHINE_MEMORY, &MACHINE_MEMORY_FREE, &MACHINE_CPUS, &SENT_RATE, &USUAL_RATE, &SENDING, &SENT_FOLDED, &SERIES,
+    &MACHINE_MEMORY, &MACHINE_MEMORY_FREE, &MACHINE_CPUS, &SENT_RATE, &USUAL_RATE, &SENDING, &SENT_FOLDED, &CHAINS_BEGUN,
+    &CHAINS_COMPLETED, &CHAINS_LATE, &CHAINS_FORGOTTEN, &CHAINS_OPEN, &CHAINS_OLDEST, &CHAINS_TOOK, &OTLP_SENT,
+    &OTLP_DROPPED, &OTLP_QUEUED, &HAPPENED, &LINES_LEFT_OUT, &SERIES,
 ];

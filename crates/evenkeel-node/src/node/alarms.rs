@@ -14,6 +14,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::config::units::show_size;
 use crate::doctor::{self, Level};
+use crate::happenings::{LogDoubtful, LogTrouble, LogWell};
 
 /// How often it is looked.
 const EVERY: Duration = Duration::from_secs(2);
@@ -69,11 +70,12 @@ pub(super) async fn tell(log: Log, data: PathBuf, mut stop: watch::Receiver<bool
             _ = every.tick() => {}
             _ = crate::node::told_to_stop(&mut stop) => return,
         }
+        crate::logs::sum_up();
         for News { level, text, fix } in said.news(look(&log, &data), &data.display().to_string()) {
             match level {
-                Level::Bad => tracing::error!(fix, "{text}"),
-                Level::Warning => tracing::warn!(fix, "{text}"),
-                Level::Good => tracing::info!("{text}"),
+                Level::Bad => LogTrouble { fix, what: text }.tell(),
+                Level::Warning => LogDoubtful { fix, what: text }.tell(),
+                Level::Good => LogWell { what: text }.tell(),
             }
         }
     }

@@ -8,6 +8,7 @@ use evenkeel_transport::story::StoryIndex;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
+use crate::happenings::{StoriesBehind, StoriesNotIndexed};
 use crate::wiring;
 
 /// How often it catches up.
@@ -17,7 +18,7 @@ const EVERY: Duration = Duration::from_secs(3);
 pub(super) fn start(log: Log, is_damaged: bool, stop: watch::Receiver<bool>) -> Arc<StoryIndex> {
     let (index, problem) = StoryIndex::open(log);
     if let Some(problem) = problem {
-        tracing::warn!(%problem, "stories are found by reading the whole log");
+        StoriesNotIndexed { problem: problem.to_string() }.tell();
     }
     let index = Arc::new(index);
     if !is_damaged {
@@ -42,7 +43,7 @@ async fn keep_up(index: Arc<StoryIndex>, mut stop: watch::Receiver<bool>) {
             continue;
         };
         if !std::mem::replace(&mut failed, true) {
-            tracing::warn!(%problem, "the index of stories does not keep up; they are found all the same, more slowly");
+            StoriesBehind { problem: problem.to_string() }.tell();
         }
     }
 }

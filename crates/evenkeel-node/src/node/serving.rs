@@ -9,6 +9,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::happenings::{ConnectionBroken, ConnectionNotAccepted};
+
 /// A client has so long to send the headers of a request.
 const HEADERS_WITHIN: Duration = Duration::from_secs(30);
 /// Requests have so long to finish when the node goes down.
@@ -29,7 +31,7 @@ pub(super) async fn serve(
                 }
                 Err(e) => {
                     // Out of file handles, most likely: closed connections will give some back.
-                    tracing::error!(error = %e, "a connection could not be accepted");
+                    ConnectionNotAccepted { error: e.to_string() }.tell();
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             },
@@ -56,6 +58,6 @@ async fn connection(stream: TcpStream, routes: Router, headers_bytes_max: usize,
         }
     };
     if let Err(e) = ended {
-        tracing::debug!(error = %e, "a connection ended badly");
+        ConnectionBroken { error: e.to_string() }.tell();
     }
 }

@@ -7,12 +7,15 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use crate::forms::alert::AlertForm;
 use crate::forms::notice::NoticeForm;
 
 /// The longest summary that is taken.
 const SUMMARY_MAX: usize = 1024;
 /// The longest `dedup_key` that is taken.
 const KEY_MAX: usize = 255;
+/// Alerts whose figures are sent, of those that fire and of those that are over: all of an event may be 512 KB.
+const DETAILED_MAX: usize = 50;
 
 /// The event: a `trigger` while anything of the group fires, else a `resolve`.
 pub(super) fn body(form: &NoticeForm, routing_key: &str, link: &str) -> Value {
@@ -41,12 +44,19 @@ pub(super) fn body(form: &NoticeForm, routing_key: &str, link: &str) -> Value {
             "component": gravest.subscription,
             "group": gravest.service,
             "class": gravest.trigger,
-            "custom_details": { "firing": form.firing, "resolved": form.resolved },
+            "custom_details": {
+                "firing": detailed(&form.firing), "firing_count": form.firing.len(),
+                "resolved": detailed(&form.resolved), "resolved_count": form.resolved.len(),
+            },
         },
         "client": "Evenkeel",
         "client_url": link,
         "links": [{ "href": link, "text": "Evenkeel" }],
     })
+}
+
+fn detailed(alerts: &[AlertForm]) -> &[AlertForm] {
+    &alerts[..alerts.len().min(DETAILED_MAX)]
 }
 
 /// One that is too long keeps its beginning, and a digest of the whole.

@@ -7,6 +7,8 @@ use crate::forms::notice::NoticeForm;
 
 /// Alerts of one message; the rest are counted.
 const SHOWN_MAX: usize = 10;
+/// Characters that a text of a block holds.
+const TEXT_MAX: usize = 3000;
 
 /// The message.
 pub(super) fn body(form: &NoticeForm, link: &str) -> Value {
@@ -47,9 +49,13 @@ fn section(text: &str) -> Value {
     json!({ "type": "section", "text": mrkdwn(text) })
 }
 
-/// A text block holds 3000 characters.
 fn mrkdwn(text: &str) -> Value {
-    json!({ "type": "mrkdwn", "text": text.chars().take(3000).collect::<String>() })
+    let mut cut: String = text.chars().take(TEXT_MAX).collect();
+    // An escaped character that was cut in two would be shown as it is written.
+    if let Some(amp) = cut.rfind('&').filter(|amp| cut.len() < text.len() && !cut[*amp..].contains(';')) {
+        cut.truncate(amp);
+    }
+    json!({ "type": "mrkdwn", "text": cut })
 }
 
 /// The three characters that mean something.

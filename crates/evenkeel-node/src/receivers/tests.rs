@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use super::{alertmanager, pagerduty, slack};
 use crate::forms::notice::{self, NoticeForm};
 
+mod documented;
+
 const LINK: &str = "http://127.0.0.1:8080";
 
 fn alert(objective: &str, severity: &str, resolved_at: Option<&str>) -> Value {

@@ -16,6 +16,7 @@ use super::comparing::{Now, verdict};
 use super::{Ask, Ended, Replay};
 use crate::config::plan::SubscriptionPlan;
 use crate::error::{Error, codes};
+use crate::happenings::ReplayEnded;
 use crate::wiring::{self, Wired};
 
 /// An event that fails is called for so often.
@@ -73,7 +74,8 @@ pub(super) async fn run(node: Arc<Wired>, job: Arc<Replay>, prepared: Prepared) 
         ended = Ended::Stopped;
     }
     let counts = job.progress().counts;
-    tracing::info!(subscription = &*job.ask.subscription, replay = job.id, ?ended, ?counts, "a replay ended");
+    let (subscription, replay) = (job.ask.subscription.to_string(), job.id.to_string());
+    ReplayEnded { subscription, replay, ended: format!("{ended:?}"), counts: format!("{counts:?}") }.tell();
     job.note(|progress| progress.ended = Some((node.clock.now(), ended)));
 }
 

@@ -8,6 +8,7 @@ use evenkeel_model::{Shard, Timestamp, names};
 use evenkeel_respond::Entry;
 
 use crate::forms::entry;
+use crate::happenings::IncidentNotStored;
 
 /// How long to wait before asking a full disk again.
 const FULL_DISK_PAUSE: Duration = Duration::from_millis(500);
@@ -45,7 +46,7 @@ impl Book {
                 Ok(_) => return true,
                 Err(AppendError::DiskFull) => tokio::time::sleep(FULL_DISK_PAUSE).await,
                 Err(e) => {
-                    tracing::error!(error = %e, "an incident's entry cannot be stored");
+                    IncidentNotStored { error: e.to_string() }.tell();
                     return false;
                 }
             }

@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::bridge::{Bridge, Registry};
 use super::conventions::SCHEMA;
 use super::instruments::Instruments;
 use super::logs::Line;
@@ -23,6 +24,7 @@ use super::span::Span;
 use super::wire::{self, Message};
 use crate::config::telemetry::{Otlp, Signal};
 use crate::error::Error;
+use crate::happenings::{CollectorBack, CollectorDown};
 
 /// Spans or lines of one request.
 const BATCH: usize = 512;
@@ -41,6 +43,8 @@ pub(crate) struct Sent {
     pub(crate) signal: Signal,
     pub(crate) sent: u64,
     pub(crate) dropped: u64,
+    /// Those that wait in its queue; metrics have none.
+    pub(crate) queued: u64,
 }
 
 #[derive(Debug, Default)]
@@ -69,6 +73,10 @@ impl<T> Queue<T> {
             self.counts.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
+
+    fn waiting(&self) -> u64 {
+        (self.way.max_capacity() - self.way.capacity()) as u64
+    }
 }
 
 /// The tasks that send, and the ways to them.
@@ -76,6 +84,7 @@ pub(super) struct Export {
     spans: Queue<Span>,
     lines: Queue<Line>,
     counts: Vec<(Signal, Arc<Counts>)>,
+    bridge: Bridge,
     stop: watch::Sender<bool>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -89,6 +98,7 @@ impl Export {
             ("service.version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
         ]);
         let (stop, stopping) = watch::channel(false);
+        let bridge = Bridge::default();
         let (mut counts, mut tasks) = (Vec::new(), Vec::new());
         let mut counted = |signal| {
             let of: Arc<Counts> = Arc::default();
@@ -116,9 +126,9 @@ impl Export {
         }
         if plan.signals.contains(&Signal::Metrics) {
             let about = about(Signal::Metrics, counted(Signal::Metrics));
-            tasks.push(tokio::spawn(about.repeat(instruments.clone(), clock.clone(), plan.interval)));
+            tasks.push(tokio::spawn(about.repeat(instruments.clone(), bridge.clone(), clock.clone(), plan.interval)));
         }
-        Ok(Export { spans, lines, counts, stop, tasks: Mutex::new(tasks) })
+        Ok(Export { spans, lines, counts, bridge, stop, tasks: Mutex::new(tasks) })
     }
 
     pub(super) fn spans(&self) -> Queue<Span> {
@@ -129,12 +139,21 @@ impl Export {
         self.lines.clone()
     }
 
+    pub(super) fn bridge(&self, registry: Registry) {
+        self.bridge.set(registry);
+    }
+
     pub(super) fn sent(&self) -> Vec<Sent> {
         let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let one = |(signal, counts): &(Signal, Arc<Counts>)| Sent {
             signal: *signal,
             sent: load(&counts.sent),
             dropped: load(&counts.dropped),
+            queued: match signal {
+                Signal::Traces => self.spans.waiting(),
+                Signal::Logs => self.lines.waiting(),
+                Signal::Metrics => 0,
+            },
         };
         self.counts.iter().map(one).collect()
     }
@@ -245,22 +264,33 @@ impl About {
     fn book(&self, items: usize, came: Result<(), String>, is_down: &mut bool) {
         let count = if came.is_ok() { &self.counts.sent } else { &self.counts.dropped };
         count.fetch_add(items as u64, Ordering::Relaxed);
-        let signal = self.signal.name();
+        let signal = self.signal.name().to_owned();
         match came {
-            Ok(()) if std::mem::replace(is_down, false) => tracing::info!(signal, "the OTLP collector takes it again"),
+            Ok(()) if std::mem::replace(is_down, false) => CollectorBack { signal }.tell(),
             Err(why) if !std::mem::replace(is_down, true) => {
-                tracing::warn!(signal, why, "the OTLP collector takes nothing; what it misses is dropped and counted");
+                CollectorDown { signal, why }.tell();
             }
             _ => {}
         }
     }
 
     /// Sends the metrics again and again.
-    async fn repeat(mut self, instruments: Arc<Instruments>, clock: Arc<dyn Clock>, interval: Duration) {
+    async fn repeat(
+        mut self,
+        instruments: Arc<Instruments>,
+        bridge: Bridge,
+        clock: Arc<dyn Clock>,
+        interval: Duration,
+    ) {
         let mut is_down = false;
         loop {
             let over = timeout(interval, told(&mut self.stop)).await.is_ok();
-            let body = wire::request(&self.resource, SCHEMA, |scope| instruments.write(scope, clock.now()));
+            // At the end the node is gone; what it counted is in its ledger, and in the first request after the next start.
+            let registry = if over { None } else { bridge.ask().await };
+            let body = wire::request(&self.resource, SCHEMA, |scope| {
+                instruments.write(scope, clock.now());
+                registry.iter().for_each(|registry| scope.append(registry));
+            });
             let sending = self.post.send(self.signal, Bytes::from(body));
             let came = timeout(if over { FINISH_WITHIN } else { interval.max(FINISH_WITHIN) }, sending).await;
             let came = came.unwrap_or_else(|_| Err(Failed::ForNow("no answer in time".to_owned(), None)));

@@ -15,9 +15,12 @@ use tracing_subscriber::layer::Context;
 use super::export::Queue;
 use super::span::nanos;
 use super::wire::{Message, Value};
+use crate::logs::masked;
 
 /// Whose lines are left out.
 const OWN: [&str; 4] = ["evenkeel_node::telemetry", "hyper", "rustls", "h2"];
+/// The kinds that are left out, for the same reason.
+const OWN_KINDS: [&str; 2] = ["collector-down", "collector-back"];
 /// The most of a line, or of one of its fields, that is kept.
 const TEXT_MAX: usize = 8 << 10;
 
@@ -71,6 +74,9 @@ impl<S: Subscriber> Layer<S> for Lines {
         }
         let mut read = Reading::default();
         event.record(&mut read);
+        if read.fields.iter().any(|(name, value)| *name == "kind" && OWN_KINDS.contains(&value.as_str())) {
+            return;
+        }
         let line = Line {
             at: clock.now(),
             level: *metadata.level(),
@@ -89,7 +95,8 @@ struct Reading {
 }
 
 impl Reading {
-    fn put(&mut self, field: &Field, mut text: String) {
+    fn put(&mut self, field: &Field, text: String) {
+        let mut text = masked(&text).into_owned();
         if text.len() > TEXT_MAX {
             let cut = (0..=TEXT_MAX).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
             text.truncate(cut);

@@ -55,6 +55,6 @@ impl Span {
     }
 }
 
-pub(super) fn nanos(at: Timestamp) -> u64 {
+pub(crate) fn nanos(at: Timestamp) -> u64 {
     u64::try_from(at.micros()).unwrap_or(0).saturating_mul(1_000)
 }

@@ -2,11 +2,11 @@
 
 /// A message being written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Message(pub(super) Vec<u8>);
+pub(crate) struct Message(pub(crate) Vec<u8>);
 
 /// An attribute's value.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Value {
+pub(crate) enum Value {
     Text(String),
     Number(i64),
 }
@@ -39,29 +39,29 @@ impl Message {
         self.varint(u64::from(field) << 3 | kind);
     }
 
-    pub(super) fn number(&mut self, field: u32, number: u64) -> &mut Message {
+    pub(crate) fn number(&mut self, field: u32, number: u64) -> &mut Message {
         self.tag(field, 0);
         self.varint(number);
         self
     }
 
-    pub(super) fn fixed64(&mut self, field: u32, number: u64) -> &mut Message {
+    pub(crate) fn fixed64(&mut self, field: u32, number: u64) -> &mut Message {
         self.tag(field, 1);
         self.0.extend(number.to_le_bytes());
         self
     }
 
-    pub(super) fn double(&mut self, field: u32, number: f64) -> &mut Message {
+    pub(crate) fn double(&mut self, field: u32, number: f64) -> &mut Message {
         self.fixed64(field, number.to_bits())
     }
 
-    pub(super) fn fixed32(&mut self, field: u32, number: u32) -> &mut Message {
+    pub(crate) fn fixed32(&mut self, field: u32, number: u32) -> &mut Message {
         self.tag(field, 5);
         self.0.extend(number.to_le_bytes());
         self
     }
 
-    pub(super) fn bytes(&mut self, field: u32, bytes: &[u8]) -> &mut Message {
+    pub(crate) fn bytes(&mut self, field: u32, bytes: &[u8]) -> &mut Message {
         self.tag(field, 2);
         self.varint(bytes.len() as u64);
         self.0.extend(bytes);
@@ -69,21 +69,26 @@ impl Message {
     }
 
     /// Text that is empty is left out.
-    pub(super) fn text(&mut self, field: u32, text: &str) -> &mut Message {
+    pub(crate) fn text(&mut self, field: u32, text: &str) -> &mut Message {
         if !text.is_empty() {
             self.bytes(field, text.as_bytes());
         }
         self
     }
 
-    pub(super) fn message(&mut self, field: u32, write: impl FnOnce(&mut Message)) -> &mut Message {
+    pub(crate) fn message(&mut self, field: u32, write: impl FnOnce(&mut Message)) -> &mut Message {
         let mut inner = Message::default();
         write(&mut inner);
         self.bytes(field, &inner.0)
     }
 
+    /// What another message consists of, after what is here.
+    pub(super) fn append(&mut self, other: &Message) {
+        self.0.extend(&other.0);
+    }
+
     /// A `KeyValue`.
-    pub(super) fn attribute(&mut self, field: u32, name: &str, value: &Value) -> &mut Message {
+    pub(crate) fn attribute(&mut self, field: u32, name: &str, value: &Value) -> &mut Message {
         self.message(field, |pair| {
             pair.text(1, name).message(2, |any| match value {
                 Value::Text(text) => {

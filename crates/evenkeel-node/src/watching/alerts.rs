@@ -9,6 +9,7 @@ use evenkeel_respond::{AlertNotice, Input, Severity};
 use evenkeel_watch::{Alert, AlertEvent};
 
 use crate::forms::alert::{self, AlertForm};
+use crate::happenings::AlertNotStored;
 use crate::responding::Responding;
 
 /// Alerts that are not durable yet, in order.
@@ -33,7 +34,7 @@ impl Alerts {
             let record = to_record(&alert::event(change), now);
             let set = Set::of(Shard::new(names::ALERTS_TOPIC, 0), vec![record]);
             if let Err(e) = self.log.append(set).await {
-                tracing::error!(error = %e, "an alert cannot be stored; it is tried again");
+                AlertNotStored { error: e.to_string() }.tell();
                 return false;
             }
             if let Some(change) = self.waiting.pop_front() {

@@ -9,6 +9,7 @@ use evenkeel_watch::{Exclusion, Watch};
 
 use crate::error::{Error, codes};
 use crate::forms::exclusion::{self, SAID, WITHDRAWN};
+use crate::happenings::NotAnExclusion;
 
 /// Takes all that was said into the watch, in order.
 pub(super) fn read_into(log: &Log, watch: &mut Watch) {
@@ -22,7 +23,7 @@ pub(super) fn read_into(log: &Log, watch: &mut Watch) {
             match exclusion::read(&event) {
                 Some((exclusion, true)) => drop(watch.include(&exclusion.id)),
                 Some((exclusion, false)) => watch.exclude(exclusion),
-                None => tracing::error!(offset = stored.at.offset, "not an exclusion"),
+                None => NotAnExclusion { offset: stored.at.offset }.tell(),
             }
         }
     }

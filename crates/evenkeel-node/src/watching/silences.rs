@@ -7,6 +7,7 @@ use evenkeel_watch::Silence;
 
 use crate::error::{Error, codes};
 use crate::forms::silence;
+use crate::happenings::NotASilence;
 
 /// The silences that hold by the record; those that are over among them.
 pub(super) fn read_back(log: &Log) -> Vec<Silence> {
@@ -19,7 +20,7 @@ pub(super) fn read_back(log: &Log) -> Vec<Silence> {
         for stored in &records {
             let Read::Event(event) = from_record(&stored.record, &stored.at) else { continue };
             let Some((silence, withdrawn)) = silence::read(&event) else {
-                tracing::error!(offset = stored.at.offset, "not a silence");
+                NotASilence { offset: stored.at.offset }.tell();
                 continue;
             };
             silences.retain(|there| there.id != silence.id);

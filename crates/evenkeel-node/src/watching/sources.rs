@@ -16,6 +16,7 @@ use crate::config::plan::ProducerAlerts;
 use crate::forms::alert::{self, AlertForm};
 use crate::forms::producer::sentence;
 use crate::forms::time;
+use crate::happenings::{AlertChanged, AlertNotStored};
 use crate::responding::Responding;
 
 /// The names of the alerts.
@@ -90,10 +91,10 @@ impl Sources {
     async fn store(&mut self, now: Timestamp, form: &AlertForm) -> bool {
         let record = to_record(&alert::event_of(form), now);
         if let Err(e) = self.log.append(Set::of(Shard::new(names::ALERTS_TOPIC, 0), vec![record])).await {
-            tracing::error!(error = %e, "an alert cannot be stored; it is tried again");
+            AlertNotStored { error: e.to_string() }.tell();
             return false;
         }
-        tracing::warn!(source = form.objective, resolved = form.resolved_at.is_some(), "{}", form.summary);
+        AlertChanged::of(form).tell();
         self.tell(form).await;
         match form.resolved_at {
             None => drop(self.firing.insert(form.objective.clone(), form.clone())),

@@ -14,6 +14,7 @@ use evenkeel_respond::{AlertNotice, Input, Severity};
 
 use crate::forms::alert::{self, AlertForm};
 use crate::forms::time;
+use crate::happenings::{AlertChanged, AlertNotStored};
 use crate::responding::Responding;
 
 /// The name of the alert.
@@ -63,10 +64,10 @@ impl Spent {
         };
         let record = to_record(&alert::event_of(&changed), now);
         if let Err(e) = self.log.append(Set::of(Shard::new(names::ALERTS_TOPIC, 0), vec![record])).await {
-            tracing::error!(error = %e, "an alert cannot be stored; it is tried again");
+            AlertNotStored { error: e.to_string() }.tell();
             return None;
         }
-        tracing::warn!(subscription = &**subscription, resolved = changed.resolved_at.is_some(), "{}", changed.summary);
+        AlertChanged::of(&changed).tell();
         self.tell(&changed).await;
         if changed.resolved_at.is_some() {
             self.firing.remove(subscription);

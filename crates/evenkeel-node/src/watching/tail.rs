@@ -4,6 +4,8 @@ use evenkeel_log::{Log, ReadError, ReadLimit};
 use evenkeel_model::{Shard, ledger, names};
 use evenkeel_watch::Watch;
 
+use crate::happenings::{LedgerUnreadable, NotALedgerRecord};
+
 /// A place in the ledger.
 pub(super) struct Tail {
     log: Log,
@@ -34,7 +36,7 @@ impl Tail {
                 Err(ReadError::UnknownTopic { .. }) => return,
                 Err(e) => {
                     if !std::mem::replace(&mut self.is_unreadable, true) {
-                        tracing::error!(error = %e, "the ledger cannot be read; indicators stand still");
+                        LedgerUnreadable { error: e.to_string() }.tell();
                     }
                     return;
                 }
@@ -47,7 +49,7 @@ impl Tail {
                     Ok(record) => {
                         watch.ingest(&record);
                     }
-                    Err(e) => tracing::error!(offset = stored.at.offset, error = ?e, "not a ledger record"),
+                    Err(e) => NotALedgerRecord { offset: stored.at.offset, error: format!("{e:?}") }.tell(),
                 }
             }
         }

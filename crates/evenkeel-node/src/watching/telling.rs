@@ -16,6 +16,7 @@ use super::silences;
 use crate::config::receivers::{Receiver, told};
 use crate::error::Error;
 use crate::forms::notice::{self, NoticeForm};
+use crate::happenings::{NoticeNotStored, NoticesLost};
 
 /// Words that wait for the log; when there are more the oldest are lost, and that is said.
 const WAITING_MAX: usize = 10_000;
@@ -104,13 +105,13 @@ impl Telling {
             }
         }
         while self.waiting.len() > WAITING_MAX {
-            tracing::error!("the log takes nothing, and words to receivers of alerts are lost");
             self.waiting.pop_front();
+            NoticesLost { lost: 1 }.tell();
         }
         while let Some(form) = self.waiting.front() {
             let record = to_record(&notice::event(form), now);
             if let Err(e) = self.log.append(Set::of(shard(), vec![record])).await {
-                tracing::error!(error = %e, "a word to a receiver of alerts cannot be stored; it is tried again");
+                NoticeNotStored { error: e.to_string() }.tell();
                 return;
             }
             self.waiting.pop_front();

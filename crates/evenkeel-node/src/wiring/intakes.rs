@@ -15,6 +15,7 @@ use evenkeel_transport::{Intake, IntakeSettings, IntakeView, LateQueue};
 use crate::config::brokers::BrokerKind;
 use crate::config::plan::{IntakePlan, Plan};
 use crate::error::Error;
+use crate::happenings::BrokerSilent;
 
 /// All intakes of a node, by topic.
 #[derive(Clone, Default)]
@@ -81,7 +82,7 @@ impl Intakes {
     pub(crate) async fn finish(&self) {
         for (plan, intake) in self.0.iter() {
             if tokio::time::timeout(FINISH, intake.finish()).await.is_err() {
-                tracing::warn!(topic = &*plan.topic, "the broker did not answer; what it lent comes back by itself");
+                BrokerSilent { topic: plan.topic.to_string() }.tell();
             }
         }
     }

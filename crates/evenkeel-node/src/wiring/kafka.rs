@@ -21,6 +21,7 @@ use super::overlay::Hands;
 use crate::config::brokers::{BrokerPlan, Home, Sasl, secret};
 use crate::config::plan::{From, SubscriptionPlan};
 use crate::error::{Error, codes};
+use crate::happenings::NotCounted;
 
 pub(super) fn shared(
     plan: &SubscriptionPlan,
@@ -81,7 +82,7 @@ fn told(log: &Log, clock: &Arc<dyn Clock>, name: &Arc<str>) -> Arc<dyn Fn(Bytes)
         let (log, set) = (log.clone(), Set::of(Shard::new(names::LEDGER_TOPIC, 0), vec![record]));
         tokio::spawn(async move {
             if let Err(problem) = log.append(set).await {
-                tracing::warn!(%problem, "what was journaled at a broker is not counted here");
+                NotCounted { problem: problem.to_string() }.tell();
             }
         });
     })

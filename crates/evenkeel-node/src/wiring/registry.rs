@@ -17,6 +17,7 @@ use super::failed;
 use crate::config;
 use crate::config::plan::{Plan, SubscriptionPlan, TopicPlan};
 use crate::error::{Error, codes};
+use crate::happenings::{SubscriptionCannotRun, SubscriptionDeclared};
 
 /// The mark of a removed subscription is kept so long.
 const REMOVED_KEPT: Duration = Duration::from_secs(86_400);
@@ -66,7 +67,7 @@ pub(super) fn subscriptions(plan: &Plan, log: &Log) -> Result<Vec<SubscriptionPl
     waiting.retain(|(name, _)| {
         let declared = plan.subscriptions.iter().any(|s| *s.name == **name);
         if declared {
-            tracing::warn!(subscription = &**name, "the file declares it now, and what was made at run time gives way");
+            SubscriptionDeclared { subscription: name.to_string() }.tell();
         }
         !declared
     });
@@ -90,7 +91,7 @@ pub(super) fn subscriptions(plan: &Plan, log: &Log) -> Result<Vec<SubscriptionPl
             continue;
         }
         for (name, problem) in problems {
-            tracing::error!(subscription = name, %problem, "a subscription that was made at run time cannot run");
+            SubscriptionCannotRun { subscription: name, problem: problem.to_string() }.tell();
         }
         return Ok(made);
     }

@@ -10,6 +10,7 @@ use super::{failed, registry};
 use crate::config::glob_matches;
 use crate::config::plan::{Plan, SubscriptionPlan};
 use crate::error::{Error, codes};
+use crate::happenings::{PartitionsAdded, TopicConfigured};
 
 /// Creates the node's own topics, the declared ones, and one for each subscription's dead
 /// letters; returns when all are durable. They share flushes.
@@ -71,14 +72,9 @@ fn reshaping(log: &Log, there: &Topic, settings: TopicSettings) -> Result<Creati
         .hint("partitions can be added and never taken away: their records would be lost"));
     }
     if settings.partitions > there.partitions {
-        tracing::warn!(
-            topic = name,
-            from = there.partitions,
-            to = settings.partitions,
-            "it has more partitions from now on: new events of a key may lie in another one than its old ones"
-        );
+        PartitionsAdded { topic: name.to_owned(), from: there.partitions, to: settings.partitions }.tell();
     }
-    tracing::info!(topic = name, "its settings are changed");
+    TopicConfigured { topic: name.to_owned() }.tell();
     log.configure_topic(name, settings).map_err(|e| refused(&e))
 }
 

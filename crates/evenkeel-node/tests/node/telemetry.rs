@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Handler, needs, start, until};
+use crate::support::{Handler, Started, needs, start, until};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const SPAN: &str = "00f067aa0ba902b7";
@@ -206,7 +206,43 @@ async fn whole(protocol: &str, endpoint: &str) {
     assert_eq!(call.header("traceparent"), format!("00-{TRACE}-{}-01", text(&process["spanId"])));
 
     counts_every_event(&out, &service).await;
+    tells_its_own_metrics(&node, &out, &service).await;
     node.node.shutdown().await;
+}
+
+/// Every metric of `/metrics` is sent under its own name, with the same numbers.
+async fn tells_its_own_metrics(node: &Started, out: &Path, service: &str) {
+    let newest = |metrics: &[Value], name: &str| metrics.iter().rfind(|metric| metric["name"] == name).cloned();
+    let completed = |metric: &Value| {
+        let points = metric["sum"]["dataPoints"].as_array().unwrap().clone();
+        let of = points.into_iter().find(|point| attributes(point).get("outcome") == Some(&json!("completed")));
+        of.and_then(|point| point["asDouble"].as_f64())
+    };
+    let metrics = until("the ledger's counts", async || {
+        let metrics = items(out, "metrics", "metrics", service);
+        let events = newest(&metrics, "evenkeel_events_total")?;
+        (completed(&events) == Some(3.0)).then_some(metrics)
+    })
+    .await;
+    let events = newest(&metrics, "evenkeel_events_total").unwrap();
+    assert_eq!((&events["sum"]["isMonotonic"], &events["sum"]["aggregationTemporality"]), (&json!(true), &json!(2)));
+    assert!(events["sum"]["dataPoints"][0].get("startTimeUnixNano").is_none_or(|start| start == "0"), "{events}");
+    let latency = newest(&metrics, "evenkeel_created_to_completed_seconds").unwrap();
+    let point = &latency["histogram"]["dataPoints"][0];
+    assert_eq!((&latency["unit"], &point["count"]), (&json!("s"), &json!("3")), "{latency}");
+    let counts = point["bucketCounts"].as_array().unwrap();
+    assert_eq!(counts.len(), point["explicitBounds"].as_array().unwrap().len() + 1);
+    assert_eq!(counts.iter().map(|count| text(count).parse::<u64>().unwrap()).sum::<u64>(), 3);
+    let page = node.text("/metrics").await;
+    let told: HashSet<&str> = metrics.iter().filter_map(|metric| metric["name"].as_str()).collect();
+    for name in page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()) {
+        assert!(told.contains(name), "`{name}` is in /metrics and was not sent");
+    }
+    let sent = |signal: &str| format!("evenkeel_otlp_sent_total{{signal=\"{signal}\"}}");
+    for signal in ["traces", "metrics"] {
+        let line = page.lines().find(|line| line.starts_with(&sent(signal))).unwrap_or_else(|| panic!("{page}"));
+        assert!(!line.ends_with(" 0"), "{line}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -274,6 +310,16 @@ async fn an_exporter_that_hangs_holds_nobody_up_and_what_it_misses_is_counted() 
     let sent = node.get("/v1/telemetry").await;
     let traces = &sent["otlp"]["signals"][0];
     assert_eq!((&traces["signal"], traces["sent"].as_u64()), (&json!("traces"), Some(0)), "{sent}");
-    assert!(traces["dropped"].as_u64().unwrap() > 2_000, "{sent}");
+    let dropped = traces["dropped"].as_u64().unwrap();
+    assert!(dropped > 2_000, "{sent}");
+    // Nothing is sent twice or lost without a word: what was made is dropped, waits, or is in the request that hangs.
+    assert_eq!(traces["queued"].as_u64(), Some(512), "{sent}");
+    let page = node.text("/metrics").await;
+    let line = |name: &str| {
+        let of = page.lines().find_map(|line| line.strip_prefix(&format!("{name}{{signal=\"traces\"}} ")));
+        of.unwrap_or_else(|| panic!("no {name}: {page}")).parse::<u64>().unwrap()
+    };
+    assert_eq!((line("evenkeel_otlp_sent_total"), line("evenkeel_otlp_queued")), (0, 512));
+    assert!(line("evenkeel_otlp_dropped_total") >= dropped);
     node.node.shutdown().await;
 }

@@ -44,11 +44,15 @@ pub async fn start(folder: &Path, yaml: &str) -> Started {
 }
 
 pub async fn start_with(folder: &Path, yaml: &str, means: Means) -> Started {
-    let text = format!("http: {{ listen: \"127.0.0.1:0\" }}\n{yaml}");
-    let plan = config::parse(&text, folder).expect("a sound configuration");
-    let node = Node::start(plan, means).await.expect("the node starts");
+    let node = Node::start(plan(folder, yaml), means).await.expect("the node starts");
     let client = Client::new(&format!("http://{}", node.http));
     Started { node, client }
+}
+
+/// What a file says, on a free port.
+pub fn plan(folder: &Path, yaml: &str) -> config::Plan {
+    let text = format!("http: {{ listen: \"127.0.0.1:0\" }}\n{yaml}");
+    config::parse(&text, folder).expect("a sound configuration")
 }
 
 pub struct Started {
@@ -59,6 +63,12 @@ pub struct Started {
 impl Started {
     pub async fn get(&self, path: &str) -> Value {
         self.client.json("GET", path, None).await.unwrap_or_else(|e| panic!("{path}: {e}"))
+    }
+
+    /// What stands there, as it is.
+    pub async fn text(&self, path: &str) -> String {
+        let reply = self.client.send("GET", path, &[], Bytes::new(), PATIENCE).await.expect("an answer");
+        String::from_utf8_lossy(&reply.body).into_owned()
     }
 
     /// Publishes with these headers.

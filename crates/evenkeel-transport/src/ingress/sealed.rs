@@ -13,6 +13,7 @@ use evenkeel_log::seen::{Damaged, Series, Sighting, VALUE_BYTES};
 use evenkeel_model::Timestamp;
 
 use super::index::{Asked, Stored};
+use crate::happenings::PublishedDamaged;
 
 /// At most so many are remembered on disk, with 20 bits of memory for each (335 MB); beyond it
 /// the oldest are forgotten.
@@ -59,7 +60,7 @@ impl Sealed {
 
     /// What is sealed of these times cannot be read: it is let go.
     pub(super) fn give_up(&self, damaged: &Damaged) {
-        tracing::warn!(%damaged, "what was published then is read from the topics again");
+        PublishedDamaged { damaged: damaged.to_string() }.tell();
         self.0.drop_range(&damaged.range);
     }
 }

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::book::{Book, Name, Place, Sorted};
 use super::queue::Taken;
+use crate::happenings::{IntakeNoRoom, MessageTooLarge};
 
 /// How long to wait before asking a full disk or a full topic again.
 const FULL_PAUSE: Duration = Duration::from_millis(500);
@@ -74,7 +75,7 @@ impl Placer {
             match self.append(set).await {
                 Ok(appended) => place_all(&mut placement.places, part, &shape, &appended),
                 Err(AppendError::TooLarge { bytes, max }) if part.len() == 1 => {
-                    tracing::error!(topic = &*self.topic, bytes, max, "a message is too large and stays at its broker");
+                    MessageTooLarge { topic: self.topic.to_string(), bytes, max }.tell();
                     placement.oversized += 1;
                 }
                 Err(AppendError::TooLarge { .. }) => {
@@ -116,7 +117,7 @@ impl Placer {
         loop {
             match self.log.append(set.clone()).await {
                 Err(AppendError::DiskFull | AppendError::TopicFull { .. }) => {
-                    tracing::warn!(topic = &*self.topic, "there is no room in the log; messages wait at their broker");
+                    IntakeNoRoom { topic: self.topic.to_string() }.tell();
                     tokio::time::sleep(FULL_PAUSE).await;
                 }
                 outcome => return outcome,

@@ -21,6 +21,7 @@ use evenkeel_model::{Clock, Shard, Stored, names};
 use super::Envelope;
 use super::recall::Recall;
 use super::snapshot::{Kept, Snapshot};
+use crate::happenings::{IdentitiesDamaged, IdentitiesRead};
 use crate::pages::{Pages, unreadable};
 
 /// So many identities are gathered in memory at most before they are sealed.
@@ -136,8 +137,8 @@ impl Sealer {
         let since = self.log.offset_at(&self.shard, self.clock.now() - keep);
         let since = since.map_err(|e| unreadable(&self.shard, &e))?.unwrap_or(ends.high_watermark);
         for gap in self.series.gaps(since.max(ends.start)..upto) {
-            let (topic, partition) = (&*self.shard.topic, self.shard.partition);
-            tracing::info!(topic, partition, from = gap.start, to = gap.end, "identities are read from the journal");
+            let (topic, partition) = (self.shard.topic.to_string(), self.shard.partition);
+            IdentitiesRead { topic, partition, from: gap.start, to: gap.end }.tell();
             self.remake(gap)?;
         }
         Ok(())
@@ -145,7 +146,7 @@ impl Sealer {
 
     /// A page of what is sealed is damaged: all that it stood beside is made again.
     pub(super) fn mend(&self, damaged: &Damaged) -> Result<(), PortError> {
-        tracing::warn!(%damaged, "identities are read again from the journal");
+        IdentitiesDamaged { damaged: damaged.to_string() }.tell();
         let _turn = self.series.work_in_turn();
         self.series.drop_range(&damaged.range);
         self.remake(damaged.range.clone())

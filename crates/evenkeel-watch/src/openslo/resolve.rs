@@ -20,7 +20,7 @@ use super::kinds::time_window::TimeWindow;
 use super::metadata::Metadata;
 use super::{policy, source};
 use crate::calendar::Calendar;
-use crate::objective::{Empty, Method, Objective, Part, Window};
+use crate::objective::{Empty, Method, Objective, Part, Scope, Window};
 use crate::rule::AlertRule;
 
 const MIN_BAD: &str = "evenkeel/min-bad";
@@ -33,7 +33,7 @@ const OF_SLO: [&str; 3] = [MIN_BAD, ALPHA, EMPTY_SLICES];
 pub struct Known<'a> {
     /// The time zone of a name in the IANA database.
     pub zone: &'a dyn Fn(&str) -> Option<TimeZone>,
-    /// The subscriptions that there are; none where nobody knows.
+    /// The subscriptions that there are, and the rules of chains (by [`Scope::of_chain`]); none where nobody knows.
     pub subscriptions: Option<&'a [Arc<str>]>,
 }
 
@@ -167,8 +167,10 @@ impl<'a> Catalogue<'a> {
     pub(super) fn subscription(&self, name: &str, place: &Place, out: &mut Findings) {
         let Some(all) = self.known.subscriptions else { return };
         out.check(all.iter().any(|known| &**known == name), place, Rule::Reference, || {
-            let all: Vec<&str> = all.iter().map(|name| &**name).collect();
-            format!("there is no subscription `{name}`; there are: [{}]", all.join(", "))
+            let (what, wanted) = Scope::chain(name).map_or(("subscription", name), |chain| ("chain", chain));
+            let alike = all.iter().filter(|known| Scope::chain(known).is_some() == Scope::chain(name).is_some());
+            let alike: Vec<&str> = alike.map(|known| Scope::chain(known).unwrap_or(known)).collect();
+            format!("there is no {what} `{wanted}`; there are: [{}]", alike.join(", "))
         });
     }
 }

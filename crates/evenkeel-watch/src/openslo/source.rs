@@ -1,6 +1,7 @@
 //! The metric source `evenkeel`: which outcomes of which subscription count, and when they are good.
 //!
-//! Its `spec` says `subscription`, and may narrow it by `type`, `source` and `handlerVersion`.
+//! Its `spec` says `subscription`, and may narrow it by `type`, `source` and `handlerVersion`; or `chain`, a rule
+//! whose chains are counted as a whole.
 //! Good ones of a ratio may say `outcome: completed` and `within`, bad ones `outcome: [dead,
 //! expired]` and `beyond`; `metric` is `latency` (created to completed, the default) or `handler`
 //! (the last attempt), in seconds where a threshold is compared. A `DataSource` of this type gives
@@ -20,7 +21,8 @@ use crate::objective::{Indicator, Scope};
 
 /// The name of this type.
 pub(super) const TYPE: &str = "evenkeel";
-const FIELDS: [&str; 8] = ["subscription", "type", "source", "handlerVersion", "outcome", "within", "beyond", "metric"];
+const FIELDS: [&str; 9] =
+    ["subscription", "chain", "type", "source", "handlerVersion", "outcome", "within", "beyond", "metric"];
 
 /// What a source asks for.
 struct Asked {
@@ -170,22 +172,40 @@ fn asked(source: &Source, from: &Catalogue<'_>, out: &mut Findings) -> Option<As
     let before = out.all.len();
     fields.only(&FIELDS, out);
     let read = Asked {
-        scope: Scope {
-            subscription: Arc::from(fields.required("subscription", out).unwrap_or_default()),
-            kind: fields.text("type", out).map(Arc::from),
-            source: fields.text("source", out).map(Arc::from),
-            handler_version: fields.text("handlerVersion", out).map(Arc::from),
-        },
+        scope: scope(&fields, out),
         outcomes: texts(&fields, "outcome", out),
         within: span(&fields, "within", out),
         beyond: span(&fields, "beyond", out),
         of_handler: of_handler(&fields, out),
         place: fields.place.clone(),
     };
+    let chain = Scope::chain(&read.scope.subscription).is_some();
     if !read.scope.subscription.is_empty() {
-        from.subscription(&read.scope.subscription, &fields.at("subscription"), out);
+        let field = if chain { "chain" } else { "subscription" };
+        from.subscription(&read.scope.subscription, &fields.at(field), out);
     }
+    out.check(!chain || read.of_handler != Some(true), &fields.at("metric"), Rule::NotExecuted, || {
+        "is `handler`, and a chain has none".to_owned()
+    });
     (out.all.len() == before).then_some(read)
+}
+
+/// A subscription, perhaps narrowed, or all chains of a rule.
+fn scope(fields: &Fields<'_>, out: &mut Findings) -> Scope {
+    let Some(chain) = fields.text("chain", out) else {
+        return Scope {
+            subscription: Arc::from(fields.required("subscription", out).unwrap_or_default()),
+            kind: fields.text("type", out).map(Arc::from),
+            source: fields.text("source", out).map(Arc::from),
+            handler_version: fields.text("handlerVersion", out).map(Arc::from),
+        };
+    };
+    for other in ["subscription", "type", "source", "handlerVersion"] {
+        out.check(fields.get(other).is_none(), &fields.at(other), Rule::NotExecuted, || {
+            "does not stand beside `chain`, which counts whole chains".to_owned()
+        });
+    }
+    Scope::of_chain(chain)
 }
 
 /// The fields of a data source, and over them those of the metric.

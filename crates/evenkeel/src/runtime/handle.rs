@@ -11,6 +11,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 
 use super::happening::Control;
+use crate::happenings::{Alarmed, Stopped};
 
 /// Alarms that a slow listener may fall behind before it misses the oldest.
 const ALARMS_KEPT: usize = 256;
@@ -147,7 +148,8 @@ struct Told {
 
 impl Told {
     fn alarm(&self, name: &str, alarm: Alarm) {
-        tracing::warn!(subscription = name, code = alarm.code, "{}", alarm.message);
+        let (code, what) = (alarm.code.to_string(), alarm.message.clone());
+        Alarmed { subscription: name.to_owned(), code, what }.tell();
         // Nobody listening is no failure: the alarm stands in the log.
         let _ = self.alarms.send(alarm);
     }
@@ -169,7 +171,7 @@ impl Reins {
 
     /// Says why the subscription stopped; the first reason counts.
     pub(super) fn stop(&self, why: String) {
-        tracing::error!(subscription = %self.name, %why, "subscription stopped");
+        Stopped { subscription: self.name.to_string(), why: why.clone() }.tell();
         let _ = self.told.stopped.set(why);
         self.begin();
     }

@@ -12,6 +12,7 @@ use evenkeel_model::Shard;
 use evenkeel_transport::{Held, Tended};
 
 use super::SubscriptionHandle;
+use crate::happenings::HeldAside;
 
 /// A running subscription, and where it holds events aside.
 #[derive(Clone)]
@@ -58,7 +59,7 @@ pub async fn tend(log: &Log, keepers: Vec<Keeper>, wanted: &[(Shard, u64)]) -> R
         match keeper.blocking(mine, Held::tend).await {
             Ok(Tended { copied, full }) => {
                 if copied > 0 {
-                    tracing::info!(subscription = &**keeper.handle.name(), copied, "parked events are held aside");
+                    HeldAside { subscription: keeper.handle.name().to_string(), copied }.tell();
                 }
                 if full {
                     keeper.handle.alarm(full_alarm(&keeper));

@@ -9,6 +9,7 @@ use evenkeel_log::Log;
 use tokio::task::JoinHandle;
 
 use super::holding::{Keeper, tend};
+use crate::happenings::{Compacted, CompactionFailed, NotHeldAside, RetentionApplied, RetentionFailed};
 
 /// What one step of compaction may read and write.
 const STEP_BYTES: u64 = 8 << 20;
@@ -41,7 +42,7 @@ pub fn retain(log: Log, every: Duration, keepers: impl Fn() -> Vec<Keeper> + Sen
         loop {
             tokio::time::sleep(every).await;
             if let Err(problem) = tend(&log, keepers(), &log.wanted()).await {
-                tracing::warn!(%problem, "parked events were not held aside, and stay where they are");
+                NotHeldAside { problem: problem.to_string() }.tell();
             }
             let_go(&log).await;
             while compact(&log).await {
@@ -57,9 +58,9 @@ async fn let_go(log: &Log) {
     match tokio::task::spawn_blocking(move || log.retain()).await {
         Ok(Ok(gone)) if gone.segments > 0 => {
             let (segments, bytes, expired) = (gone.segments, gone.bytes, gone.expired);
-            tracing::info!(segments, bytes, expired, "retention applied");
+            RetentionApplied { segments, bytes, expired }.tell();
         }
-        Ok(Err(problem)) => tracing::warn!(%problem, "retention could not be applied"),
+        Ok(Err(problem)) => RetentionFailed { problem: problem.to_string() }.tell(),
         Ok(Ok(_)) | Err(_) => {}
     }
 }
@@ -69,10 +70,10 @@ async fn compact(log: &Log) -> bool {
     let log = log.clone();
     let Ok(cleaned) = tokio::task::spawn_blocking(move || log.clean(STEP_BYTES)).await else { return false };
     for problem in &cleaned.problems {
-        tracing::warn!(problem, "a partition could not be compacted");
+        CompactionFailed { problem: problem.clone() }.tell();
     }
     if cleaned.passes > 0 {
-        tracing::info!(passes = cleaned.passes, segments = cleaned.segments, freed = cleaned.freed, "compacted");
+        Compacted { passes: cleaned.passes, segments: cleaned.segments, freed: cleaned.freed }.tell();
     }
     cleaned.more && cleaned.problems.is_empty()
 }

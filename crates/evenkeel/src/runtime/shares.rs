@@ -26,6 +26,7 @@ use tokio::time::Interval;
 use super::handle::{self, Drained, Reins, SubscriptionHandle};
 use super::happening::Control;
 use super::{Dependencies, SubscriptionSpec};
+use crate::happenings::GroupChanged;
 use parts::{Did, Parts};
 
 /// How often it is looked whether an owner stopped by itself.
@@ -129,7 +130,7 @@ impl Shares {
     }
 
     fn take_change(&mut self, change: Change) {
-        tracing::info!(subscription = &*self.reins.name, ?change, "the group");
+        GroupChanged { subscription: self.reins.name.to_string(), change: format!("{change:?}") }.tell();
         match change {
             Change::Given(partitions) => {
                 self.membership.took(&partitions);

@@ -358,7 +358,18 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "`otlp`, or nothing where nothing is sent",
     ),
     get("/v1/chains", "listChains", "Chains of events: completed, late, and where the others are stuck", "`chains`"),
+    get(
+        "/v1/usage",
+        "showUsage",
+        "What the node's process and its machine use",
+        "`processor`, `memory`, `files`, `threads`, `disk`, `network`",
+    ),
     Operation { kind: "text/html", ..get("/", "console", "The console", "a page") },
+    Operation {
+        kind: "text/html",
+        query: &[("source", "string", "its source, where several have an event of this id")],
+        ..get("/events/{id}", "storyPage", "The story of an event as a picture", "a page")
+    },
     Operation { kind: "*/*", ..get("/assets/{name}", "asset", "A part of the console", "a file") },
     get("/openapi.json", "openapi", "This document", "OpenAPI 3.1"),
     get("/livez", "live", "The process answers", "`live`"),

@@ -20,6 +20,7 @@ use evenkeel_model::{Event, Failure, FailureClass, Timestamp, Verdict};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::happenings::ForeignVerdicts;
 use crate::http::{Accepted, HttpSettings, answer, verdict};
 
 /// What was read.
@@ -94,7 +95,7 @@ fn each(settings: &HttpSettings, head: &response::Parts, said: Vec<Said<'_>>, ca
         });
     }
     if foreign > 0 {
-        tracing::warn!(subscription = %settings.subscription, foreign, "an answer has verdicts for events that were not sent with it; they are ignored");
+        ForeignVerdicts { subscription: settings.subscription.to_string(), foreign }.tell();
     }
     let missing = || failed(head, "the answer has no verdict for this event".to_owned());
     answers.into_iter().map(|answer| answer.unwrap_or_else(missing)).collect()

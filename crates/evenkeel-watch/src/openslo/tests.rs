@@ -1,4 +1,5 @@
-//! OpenSLO v1 documents as people write them: every rule accepts and refuses one.
+//! OpenSLO v1 documents as people write them: every rule accepts and refuses one, and each check that is left out
+//! turns one of these tests red (`control`).
 
 #[path = "../../../evenkeel-node/src/config/objectives/yaml.rs"]
 mod yaml;
@@ -6,6 +7,7 @@ mod yaml;
 mod documents;
 mod executed;
 mod rules;
+mod control;
 
 use std::sync::Arc;
 

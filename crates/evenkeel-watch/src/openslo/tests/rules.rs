@@ -29,7 +29,7 @@ fn refused(document: &str, rule: Rule, field: &str, changes: &[(&str, &str)]) {
 }
 
 #[test]
-fn the_sound_documents_are_sound_and_all_seven_kinds_are_among_them() {
+pub(super) fn the_sound_documents_are_sound_and_all_seven_kinds_are_among_them() {
     let mut kinds: Vec<&str> = Vec::new();
     for document in [RATIO, THRESHOLD, REFERENCES, COMPOSITE] {
         let (documents, findings) = parse(document);
@@ -42,7 +42,7 @@ fn the_sound_documents_are_sound_and_all_seven_kinds_are_among_them() {
 }
 
 #[test]
-fn a_finding_stands_at_the_line_of_its_field() {
+pub(super) fn a_finding_stands_at_the_line_of_its_field() {
     let at = |document: &str, from: &str, to: &str| {
         let (_, findings) = parse(&document.replacen(from, to, 1));
         findings.iter().map(|f| (f.line, f.field.clone())).collect::<Vec<_>>()
@@ -56,7 +56,7 @@ fn a_finding_stands_at_the_line_of_its_field() {
 }
 
 #[test]
-fn version_and_kind_are_the_ones_that_there_are() {
+pub(super) fn version_and_kind_are_the_ones_that_there_are() {
     refused(RATIO, Rule::EqualTo, "apiVersion", &[("openslo/v1", "openslo/v2"), ("openslo/v1", "v0.1")]);
     refused(RATIO, Rule::Required, "apiVersion", &[("apiVersion: openslo/v1\n", "")]);
     refused(RATIO, Rule::Required, "kind", &[("kind: SLO\n", ""), ("kind: SLO\n", "kind: \"\"\n")]);
@@ -67,7 +67,7 @@ fn version_and_kind_are_the_ones_that_there_are() {
 }
 
 #[test]
-fn metadata_has_a_name_that_is_a_label_and_keys_that_have_a_form() {
+pub(super) fn metadata_has_a_name_that_is_a_label_and_keys_that_have_a_form() {
     let long = "a".repeat(63);
     let longer = "a".repeat(64);
     let name = |name: &str| format!("name: {name}\n");
@@ -97,7 +97,7 @@ fn metadata_has_a_name_that_is_a_label_and_keys_that_have_a_form() {
 }
 
 #[test]
-fn descriptions_have_at_most_1050_characters() {
+pub(super) fn descriptions_have_at_most_1050_characters() {
     let described = |long: usize| format!("description: {}", "é".repeat(long));
     let fields = [
         "spec.description",
@@ -129,7 +129,7 @@ fn descriptions_have_at_most_1050_characters() {
 }
 
 #[test]
-fn an_slo_says_its_service_and_a_method_that_there_is() {
+pub(super) fn an_slo_says_its_service_and_a_method_that_there_is() {
     refused(RATIO, Rule::Required, "spec.service", &[("service: shop", "service: \"\"")]);
     refused(RATIO, Rule::Required, "spec.budgetingMethod", &[("  budgetingMethod: Occurrences\n", "")]);
     refused(RATIO, Rule::OneOf, "spec.budgetingMethod", &[("Occurrences", "occurrences"), ("Occurrences", "Slices")]);
@@ -139,7 +139,7 @@ fn an_slo_says_its_service_and_a_method_that_there_is() {
 }
 
 #[test]
-fn the_indicator_stands_in_one_place() {
+pub(super) fn the_indicator_stands_in_one_place() {
     let both = ("  timeWindow:", "  indicatorRef: my-sli\n  timeWindow:");
     refused(RATIO, Rule::MutuallyExclusive, "spec", &[both]);
     refused(COMPOSITE, Rule::MutuallyExclusive, "spec", &[both]);
@@ -169,7 +169,7 @@ fn the_indicator_stands_in_one_place() {
 }
 
 #[test]
-fn there_is_one_time_window_and_it_rolls_or_has_a_calendar() {
+pub(super) fn there_is_one_time_window_and_it_rolls_or_has_a_calendar() {
     let field = "spec.timeWindow";
     let window = "[ { duration: 30d, isRolling: true } ]";
     refused(
@@ -200,7 +200,7 @@ fn there_is_one_time_window_and_it_rolls_or_has_a_calendar() {
 }
 
 #[test]
-fn durations_are_a_whole_number_and_a_unit() {
+pub(super) fn durations_are_a_whole_number_and_a_unit() {
     for right in ["1m", "12h", "365d", "4w", "1M", "1Q", "1Y", "007d"] {
         accepted(RATIO, &[("duration: 30d", &format!("duration: {right}"))]);
     }
@@ -229,7 +229,7 @@ fn durations_are_a_whole_number_and_a_unit() {
 }
 
 #[test]
-fn targets_leave_a_budget() {
+pub(super) fn targets_leave_a_budget() {
     let old = "target: 0.999";
     accepted(
         RATIO,
@@ -246,7 +246,7 @@ fn targets_leave_a_budget() {
 }
 
 #[test]
-fn op_and_value_are_for_threshold_metrics() {
+pub(super) fn op_and_value_are_for_threshold_metrics() {
     let field = |name: &str| format!("spec.objectives[0].{name}");
     refused(RATIO, Rule::Forbidden, &field("op"), &[("target: 0.999", "target: 0.999, op: gt")]);
     refused(RATIO, Rule::Forbidden, &field("value"), &[("target: 0.999", "target: 0.999, value: 1")]);
@@ -261,7 +261,7 @@ fn op_and_value_are_for_threshold_metrics() {
 }
 
 #[test]
-fn slices_have_a_length_and_where_they_are_counted_a_target() {
+pub(super) fn slices_have_a_length_and_where_they_are_counted_a_target() {
     let field = |name: &str| format!("spec.objectives[0].{name}");
     let (slices, ratios, occurrences) = (
         THRESHOLD.to_owned(),
@@ -282,7 +282,7 @@ fn slices_have_a_length_and_where_they_are_counted_a_target() {
 }
 
 #[test]
-fn weights_of_a_composite_are_above_zero() {
+pub(super) fn weights_of_a_composite_are_above_zero() {
     let old = "compositeWeight: 2";
     accepted(COMPOSITE, &[(old, "compositeWeight: 0.5"), (old, "compositeWeight: 999999999999.9")]);
     let field = "spec.objectives[0].compositeWeight";
@@ -290,7 +290,7 @@ fn weights_of_a_composite_are_above_zero() {
 }
 
 #[test]
-fn an_sli_is_a_threshold_or_a_ratio_of_good_or_bad_or_raw() {
+pub(super) fn an_sli_is_a_threshold_or_a_ratio_of_good_or_bad_or_raw() {
     let at = "spec.indicator.spec";
     let threshold = "thresholdMetric: { metricSource: { type: x, spec: { a: b } } }\n      ratioMetric:";
     refused(RATIO, Rule::MutuallyExclusive, at, &[("ratioMetric:", threshold)]);
@@ -317,7 +317,7 @@ fn an_sli_is_a_threshold_or_a_ratio_of_good_or_bad_or_raw() {
 }
 
 #[test]
-fn a_metric_source_says_at_least_one_thing() {
+pub(super) fn a_metric_source_says_at_least_one_thing() {
     let source = "spec.indicator.spec.ratioMetric.total.metricSource";
     let old = "total: { metricSource: { type: evenkeel, spec: { subscription: payment } } }";
     accepted(
@@ -338,7 +338,7 @@ fn a_metric_source_says_at_least_one_thing() {
 }
 
 #[test]
-fn a_data_source_says_its_type_and_how_it_is_reached() {
+pub(super) fn a_data_source_says_its_type_and_how_it_is_reached() {
     refused(REFERENCES, Rule::Required, "spec.type", &[("type: evenkeel, ", ""), ("type: evenkeel", "type: \"\"")]);
     let connection = (", connectionDetails: { subscription: payment }", "");
     refused(REFERENCES, Rule::Required, "spec.connectionDetails", &[connection]);
@@ -353,7 +353,7 @@ fn a_data_source_says_its_type_and_how_it_is_reached() {
 }
 
 #[test]
-fn a_notification_target_says_what_it_is() {
+pub(super) fn a_notification_target_says_what_it_is() {
     refused(REFERENCES, Rule::Required, "spec.target", &[(", target: slack", ""), ("target: slack", "target: \"\"")]);
     let inline = "spec.alertPolicies[0].spec.notificationTargets[0]";
     refused(RATIO, Rule::Required, &format!("{inline}.spec.target"), &[(", target: slack", "")]);
@@ -362,7 +362,7 @@ fn a_notification_target_says_what_it_is() {
 }
 
 #[test]
-fn a_policy_has_one_condition_and_a_target() {
+pub(super) fn a_policy_has_one_condition_and_a_target() {
     let at = |field: &str| format!("spec.{field}");
     let one = "conditions: [ { conditionRef: page-quick } ]";
     refused(REFERENCES, Rule::SliceLength, &at("conditions"), &[(one, "conditions: []"), (one, "description2: x")]);
@@ -405,7 +405,7 @@ fn a_policy_has_one_condition_and_a_target() {
 }
 
 #[test]
-fn an_slo_names_its_policies_or_writes_them_in_place() {
+pub(super) fn an_slo_names_its_policies_or_writes_them_in_place() {
     let at = "spec.alertPolicies[0]";
     accepted(REFERENCES, &[("  alertPolicies: [ { alertPolicyRef: quick } ]\n", "")]);
     refused(
@@ -437,7 +437,7 @@ fn an_slo_names_its_policies_or_writes_them_in_place() {
 }
 
 #[test]
-fn a_condition_says_severity_kind_op_threshold_and_window() {
+pub(super) fn a_condition_says_severity_kind_op_threshold_and_window() {
     let spec = "spec.alertPolicies[0].spec.conditions[0].spec";
     let condition = format!("{spec}.condition");
     accepted(

@@ -28,7 +28,7 @@ fn refused(document: &str, (from, to): (&str, &str), rule: Rule, field: &str, wo
 }
 
 #[test]
-fn a_ratio_of_good_ones_is_a_latency_objective_with_its_alert() {
+pub(super) fn a_ratio_of_good_ones_is_a_latency_objective_with_its_alert() {
     let objective = only(RATIO);
     assert_eq!((&*objective.name, &*objective.service), ("payment-latency", "shop"));
     assert_eq!(objective.window, Window::Rolling(30 * DAY));
@@ -45,7 +45,7 @@ fn a_ratio_of_good_ones_is_a_latency_objective_with_its_alert() {
 }
 
 #[test]
-fn references_are_followed_and_a_data_source_gives_what_its_metrics_begin_with() {
+pub(super) fn references_are_followed_and_a_data_source_gives_what_its_metrics_begin_with() {
     let objective = only(REFERENCES);
     assert_eq!(objective.parts[0].scope, Scope::of("payment"), "from the data source");
     assert_eq!((objective.indicator(), objective.target()), (Indicator::Success, 0.999));
@@ -56,7 +56,7 @@ fn references_are_followed_and_a_data_source_gives_what_its_metrics_begin_with()
 }
 
 #[test]
-fn a_threshold_metric_is_compared_in_seconds_over_slices_of_a_calendar() {
+pub(super) fn a_threshold_metric_is_compared_in_seconds_over_slices_of_a_calendar() {
     let objective = only(THRESHOLD);
     assert_eq!(objective.indicator(), Indicator::Latency { threshold: Duration::from_millis(500) });
     let slices = Method::Timeslices { slice: HOUR / 12, target: 0.95, empty: Empty::Good };
@@ -70,7 +70,7 @@ fn a_threshold_metric_is_compared_in_seconds_over_slices_of_a_calendar() {
 }
 
 #[test]
-fn the_parts_of_a_composite_are_one_objective_and_targets_of_one_indicator_are_several() {
+pub(super) fn the_parts_of_a_composite_are_one_objective_and_targets_of_one_indicator_are_several() {
     let composite = only(COMPOSITE);
     let weights: Vec<f64> = composite.parts.iter().map(|part| part.weight).collect();
     assert_eq!(weights, [2.0, 1.0]);
@@ -84,7 +84,7 @@ fn the_parts_of_a_composite_are_one_objective_and_targets_of_one_indicator_are_s
 }
 
 #[test]
-fn a_metric_may_be_narrowed_to_a_type_a_source_and_a_handler_version() {
+pub(super) fn a_metric_may_be_narrowed_to_a_type_a_source_and_a_handler_version() {
     let narrow = "subscription: payment, type: OrderCreated, source: /shop, handlerVersion: v2";
     let objective = only(&RATIO.replace("subscription: payment", narrow));
     let scope = &objective.parts[0].scope;
@@ -96,7 +96,7 @@ fn a_metric_may_be_narrowed_to_a_type_a_source_and_a_handler_version() {
 }
 
 #[test]
-fn what_the_ledger_does_not_know_is_refused_by_name_and_the_others_run() {
+pub(super) fn what_the_ledger_does_not_know_is_refused_by_name_and_the_others_run() {
     let total = "spec.indicator.spec.ratioMetric.total.metricSource";
     let good = "spec.indicator.spec.ratioMetric.good.metricSource";
     let prometheus = ("total: { metricSource: { type: evenkeel", "total: { metricSource: { type: Prometheus");
@@ -125,7 +125,7 @@ fn what_the_ledger_does_not_know_is_refused_by_name_and_the_others_run() {
 }
 
 #[test]
-fn what_is_named_must_be_there_once_and_zones_must_exist() {
+pub(super) fn what_is_named_must_be_there_once_and_zones_must_exist() {
     refused(
         REFERENCES,
         ("indicatorRef: payment-good", "indicatorRef: x"),
@@ -165,7 +165,7 @@ fn what_is_named_must_be_there_once_and_zones_must_exist() {
 }
 
 #[test]
-fn an_alert_that_can_never_fire_is_refused_where_it_stands() {
+pub(super) fn an_alert_that_can_never_fire_is_refused_where_it_stands() {
     let at = "spec.alertPolicies[0].spec.conditions[0].spec.condition";
     refused(RATIO, ("threshold: 14.4", "threshold: 1000"), Rule::Unsound, at, "can never fire");
     refused(RATIO, ("target: 0.999", "target: 0.9"), Rule::Unsound, at, "below 1/(1 - target) = 10.0000");
@@ -178,7 +178,7 @@ fn an_alert_that_can_never_fire_is_refused_where_it_stands() {
 }
 
 #[test]
-fn factors_come_from_the_share_of_the_budget_and_windows_may_have_seconds() {
+pub(super) fn factors_come_from_the_share_of_the_budget_and_windows_may_have_seconds() {
     let demo =
         "evenkeel/budget-share: \"0.1%\", evenkeel/long-window: 10s, evenkeel/short-window: 2s, evenkeel/hold: 1m";
     let objective = only(&RATIO.replace("evenkeel/short-window: 5m", demo));
@@ -193,7 +193,7 @@ fn factors_come_from_the_share_of_the_budget_and_windows_may_have_seconds() {
 }
 
 #[test]
-fn an_alert_may_be_on_the_budget_itself_or_on_silence() {
+pub(super) fn an_alert_may_be_on_the_budget_itself_or_on_silence() {
     let remaining = only(&RATIO.replace("evenkeel/short-window: 5m", "evenkeel/remaining-below: 20%"));
     assert_eq!(remaining.alerts[0].trigger, Trigger::Remaining { below: 0.2 });
     let exhausted = only(&RATIO.replace("evenkeel/short-window: 5m", "evenkeel/exhausted-within: 3d"));
@@ -206,7 +206,7 @@ fn an_alert_may_be_on_the_budget_itself_or_on_silence() {
 }
 
 #[test]
-fn without_policies_the_tiers_of_the_workbook_apply_that_can_fire() {
+pub(super) fn without_policies_the_tiers_of_the_workbook_apply_that_can_fire() {
     let bare = RATIO.split("  alertPolicies").next().unwrap();
     let names = |text: &str| only(text).alerts.iter().map(|a| a.name.to_string()).collect::<Vec<_>>();
     assert_eq!(names(bare), ["page-quick", "page-slow", "ticket-quick", "ticket-slow"]);
@@ -215,7 +215,7 @@ fn without_policies_the_tiers_of_the_workbook_apply_that_can_fire() {
 }
 
 #[test]
-fn what_openslo_has_no_words_for_stands_in_annotations() {
+pub(super) fn what_openslo_has_no_words_for_stands_in_annotations() {
     let annotated = |text: &str| RATIO.replace("my-domain.org/my-key: value", text);
     let objective = only(&annotated("evenkeel/min-bad: \"3\", evenkeel/alpha: \"0.0001\""));
     assert_eq!((objective.bad_min, objective.alpha), (3, 1e-4));
