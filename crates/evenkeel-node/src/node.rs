@@ -138,11 +138,16 @@ impl Node {
             returning: api::Returning::default(),
             processor: std::sync::Mutex::default(),
         });
-        if let Some(telemetry) = &wired.telemetry {
-            telemetry.bridge(crate::metrics::bridge(&wired));
-        }
+        bridge(&wired);
         let serving = tokio::spawn(serving::serve(listener, api::routes(wired.clone()), headers_bytes_max, stopping));
         Ok(RunningNode { http, is_damaged, wired, retention, stop, serving })
+    }
+}
+
+/// Telemetry is told of the node's metrics, from here on.
+fn bridge(node: &Arc<Wired>) {
+    if let Some(telemetry) = &node.telemetry {
+        telemetry.bridge(crate::metrics::bridge(node));
     }
 }
 
