@@ -31,7 +31,7 @@ fn parse(text: &str) -> (Vec<Document>, Vec<Finding>) {
 fn execute(text: &str) -> Executable {
     let (documents, findings) = parse(text);
     assert_eq!(findings, [], "{text}");
-    let subscriptions = [Arc::from("payment"), Arc::from("inventory")];
+    let subscriptions = [Arc::from("payment"), Arc::from("inventory"), Arc::from("chain:orders")];
     let zone = |name: &str| TimeZone::get(name).ok();
     objectives(&documents, Known { zone: &zone, subscriptions: Some(&subscriptions) })
 }

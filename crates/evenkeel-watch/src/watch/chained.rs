@@ -60,7 +60,7 @@ mod tests {
     use crate::chains::{ChainRule, Chains};
     use crate::objective::{Indicator, Objective, Part, Scope};
     use crate::testing::START;
-    use crate::{AlertRule, Counts, Watch};
+    use crate::{Counts, Watch};
 
     const MINUTE: Duration = Duration::from_secs(60);
 
@@ -75,7 +75,6 @@ mod tests {
                 target: 0.9,
                 ..Part::default()
             }],
-            alerts: AlertRule::workbook().into_iter().take(1).collect(),
             ..Objective::default()
         };
         let watch = Watch::new(vec![objective("in-ten", 10), objective("in-five", 5)]).unwrap();

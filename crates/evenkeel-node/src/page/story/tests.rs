@@ -129,3 +129,13 @@ fn an_id_of_several_sources_or_of_nobody_says_so() {
     assert!(several.contains("2 sources") && several.contains("/events/o-1?source=%2Fother"), "{several}");
     assert!(nobody("<x>", URL, AT).into_string().contains("&lt;x&gt;"));
 }
+
+/// With `EVENKEEL_PAGES=folder` the page is left there, beside those of the node.
+#[test]
+fn the_page_of_a_story_is_whole() {
+    let html = page(&told(), URL, after(8_000_000)).into_string();
+    assert!(html.starts_with("<!DOCTYPE html>") && html.ends_with("</html>"));
+    if let Ok(folder) = std::env::var("EVENKEEL_PAGES") {
+        std::fs::write(std::path::Path::new(&folder).join("story.html"), html).expect("page");
+    }
+}

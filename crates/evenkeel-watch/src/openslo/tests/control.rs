@@ -8,6 +8,10 @@ use super::{executed, rules};
 use crate::openslo::finding::left_out;
 
 const TESTS: &[fn()] = &[
+    rules::what_has_fields_is_no_text_and_has_each_of_them_once,
+    executed::a_threshold_metric_says_of_what_and_how_it_is_compared,
+    executed::a_metric_of_a_data_source_is_of_its_type_and_annotations_are_read,
+    executed::a_chain_is_counted_as_a_whole_and_stands_alone,
     rules::the_sound_documents_are_sound_and_all_seven_kinds_are_among_them,
     rules::a_finding_stands_at_the_line_of_its_field,
     rules::version_and_kind_are_the_ones_that_there_are,

@@ -230,3 +230,54 @@ pub(super) fn what_openslo_has_no_words_for_stands_in_annotations() {
     let wrong = ("evenkeel/empty-slices: skipped", "evenkeel/empty-slices: ignored");
     refused(&slices, wrong, Rule::OneOf, &at("empty-slices"), "good, bad or skipped");
 }
+
+/// As [`refused`], wherever it stands.
+fn said_somewhere(document: &str, changes: &[(&str, &str)], rule: Rule, word: &str) {
+    let changed = changes.iter().fold(document.to_owned(), |text, (from, to)| {
+        assert!(text.contains(from), "`{from}` is not there");
+        text.replacen(from, to, 1)
+    });
+    let read = execute(&changed);
+    let found = read.findings.iter().any(|f| f.rule == rule && f.message.contains(word));
+    assert!(found, "{changes:?}\n{}", said(&read.findings));
+}
+
+#[test]
+pub(super) fn a_threshold_metric_says_of_what_and_how_it_is_compared() {
+    said_somewhere(THRESHOLD, &[(", metric: latency", "")], Rule::NotExecuted, "a threshold metric says `metric`");
+    said_somewhere(THRESHOLD, &[("metric: latency", "metric: size")], Rule::OneOf, "the metrics are latency, handler");
+    // By reference the validator can't see that it is compared.
+    let metric =
+        "thresholdMetric: { metricSource: { type: evenkeel, spec: { subscription: inventory, metric: latency } } }";
+    let (head, _) = COMPOSITE.split_once("  ratioMetric:\n    good:").unwrap();
+    let document = format!("{head}  {metric}\n");
+    said_somewhere(&document, &[], Rule::Required, "is missing: a threshold metric is compared");
+    said_somewhere(&document, &[], Rule::Required, "must be a number of seconds");
+}
+
+#[test]
+pub(super) fn a_metric_of_a_data_source_is_of_its_type_and_annotations_are_read() {
+    let typed = ("metricSourceRef: here, spec: { outcome", "metricSourceRef: here, type: prometheus, spec: { outcome");
+    said_somewhere(REFERENCES, &[typed], Rule::Reference, "and the data source is of `evenkeel`");
+    said_somewhere(RATIO, &[("short-window: 5m", "short-window: soon")], Rule::Type, "is `soon`; a duration is");
+}
+
+#[test]
+pub(super) fn a_chain_is_counted_as_a_whole_and_stands_alone() {
+    let good = "subscription: payment, outcome: completed, within: 500ms";
+    let total = "spec: { subscription: payment } }";
+    let of = |chain: &str, more: &str| {
+        [(good, format!("chain: {chain}{more}")), (total, format!("spec: {{ chain: {chain}{more} }} }}"))]
+    };
+    let change =
+        |with: &[(&str, String)]| with.iter().fold(RATIO.to_owned(), |text, (from, to)| text.replacen(from, to, 1));
+    let objective = only(&change(&of("orders", "")));
+    assert_eq!((&objective.parts[0].scope, objective.indicator()), (&Scope::of_chain("orders"), Indicator::Success));
+    let said = |with: &[(&str, String)], rule, word| {
+        let changes: Vec<(&str, &str)> = with.iter().map(|(from, to)| (*from, to.as_str())).collect();
+        said_somewhere(RATIO, &changes, rule, word);
+    };
+    said(&of("other", ""), Rule::Reference, "there is no chain `other`; there are: [orders]");
+    said(&of("orders", ", type: Paid"), Rule::NotExecuted, "does not stand beside `chain`");
+    said(&of("orders", ", metric: handler"), Rule::NotExecuted, "and a chain has none");
+}

@@ -1,10 +1,10 @@
 //! Each rule of OpenSLO's validator with a document that it accepts and one that it refuses. A
 //! case is a change of a sound document; the field and the line say where the finding stands.
 
-use evenkeel_watch::openslo::Rule;
+use evenkeel_watch::openslo::{Rule, Value, read};
 
 use super::documents::{COMPOSITE, RATIO, REFERENCES, THRESHOLD};
-use super::{parse, said};
+use super::{parse, said, yaml};
 
 /// Changes of a sound document that leave it sound.
 fn accepted(document: &str, changes: &[(&str, &str)]) {
@@ -458,4 +458,17 @@ pub(super) fn a_condition_says_severity_kind_op_threshold_and_window() {
     refused(RATIO, Rule::Required, &format!("{condition}.lookbackWindow"), &[("lookbackWindow: 1h, ", "")]);
     let kind = "spec.alertPolicies[0].spec.conditions[0].kind";
     refused(RATIO, Rule::EqualTo, kind, &[("kind: AlertCondition", "kind: AlertPolicy")]);
+}
+
+#[test]
+pub(super) fn what_has_fields_is_no_text_and_has_each_of_them_once() {
+    refused(THRESHOLD, Rule::Type, "metadata", &[("metadata: { name: payment-slices }", "metadata: words")]);
+    // The reader of YAML refuses a field that is there twice before this rule can; another reader might not.
+    let mut tree = yaml::documents(RATIO).unwrap().remove(0);
+    let Value::Map(fields) = &mut tree.value else { panic!("a document has fields") };
+    let again = fields[1].clone();
+    fields.push(again);
+    let findings = read(&"a.yaml".into(), &tree).unwrap_err();
+    let twice = |f: &evenkeel_watch::openslo::Finding| f.rule == Rule::DuplicateName && f.message == "is there twice";
+    assert!(findings.iter().any(twice), "{}", said(&findings));
 }
