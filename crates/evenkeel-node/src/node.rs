@@ -9,7 +9,7 @@ mod indexing;
 mod serving;
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,9 +74,7 @@ impl Node {
     pub async fn start(plan: Plan, means: Means) -> Result<RunningNode, Error> {
         let Means { clock, disk, log: options, sabotage } = means;
         let started_at = clock.now();
-        if disk.is_none() {
-            warn_of(&plan.data);
-        }
+        warn_of(disk.is_none().then_some(&plan.data));
         let wal_bytes_max = options.wal_bytes_max;
         let log = open(&plan, disk, options, clock.clone()).await?;
         let (listener, http) = listen(plan.http).await?;
@@ -223,9 +221,9 @@ async fn listen(at: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
     Ok((listener, http))
 }
 
-/// What is not as it should be under the data folder stands in the node's log from the start.
-fn warn_of(data: &Path) {
-    for found in doctor::at_start(data) {
+/// What is not as it should be under the data folder, where there is one, stands in the node's log from the start.
+fn warn_of(data: Option<&PathBuf>) {
+    for found in data.into_iter().flat_map(|data| doctor::at_start(data)) {
         let (check, fix, level, found) =
             (found.check.to_string(), found.fix.unwrap_or_default(), found.level, found.found);
         match level {
