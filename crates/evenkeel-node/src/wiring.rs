@@ -11,8 +11,12 @@ mod bounded;
 mod overlay;
 mod letters;
 mod intakes;
+#[cfg(any(feature = "nats", feature = "rabbitmq", feature = "aws"))]
+mod login;
 #[cfg(any(feature = "nats", feature = "rabbitmq"))]
 mod queues;
+#[cfg(feature = "aws")]
+mod aws;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod wires;

@@ -77,6 +77,7 @@ fn intake(node: &Wired, topic: &str) -> Option<Value> {
         "placed": view.placed,
         "given_again": view.again,
         "settled": view.settled,
+        "renewed": view.renewed,
         "oversized": view.oversized,
         "problem": view.problem,
     }))

@@ -32,8 +32,10 @@ async fn connect(plan: &Plan) -> Result<(), Error> {
         }
     }
     for intake in &plan.intakes {
-        wiring::verify(intake).await?;
-        eprintln!("Topic {}: broker {} is there, and so is what comes in.", intake.topic, intake.broker.name);
+        let found = wiring::verify(intake).await?;
+        let rest = if found.is_empty() { ", and so is what comes in." } else { ":" };
+        eprintln!("Topic {}: broker {} is there{rest}", intake.topic, intake.broker.name);
+        found.iter().for_each(|line| eprintln!("  {line}."));
     }
     Ok(())
 }

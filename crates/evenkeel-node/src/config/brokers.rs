@@ -2,6 +2,8 @@
 //!
 //! Checked, written back, said in words. Nothing is connected here, and secrets are named, never held.
 
+pub mod aws;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +24,8 @@ pub struct BrokerPlan {
     pub kind: BrokerKind,
     /// Where it is: what stands behind the scheme.
     pub address: String,
+    /// What of it is AWS's alone.
+    pub aws: aws::Place,
     /// TLS, with the system's roots or those of a file.
     pub tls: Option<Option<FileAt>>,
     /// Who we are.
@@ -49,12 +53,18 @@ pub enum BrokerKind {
     Nats,
     /// RabbitMQ.
     RabbitMq,
+    /// AWS, with SQS and SNS.
+    Aws,
 }
 
 impl BrokerKind {
     /// All of them, with the schemes of their URLs.
-    pub const ALL: [(BrokerKind, &'static str); 3] =
-        [(BrokerKind::Kafka, "kafka"), (BrokerKind::Nats, "nats"), (BrokerKind::RabbitMq, "amqp")];
+    pub const ALL: [(BrokerKind, &'static str); 4] = [
+        (BrokerKind::Kafka, "kafka"),
+        (BrokerKind::Nats, "nats"),
+        (BrokerKind::RabbitMq, "amqp"),
+        (BrokerKind::Aws, "aws"),
+    ];
 
     /// As one says it.
     pub fn name(self) -> &'static str {
@@ -62,6 +72,7 @@ impl BrokerKind {
             BrokerKind::Kafka => "Kafka",
             BrokerKind::Nats => "NATS",
             BrokerKind::RabbitMq => "RabbitMQ",
+            BrokerKind::Aws => "AWS",
         }
     }
 
@@ -111,6 +122,7 @@ pub(super) fn read(name: &str, raw: raw::Broker, folder: &Path) -> Result<Broker
     if kind != BrokerKind::Kafka {
         of_kafka_alone(name, kind, &raw)?;
     }
+    let aws = aws::read(name, kind, &raw)?;
     let guessed = if address.contains(EVENT_HUBS) { "event_hubs" } else { "kafka" };
     let event_hubs = match or(&raw.flavour, guessed) {
         "kafka" => false,
@@ -126,6 +138,7 @@ pub(super) fn read(name: &str, raw: raw::Broker, folder: &Path) -> Result<Broker
         name: Arc::from(name),
         kind,
         address,
+        aws,
         tls: raw.tls.map(|tls| tls.roots.map(|written| file_at(written, folder))),
         sasl: sasl(name, raw.sasl, raw.user, raw.password, raw.token, folder)?,
         event_hubs,
@@ -174,6 +187,9 @@ fn located(key: &str, url: &str) -> Result<(BrokerKind, String), Error> {
         return Err(value(key, "has credentials in it").hint("write them as `user` and `password: { env: … }`"));
     }
     let address = address.trim_end_matches('/');
+    if kind == BrokerKind::Aws {
+        return Ok((kind, aws::region(key, address)?));
+    }
     let hosts: Vec<&str> = address.split(',').map(str::trim).collect();
     let bad = hosts
         .iter()
@@ -252,6 +268,9 @@ pub(super) fn home(key: &str, topic: &str, brokers: &[Arc<BrokerPlan>]) -> Resul
             format!("`{name}` is no name of a Kafka topic: 1 to 249 of a-z, A-Z, 0-9, `.`, `_`, `-`"),
         ));
     }
+    if found.kind == BrokerKind::Aws {
+        aws::target(key, topic, name)?;
+    }
     Ok(Some(Home { broker: found.clone(), topic: Arc::from(name) }))
 }
 
@@ -274,7 +293,8 @@ pub(super) fn written(plan: &BrokerPlan) -> raw::Broker {
     let url = Some(format!("{}://{}", plan.kind.scheme(), plan.address));
     let tls = plan.tls.as_ref().map(|roots| raw_push::Tls { roots: roots.as_ref().map(|file| file.written.clone()) });
     if plan.kind != BrokerKind::Kafka {
-        return raw::Broker { url, tls, user, password, ..raw::Broker::default() };
+        let aws::Place { endpoint, profile } = plan.aws.clone();
+        return raw::Broker { url, tls, user, password, endpoint, profile, ..raw::Broker::default() };
     }
     raw::Broker {
         url,
@@ -294,6 +314,9 @@ pub(super) fn written(plan: &BrokerPlan) -> raw::Broker {
 
 /// A broker, a sentence a line.
 pub(super) fn explain(plan: &BrokerPlan) -> String {
+    if plan.kind == BrokerKind::Aws {
+        return aws::explain(plan);
+    }
     let who = match &plan.sasl {
         None => "says nobody who it is".to_owned(),
         Some(Sasl::Password { user, .. }) if plan.kind != BrokerKind::Kafka => format!("says it is `{user}`"),

@@ -3,6 +3,8 @@
 //! Checked, written back, said in words. Invariant: an intake names a broker and a topic that are
 //! declared, and only keys that its broker knows.
 
+pub mod sqs;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -54,6 +56,8 @@ pub enum Origin {
         /// How many deliveries it allows.
         delivery_limit: Option<u32>,
     },
+    /// A queue of SQS.
+    Sqs(sqs::Sqs),
 }
 
 /// The intakes of the file.
@@ -92,6 +96,7 @@ fn read(
     let from = match broker.kind {
         BrokerKind::Nats => stream(&at, raw)?,
         BrokerKind::RabbitMq => queue(&at, raw)?,
+        BrokerKind::Aws => Origin::Sqs(sqs::read(&at, raw)?),
         BrokerKind::Kafka => {
             return Err(value(&format!("{at}.broker"), "is a Kafka: subscriptions read its topics where they are")
                 .hint(format!("write `topic: kafka://{named}/{topic}` in the subscription")));
@@ -101,7 +106,7 @@ fn read(
 }
 
 /// Refuses keys that this kind of broker does not know.
-fn strange(at: &str, kind: BrokerKind, keys: [(&str, bool); 4]) -> Result<(), Error> {
+fn strange<const N: usize>(at: &str, kind: BrokerKind, keys: [(&str, bool); N]) -> Result<(), Error> {
     match keys.iter().find(|(_, there)| *there) {
         Some((name, _)) => Err(value(&format!("{at}.{name}"), format!("{} has no such thing", kind.name()))),
         None => Ok(()),
@@ -109,8 +114,13 @@ fn strange(at: &str, kind: BrokerKind, keys: [(&str, bool); 4]) -> Result<(), Er
 }
 
 fn stream(at: &str, raw: raw::Intake) -> Result<Origin, Error> {
-    let strangers = [("queue", raw.queue.is_some()), ("delivery_limit", raw.delivery_limit.is_some())];
-    strange(at, BrokerKind::Nats, [strangers[0], strangers[1], ("", false), ("", false)])?;
+    let strangers = [
+        ("queue", raw.queue.is_some()),
+        ("delivery_limit", raw.delivery_limit.is_some()),
+        ("visibility", raw.visibility.is_some()),
+        ("envelope", raw.envelope.is_some()),
+    ];
+    strange(at, BrokerKind::Nats, strangers)?;
     let latest = match raw.from.as_deref().unwrap_or("earliest") {
         "earliest" => false,
         "latest" => true,
@@ -137,6 +147,8 @@ fn queue(at: &str, raw: raw::Intake) -> Result<Origin, Error> {
         ("consumer", raw.consumer.is_some()),
         ("subject", raw.subject.is_some()),
         ("from", raw.from.is_some()),
+        ("visibility", raw.visibility.is_some()),
+        ("envelope", raw.envelope.is_some()),
     ];
     strange(at, BrokerKind::RabbitMq, strangers)?;
     let key_from_routing = match raw.key.as_deref().unwrap_or("none") {
@@ -171,6 +183,7 @@ pub(super) fn written(plan: &IntakePlan) -> raw::Intake {
             delivery_limit,
             ..common
         },
+        Origin::Sqs(origin) => sqs::written(origin, common),
     }
 }
 
@@ -178,7 +191,7 @@ pub(super) fn written(plan: &IntakePlan) -> raw::Intake {
 pub(super) fn explain(plan: &IntakePlan) -> String {
     let from = match &plan.from {
         Origin::Stream { stream, consumer, .. } => format!("stream `{stream}` through the consumer `{consumer}`"),
-        Origin::Queue { queue, .. } => format!("queue `{queue}`"),
+        Origin::Queue { queue, .. } | Origin::Sqs(sqs::Sqs { queue, .. }) => format!("queue `{queue}`"),
     };
     let missing = if plan.declare { "is made if it is missing" } else { "must be there" };
     let (topic, broker, prefetch) = (&plan.topic, &plan.broker.name, plan.prefetch);

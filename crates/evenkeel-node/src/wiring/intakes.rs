@@ -91,9 +91,15 @@ impl Intakes {
 /// How long a broker may take at the end.
 const FINISH: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// Whether the broker can be reached and has what is to come in, or may be given it.
-pub(crate) async fn verify(plan: &IntakePlan) -> Result<(), Error> {
-    late(plan)?.connect().await.map_err(|e| super::failed(&e))
+/// Whether the broker can be reached and has what is to come in, or may be given it: what was found, a
+/// sentence a line.
+pub(crate) async fn verify(plan: &IntakePlan) -> Result<Vec<String>, Error> {
+    #[cfg(feature = "aws")]
+    if plan.broker.kind == BrokerKind::Aws {
+        return super::aws::look(plan).await;
+    }
+    late(plan)?.connect().await.map_err(|e| super::failed(&e))?;
+    Ok(Vec::new())
 }
 
 fn late(plan: &IntakePlan) -> Result<LateQueue, Error> {
@@ -106,6 +112,10 @@ fn late(plan: &IntakePlan) -> Result<LateQueue, Error> {
         BrokerKind::RabbitMq => Ok(LateQueue::new(super::queues::rabbitmq(plan)?)),
         #[cfg(not(feature = "rabbitmq"))]
         BrokerKind::RabbitMq => Err(super::overlay::absent(&plan.broker)),
+        #[cfg(feature = "aws")]
+        BrokerKind::Aws => Ok(LateQueue::new(super::aws::queue(plan)?)),
+        #[cfg(not(feature = "aws"))]
+        BrokerKind::Aws => Err(super::overlay::absent(&plan.broker)),
         // The configuration refuses it.
         BrokerKind::Kafka => Err(super::overlay::absent(&plan.broker)),
     }

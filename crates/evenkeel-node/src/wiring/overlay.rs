@@ -37,7 +37,7 @@ pub(super) fn shared(
             let _ = (plan, hands, log, clock);
             Err(absent(&home.broker))
         }
-        BrokerKind::Nats | BrokerKind::RabbitMq => Err(by_intake(&home.broker)),
+        BrokerKind::Nats | BrokerKind::RabbitMq | BrokerKind::Aws => Err(by_intake(&home.broker)),
     }
 }
 
@@ -50,12 +50,16 @@ pub(super) fn sink(home: &Home) -> Result<Arc<dyn Sink>, Error> {
         BrokerKind::Nats => super::queues::nats_sink(home),
         #[cfg(feature = "rabbitmq")]
         BrokerKind::RabbitMq => super::queues::rabbitmq_sink(home),
+        #[cfg(feature = "aws")]
+        BrokerKind::Aws => super::aws::sink(home),
         #[cfg(not(feature = "kafka"))]
         BrokerKind::Kafka => Err(absent(&home.broker)),
         #[cfg(not(feature = "nats"))]
         BrokerKind::Nats => Err(absent(&home.broker)),
         #[cfg(not(feature = "rabbitmq"))]
         BrokerKind::RabbitMq => Err(absent(&home.broker)),
+        #[cfg(not(feature = "aws"))]
+        BrokerKind::Aws => Err(absent(&home.broker)),
     }
 }
 
@@ -73,7 +77,9 @@ pub(super) fn audit<'a>(
             let _ = (plan, clock);
             Box::pin(std::future::ready(Err(absent(&home.broker))))
         }
-        BrokerKind::Nats | BrokerKind::RabbitMq => Box::pin(std::future::ready(Err(by_intake(&home.broker)))),
+        BrokerKind::Nats | BrokerKind::RabbitMq | BrokerKind::Aws => {
+            Box::pin(std::future::ready(Err(by_intake(&home.broker))))
+        }
     }
 }
 
@@ -111,7 +117,7 @@ pub(crate) fn connect<'a>(
             Box::pin(std::future::ready(Err(absent(broker))))
         }
         // What comes in from it is asked for intake by intake.
-        BrokerKind::Nats | BrokerKind::RabbitMq => Box::pin(std::future::ready(Ok(Vec::new()))),
+        BrokerKind::Nats | BrokerKind::RabbitMq | BrokerKind::Aws => Box::pin(std::future::ready(Ok(Vec::new()))),
     }
 }
 

@@ -3,26 +3,13 @@
 
 use std::sync::Arc;
 
-use evenkeel_delivery::ports::{BoxFuture, PortError, Sink};
+use evenkeel_delivery::ports::Sink;
 use evenkeel_transport::Queue;
 
-use crate::config::brokers::{BrokerPlan, Home, Sasl, secret};
+use super::login::{Connect, login};
+use crate::config::brokers::{BrokerPlan, Home};
 use crate::config::intakes::{IntakePlan, Origin};
 use crate::error::Error;
-
-/// How a queue is connected to.
-type Connect = Box<dyn Fn() -> BoxFuture<'static, Result<Arc<dyn Queue>, PortError>> + Send + Sync>;
-
-/// Who we are: a name and a password.
-fn login(broker: &BrokerPlan) -> Result<Option<(String, String)>, Error> {
-    match &broker.sasl {
-        Some(Sasl::Password { user, password, .. }) => {
-            let password = secret(&format!("brokers.{}.password", broker.name), password)?;
-            Ok(Some((user.clone(), password)))
-        }
-        Some(Sasl::Token(_)) | None => Ok(None),
-    }
-}
 
 #[cfg(feature = "nats")]
 fn nats_server(broker: &BrokerPlan) -> Result<evenkeel_transport_nats::Server, Error> {

@@ -10,7 +10,7 @@ use super::push::{Secret, Tls};
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Broker {
-    /// Which, and where: `kafka://host:9092`, several hosts behind commas.
+    /// Which, and where: `kafka://host:9092`, several hosts behind commas; `aws://REGION`.
     pub url: Option<String>,
     /// TLS, when it stands there: the system's roots, or a file of others.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -27,6 +27,12 @@ pub struct Broker {
     /// `plain`, `scram-sha-256`, `scram-sha-512` or `oauthbearer`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sasl: Option<String>,
+    /// What answers instead of AWS: `http://host:port`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// A profile of AWS's shared files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
     /// `kafka` or `event_hubs`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flavour: Option<String>,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub struct Intake {
     /// From which of `brokers`.
     pub broker: Option<String>,
-    /// A queue of RabbitMQ.
+    /// A queue of RabbitMQ or SQS; of SQS its URL as well.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue: Option<String>,
     /// A stream of NATS.
@@ -25,12 +25,18 @@ pub struct Intake {
     pub from: Option<String>,
     /// `verify`: what is missing is an error; `declare`: it is made.
     pub topology: Option<String>,
-    /// What orders messages that name no key: `subject`, `routing-key` or `none`.
+    /// What orders messages that name no key: `subject`, `routing-key` or `none`; of SQS `group` or `event`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
     /// How many deliveries the queue allows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delivery_limit: Option<u32>,
+    /// SQS gives a message again that was neither deleted nor renewed for so long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub visibility: Option<String>,
+    /// The wrapping of SNS: `unwrap` or `keep`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub envelope: Option<String>,
     /// How many messages are held without an outcome.
     pub prefetch: Option<u16>,
 }
