@@ -309,6 +309,7 @@ pub(super) fn written(plan: &BrokerPlan) -> raw::Broker {
         grace: Some(show_duration(plan.grace)),
         create_topics: Some(plan.create_topics),
         properties: plan.properties.iter().cloned().collect(),
+        ..raw::Broker::default()
     }
 }
 
