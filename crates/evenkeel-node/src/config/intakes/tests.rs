@@ -45,7 +45,7 @@ fn what_is_wrong_is_told_with_its_key_and_how_to_mend_it() {
             "visibility: 2s",
             "`intakes.refunds.visibility`: `2s` is not whole seconds from 10s to 12h",
         ),
-        ("envelope: keep", "envelope: off", "`intakes.refunds.envelope`: `off` is none of unwrap, keep"),
+        ("envelope: keep", "envelope: strip", "`intakes.refunds.envelope`: `strip` is none of unwrap, keep"),
         (
             "queue: returns.fifo,",
             "queue: returns.fifo, delivery_limit: 3,",
