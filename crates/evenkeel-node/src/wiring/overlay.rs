@@ -99,7 +99,9 @@ pub(super) fn letters<'a>(
             let _ = (plan, clock, from, see);
             Box::pin(std::future::ready(Err(absent(&home.broker))))
         }
-        BrokerKind::Nats | BrokerKind::RabbitMq => Box::pin(std::future::ready(Err(by_intake(&home.broker)))),
+        BrokerKind::Nats | BrokerKind::RabbitMq | BrokerKind::Aws => {
+            Box::pin(std::future::ready(Err(by_intake(&home.broker))))
+        }
     }
 }
 
