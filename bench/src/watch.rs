@@ -178,22 +178,10 @@ fn record(subscription: u64, sequence: u64, entries: Vec<LedgerEntry>) -> Ledger
 
 fn ended(offset: u64, at: Timestamp, outcome: Outcome, latency_us: u64) -> Ended {
     Ended {
-        offset,
-        outcome,
-        kind: Arc::from("OrderCreated"),
-        source: Arc::from("/shop"),
         handler_version: Arc::from("v1"),
-        at,
         created_to_ended_us: latency_us,
         handler_us: latency_us / 2,
-        created_believed: true,
-        overdue: false,
-        attempts: 1,
-        deliveries: 1,
-        deferrals: 0,
-        crashes: 0,
-        emitted: 0,
-        failure: None,
+        ..Ended::at_once(offset, outcome, "OrderCreated", "/shop", at)
     }
 }
 

@@ -81,6 +81,43 @@ pub struct Ended {
     pub failure: Option<FailureInfo>,
 }
 
+impl Ended {
+    /// One that no handler was asked about: nothing is known but what is given, and its creation time is not
+    /// believed.
+    pub fn unhandled(offset: u64, outcome: Outcome, at: Timestamp) -> Ended {
+        Ended {
+            offset,
+            outcome,
+            kind: Arc::from(""),
+            source: Arc::from(""),
+            handler_version: Arc::from(""),
+            at,
+            created_to_ended_us: 0,
+            handler_us: 0,
+            created_believed: false,
+            overdue: false,
+            attempts: 0,
+            deliveries: 0,
+            deferrals: 0,
+            crashes: 0,
+            emitted: 0,
+            failure: None,
+        }
+    }
+
+    /// One that ended at its first attempt, and took no time.
+    pub fn at_once(offset: u64, outcome: Outcome, kind: &str, source: &str, at: Timestamp) -> Ended {
+        Ended {
+            kind: Arc::from(kind),
+            source: Arc::from(source),
+            created_believed: true,
+            attempts: 1,
+            deliveries: 1,
+            ..Ended::unhandled(offset, outcome, at)
+        }
+    }
+}
+
 /// An attempt that did not end the event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttemptFailed {

@@ -76,22 +76,10 @@ impl Ledger {
 
 pub(crate) fn ended(offset: u64, at: Timestamp, outcome: Outcome, latency: Duration) -> Ended {
     Ended {
-        offset,
-        outcome,
-        kind: Arc::from("OrderCreated"),
-        source: Arc::from("/shop"),
         handler_version: Arc::from("1"),
-        at,
         created_to_ended_us: latency.as_micros() as u64,
         handler_us: 10_000,
-        created_believed: true,
-        overdue: false,
-        attempts: 1,
-        deliveries: 1,
-        deferrals: 0,
-        crashes: 0,
-        emitted: 0,
-        failure: None,
+        ..Ended::at_once(offset, outcome, "OrderCreated", "/shop", at)
     }
 }
 

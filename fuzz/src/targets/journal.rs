@@ -14,24 +14,7 @@ static TALLY: Tally = Tally::new();
 fn sample() -> Vec<Fact> {
     let at = Timestamp::from_micros(1_769_848_200_000_000);
     let shard = Shard::new("orders", 3);
-    let ended = |offset| Ended {
-        offset,
-        outcome: Outcome::Completed,
-        kind: "OrderCreated".into(),
-        source: "/shop".into(),
-        handler_version: "".into(),
-        at,
-        created_to_ended_us: 1,
-        handler_us: 1,
-        created_believed: true,
-        overdue: false,
-        attempts: 1,
-        deliveries: 1,
-        deferrals: 0,
-        crashes: 0,
-        emitted: 0,
-        failure: None,
-    };
+    let ended = |offset| Ended { created_to_ended_us: 1, handler_us: 1, ..Ended::at_once(offset, Outcome::Completed, "OrderCreated", "/shop", at) };
     let pending = Pending {
         at: Position { shard: shard.clone(), offset: 20 },
         key: Some(bytes::Bytes::from_static(b"customer-4")),

@@ -10,24 +10,7 @@ static TALLY: Tally = Tally::new();
 
 fn sample() -> LedgerRecord {
     let at = Timestamp::from_micros(1_769_848_200_000_000);
-    let ended = Ended {
-        offset: 17,
-        outcome: Outcome::Completed,
-        kind: "OrderCreated".into(),
-        source: "/shop".into(),
-        handler_version: "v1".into(),
-        at,
-        created_to_ended_us: 12_345,
-        handler_us: 2_000,
-        created_believed: true,
-        overdue: false,
-        attempts: 1,
-        deliveries: 1,
-        deferrals: 0,
-        crashes: 0,
-        emitted: 0,
-        failure: None,
-    };
+    let ended = Ended { handler_version: "v1".into(), created_to_ended_us: 12_345, handler_us: 2_000, ..Ended::at_once(17, Outcome::Completed, "OrderCreated", "/shop", at) };
     let failure = FailureInfo {
         class: FailureClass::Rejected,
         status: Some(422),

@@ -2,8 +2,6 @@
 //!
 //! Invariant: reading back what [`encode_remembered`] wrote gives what it was given, outcomes first.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use evenkeel_model::ledger::{Ended, Overdue};
 use evenkeel_model::{Outcome, Timestamp};
@@ -42,22 +40,5 @@ fn fact(remembered: &Remembered) -> Fact {
 
 /// Of an outcome a journal keeps the place and the time; what else there is of it is the ledger's.
 fn outline(offset: u64, at: Timestamp) -> Ended {
-    Ended {
-        offset,
-        outcome: Outcome::Completed,
-        kind: Arc::from(""),
-        source: Arc::from(""),
-        handler_version: Arc::from(""),
-        at,
-        created_to_ended_us: 0,
-        handler_us: 0,
-        created_believed: true,
-        overdue: false,
-        attempts: 0,
-        deliveries: 0,
-        deferrals: 0,
-        crashes: 0,
-        emitted: 0,
-        failure: None,
-    }
+    Ended { created_believed: true, ..Ended::unhandled(offset, Outcome::Completed, at) }
 }

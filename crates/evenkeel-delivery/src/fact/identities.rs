@@ -65,22 +65,9 @@ mod tests {
 
     fn ended(offset: u64, at: i64, mark: Option<u8>) -> Fact {
         let entry = Ended {
-            offset,
-            outcome: Outcome::Completed,
-            kind: "k".into(),
-            source: "s".into(),
-            handler_version: "".into(),
-            at: Timestamp::from_micros(at),
             created_to_ended_us: 1,
             handler_us: 1,
-            created_believed: true,
-            overdue: false,
-            attempts: 1,
-            deliveries: 1,
-            deferrals: 0,
-            crashes: 0,
-            emitted: 0,
-            failure: None,
+            ..Ended::at_once(offset, Outcome::Completed, "k", "s", Timestamp::from_micros(at))
         };
         Fact::Ended { shard: Shard::new("orders", 3), mark: mark.map(|m| Mark([m; 16])), entry }
     }

@@ -6,8 +6,6 @@
 //! and is still to come passes it; its place among the offsets is not touched, since progress
 //! passed it when it died.
 
-use std::sync::Arc;
-
 use evenkeel_model::ledger::Ended;
 use evenkeel_model::{Outcome, Timestamp};
 
@@ -66,24 +64,7 @@ impl Subscription {
         self.restored.remove(&redriven.at);
         self.suspects.forget(&redriven.at);
         let failure = super::attempts::expired(now, "its record and its dead letter are gone".to_owned());
-        let entry = Ended {
-            offset: redriven.at.offset,
-            outcome: Outcome::Expired,
-            kind: Arc::from(""),
-            source: Arc::from(""),
-            handler_version: Arc::from(""),
-            at: now,
-            created_to_ended_us: 0,
-            handler_us: 0,
-            created_believed: false,
-            overdue: false,
-            attempts: 0,
-            deliveries: 0,
-            deferrals: 0,
-            crashes: 0,
-            emitted: 0,
-            failure: Some(failure),
-        };
+        let entry = Ended { failure: Some(failure), ..Ended::unhandled(redriven.at.offset, Outcome::Expired, now) };
         let job = Some((redriven.job.clone(), Outcome::Expired));
         let end = End { shard, offset: entry.offset, head: None, acked: None, records: 0, redriven: job };
         self.rounds.say_end(Fact::Ended { shard: redriven.at.shard.clone(), mark: None, entry }, end);

@@ -15,22 +15,10 @@ const AT: Timestamp = Timestamp::from_millis(1_795_000_000_000);
 
 fn ended(offset: u64, source: &str) -> LedgerEntry {
     LedgerEntry::Ended(Ended {
-        offset,
-        outcome: Outcome::Completed,
-        kind: Arc::from("OrderCreated"),
-        source: Arc::from(source),
         handler_version: Arc::from("1"),
-        at: AT,
         created_to_ended_us: 12_000,
         handler_us: 4_000,
-        created_believed: true,
-        overdue: false,
-        attempts: 1,
-        deliveries: 1,
-        deferrals: 0,
-        crashes: 0,
-        emitted: 0,
-        failure: None,
+        ..Ended::at_once(offset, Outcome::Completed, "OrderCreated", source, AT)
     })
 }
 

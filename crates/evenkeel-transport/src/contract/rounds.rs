@@ -62,22 +62,12 @@ pub(crate) fn mark(shard: &Shard, offset: u64) -> Mark {
 pub(crate) fn ended(shard: &Shard, offset: u64, outcome: Outcome, emitted: u32) -> Fact {
     let failure = (outcome == Outcome::Dead).then(|| failure("attempts_exhausted"));
     let entry = Ended {
-        offset,
-        outcome,
-        kind: "ContractEvent".into(),
-        source: "/contract".into(),
         handler_version: "1".into(),
-        at: NOW,
         created_to_ended_us: 1500,
         handler_us: 700,
-        created_believed: true,
-        overdue: false,
-        attempts: 1,
-        deliveries: 1,
-        deferrals: 0,
-        crashes: 0,
         emitted,
         failure,
+        ..Ended::at_once(offset, outcome, "ContractEvent", "/contract", NOW)
     };
     let mark = (outcome != Outcome::Filtered).then(|| mark(shard, offset));
     Fact::Ended { shard: shard.clone(), mark, entry }

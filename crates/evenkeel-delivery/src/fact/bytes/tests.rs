@@ -9,22 +9,9 @@ use evenkeel_model::{FailureClass, FailureInfo, Outcome};
 
 fn ended(shard: &Shard, offset: u64, mark: Option<Mark>, at: i64) -> Fact {
     let entry = Ended {
-        offset,
-        outcome: Outcome::Completed,
-        kind: Arc::from("k"),
-        source: Arc::from("s"),
-        handler_version: Arc::from(""),
-        at: Timestamp::from_micros(at),
         created_to_ended_us: 1,
         handler_us: 1,
-        created_believed: true,
-        overdue: false,
-        attempts: 1,
-        deliveries: 1,
-        deferrals: 0,
-        crashes: 0,
-        emitted: 0,
-        failure: None,
+        ..Ended::at_once(offset, Outcome::Completed, "k", "s", Timestamp::from_micros(at))
     };
     Fact::Ended { shard: shard.clone(), mark, entry }
 }

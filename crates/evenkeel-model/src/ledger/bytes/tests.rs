@@ -40,22 +40,10 @@ impl Dice {
 
 fn simple(offset: u64, at: i64, latency_us: u64, handler_us: u64) -> Ended {
     Ended {
-        offset,
-        outcome: Outcome::Completed,
-        kind: Arc::from("OrderCreated"),
-        source: Arc::from("/shop/orders"),
         handler_version: Arc::from("2026.11.3"),
-        at: Timestamp::from_micros(at),
         created_to_ended_us: latency_us,
         handler_us,
-        created_believed: true,
-        overdue: false,
-        attempts: 1,
-        deliveries: 1,
-        deferrals: 0,
-        crashes: 0,
-        emitted: 0,
-        failure: None,
+        ..Ended::at_once(offset, Outcome::Completed, "OrderCreated", "/shop/orders", Timestamp::from_micros(at))
     }
 }
 
