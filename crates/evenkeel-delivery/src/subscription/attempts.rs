@@ -161,7 +161,8 @@ impl Subscription {
     fn spend(&mut self, now: Timestamp, flight: Flight, again: &Again, over_age: bool, undecided: bool) {
         let slot = flight.slot;
         let room = self.events[slot].counters.attempts < self.attempts_max();
-        let closed = self.breakers.stayed_closed(again.accused, flight.admitted);
+        // While any of them is not closed this was a probe, or as good: it may have failed of that.
+        let closed = self.breakers.all_closed() && self.breakers.stayed_closed(again.accused, flight.admitted);
         let undecided = undecided || self.events[slot].detour.why == PendingWhy::Undecided;
         if undecided {
             self.drop_unbooked(slot);

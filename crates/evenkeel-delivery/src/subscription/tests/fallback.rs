@@ -5,7 +5,7 @@ use std::time::Duration;
 use evenkeel_model::{Outcome, Verdict};
 
 use super::world::*;
-use crate::{BreakerState, FALLBACK, Fallback, Policy};
+use crate::{BreakerState, FALLBACK, Fallback, Policy, Rate};
 
 /// The handler is down for 5 minutes; the fallback says this.
 fn outage(after: Duration, fallback: Verdict) -> World {
@@ -47,6 +47,27 @@ fn the_handler_is_probed_all_the_same() {
     world.run(secs(290));
     let probes = world.asked.iter().filter(|a| !a.dispatch.fallback && a.since_start > secs(60)).count();
     assert!(probes >= 30, "{probes} probes in 230 s, one each 5 to 6 s");
+}
+
+#[test]
+fn what_the_handler_may_have_soon_does_not_go_to_the_fallback() {
+    let mut policy = Policy { fallback: Some(Fallback { after: secs(0) }), ..policy() };
+    // Two calls, and one more each 20 s: when the open time of 5 s is over, a probe waits for the rate.
+    policy.rate = Some(Rate { per_second: 0.05, burst: 2 });
+    policy.handler_breaker.consecutive = 2;
+    let fallback = Box::new(|a: &Asked| (ms(5), if a.dispatch.fallback { Verdict::Ack } else { unreachable() }));
+    let mut world = World::new(policy, fallback);
+    world.traffic(2, ms(0), 2);
+    world.run(secs(10));
+    assert_eq!(world.breaker(), BreakerState::Open);
+    let before = world.asked.len();
+    world.publish(0, "late", "late");
+    world.run(secs(5));
+    assert_eq!(world.asked.len(), before, "it is the next probe");
+    world.run(secs(10));
+    let next: Vec<(&str, bool)> =
+        world.asked[before..].iter().map(|a| (a.id.as_str(), a.dispatch.fallback)).take(1).collect();
+    assert_eq!(next, [("late", false)]);
 }
 
 #[test]

@@ -87,6 +87,45 @@ fn a_failing_probe_is_another_event_each_time_and_spends_nothing() {
 }
 
 #[test]
+fn a_probe_that_fails_for_another_reason_than_the_outage_books_nothing_either() {
+    let bank = BreakerPolicy { window: secs(10), open: secs(5), open_max: Some(secs(5)), ..BreakerPolicy::default() };
+    let policy = Policy { depends_on: vec![("bank".into(), bank)], ..policy() };
+    let mut hung = None;
+    let mut world = World::new(policy, always(Verdict::Ack));
+    world.handle = Box::new(move |a| match a.since_start < secs(20) {
+        true => (ms(5), status(500)),
+        // No answer accuses the handler, whose breaker is closed, and not the bank.
+        false if hung.is_none() => {
+            hung = Some(a.id.clone());
+            (secs(1), timed_out())
+        }
+        false => (ms(5), Verdict::Ack),
+    });
+    world.traffic(40, ms(0), 40);
+    assert!(world.run_to_end(secs(200)));
+    assert_eq!(world.count(Outcome::Completed), 40);
+    assert_eq!(world.ended().iter().map(|(_, e)| e.attempts).max(), Some(1), "only what completed it is booked");
+}
+
+#[test]
+fn a_call_from_before_the_trip_that_fails_when_all_is_well_again_books_nothing() {
+    let mut world = World::new(policy(), always(Verdict::Ack));
+    world.handle = Box::new(|a| match a.id.as_str() {
+        "old" if a.dispatch.delivery == 1 => (secs(60), status(500)),
+        _ if a.since_start < secs(20) => (ms(5), status(500)),
+        _ => (ms(5), Verdict::Ack),
+    });
+    world.publish(0, "old", "old");
+    world.traffic(20, ms(0), 20);
+    world.run(secs(50));
+    assert_eq!(world.breaker(), BreakerState::Closed, "the outage is over before the old call comes back");
+    world.traffic(400, ms(100), 40);
+    assert!(world.run_to_end(secs(200)));
+    let old = world.ended().into_iter().find(|(id, _)| id == "old").map(|(_, e)| (e.attempts, e.deferrals));
+    assert_eq!(old, Some((1, 1)));
+}
+
+#[test]
 fn after_a_good_probe_more_pass_by_and_by() {
     let mut world = World::new(policy(), outage(0, 20, || (ms(5), status(500))));
     world.handle = Box::new(|a| (secs(1), if a.since_start < secs(20) { status(500) } else { Verdict::Ack }));

@@ -79,13 +79,20 @@ fn a_retry_that_waits_for_the_budget_does_not_age() {
     let retry_budget = RetryBudget { share: 0.0, min_per_second: 0.5 };
     let mut policy = Policy { retry_budget, handler_breaker: no_breaker(), ..policy() };
     (policy.retry.age, policy.retry.attempts) = (secs(20), 8);
-    let fails = Box::new(|a: &Asked| (ms(5), if a.dispatch.delivery <= 2 { status(500) } else { Verdict::Ack }));
+    let fails = Box::new(|a: &Asked| {
+        let healthy = a.key.starts_with('w') || a.dispatch.delivery > 2;
+        (ms(5), if healthy { Verdict::Ack } else { status(500) })
+    });
     let mut world = World::new(policy, fails);
     world.traffic(60, ms(0), 60);
-    // Somebody succeeds now and then, so that failures are booked.
-    world.traffic(20, secs(15), 20);
+    // Others succeed between any two tries, so that each failure is booked before the next.
+    for second in 0..300 {
+        world.plan(secs(second), 0, Some(&format!("w{second}")), &format!("w{second}"), crate::Screen::Wanted);
+    }
     assert!(world.run_to_end(secs(900)));
-    assert_eq!(world.count(Outcome::Completed), 80, "waiting for minutes made nobody too old");
+    let waited = world.asked.iter().filter(|a| a.dispatch.delivery == 2).map(|a| a.since_start).max();
+    assert!(waited > Some(secs(60)), "{waited:?}: some waited longer than they may age");
+    assert_eq!(world.count(Outcome::Completed), 360, "waiting for minutes made nobody too old");
 }
 
 #[test]
