@@ -11,6 +11,10 @@ pub const SNAPSHOTS_TOPIC: &str = "evenkeel.snapshots";
 pub const CONTROL_TOPIC: &str = "evenkeel.control";
 /// Subscriptions that were made at run time, by name; compacted.
 pub const SUBSCRIPTIONS_TOPIC: &str = "evenkeel.subscriptions";
+/// Replays of a window, by number: what was asked for, how far they are; compacted.
+pub const REPLAYS_TOPIC: &str = "evenkeel.replays";
+/// Events that a handler accepted with 202, and what it said of them later; compacted.
+pub const CALLBACKS_TOPIC: &str = "evenkeel.callbacks";
 /// Alerts, as CloudEvents.
 pub const ALERTS_TOPIC: &str = "evenkeel.alerts";
 /// What receivers of alerts are told, as CloudEvents: one for each word to one receiver.
@@ -110,6 +114,24 @@ pub mod dead {
     pub const ORIGIN: &str = "evk-dlq-origin";
     /// `true`: the event itself could not be read any more, and only its end is told here.
     pub const RECORD_GONE: &str = "evk-dlq-record-gone";
+}
+
+/// Headers of a record about an event that a handler accepted with 202, and of what it said later.
+pub mod callback {
+    /// The subscription that called.
+    pub const SUBSCRIPTION: &str = "evk-callback-subscription";
+    /// `topic;partition;offset` of the event.
+    pub const ORIGIN: &str = "evk-callback-origin";
+    /// Which delivery of the event it was.
+    pub const DELIVERY: &str = "evk-callback-delivery";
+    /// Until when the callback is waited for, in microseconds.
+    pub const UNTIL: &str = "evk-callback-until";
+    /// The handler's version, as it said with the 202.
+    pub const VERSION: &str = "evk-callback-version";
+    /// `heard`: the attempt waited for it; `kept`: nobody did.
+    pub const SAID: &str = "evk-callback-said";
+    /// What a header of the callback itself begins with here.
+    pub const HEADER_PREFIX: &str = "evk-callback-header-";
 }
 
 /// Headers of a record that is held aside for a subscription.

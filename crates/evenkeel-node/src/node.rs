@@ -29,7 +29,7 @@ use crate::sabotage::Sabotage;
 use crate::telemetry::Telemetry;
 use crate::watching::chains::Following;
 use crate::wiring::{self, Calling, Wired};
-use crate::{api, changing, doctor, responding, watching};
+use crate::{api, changing, doctor, replaying, responding, watching};
 
 /// How long a drain waits for what is at the handlers.
 const DRAIN_GRACE: Duration = Duration::from_secs(10);
@@ -79,7 +79,7 @@ impl Node {
         let log = open(&plan, disk, options, clock.clone()).await?;
         let (listener, http) = listen(plan.http).await?;
         let is_damaged = !log.damage().is_empty();
-        let calling = calling(&plan, http, &clock)?;
+        let calling = calling(&plan, http, &clock, (!is_damaged).then(|| log.clone())).await?;
         let base = match is_damaged {
             false => wiring::base(&plan, log, &clock, &calling, sabotage).await?,
             true => wiring::reading_only(&plan, log, &clock),
@@ -137,6 +137,7 @@ impl Node {
             processor: std::sync::Mutex::default(),
         });
         bridge(&wired);
+        replaying::go_on(&wired).await?;
         let serving = tokio::spawn(serving::serve(listener, api::routes(wired.clone()), headers_bytes_max, stopping));
         Ok(RunningNode { http, is_damaged, wired, retention, stop, serving })
     }
@@ -178,6 +179,7 @@ impl RunningNode {
         let _ = self.stop.send(true);
         let _ = self.serving.await;
         self.wired.intakes.drain();
+        let resting = self.wired.replays.rest(DRAIN_GRACE);
         let wires = self.wired.wires.all();
         let draining = wires.iter().map(|wire| {
             let handle = wire.handle.clone();
@@ -188,6 +190,7 @@ impl RunningNode {
                 SubscriptionDrained { unfinished: drained.unfinished }.tell();
             }
         }
+        resting.await;
         self.wired.intakes.finish().await;
         drop(self.retention);
         let log = self.wired.log.clone();
@@ -204,10 +207,18 @@ fn retain(base: &wiring::Base) -> RetentionTask {
     runtime::retain(base.log.clone(), RETAIN_EVERY, move || keepers.keepers())
 }
 
-/// What the calls of all subscriptions have in common; who is told of them begins to listen.
-fn calling(plan: &Plan, http: SocketAddr, clock: &Arc<dyn Clock>) -> Result<Calling, Error> {
+/// What the calls of all subscriptions have in common; who is told of them begins to listen. Without a log
+/// nothing is called.
+async fn calling(plan: &Plan, http: SocketAddr, clock: &Arc<dyn Clock>, log: Option<Log>) -> Result<Calling, Error> {
     let own_url = plan.callback.clone().unwrap_or_else(|| format!("http://{http}"));
-    let callbacks = Arc::new(Callbacks::new(own_url.clone()));
+    let callbacks = match log {
+        None => Callbacks::new(own_url.clone()),
+        Some(log) => {
+            let (url, clock) = (own_url.clone(), clock.clone());
+            wiring::blocking(move || Callbacks::kept(url, log, clock)).await?.map_err(|e| wiring::failed(&e))?
+        }
+    };
+    let callbacks = Arc::new(callbacks);
     let telemetry = plan.telemetry.as_ref().map(|otlp| Telemetry::start(otlp, clock.clone())).transpose()?;
     Ok(Calling { reach: Arc::new(plan.reach.clone()), callbacks, own_url, telemetry })
 }

@@ -50,6 +50,8 @@ mod changing;
 mod dependencies;
 #[path = "node/replaying.rs"]
 mod replaying;
+#[path = "node/outliving.rs"]
+mod outliving;
 #[path = "node/damaged.rs"]
 mod damaged;
 #[path = "node/verbs.rs"]

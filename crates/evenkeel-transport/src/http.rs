@@ -45,7 +45,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 pub use batch::Batch;
-pub use callbacks::Callbacks;
+pub use callbacks::{Callbacks, Settling};
 pub use endpoints::{Ejection, EndpointView};
 pub use handshake::Handshake;
 pub use health::Health;
@@ -102,6 +102,9 @@ pub struct HttpSettings {
     pub version: Version,
     /// Where callbacks come in, for a 202 that is pending.
     pub callbacks: Option<Arc<Callbacks>>,
+    /// What is accepted and what callbacks say outlives the process, where [`Callbacks::kept`] has a log. Then
+    /// whoever commits must tell [`Callbacks::settling`] of each round.
+    pub callbacks_kept: bool,
     /// How endpoints are asked before they are sent events; not at all by default.
     pub handshake: Option<Handshake>,
     /// Each call says that it is a shadow's: the handler leaves its effects out.
@@ -133,6 +136,7 @@ impl HttpSettings {
             roots: Roots::System,
             version: Version::Auto,
             callbacks: None,
+            callbacks_kept: false,
             handshake: None,
             shadow: false,
             rendering: None,

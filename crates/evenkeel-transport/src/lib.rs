@@ -32,7 +32,7 @@ use evenkeel_delivery::ports::{Capabilities, NativeLimits};
 use evenkeel_model::EventId;
 
 pub use held::{Held, HeldSize, Tended};
-pub use http::{Accepted, Batch, Callbacks, HttpHandler, HttpSettings, Reach};
+pub use http::{Accepted, Batch, Callbacks, HttpHandler, HttpSettings, Reach, Settling};
 pub use ingress::{Ingress, PublishError, Published};
 pub use intake::{Intake, IntakeSettings, IntakeView, LateQueue, Parcel, Queue, Style, Taken, Terms, Ticket};
 pub use journal::{EmbeddedJournal, JOURNAL_PARTITIONS, JournalSettings, Recall, dead_record};

@@ -1,7 +1,7 @@
 //! `POST /v1/callbacks/{token}`: a handler that answered 202 says what came of it.
 //!
 //! Headers and body mean what they mean in an answer with status 200 (docs/guide/handlers.md).
-//! A token is good once; who has it may answer, and nobody can guess it.
+//! It is on the medium before it is answered 204. A token is good once; who has it may answer, and nobody can guess it.
 
 use axum::extract::{Path, Request, State};
 use http::StatusCode;
@@ -17,10 +17,13 @@ pub(super) async fn answer(
 ) -> Result<StatusCode, Problem> {
     let (head, body) = request.into_parts();
     let body = limits::body(&head.headers, body, node.plan().limits.body_bytes_max).await?;
-    if node.callbacks.answer(&token, head.headers, body) {
-        return Ok(StatusCode::NO_CONTENT);
+    let unknown = "it is not known whether the callback counts: say it again";
+    match node.callbacks.answer(&token, head.headers, body).await {
+        Ok(true) => Ok(StatusCode::NO_CONTENT),
+        Ok(false) => {
+            let said = "nobody waits for this callback: it was answered already, or it came too late";
+            Err(Problem::new(404, Error::new(codes::UNKNOWN_CALLBACK, said)))
+        }
+        Err(problem) => Err(Problem::new(503, Error::new(codes::LOG_STOPPED, format!("{unknown} ({problem})")))),
     }
-    let said =
-        "nobody waits for this callback: it was answered already, it came too late, or the node was started anew";
-    Err(Problem::new(404, Error::new(codes::UNKNOWN_CALLBACK, said)))
 }

@@ -11,7 +11,7 @@ use super::cursor::{Cursor, From};
 use super::{Node, Problem, limits};
 use crate::error::{Error, codes};
 use crate::forms::time;
-use crate::replaying::{self, Ask, Ended, Now, Replay};
+use crate::replaying::{self, Ask, Ended, Replay};
 
 const BODY_BYTES_MAX: usize = 64 << 10;
 const FAILURES_MAX: u64 = 100;
@@ -76,15 +76,15 @@ pub(super) async fn show(State(node): Node, Path((name, id)): Path<(String, u64)
     Ok(Json(form(&job)))
 }
 
-/// Stops one after the calls that are under way.
+/// Stops one after the calls that are under way; on record before it is answered.
 pub(super) async fn stop(State(node): Node, Path((name, id)): Path<(String, u64)>) -> Result<Json<Value>, Problem> {
     let job = node.replays.find(&name, id).ok_or_else(|| unknown(&name, id))?;
-    job.stop();
+    replaying::stop(&node, &job).await?;
     Ok(Json(form(&job)))
 }
 
 fn unknown(name: &str, id: u64) -> Problem {
-    let said = format!("there is no replay {id} of `{name}`; they do not outlive the node");
+    let said = format!("there is no replay {id} of `{name}`; the newest 50 of all are remembered");
     Problem::new(404, Error::new(codes::UNKNOWN_PATH, said))
 }
 
@@ -100,7 +100,7 @@ fn form(job: &Replay) -> Value {
     let differences = progress.differences.iter().map(|d| {
         json!({
             "id": d.id, "partition": d.at.shard.partition, "offset": d.at.offset,
-            "was": Outcome::name(d.was), "now": now(d.now),
+            "was": Outcome::name(d.was), "now": d.now.name(),
         })
     });
     let window = job.ask.window.iter().map(|(p, from, to)| json!({ "partition": p, "from": from, "to": to }));
@@ -114,14 +114,4 @@ fn form(job: &Replay) -> Value {
         "same": c.same, "different": c.different, "unknown": c.unknown,
         "differences": differences.collect::<Vec<_>>(),
     })
-}
-
-fn now(now: Now) -> &'static str {
-    match now {
-        Now::Completed => "completed",
-        Now::Dead => "dead",
-        Now::Dropped => "dropped",
-        Now::NotCalled => "not_called",
-        Now::Failed => "failed",
-    }
 }

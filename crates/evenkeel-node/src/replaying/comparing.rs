@@ -21,6 +21,22 @@ pub(crate) enum Now {
     Failed,
 }
 
+impl Now {
+    /// All of them.
+    pub(crate) const ALL: [Now; 5] = [Now::Completed, Now::Dead, Now::Dropped, Now::NotCalled, Now::Failed];
+
+    /// The name that users see.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Now::Completed => "completed",
+            Now::Dead => "dead",
+            Now::Dropped => "dropped",
+            Now::NotCalled => "not_called",
+            Now::Failed => "failed",
+        }
+    }
+}
+
 /// An event whose end is another one now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Difference {

@@ -9,7 +9,7 @@ use evenkeel_log::Log;
 use evenkeel_model::{Clock, Shard, Timestamp, names};
 use evenkeel_transport::{
     Callbacks, EmbeddedJournal, EmbeddedSource, From as Begins, Held, HttpHandler, HttpSettings, Ingress, IngressSink,
-    JournalSettings, Reach, SinkHandler, SourceSettings,
+    JournalSettings, Reach, Settling, SinkHandler, SourceSettings,
 };
 
 use super::bounded::Bounded;
@@ -126,7 +126,14 @@ pub(crate) async fn prepare(
     let source = EmbeddedSource::open(log.clone(), settings).map_err(|e| failed(&e))?;
     let held = source.held();
     let told = calling.telemetry.clone().filter(|_| !plan.name.starts_with(names::OWN_PREFIX));
-    let journal = begin(journal, &source, told.map(|t| (t, plan.name.clone()))).await.map_err(|e| failed(&e))?;
+    let remembered = begin(&journal, &source).await.map_err(|e| failed(&e))?;
+    let journal = Recalled {
+        journal,
+        remembered: Mutex::new(Some(remembered)),
+        name: plan.name.clone(),
+        told,
+        callbacks: calling.callbacks.clone(),
+    };
     let (source, journal) = ways.intakes.reader(&plan.topic, &plan.name, Arc::new(source), Arc::new(journal));
     let (handler, http) = handler(&plan, calling, ingress, clock)?;
     let own = plan.name.starts_with(names::OWN_PREFIX);
@@ -197,7 +204,7 @@ pub(crate) fn replay_handler(node: &Wired, plan: &SubscriptionPlan, shadow: bool
     let calling = node.calling();
     let settings = http_settings(plan, &plan.push, &calling)?;
     // Health is the running subscription's business.
-    let settings = HttpSettings { shadow, health: None, ..settings };
+    let settings = HttpSettings { shadow, health: None, callbacks_kept: false, ..settings };
     Ok(Arc::new(HttpHandler::new(settings, node.clock.clone()).map_err(|e| failed(&e))?))
 }
 
@@ -232,6 +239,8 @@ fn http_settings(plan: &SubscriptionPlan, push: &Push, calling: &Calling) -> Res
         urls: push.urls.clone(),
         reach: calling.reach.clone(),
         callbacks: Some(calling.callbacks.clone()),
+        // Over a broker another node may go on, and this one's log is not where it looks.
+        callbacks_kept: plan.home.is_none(),
         accepted: push.accepted,
         version: push.version,
         roots: push.trusted(&plan.name)?,
@@ -270,7 +279,7 @@ fn begins(from: &From, topic: &str, log: &Log) -> Begins {
 
 /// Journals where a subscription without progress begins in each partition, so that it begins
 /// there after every restart.
-async fn begin(journal: EmbeddedJournal, source: &EmbeddedSource, told: Told) -> Result<Recalled, PortError> {
+async fn begin(journal: &EmbeddedJournal, source: &EmbeddedSource) -> Result<Vec<Remembered>, PortError> {
     let mut remembered = journal.load().await?;
     let known =
         |shard: &Shard| remembered.iter().any(|r| matches!(r, Remembered::Progress { shard: s, .. } if s == shard));
@@ -285,17 +294,28 @@ async fn begin(journal: EmbeddedJournal, source: &EmbeddedSource, told: Told) ->
         journal.commit(Commit { round, emitted: Vec::new(), dead: Vec::new() }).await?;
         remembered.extend(missing.into_iter().map(|(shard, below)| Remembered::Progress { shard, below }));
     }
-    Ok(Recalled { journal, remembered: Mutex::new(Some(remembered)), told })
+    Ok(remembered)
 }
 
-/// Who is told of commits, and under which name.
-type Told = Option<(Telemetry, Arc<str>)>;
-
-/// A journal that was read once already and need not be read again. Who wants to hear of commits hears of them.
+/// A journal that was read once already and need not be read again. Who wants to hear of commits hears of them,
+/// and what handlers accepted is forgotten with its outcome.
 struct Recalled {
     journal: EmbeddedJournal,
-    told: Told,
     remembered: Mutex<Option<Vec<Remembered>>>,
+    name: Arc<str>,
+    told: Option<Telemetry>,
+    callbacks: Arc<Callbacks>,
+}
+
+impl Recalled {
+    async fn settle(&self, commit: Commit, settling: Settling) -> Result<(), PortError> {
+        self.callbacks.begin_anew(&settling).await?;
+        self.journal.commit(commit).await?;
+        let callbacks = self.callbacks.clone();
+        // Nobody waits for it: what is not forgotten is forgotten by its age.
+        tokio::spawn(async move { callbacks.settled(settling).await });
+        Ok(())
+    }
 }
 
 impl Journal for Recalled {
@@ -308,13 +328,17 @@ impl Journal for Recalled {
     }
 
     fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<(), PortError>> {
-        let Some((telemetry, subscription)) = &self.told else { return self.journal.commit(commit) };
-        let settling = telemetry.settling(&commit);
-        let committing = self.journal.commit(commit);
+        let told = self.told.as_ref().map(|telemetry| (telemetry, telemetry.settling(&commit)));
+        let committing: BoxFuture<'_, Result<(), PortError>> = match self.callbacks.settling(&self.name, &commit.round)
+        {
+            Some(settling) => Box::pin(self.settle(commit, settling)),
+            None => self.journal.commit(commit),
+        };
+        let Some((telemetry, settling)) = told else { return committing };
         Box::pin(async move {
             let committed = committing.await;
             if committed.is_ok() {
-                telemetry.settled(subscription, &settling);
+                telemetry.settled(&self.name, &settling);
             }
             committed
         })

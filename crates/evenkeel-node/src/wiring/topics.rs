@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use evenkeel_log::{Change, Creating, Log, Set, Topic, TopicError, TopicSettings};
 use evenkeel_model::{Shard, names};
-use evenkeel_transport::JOURNAL_PARTITIONS;
+use evenkeel_transport::{Callbacks, JOURNAL_PARTITIONS};
 
 use super::{failed, registry};
 use crate::config::glob_matches;
 use crate::config::plan::{Plan, SubscriptionPlan};
 use crate::error::{Error, codes};
 use crate::happenings::{PartitionsAdded, TopicConfigured};
+use crate::replaying;
 
 /// Creates the node's own topics, the declared ones, and one for each subscription's dead
 /// letters; returns when all are durable. They share flushes.
@@ -30,6 +31,8 @@ pub(crate) fn all(plan: &Plan, subscriptions: &[SubscriptionPlan], log: &Log) ->
         wanted.insert(name.to_owned(), TopicSettings::partitions(partitions));
     }
     wanted.insert(names::SUBSCRIPTIONS_TOPIC.to_owned(), registry::settings());
+    wanted.insert(names::REPLAYS_TOPIC.to_owned(), replaying::settings());
+    wanted.insert(names::CALLBACKS_TOPIC.to_owned(), Callbacks::settings());
     // The journal stays as long as the ledger: an inbox's files are made again from it.
     for name in [names::LEDGER_TOPIC, names::JOURNAL_TOPIC, names::NOTICES_TOPIC] {
         if let Some(settings) = wanted.get_mut(name) {

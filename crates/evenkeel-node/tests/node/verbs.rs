@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::{Value, json};
 
 use crate::binary::{err, evenkeel, out};
-use crate::support::{Handler, Seen, Started, start, until};
+use crate::support::{Handler, PATIENCE, Seen, Started, start, until};
 
 /// One verb, which must do what it is told.
 fn done(node: &Started, words: &[&str]) -> String {
@@ -46,6 +46,16 @@ async fn completed(node: &Started, name: &str, count: u64) {
     until("all completed", || async { (node.audited(name).await["completed"] == count).then_some(()) }).await;
 }
 
+/// The number of dead letters that the page shows for a subscription, as its reader sees it.
+async fn dead_on_the_page(node: &Started, name: &str) -> String {
+    let page = node.client.send("GET", "/", &[], "".into(), PATIENCE).await.unwrap();
+    let page = String::from_utf8_lossy(&page.body).into_owned();
+    let link = format!("<a href=\"/v1/subscriptions/{name}/dead\">");
+    let (_, rest) = page.split_once(&link).unwrap_or_else(|| panic!("no {link} in {page}"));
+    let (inside, _) = rest.split_once("</a>").unwrap();
+    inside.split('<').map(|part| part.rsplit('>').next().unwrap_or_default()).collect()
+}
+
 const TOPIC: &str = "topics: { orders: { partitions: 2 } }\n";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -68,6 +78,7 @@ async fn dead_letters_are_listed_shown_grouped_exported_dropped_and_redriven_by_
     }
     until("all dead", || async { (node.audited("s").await["dead"] == 6).then_some(()) }).await;
 
+    assert_eq!(dead_on_the_page(&node, "s").await, "6");
     let list = done(&node, &["dead", "list", "s"]);
     assert!(list.starts_with("OFFSET") && (0..6).all(|n| list.contains(&format!("x{n}"))), "{list}");
     assert_eq!(told(&node, &["dead", "list", "s", "--id", "x3"])["items"].as_array().unwrap().len(), 1);
@@ -104,6 +115,7 @@ async fn dead_letters_are_listed_shown_grouped_exported_dropped_and_redriven_by_
     assert!(jobs.contains(id) && jobs.contains("mended"), "{jobs}");
     assert!(refused(&node, &["dead", "redrives", "cancel", "s", id], 1).contains("is over"));
     assert_eq!(told(&node, &["dead", "list", "s"])["items"], json!([]), "none is open");
+    assert_eq!(dead_on_the_page(&node, "s").await, "0", "what a redrive closed is no dead letter any more");
     assert_eq!(told(&node, &["dead", "list", "s", "--state", "closed"])["items"].as_array().unwrap().len(), 6);
     let audit = told(&node, &["audit"]);
     assert_eq!((&audit["ok"], &audit["subscriptions"][0]["dead"]), (&json!(true), &json!(1)), "{audit}");
@@ -194,5 +206,69 @@ async fn a_replay_a_drain_and_a_pruned_file_by_command() {
     assert_eq!(done(&node, &["apply", "--prune", file]), "- subscription two\n");
     assert!(!done(&node, &["subscriptions"]).contains("two"));
     assert_eq!(done(&node, &["apply", "--prune", file]), "nothing differs\n");
+    node.node.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parked_keys_are_listed_explained_released_and_skipped_by_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let mended = Arc::new(AtomicBool::new(false));
+    let seen = mended.clone();
+    let handler = Handler::start(move |call: &Seen| {
+        let fails = call.header("ce-id").starts_with("bad") && !seen.load(Ordering::SeqCst);
+        if fails { 500 } else { 200 }
+    })
+    .await;
+    let yaml = format!(
+        "{TOPIC}subscriptions:
+  s:
+    topic: orders
+    handler: {{ http: {{ url: \"{}\" }} }}
+    retry: {{ attempts: 1, initial: 1ms }}
+    when_exhausted: park_key
+",
+        handler.url
+    );
+    let node = start(folder.path(), &yaml).await;
+    for (id, key) in [("bad-a", "a"), ("behind", "a"), ("bad-b", "b")] {
+        node.publish("orders", event(id, key)).await;
+    }
+    // Others that succeed are the witnesses that these two are at fault.
+    let mut witnesses = 0;
+    while told(&node, &["parked", "list", "s"])["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|i| i["attempts"] == 1)
+        .count()
+        < 2
+    {
+        witnesses += 1;
+        assert!(witnesses < 500, "{}", done(&node, &["parked", "list", "s"]));
+        node.publish("orders", event(&format!("w{witnesses}"), &format!("w{witnesses}"))).await;
+    }
+    let list = done(&node, &["parked", "list", "s"]);
+    assert!(list.starts_with("KEY") && list.lines().count() == 3, "{list}");
+    let items = told(&node, &["parked", "list", "s"]);
+    let of_a = items["items"].as_array().unwrap().iter().find(|i| i["key"] == "a").unwrap().clone();
+    assert_eq!(of_a["behind"], 1, "{of_a}");
+    let why = done(&node, &["why", "behind"]);
+    assert!(why.starts_with("s:") && why.contains("waits behind it"), "{why}");
+    assert!(refused(&node, &["parked", "list", "nobody"], 1).contains("unknown-subscription"));
+    assert!(refused(&node, &["parked", "skip", "s"], 2).contains("--key"));
+
+    done(&node, &["parked", "skip", "s", "--key", "b"]);
+    until("the skipped one is dead", || async { (node.audited("s").await["dead"] == 1).then_some(()) }).await;
+    assert_eq!(told(&node, &["dead", "list", "s"])["items"][0]["reason"], "operator");
+    done(&node, &["subscriptions", "pause", "s"]);
+    mended.store(true, Ordering::SeqCst);
+    done(&node, &["parked", "release", "s", "--key", "a"]);
+    until("it is paused", || async {
+        (told(&node, &["subscriptions", "show", "s"])["state"] == "paused").then_some(())
+    })
+    .await;
+    done(&node, &["subscriptions", "resume", "s"]);
+    completed(&node, "s", witnesses + 2).await;
+    assert_eq!(told(&node, &["parked", "list", "s"])["events"], 0);
     node.node.shutdown().await;
 }

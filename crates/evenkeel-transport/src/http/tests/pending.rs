@@ -40,10 +40,10 @@ async fn called_back(headers: &[(&'static str, &'static str)], body: &'static st
     assert!(token.len() == 32 && !attempt.is_finished());
     let mut said = HeaderMap::new();
     headers.iter().for_each(|(name, value)| drop(said.insert(*name, value.parse().unwrap())));
-    assert!(!callbacks.answer(&"0".repeat(32), said.clone(), Bytes::new()), "nobody waits for that");
-    assert!(callbacks.answer(&token, said.clone(), Bytes::from_static(body.as_bytes())));
+    assert!(!callbacks.answer(&"0".repeat(32), said.clone(), Bytes::new()).await.unwrap(), "nobody waits for that");
+    assert!(callbacks.answer(&token, said.clone(), Bytes::from_static(body.as_bytes())).await.unwrap());
     let answer = attempt.await.unwrap();
-    assert!(!callbacks.answer(&token, said, Bytes::new()), "a token is good for one");
+    assert!(!callbacks.answer(&token, said, Bytes::new()).await.unwrap(), "a token is good for one");
     assert!(callbacks.is_empty());
     answer
 }
@@ -68,7 +68,8 @@ async fn a_callback_that_does_not_come_in_time_is_no_answer() {
     let failure = failed(handler.handle(call(event())).await);
     assert_eq!((failure.class, failure.status, failure.unanswered), (FailureClass::Failed, Some(202), true));
     assert!(failure.message.contains("no callback within 50 ms"), "{}", failure.message);
-    assert!(!callbacks.answer(&token(&server).await, HeaderMap::new(), Bytes::new()), "it is too late");
+    let late = callbacks.answer(&token(&server).await, HeaderMap::new(), Bytes::new()).await;
+    assert_eq!(late, Ok(false), "it is too late");
 }
 
 #[tokio::test]
