@@ -16,6 +16,7 @@ use evenkeel_model::{Clock, SystemClock, names};
 use evenkeel_transport::{EmbeddedJournal, EmbeddedSource, From, Held, Ingress, JournalSettings, SourceSettings};
 use serde::de::DeserializeOwned;
 
+use crate::changing::Keepers;
 use crate::runtime::{self, Dependencies, Keeper, SubscriptionHandle, SubscriptionSpec};
 use crate::{Context, Done, Evenkeel, HandlerError, StartError, Subscribe};
 
@@ -188,16 +189,21 @@ impl Builder {
             running.push((handle, audited));
         }
         begun(&running.iter().map(|(handle, _)| handle.clone()).collect::<Vec<_>>()).await?;
+        let (keepers, clock, seed) = (Keepers::new(keepers), self.clock, self.seed);
         let theirs = keepers.clone();
-        let retention = runtime::retain(log.clone(), RETAIN_EVERY, move || theirs.clone());
-        Ok(Evenkeel { log, ingress, running, keepers, retention, dependencies })
+        let retention = runtime::retain(log.clone(), RETAIN_EVERY, move || theirs.all());
+        Ok(Evenkeel { log, ingress, running, keepers, retention, dependencies, clock, seed })
     }
 }
 
 /// How often topics with limits are relieved of what is beyond them.
 const RETAIN_EVERY: Duration = Duration::from_secs(60);
 
-fn journal(log: &Log, subscribe: &Subscribe, clock: &Arc<dyn Clock>) -> Result<Arc<EmbeddedJournal>, PortError> {
+pub(crate) fn journal(
+    log: &Log,
+    subscribe: &Subscribe,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<EmbeddedJournal>, PortError> {
     let settings = JournalSettings {
         effects: subscribe.effects.clone(),
         fallback: subscribe.fallback_topic.clone(),
@@ -207,7 +213,7 @@ fn journal(log: &Log, subscribe: &Subscribe, clock: &Arc<dyn Clock>) -> Result<A
     Ok(Arc::new(EmbeddedJournal::open(log.clone(), settings, clock.clone())?))
 }
 
-async fn wire(
+pub(crate) async fn wire(
     log: &Log,
     subscribe: &mut Subscribe,
     journal: Arc<EmbeddedJournal>,
@@ -241,7 +247,7 @@ async fn wire(
 }
 
 /// Waits until the beginning of each is durable.
-async fn begun(handles: &[SubscriptionHandle]) -> Result<(), StartError> {
+pub(crate) async fn begun(handles: &[SubscriptionHandle]) -> Result<(), StartError> {
     for handle in handles {
         handle.begun().await;
         if let Some(why) = handle.is_stopped() {

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use evenkeel_delivery::ports::PortError;
 use evenkeel_log::Log;
-use evenkeel_model::Event;
+use evenkeel_model::{Clock, Event};
 use evenkeel_transport::audit::{Audit, Audited, audit};
 use evenkeel_transport::{Ingress, PublishError, Published};
 
-use crate::runtime::{self, Dependencies, Drained, Keeper, RetentionTask, SubscriptionHandle};
+use crate::changing::Keepers;
+use crate::runtime::{self, Dependencies, Drained, RetentionTask, SubscriptionHandle};
 use crate::{Builder, Subscribe};
 
 /// A running backbone: a log and the subscriptions on it.
@@ -21,9 +22,11 @@ pub struct Evenkeel {
     pub(crate) log: Log,
     pub(crate) ingress: Arc<Ingress>,
     pub(crate) running: Vec<(SubscriptionHandle, Audited)>,
-    pub(crate) keepers: Vec<Keeper>,
+    pub(crate) keepers: Keepers,
     pub(crate) retention: RetentionTask,
     pub(crate) dependencies: Dependencies,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) seed: u64,
 }
 
 impl Evenkeel {
@@ -63,7 +66,7 @@ impl Evenkeel {
     /// Applies retention now instead of at its next turn, a minute away at most: parked events are
     /// held aside, then topics let go of what is beyond their limits.
     pub async fn retain(&self) -> Result<(), PortError> {
-        runtime::tend(&self.log, self.keepers.clone(), &self.log.wanted()).await?;
+        runtime::tend(&self.log, self.keepers.all(), &self.log.wanted()).await?;
         let log = self.log.clone();
         let retained = tokio::task::spawn_blocking(move || log.retain()).await;
         retained.map_err(|e| PortError(e.to_string()))?.map(drop).map_err(|e| PortError(e.to_string()))

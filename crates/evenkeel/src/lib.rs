@@ -49,6 +49,7 @@ mod handler;
 mod context;
 mod handler_error;
 mod evenkeel;
+mod changing;
 mod breaker;
 mod start_error;
 pub mod happenings;

@@ -1,18 +1,19 @@
 //! What operators do while everything else goes wrong: redrives, forced breakers, dropped letters,
-//! orderly restarts under another policy, more partitions.
+//! orderly restarts under another policy, more partitions, a subscription that comes, changes and goes
+//! at run time.
 //!
 //! It plays and notes; what must be true in the end is asserted in `world`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use evenkeel::{Command, Evenkeel};
+use evenkeel::{Command, Evenkeel, StartError};
 use evenkeel_delivery::{Force, Redrive, RedriveCommand, RedrivePlan, RedriveState};
 use evenkeel_transport::dead::{self, Filter};
 
 use super::chance::Chance;
 use super::clock::pass;
-use super::world::{BANK, SUBSCRIPTIONS, World, is_over};
+use super::world::{BANK, GUEST, SUBSCRIPTIONS, World, is_over};
 
 /// Few enough that every one is still shown in the end.
 const REDRIVES_MAX: u64 = 8;
@@ -21,13 +22,14 @@ const PARTITIONS_MAX: u32 = 6;
 impl World {
     /// One deed of an operator, whatever the moment.
     pub(super) async fn operate(&mut self, chance: &mut Chance) {
-        let n = usize::try_from(chance.below(2)).unwrap();
-        match chance.below(8) {
+        let n = usize::try_from(chance.below(SUBSCRIPTIONS.len() as u64)).unwrap();
+        match chance.below(11) {
             0..=2 => self.redrive_some(n, chance).await,
             3 => self.say_to_redrive(n, chance),
             4 => self.drop_some(n, chance),
             5 => self.force_some(n, chance).await,
             6 => self.grow().await,
+            7..=9 => self.bring_or_dismiss_the_guest(chance).await,
             _ => self.restart_under_another_policy(chance).await,
         }
     }
@@ -77,8 +79,8 @@ impl World {
             started_at: self.now(),
         };
         with(&mut plan);
-        let started = self.evenkeel().subscription(name).unwrap().redrive(plan).await;
-        started.is_some_and(|started| started.is_ok())
+        let Some(handle) = self.evenkeel().subscription(name) else { return false };
+        handle.redrive(plan).await.is_some_and(|started| started.is_ok())
     }
 
     fn say_to_redrive(&self, n: usize, chance: &mut Chance) {
@@ -118,6 +120,33 @@ impl World {
             true => drop(self.evenkeel().dependencies().force(self.now(), BANK, &force)),
             false => self.command(SUBSCRIPTIONS[n], Command::Breaker { dependency: "handler".to_owned(), force }),
         }
+    }
+
+    /// A subscription is made, given another policy, or removed.
+    async fn bring_or_dismiss_the_guest(&mut self, chance: &mut Chance) {
+        if self.guest && chance.percent(40) {
+            let grace = Duration::from_millis(chance.one_of(&[0, 500, 10_000]));
+            self.guest = false;
+            self.evenkeel.as_mut().unwrap().unsubscribe(SUBSCRIPTIONS[GUEST], grace).await;
+            return;
+        }
+        self.change_policy(GUEST, chance);
+        if self.invite().await.is_err() {
+            let is_gone = self.evenkeel().log().status().stopped.is_some() || self.disk.is_off();
+            assert!(is_gone, "seed {}: the guest is refused", self.seed);
+            // Whoever asked asks again when the machine is back.
+            self.guest = true;
+        }
+    }
+
+    /// The guest comes, or goes on under its new policy.
+    pub(super) async fn invite(&mut self) -> Result<(), StartError> {
+        self.shops[GUEST].reborn();
+        let guest = self.subscribe(GUEST);
+        self.evenkeel.as_mut().unwrap().subscribe(guest).await?;
+        self.guest = true;
+        self.guest_since.get_or_insert(self.next);
+        Ok(())
     }
 
     async fn grow(&mut self) {
@@ -201,5 +230,5 @@ impl World {
 }
 
 async fn last_redrive(evenkeel: &Evenkeel, name: &str) -> Option<Redrive> {
-    evenkeel.subscription(name).unwrap().redrives().await.unwrap_or_default().jobs.pop()
+    evenkeel.subscription(name)?.redrives().await.unwrap_or_default().jobs.pop()
 }

@@ -19,7 +19,9 @@ use super::clock::{JumpingClock, pass};
 use super::shop::Shop;
 
 const KEYS: u64 = 9;
-pub(super) const SUBSCRIPTIONS: [&str; 2] = ["payment", "mail"];
+pub(super) const SUBSCRIPTIONS: [&str; 3] = ["payment", "mail", "guest"];
+/// The number of the one that comes and goes at run time.
+pub(super) const GUEST: usize = 2;
 /// What both may depend on.
 pub(super) const BANK: &str = "bank";
 
@@ -27,17 +29,21 @@ pub struct World {
     pub(super) seed: u64,
     clock: Arc<JumpingClock>,
     pub(super) disk: SimDisk,
-    pub(super) shops: [Arc<Shop>; 2],
-    policies: [Policy; 2],
+    pub(super) shops: [Arc<Shop>; 3],
+    pub(super) policies: [Policy; 3],
     /// The fewest attempts that a policy allowed since the beginning.
-    attempts_min: [u32; 2],
+    attempts_min: [u32; 3],
     pub(super) partitions: u32,
     /// Asked for, and not known to have come.
     pub(super) maybe_partitions: Option<u32>,
     pub(super) evenkeel: Option<Evenkeel>,
+    /// The guest is here, or is to be.
+    pub(super) guest: bool,
+    /// It owes the events from this number on.
+    pub(super) guest_since: Option<u64>,
     pub(super) redrives: u64,
     /// The number of the next event.
-    next: u64,
+    pub(super) next: u64,
     /// Events of which it is not known whether they are stored: they come again.
     unknown: Vec<Event>,
     published: BTreeSet<String>,
@@ -88,8 +94,8 @@ fn policy(chance: &mut Chance) -> Policy {
 
 impl World {
     pub async fn begin(seed: u64, chance: &mut Chance) -> World {
-        let policies = [policy(chance), policy(chance)];
-        let shops = [0, 1].map(|n| {
+        let policies: [Policy; 3] = std::array::from_fn(|_| policy(chance));
+        let shops = [0, 1, 2].map(|n| {
             let ordered = policies[n].order == Order::Key;
             Arc::new(Shop::new(seed ^ n as u64, 5 + (seed * 7 + n as u64 * 13) % 40, ordered, n == 0))
         });
@@ -98,11 +104,13 @@ impl World {
             clock: Arc::new(JumpingClock::start()),
             disk: SimDisk::new(seed),
             shops,
-            attempts_min: [0, 1].map(|n| policies[n].retry.attempts),
+            attempts_min: [0, 1, 2].map(|n| policies[n].retry.attempts),
             policies,
             partitions: chance.one_of(&[1, 2, 4]),
             maybe_partitions: None,
             evenkeel: None,
+            guest: false,
+            guest_since: None,
             redrives: 0,
             next: 1,
             unknown: Vec::new(),
@@ -126,12 +134,22 @@ impl World {
         }
         self.maybe_partitions = None;
         self.evenkeel = Some(started.unwrap_or_else(|e| panic!("seed {}: it does not start: {e}", self.seed)));
+        if self.guest && self.invite().await.is_err() {
+            // The power went while the guest came back.
+            self.power_off().await;
+            self.evenkeel = Some(self.try_start().await.unwrap());
+            self.invite().await.unwrap_or_else(|e| panic!("seed {}: the guest does not come back: {e}", self.seed));
+        }
+    }
+
+    async fn power_off(&mut self) {
+        if let Some(evenkeel) = self.evenkeel.take() {
+            kill(&evenkeel).await;
+        }
+        self.disk.cut_power();
     }
 
     async fn try_start(&self) -> Result<Evenkeel, StartError> {
-        let subscribe = |n: usize| {
-            Subscribe::by(SUBSCRIPTIONS[n], "orders", self.shops[n].clone()).policy(self.policies[n].clone())
-        };
         let options = Options { wal_first_file_bytes: 1 << 18, wal_file_bytes: 1 << 18, ..Options::default() };
         Evenkeel::builder()
             .disk(Arc::new(self.disk.clone()))
@@ -141,18 +159,24 @@ impl World {
             .dedup(Duration::from_millis(1))
             .topic("orders", self.partitions)
             .topic("payments", 2)
-            .subscribe(subscribe(0).publishes("payments"))
-            .subscribe(subscribe(1))
+            .subscribe(self.subscribe(0).publishes("payments"))
+            .subscribe(self.subscribe(1))
             .start()
             .await
     }
 
+    pub(super) fn subscribe(&self, n: usize) -> Subscribe {
+        Subscribe::by(SUBSCRIPTIONS[n], "orders", self.shops[n].clone()).policy(self.policies[n].clone())
+    }
+
     /// What is not written into the ground may change from start to start.
     pub(super) fn change_policies(&mut self, chance: &mut Chance) {
-        for n in 0..self.policies.len() {
-            self.policies[n] = Policy { order: self.policies[n].order, ..policy(chance) };
-            self.attempts_min[n] = self.attempts_min[n].min(self.policies[n].retry.attempts);
-        }
+        (0..self.policies.len()).for_each(|n| self.change_policy(n, chance));
+    }
+
+    pub(super) fn change_policy(&mut self, n: usize, chance: &mut Chance) {
+        self.policies[n] = Policy { order: self.policies[n].order, ..policy(chance) };
+        self.attempts_min[n] = self.attempts_min[n].min(self.policies[n].retry.attempts);
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -222,7 +246,9 @@ impl World {
     }
 
     pub(super) fn command(&self, name: &str, command: Command) {
-        self.evenkeel().subscription(name).unwrap().command(command);
+        if let Some(handle) = self.evenkeel().subscription(name) {
+            handle.command(command);
+        }
     }
 
     async fn publish_some(&mut self, chance: &mut Chance) {
@@ -279,6 +305,9 @@ impl World {
         self.disk.fail_in(u64::MAX);
         self.shops.iter().for_each(|shop| shop.heal());
         self.survive(true).await;
+        if !self.guest {
+            self.invite().await.unwrap_or_else(|e| panic!("seed {}: the guest does not come: {e}", self.seed));
+        }
         for _ in 0..200 {
             SUBSCRIPTIONS.iter().for_each(|name| self.command(name, Command::Resume));
             pass(Duration::from_secs(5)).await;
@@ -333,6 +362,7 @@ impl World {
                 assert!(!open || letter.kind != "order", "seed {seed}: healthy, and not redriven: {letter:?}");
             }
         }
+        self.guest_saw_all();
         let effects = effects(&log);
         let once: BTreeSet<&String> = effects.iter().collect();
         assert_eq!(once.len(), effects.len(), "seed {seed}: an effect is there twice");
@@ -341,6 +371,14 @@ impl World {
         assert!(stored >= self.published.len() as u64, "seed {seed}: something acknowledged is lost");
         let dead = audit.subscriptions.iter().map(|s| s.dead).sum();
         [self.crashes, dead, redriven, stored]
+    }
+
+    /// The guest was handed all that was published since it came for the first time, however often it left.
+    fn guest_saw_all(&self) {
+        let (since, notes) = (self.guest_since.unwrap(), self.shops[GUEST].notes.lock().unwrap());
+        let number = |id: &str| id.rsplit('-').next().and_then(|n| n.parse::<u64>().ok()).unwrap();
+        let missed = self.published.iter().find(|id| number(id) >= since && !notes.keys.contains_key(*id));
+        assert_eq!(missed, None, "seed {}: the guest was never handed it", self.seed);
     }
 
     fn reasoned(&self, n: usize, letter: &dead::DeadLetter) {
