@@ -226,8 +226,12 @@ pub(crate) async fn stop(node: &Wired, job: &Replay) -> Result<(), Error> {
     kept::keep(&node.log, job, node.clock.now()).await
 }
 
-/// Goes on with those that were under way when the node went down, and knows the others again.
+/// Goes on with those that were under way when the node went down, and knows the others again. On a damaged log
+/// nothing runs.
 pub(crate) async fn go_on(node: &Arc<Wired>) -> Result<(), Error> {
+    if node.damaged().is_some() {
+        return Ok(());
+    }
     let log = node.log.clone();
     for job in crate::wiring::blocking(move || kept::all(&log)).await?? {
         let job = Arc::new(job);
