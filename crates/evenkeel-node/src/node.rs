@@ -87,7 +87,6 @@ impl Node {
         let (stop, stopping) = watch::channel(false);
         let (responding, listening) = responding::channel();
         // What cannot be recorded must not be decided: no alerts, and nothing that answers them.
-        plan.refused.iter().for_each(|finding| ObjectiveRefused { finding: finding.to_string() }.tell());
         let chains = watching::chains::follow(&plan.chains, base.log.clone(), clock.clone(), stopping.clone());
         let watching = watching::start(
             watched(&plan, is_damaged, &chains)?,
@@ -152,6 +151,7 @@ fn bridge(node: &Arc<Wired>) {
 
 /// What is watched, and who is told; a damaged log is not watched.
 fn watched(plan: &Plan, is_damaged: bool, chains: &Following) -> Result<watching::Watched, Error> {
+    plan.refused.iter().for_each(|finding| ObjectiveRefused { finding: finding.to_string() }.tell());
     if is_damaged {
         return watching::Watched::nothing();
     }
