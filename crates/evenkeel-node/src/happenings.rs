@@ -98,6 +98,12 @@ evenkeel_transport::happenings! {
     ERROR "audit-failed" AuditFailed { error: String } "the audit failed";
     /// A replay is over.
     INFO "replay-ended" ReplayEnded { subscription: String, replay: String, ended: String, counts: String } "a replay ended";
+    /// A replay that was under way when the node went down is under way again.
+    INFO "replay-goes-on" ReplayGoesOn { subscription: String, replay: String, events: u64 } "a replay goes on";
+    /// A replay was at a handler when the node went down.
+    INFO "replay-unfinished" ReplayUnfinished {} "a replay's calls outlast the grace, and are made again after the next start";
+    /// After a crash a replay would begin again further back.
+    WARN "replay-not-kept" ReplayNotKept { replay: String, problem: String } "how far a replay is cannot be kept";
     /// The node ends.
     INFO "going-down" GoingDown {} "going down";
     /// A subscription finished what was at its handler, or gave it up.

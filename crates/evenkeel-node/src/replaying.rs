@@ -24,6 +24,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::error::{Error, codes};
+use crate::happenings::{ReplayGoesOn, ReplayUnfinished};
 use crate::wiring::Wired;
 
 pub(crate) use comparing::{Counts, Difference, Now};
@@ -132,7 +133,7 @@ impl Replays {
         let mut running = std::mem::take(&mut *self.running.lock().unwrap_or_else(PoisonError::into_inner));
         let all = async { while running.join_next().await.is_some() {} };
         if tokio::time::timeout(grace, all).await.is_err() {
-            tracing::info!("a replay's calls outlast the grace, and are made again after the next start");
+            ReplayUnfinished {}.tell();
         }
     }
 
@@ -239,7 +240,8 @@ pub(crate) async fn go_on(node: &Arc<Wired>) -> Result<(), Error> {
             continue;
         }
         let events = job.progress().counts.events;
-        tracing::info!(subscription = &*job.ask.subscription, replay = job.id, events, "a replay goes on");
+        let (subscription, replay) = (job.ask.subscription.to_string(), job.id.to_string());
+        ReplayGoesOn { subscription, replay, events }.tell();
         match job::prepare(node, &job.ask).await {
             Ok(prepared) => node.replays.run(job::run(node.clone(), job, prepared)),
             Err(problem) => job::end(node, &job, Ended::Failed(problem.message)).await,

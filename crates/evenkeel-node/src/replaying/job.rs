@@ -16,7 +16,7 @@ use super::comparing::{Now, verdict};
 use super::{Ask, Ended, Progress, Replay, Wish, kept};
 use crate::config::plan::SubscriptionPlan;
 use crate::error::{Error, codes};
-use crate::happenings::ReplayEnded;
+use crate::happenings::{ReplayEnded, ReplayNotKept};
 use crate::wiring::{self, Wired};
 
 /// An event that fails is called for so often.
@@ -100,7 +100,7 @@ async fn keep(node: &Wired, job: &Replay, said: &mut Progress) {
     }
     match kept::keep(&node.log, job, node.clock.now()).await {
         Ok(()) => *said = now,
-        Err(problem) => tracing::warn!(replay = job.id, %problem, "how far a replay is cannot be kept"),
+        Err(problem) => ReplayNotKept { replay: job.id.to_string(), problem: problem.to_string() }.tell(),
     }
 }
 
