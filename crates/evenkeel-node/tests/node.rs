@@ -30,6 +30,10 @@ mod prometheus;
 mod receivers;
 #[path = "node/chains.rs"]
 mod chains;
+#[path = "node/story_page.rs"]
+mod story_page;
+#[path = "node/secrets.rs"]
+mod secrets;
 #[path = "node/telemetry.rs"]
 mod telemetry;
 #[path = "node/producers.rs"]
