@@ -57,7 +57,7 @@ impl Shipping {
         let port_file = dir.path().join("shipping.port");
         let _ = std::fs::remove_file(&port_file);
         let process = command.arg("--dir").arg(dir.path()).spawn().unwrap();
-        let port = tokio::time::timeout(Duration::from_secs(20), port_in(&port_file)).await.unwrap();
+        let port = tokio::time::timeout(Duration::from_secs(60), port_in(&port_file)).await.unwrap();
         Shipping { process, dir, port, client: Client::builder(TokioExecutor::new()).build_http() }
     }
 

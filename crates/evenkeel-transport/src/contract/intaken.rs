@@ -21,7 +21,7 @@ use crate::{EmbeddedJournal, EmbeddedSource, Intake, IntakeSettings, JournalSett
 /// The topic that the queue's messages get places in.
 pub const TOPIC: &str = "orders";
 /// How long what was published may take to arrive.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Connecting to a queue.
 pub type Connecting<'a> = BoxFuture<'a, Result<Arc<dyn Queue>, PortError>>;

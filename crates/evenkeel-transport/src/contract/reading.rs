@@ -13,7 +13,7 @@ use super::rounds::{ornate, record, records};
 use super::{Broken, Subject, promise};
 
 /// How long the suite waits for what must come.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// All that the source has now, by partition.
 pub(super) async fn read_all(source: &dyn Source, page: usize) -> Result<BTreeMap<Shard, Vec<Arc<Delivered>>>, Broken> {
