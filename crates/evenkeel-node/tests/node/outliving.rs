@@ -17,8 +17,15 @@ struct Gate {
 }
 
 impl Gate {
+    /// Blocks a thread that others need not wait for, and for no longer than anybody waits for anything.
     fn pass(&self) {
-        drop(self.opened.wait_while(self.open.lock().unwrap(), |open| !*open).unwrap());
+        let waited = || {
+            let (open, waited) =
+                self.opened.wait_timeout_while(self.open.lock().unwrap(), PATIENCE, |open| !*open).unwrap();
+            drop(open);
+            waited.timed_out()
+        };
+        assert!(!tokio::task::block_in_place(waited), "the gate stays closed");
     }
 
     fn open(&self) {
