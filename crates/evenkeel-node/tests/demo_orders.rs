@@ -31,7 +31,7 @@ fn the_demo_accounts_for_every_real_order_in_every_subscription() {
     let Some(orders) = orders() else { return };
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let run = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
-        .args(["demo", "--for", "120s", "--events"])
+        .args(["demo", "--for", "120s", "--patience", "40s", "--events"])
         .arg(orders)
         .arg("--data")
         .arg(dir.path().join("run"))

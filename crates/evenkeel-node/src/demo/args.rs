@@ -21,6 +21,10 @@ pub struct DemoArgs {
     /// Where everything is written; kept afterwards when it is named.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
+    /// How long nothing may move before it counts as stuck; unless told a third of `--for`, 30s at least, and
+    /// 330s while only an incident is open.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub patience: Option<Duration>,
     /// Stay up after the proof.
     #[arg(long)]
     pub keep: bool,

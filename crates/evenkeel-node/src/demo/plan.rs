@@ -61,7 +61,12 @@ pub(crate) struct Plan {
     pub(crate) wedged_at: Duration,
     /// How long nothing may move before it counts as stuck: more than a remedy's check and cool-down.
     pub(crate) patience: Duration,
+    /// The same when every event has its outcome and only an incident is open.
+    pub(crate) incident_patience: Duration,
 }
+
+/// An alert of the standard pair, which a slow machine may earn, holds while its window of 5 min remembers.
+const ALERTS_HOLD: Duration = Duration::from_secs(330);
 
 impl Plan {
     pub(crate) fn draft(args: &DemoArgs) -> Result<Plan, String> {
@@ -70,6 +75,9 @@ impl Plan {
         let moment = |at: f64, lasts: f64| Moment { at: early.mul_f64(at), lasts: early.mul_f64(lasts) };
         let spike = moment(0.40, 0.05);
         let stretched = load + spike.lasts.mul_f64(SPIKE - 1.0);
+        let patience = args.patience.unwrap_or((args.run_for / 3).max(Duration::from_secs(30)));
+        // What ends badly in any case is not waited for.
+        let must_fail = args.no_healing || args.sabotage.is_some();
         let desk = desk_plan(args, stretched)?;
         let poison = poison_of(&desk, moment(0.06, 0.0).at)?;
         Ok(Plan {
@@ -83,7 +91,8 @@ impl Plan {
             death: moment(0.68, 0.10),
             node_killed: moment(0.84, 0.05),
             wedged_at: early,
-            patience: (args.run_for / 3).max(Duration::from_secs(30)),
+            patience,
+            incident_patience: if args.patience.is_some() || must_fail { patience } else { ALERTS_HOLD },
         })
     }
 }
@@ -135,6 +144,7 @@ mod tests {
             events: None,
             seed: 5,
             data: None,
+            patience: None,
             keep: false,
             no_healing: false,
             sabotage: None,

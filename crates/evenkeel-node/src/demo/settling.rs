@@ -12,9 +12,6 @@ use super::screen;
 use super::web::Web;
 
 const POLL: Duration = Duration::from_millis(250);
-/// How long an incident may stay open after the last event: an alert of the standard pair, which a
-/// slow machine may earn, holds while its window of 5 min remembers.
-const ALERTS_HOLD: Duration = Duration::from_secs(330);
 
 /// How the wait ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +37,7 @@ pub(crate) async fn wait(node: &Node, desk: &str, plan: &Plan) -> Result<Settled
                 if !std::mem::replace(&mut told, true) {
                     screen::say(&format!("every event has its outcome; {why} while its alerts fire"));
                 }
-                patience.lasts = ALERTS_HOLD;
+                patience.lasts = plan.incident_patience;
                 why
             }
         };

@@ -17,6 +17,7 @@ fn args() -> DemoArgs {
         seed: 1,
         data: None,
         keep: false,
+        patience: None,
         no_healing: false,
         sabotage: None,
     }
