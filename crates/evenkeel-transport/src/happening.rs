@@ -1,7 +1,7 @@
 //! What an operator hears of: a happening is one struct, from which its log line, its count in `/metrics` and its
 //! line in the reference derive.
 //!
-//! [`happenings!`](crate::happenings) declares a crate's. Telling one writes a `tracing` event whose field `kind`
+//! [`happenings!`](crate::happenings!) declares a crate's. Telling one writes a `tracing` event whose field `kind`
 //! is its name, and counts it; who writes lines, and how many of a kind, is for the subscriber to say.
 //! Invariants: a kind's name is told by no other; what is counted does not depend on who listens.
 
