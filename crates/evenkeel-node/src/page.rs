@@ -45,18 +45,25 @@ pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'
 /// Seconds between two refreshes, where there are no scripts.
 const REFRESH_S: &str = "5";
 
+/// What the head of each page says.
+fn head(title: &str) -> Markup {
+    html! {
+        meta charset="utf-8";
+        meta name="viewport" content="width=device-width, initial-scale=1";
+        meta name="color-scheme" content="light dark";
+        title { (title) }
+        link rel="icon" href=(assets::ICON) type="image/svg+xml";
+        link rel="stylesheet" href=(assets::style_path());
+    }
+}
+
 /// The whole page.
 pub fn render(status: &Status) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
             head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { (title(status)) }
-                link rel="icon" href=(assets::ICON) type="image/svg+xml";
-                link rel="stylesheet" href=(assets::style_path());
+                (head(&title(status)))
                 script src=(assets::script_path()) defer {}
                 noscript { meta http-equiv="refresh" content=(REFRESH_S); }
             }

@@ -40,8 +40,12 @@ pub use queue::{Queue, Taken, Terms, Ticket};
 /// After an error the broker is asked again after this, then after twice as long, to thirty times.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const PAUSE_DOUBLINGS: u32 = 8;
-/// How often what is lent is looked through for what must be renewed.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// What is lent is looked through for what must be renewed so often in a lease: what is due at half
+/// of it is renewed with a third of it to spare.
+const LOOKS_PER_LEASE: u32 = 8;
+/// And at least this often.
+const LOOK_EVERY_MAX: Duration = Duration::from_secs(1);
+const LOOK_EVERY_MIN: Duration = Duration::from_millis(50);
 
 /// How an intake takes.
 #[derive(Clone, Debug)]
@@ -230,9 +234,9 @@ impl Intake {
         let new = self.book().sort_all(messages, now);
         let again = new.known;
         let placed = placer.place(new.messages, now).await?;
-        let now = self.clock.now();
         let mut book = self.book();
         for (place, name, taken) in &placed.places {
+            // Lent since it came: a slow device takes its time from the lease.
             book.placed(*place, name.clone(), taken, now);
         }
         let settles = book.has_settled();
@@ -271,7 +275,7 @@ impl Intake {
 
     async fn renewing(&self) {
         loop {
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(look_every(self.queue.terms().lease)).await;
             let (due, settles) = {
                 let mut book = self.book();
                 (book.due(self.clock.now()), book.has_settled())
@@ -294,6 +298,11 @@ impl Intake {
     fn seen(&self) -> MutexGuard<'_, IntakeView> {
         self.view.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn look_every(lease: Option<Duration>) -> Duration {
+    let wished = lease.map_or(LOOK_EVERY_MAX, |lease| lease / LOOKS_PER_LEASE);
+    wished.clamp(LOOK_EVERY_MIN, LOOK_EVERY_MAX)
 }
 
 /// The names of the newest messages of a topic.

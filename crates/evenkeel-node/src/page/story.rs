@@ -11,7 +11,7 @@ use evenkeel_transport::story::Story;
 use maud::{DOCTYPE, Markup, html};
 
 use super::marks::{self, Tone, segment};
-use super::{assets, numbers};
+use super::numbers;
 use moments::moments;
 
 /// Other events of its chain that are listed.
@@ -37,7 +37,7 @@ pub(crate) fn page(story: &Story, node_url: &str, now: Timestamp) -> Markup {
                 tbody { @for moment in &moments { tr {
                     td data-label="When" { time datetime=(evenkeel_cloudevents::time::format_rfc3339(moment.at)) { (marks::absolute(moment.at)) } }
                     td data-label="After" class="r n" { (numbers::duration(moment.at.since(began))) }
-                    td data-label="Where" { (moment.place) }
+                    td data-label="Where" class="place" { (moment.place) }
                     td data-label="What" { (marks::prose(&moment.what)) @if let Some(event) = &moment.event { " " (link(event)) } }
                 } } }
             }
@@ -125,12 +125,7 @@ fn frame(title: &str, node_url: &str, now: Timestamp, body: &Markup) -> Markup {
         (DOCTYPE)
         html lang="en" {
             head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { (title) " · evenkeel" }
-                link rel="icon" href=(assets::ICON) type="image/svg+xml";
-                link rel="stylesheet" href=(assets::style_path());
+                (super::head(&format!("{title} · evenkeel")))
             }
             body {
                 header {

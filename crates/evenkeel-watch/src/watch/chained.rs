@@ -32,22 +32,10 @@ impl Watch {
 
 fn ended(rule: &ChainRule, at: Timestamp, took_us: u128) -> Ended {
     Ended {
-        offset: 0,
-        outcome: Outcome::Completed,
         kind: rule.steps.last().cloned().unwrap_or_default(),
-        source: Default::default(),
-        handler_version: Default::default(),
-        at,
         created_to_ended_us: u64::try_from(took_us).unwrap_or(u64::MAX),
-        handler_us: 0,
         created_believed: true,
-        overdue: false,
-        attempts: 0,
-        deliveries: 0,
-        deferrals: 0,
-        crashes: 0,
-        emitted: 0,
-        failure: None,
+        ..Ended::unhandled(0, Outcome::Completed, at)
     }
 }
 
