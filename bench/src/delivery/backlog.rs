@@ -1,16 +1,15 @@
 //! A backlog of 1 KiB events, worked off: in process, by HTTP push one by one, and in batches.
 //!
-//! The time runs from the first call of the handler (by HTTP: from the start of the subscription)
-//! to the last outcome in the ledger: an event counts when what became of it is on the medium.
+//! The time runs from the start of the subscription, on a node that is open, to the last outcome in
+//! the ledger: an event counts when what became of it is on the medium.
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use evenkeel::{Clock, Evenkeel, Policy, Subscribe, SystemClock};
 use evenkeel_delivery::ports::{Answer, BoxFuture, Call, Handler};
-use evenkeel_model::{Timestamp, Verdict};
+use evenkeel_model::Verdict;
 use evenkeel_transport::{Batch, From, HttpHandler, HttpSettings};
 
 use super::{Figures, shop};
@@ -33,18 +32,10 @@ pub(crate) enum Reach {
 }
 
 /// Does nothing, and says so.
-#[derive(Default)]
-pub(crate) struct Nothing {
-    /// When it was called first, in microseconds.
-    first: AtomicI64,
-    clock: SystemClock,
-}
+pub(crate) struct Nothing;
 
 impl Handler for Nothing {
     fn handle(&self, call: Call) -> BoxFuture<'static, Answer> {
-        if self.first.load(Ordering::Relaxed) == 0 {
-            self.first.store(self.clock.now().micros(), Ordering::Relaxed);
-        }
         std::hint::black_box(&call.delivered.event);
         Box::pin(std::future::ready(Answer { verdict: Verdict::Ack, emitted: Vec::new(), handler_version: None }))
     }
@@ -53,17 +44,11 @@ impl Handler for Nothing {
 pub(crate) async fn backlog(folder: &Path, events: u64, reach: Reach) -> Outcome<Figures> {
     let clock = Arc::new(SystemClock::new());
     shop::fill(folder, &clock, events).await?;
-    let (subscribe, nothing) = subscribe(reach, &clock)?;
-    let (cpu, machine) = (cpu_seconds(), machine_seconds());
-    let called = clock.now();
-    let evenkeel = Evenkeel::builder()
-        .data(folder)
-        .clock(clock.clone())
-        .topic(shop::TOPIC, shop::PARTITIONS)
-        .subscribe(subscribe.from(From::Earliest))
-        .start()
-        .await?;
-    let began = nothing.map_or(called, |n| Timestamp::from_micros(n.first.load(Ordering::Relaxed)).max(called));
+    let subscribe = subscribe(reach, &clock)?;
+    let mut evenkeel =
+        Evenkeel::builder().data(folder).clock(clock.clone()).topic(shop::TOPIC, shop::PARTITIONS).start().await?;
+    let (cpu, machine, began) = (cpu_seconds(), machine_seconds(), clock.now());
+    evenkeel.subscribe(subscribe.from(From::Earliest)).await?;
     let (tally, at_once) = watched(&evenkeel, events).await?;
     let (cpu, machine) = (cpu_seconds() - cpu, machine_seconds() - machine);
     let took = tally.last.since(began).as_secs_f64();
@@ -79,25 +64,24 @@ pub(crate) async fn backlog(folder: &Path, events: u64, reach: Reach) -> Outcome
     Ok(figures.into_iter().map(|(name, figure)| (name.to_owned(), figure)).collect())
 }
 
-fn subscribe(reach: Reach, clock: &Arc<SystemClock>) -> Outcome<(Subscribe, Option<Arc<Nothing>>)> {
+fn subscribe(reach: Reach, clock: &Arc<SystemClock>) -> Outcome<Subscribe> {
     let http = |url: String, batch: Option<Batch>| -> Outcome<Subscribe> {
         let settings = HttpSettings { batch, ..HttpSettings::new(url, "bench") };
         Ok(Subscribe::by("bench", shop::TOPIC, Arc::new(HttpHandler::new(settings, clock.clone())?)))
     };
     Ok(match reach {
         Reach::InProcess => {
-            let nothing = Arc::new(Nothing::default());
             let mut policy = Policy::default();
             policy.concurrency.max = IN_PROCESS_AT_ONCE;
-            (Subscribe::by("bench", shop::TOPIC, nothing.clone()).policy(policy), Some(nothing))
+            Subscribe::by("bench", shop::TOPIC, Arc::new(Nothing)).policy(policy)
         }
-        Reach::Http { url } => (http(url, None)?, None),
+        Reach::Http { url } => http(url, None)?,
         Reach::Batches { url } => {
             let mut policy = Policy::default();
             policy.concurrency.max = 16 * TOGETHER as u32;
             policy.concurrency.min = policy.concurrency.max;
             let batch = Batch { max: TOGETHER, ..Batch::default() };
-            (http(url, Some(batch))?.policy(policy), None)
+            http(url, Some(batch))?.policy(policy)
         }
     })
 }

@@ -73,7 +73,7 @@ fn run(plan: &WatchPlan, beside: Beside) -> Done<Figures> {
         shop::fill(folder.path(), &clock, plan.delivered).await?;
         let mut policy = evenkeel::Policy::default();
         policy.concurrency.max = 1_024;
-        let subscribe = Subscribe::by("bench", shop::TOPIC, Arc::new(Nothing::default())).policy(policy);
+        let subscribe = Subscribe::by("bench", shop::TOPIC, Arc::new(Nothing)).policy(policy);
         let (cpu, began) = (cpu_seconds(), clock.now());
         let evenkeel = Evenkeel::builder()
             .data(folder.path())

@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use evenkeel_delivery::ports::{Journal, News, PortError, Source};
@@ -59,6 +60,8 @@ pub(super) struct Owner {
     lingering: Timer,
     /// At most one read, one commit, and one look at the partitions.
     work: JoinSet<Happening>,
+    /// Some of it was begun since this task gave its thread away.
+    begun: bool,
     committing: bool,
     /// The newest sealed round that the core was told of.
     sealed: u64,
@@ -106,6 +109,7 @@ impl Owner {
             out: 0,
             gathering,
             work: JoinSet::new(),
+            begun: false,
             committing: false,
             sealed: 0,
             draining: None,
@@ -120,6 +124,7 @@ impl Owner {
         }
         while !self.is_drained() {
             self.read_on();
+            self.give_way().await;
             let happening = self.wait().await;
             if matches!(happening, Happening::Abandoned) {
                 return;
@@ -179,6 +184,24 @@ impl Owner {
             self.reins.begin();
         }
         Ok(())
+    }
+
+    /// What was begun here comes next on this thread, and no other thread may take it: it begins
+    /// now, and this task goes on wherever a thread is free.
+    async fn give_way(&mut self) {
+        if std::mem::take(&mut self.begun) {
+            let mut gave = false;
+            // A task that wakes itself gets a place that other threads take from; `yield_now` keeps
+            // it for this one, until there is nothing else to do here.
+            std::future::poll_fn(|context| {
+                if std::mem::replace(&mut gave, true) {
+                    return Poll::Ready(());
+                }
+                context.waker().wake_by_ref();
+                Poll::Pending
+            })
+            .await;
+        }
     }
 
     async fn wait(&mut self) -> Happening {

@@ -77,15 +77,13 @@ impl Runners {
         }
     }
 
-    /// Wakes as many runners as there is something for. A runner never wakes another: that one
-    /// could not run before the first is done with what it takes up next.
-    pub(super) fn go(&mut self) {
+    /// Wakes as many runners as there is something for; false when there is nothing. A runner never
+    /// wakes another: that one could not run before the first is done with what it takes up next.
+    pub(super) fn go(&mut self) -> bool {
         let mut line = locked(&self.shared.line);
-        for _ in 0..line.attempts.len() {
-            if !self.shared.one_more(&mut line) {
-                return;
-            }
-        }
+        let waiting = line.attempts.len();
+        let _ = (0..waiting).try_for_each(|_| self.shared.one_more(&mut line).then_some(()));
+        waiting > 0
     }
 
     /// Completes when something came back that was not taken. Safe to be dropped.

@@ -33,7 +33,7 @@ impl Owner {
             }
         }
         self.send_off();
-        self.runners.go();
+        self.begun |= self.runners.go();
         // Kept for its room: this runs for every happening.
         self.actions = actions;
         self.actions.clear();
@@ -58,6 +58,7 @@ impl Owner {
         let Some(asks) = self.reading.plan(credit, wanted) else { return };
         let (source, journal) = (self.source.clone(), self.journal.clone());
         let (after, fetched) = (self.read_after, self.fetched.0.clone());
+        self.begun = true;
         self.work.spawn(async move {
             if !after.is_zero() {
                 tokio::time::sleep(after).await;
@@ -130,7 +131,7 @@ impl Owner {
     fn commit(&mut self, round: Round) {
         let prepared = committing::prepare(round, &mut self.payloads, &mut self.emitted, &mut self.letters);
         let (source, journal) = (self.source.clone(), self.journal.clone());
-        self.committing = true;
+        (self.committing, self.begun) = (true, true);
         self.work.spawn(async move { Happening::Committed(committing::commit(prepared, source, journal).await) });
     }
 }
