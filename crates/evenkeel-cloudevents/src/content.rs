@@ -1,23 +1,15 @@
 //! What an event says: a hash of it, and single values of its JSON data.
 
 use evenkeel_model::Event;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::media_type;
 
-/// A hash over type and data, equal over processes and versions (FNV-1a, 64 bits), to tell
-/// whether the same identity came with other contents. No data and empty data are the same.
-/// It is no defence against someone who looks for collisions.
+/// A hash over type and data, equal over processes and versions (XXH3, 64 bits: of the data, with
+/// that of the type as its seed), to tell whether the same identity came with other contents. No
+/// data and empty data are the same. It is no defence against someone who looks for collisions.
 pub fn content_hash(event: &Event) -> u64 {
-    const BASIS: u64 = 0xcbf2_9ce4_8422_2325;
-    let kind_bytes = (event.kind.len() as u64).to_le_bytes();
-    let hash = fnv1a(BASIS, &kind_bytes);
-    let hash = fnv1a(hash, event.kind.as_bytes());
-    fnv1a(hash, event.data.as_deref().unwrap_or_default())
-}
-
-fn fnv1a(start: u64, bytes: &[u8]) -> u64 {
-    const PRIME: u64 = 0x0000_0100_0000_01b3;
-    bytes.iter().fold(start, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(PRIME))
+    xxh3_64_with_seed(event.data.as_deref().unwrap_or_default(), xxh3_64(event.kind.as_bytes()))
 }
 
 /// The value at an RFC 6901 pointer (`/order/id`) into the event's JSON data. `None` when there

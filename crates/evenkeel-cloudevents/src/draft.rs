@@ -167,10 +167,17 @@ fn check_text(name: &str, value: &str) -> Result<(), Problem> {
         "datacontenttype" if !media_type::is_valid(value) => {
             "must be a media type (RFC 2046), such as application/json"
         }
-        _ if value.chars().any(is_forbidden) => "must not hold control characters or Unicode non-characters",
+        _ if !value.bytes().all(is_plain) && value.chars().any(is_forbidden) => {
+            "must not hold control characters or Unicode non-characters"
+        }
         _ => return Ok(()),
     };
     Err(Problem::new(name, value, rule))
+}
+
+/// A printing character of ASCII, as most are.
+fn is_plain(byte: u8) -> bool {
+    (b' '..=b'~').contains(&byte)
 }
 
 /// What a CloudEvents String may not hold.

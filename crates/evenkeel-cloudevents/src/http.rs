@@ -87,7 +87,7 @@ enum Mode {
 fn mode(content_type: Option<&str>) -> Result<Mode, Problem> {
     let Some(content_type) = content_type else { return Ok(Mode::Binary) };
     let essence = media_type::essence(content_type);
-    let mode = match essence.as_str() {
+    let mode = match &*essence {
         STRUCTURED_JSON => Mode::Structured,
         BATCH_JSON => Mode::Batch,
         other if other.starts_with("application/cloudevents") => {

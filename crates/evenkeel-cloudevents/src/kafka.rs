@@ -69,10 +69,12 @@ pub fn from_record(record: &Record, at: &Position) -> Read {
         attributes_max: usize::MAX,
         attribute_bytes_max: usize::MAX,
     };
-    let read = match content_type(record) {
+    let content_type = content_type(record);
+    let essence = content_type.as_ref().ok().and_then(|text| text.map(media_type::essence)).unwrap_or_default();
+    let read = match content_type {
         Err(problem) if claims(record) => Err(problem),
-        Ok(Some(text)) if media_type::essence(text) == STRUCTURED_JSON => structured(record, &unlimited),
-        Ok(Some(text)) if media_type::essence(text).starts_with("application/cloudevents") => {
+        Ok(Some(_)) if essence == STRUCTURED_JSON => structured(record, &unlimited),
+        Ok(Some(text)) if essence.starts_with("application/cloudevents") => {
             Err(Problem::new(CONTENT_TYPE, text, format!("must be `{STRUCTURED_JSON}`, if it is structured")))
         }
         Ok(content_type) if claims(record) => binary(record, content_type, &unlimited),

@@ -1,5 +1,7 @@
 //! Media types (RFC 2046, RFC 9110 §8.3.1), as far as events need them.
 
+use std::borrow::Cow;
+
 /// Whether `text` is `type/subtype` with well-formed parameters.
 pub(crate) fn is_valid(text: &str) -> bool {
     let mut parts = split_parameters(text);
@@ -23,8 +25,9 @@ pub(crate) fn is_text(text: &str) -> bool {
 }
 
 /// Type and subtype in lower case, without parameters.
-pub(crate) fn essence(text: &str) -> String {
-    text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+pub(crate) fn essence(text: &str) -> Cow<'_, str> {
+    let written = text.split(';').next().unwrap_or_default().trim();
+    if written.bytes().any(|b| b.is_ascii_uppercase()) { written.to_ascii_lowercase().into() } else { written.into() }
 }
 
 /// The value of the parameter `charset`, in lower case.

@@ -11,6 +11,7 @@
 
 mod handle;
 mod happening;
+mod give_way;
 mod owner;
 mod reading;
 mod payloads;

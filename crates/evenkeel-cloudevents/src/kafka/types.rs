@@ -22,6 +22,9 @@ pub(super) fn write(extensions: &[(String, AttributeValue)]) -> Option<String> {
 /// The typed value of an extension, where the header names its type and the text has it; text
 /// that does not stays text.
 pub(super) fn read(header: &[u8], name: &str, text: &str) -> Option<AttributeValue> {
+    if header.is_empty() {
+        return None;
+    }
     let mut entries = str::from_utf8(header).ok()?.split(',').filter_map(|entry| entry.split_once('='));
     let (_, kind) = entries.find(|(named, _)| *named == name)?;
     let value = match kind {

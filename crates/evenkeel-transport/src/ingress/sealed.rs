@@ -19,13 +19,16 @@ use crate::happenings::PublishedDamaged;
 /// the oldest are forgotten.
 const EVENTS_MAX: u64 = 1 << 27;
 
+/// Its name under `seen/`; another whenever the hash of the contents is another.
+const FOLDER: &str = "published";
+
 /// The identities on disk.
 pub(super) struct Sealed(Arc<Series>);
 
 impl Sealed {
     pub(super) fn open(log: &Log) -> Result<Sealed, PortError> {
-        let series = log.seen("publish", VALUE_BYTES);
-        Ok(Sealed(series.map_err(|e| PortError(format!("opening `seen/publish`: {e}")))?))
+        let series = log.seen(FOLDER, VALUE_BYTES);
+        Ok(Sealed(series.map_err(|e| PortError(format!("opening `seen/{FOLDER}`: {e}")))?))
     }
 
     /// What is known of each; nothing, while nothing is sealed.

@@ -205,10 +205,10 @@ async fn without_its_files_what_was_published_is_read_from_the_topics_again() {
     use evenkeel_log::Disk;
     let mut bench = Bench::new(&[("orders", 3)]);
     sealed(&bench, &ingress(&bench), &["a", "b", "c", "d"]).await;
-    for file in bench.disk.list("seen/publish").unwrap() {
-        bench.disk.remove(&format!("seen/publish/{file}")).unwrap();
+    for file in bench.disk.list("seen/published").unwrap() {
+        bench.disk.remove(&format!("seen/published/{file}")).unwrap();
     }
-    bench.disk.sync_folder("seen/publish").unwrap();
+    bench.disk.sync_folder("seen/published").unwrap();
     bench.crash();
     let ingress = self::ingress(&bench);
     assert_eq!(held(&ingress.index).len(), 4);

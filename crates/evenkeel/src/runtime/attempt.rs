@@ -13,12 +13,12 @@ use std::task::Poll;
 use std::time::Duration;
 
 use evenkeel_delivery::ports::{Answer, Call, Delivered, Handler, Source};
-use evenkeel_delivery::{Alarm, Dispatch};
+use evenkeel_delivery::{Alarm, AttemptId, Dispatch};
 use evenkeel_model::{Clock, Failure, FailureClass, Position, Verdict};
 
 use super::FallbackTo;
 pub(super) use super::happening::Came;
-use super::happening::Finished;
+use super::happening::{Back, Finished};
 
 /// After this long an event that could not be read is asked for again.
 const REREAD_AFTER: Duration = Duration::from_secs(1);
@@ -33,6 +33,14 @@ pub(super) struct Ground {
     pub(super) handler: Arc<dyn Handler>,
     pub(super) fallback: Option<FallbackTo>,
     pub(super) clock: Arc<dyn Clock>,
+}
+
+/// Makes one attempt at an event whose bytes are at hand: so most are made, and it takes little memory.
+pub(super) async fn at_hand(ground: Arc<Ground>, attempt: AttemptId, call: Call) -> Back {
+    let started = ground.clock.now();
+    let answer = asked(ground.handler.clone(), call).await;
+    let took = ground.clock.now().since(started);
+    Back::One(Finished { attempt, came: Came::Answered(answer), took, alarm: None })
 }
 
 /// Makes one attempt; the event is read again where its bytes are not at hand.
@@ -100,9 +108,16 @@ impl Ground {
     }
 }
 
-async fn asked(handler: Arc<dyn Handler>, call: Call) -> Answer {
-    // Inside the block, so that a panic before the first await is caught too.
-    caught(async move { handler.handle(call).await }).await.unwrap_or_else(|message| panicked(&message))
+fn asked(handler: Arc<dyn Handler>, call: Call) -> impl Future<Output = Answer> {
+    let (mut call, mut answering) = (Some(call), None);
+    // The handler is called within, so that a panic before its first await is caught too.
+    let answer = std::future::poll_fn(move |context| {
+        if let Some(call) = call.take() {
+            answering = Some(handler.handle(call));
+        }
+        answering.as_mut().map_or(Poll::Pending, |answering| answering.as_mut().poll(context))
+    });
+    async { caught(answer).await.unwrap_or_else(|message| panicked(&message)) }
 }
 
 fn bare(verdict: Verdict) -> Answer {

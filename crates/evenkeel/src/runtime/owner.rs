@@ -10,7 +10,6 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use evenkeel_delivery::ports::{Journal, News, PortError, Source};
@@ -25,6 +24,7 @@ use super::committing::{Emitted, Letters};
 use super::dependencies::{Dependencies, Membership};
 use super::draining::{self, Draining};
 use super::gathering::Gathering;
+use super::give_way::give_way;
 use super::handle::Reins;
 use super::happening::{Batch, Happening};
 use super::payloads::Payloads;
@@ -190,17 +190,7 @@ impl Owner {
     /// now, and this task goes on wherever a thread is free.
     async fn give_way(&mut self) {
         if std::mem::take(&mut self.begun) {
-            let mut gave = false;
-            // A task that wakes itself gets a place that other threads take from; `yield_now` keeps
-            // it for this one, until there is nothing else to do here.
-            std::future::poll_fn(|context| {
-                if std::mem::replace(&mut gave, true) {
-                    return Poll::Ready(());
-                }
-                context.waker().wake_by_ref();
-                Poll::Pending
-            })
-            .await;
+            give_way().await;
         }
     }
 

@@ -13,6 +13,7 @@ use evenkeel_delivery::ports::{Delivered, Journal, PortError, Source};
 use evenkeel_delivery::{Arrival, Mark, Screen};
 use evenkeel_model::{Shard, Timestamp};
 
+use super::give_way::give_way;
 use super::happening::{Batch, ReadOver};
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -162,7 +163,7 @@ pub(super) async fn fetch(
             Err(problem) => return ReadOver { failed: Some((ask.index, problem)) },
         }
         // Whoever was woken by it may be in this thread's line.
-        tokio::task::yield_now().await;
+        give_way().await;
     }
     ReadOver { failed: None }
 }

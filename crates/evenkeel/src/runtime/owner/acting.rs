@@ -99,9 +99,16 @@ impl Owner {
         if !self.gathering.is_needless() && !dispatch.fallback {
             return self.gathering.push(self.clock.now(), dispatch);
         }
-        let payload = self.payloads.get(&dispatch.at);
-        let attempt = attempt::run(self.ground.clone(), dispatch, payload);
-        self.runners.push(async move { Back::One(attempt.await) });
+        match self.payloads.get(&dispatch.at) {
+            Some(delivered) if !dispatch.fallback => {
+                let call = self.ground.call(&dispatch, delivered);
+                self.runners.push(attempt::at_hand(self.ground.clone(), dispatch.attempt, call));
+            }
+            payload => {
+                let attempt = attempt::run(self.ground.clone(), dispatch, payload);
+                self.runners.push(async move { Back::One(attempt.await) });
+            }
+        }
     }
 
     /// What was gathered goes to the handler, if it is enough or waited long enough.
