@@ -57,6 +57,8 @@ async fn what_comes_at_run_time_begins_at_the_end_goes_on_where_it_was_and_owes_
     evenkeel.subscribe(mail(&second)).await.unwrap();
     publish(&evenkeel, "3").await;
     completed(&evenkeel, 2).await;
+    let audit = audited(&evenkeel, |audit| audit.ok).await;
+    assert_eq!(audit.subscriptions.len(), 2, "the one that went on under other settings is there once");
     assert_eq!((first.took(), second.took()), (vec!["2".to_owned()], vec!["3".to_owned()]));
     assert!(owes(&evenkeel), "it is held for who runs");
 
@@ -70,4 +72,51 @@ async fn what_comes_at_run_time_begins_at_the_end_goes_on_where_it_was_and_owes_
     assert_eq!(second.took(), ["3", "4"]);
     audited(&evenkeel, |audit| audit.subscriptions[0].completed == 4).await;
     assert_eq!(shop.took(), ["1", "2", "3", "4"], "nobody else notices");
+}
+
+/// Takes what it was called with when it is let.
+#[derive(Default)]
+struct Slow {
+    begun: tokio::sync::Notify,
+    go_on: Arc<tokio::sync::Notify>,
+}
+
+impl Handler for Slow {
+    fn handle(&self, _: Call) -> BoxFuture<'static, Answer> {
+        self.begun.notify_one();
+        let go_on = self.go_on.clone();
+        Box::pin(async move {
+            go_on.notified().await;
+            Answer { verdict: Verdict::Ack, emitted: Vec::new(), handler_version: None }
+        })
+    }
+}
+
+#[tokio::test]
+async fn what_is_at_the_handler_is_waited_for_and_never_called_again_by_what_comes_after() {
+    let (slow, after) = (Arc::new(Slow::default()), Arc::new(Taker::default()));
+    let builder = Evenkeel::builder().disk(Arc::new(SimDisk::new(3))).topic("orders", 1);
+    let mut evenkeel = builder.start().await.unwrap();
+    evenkeel.subscribe(Subscribe::by("mail", "orders", slow.clone())).await.unwrap();
+    publish(&evenkeel, "1").await;
+    slow.begun.notified().await;
+    let (changed, ()) = tokio::join!(biased; evenkeel.subscribe(Subscribe::by("mail", "orders", after.clone())), async {
+        slow.go_on.notify_one();
+    });
+    changed.unwrap();
+    publish(&evenkeel, "2").await;
+    completed(&evenkeel, 2).await;
+    assert_eq!(after.took(), ["2"], "the first was taken by who had it");
+
+    evenkeel.subscribe(Subscribe::by("mail", "orders", slow.clone())).await.unwrap();
+    publish(&evenkeel, "3").await;
+    slow.begun.notified().await;
+    let (drained, ()) = tokio::join!(biased; evenkeel.unsubscribe("mail", Duration::from_secs(20)), async {
+        slow.go_on.notify_one();
+    });
+    assert_eq!(drained.map(|drained| drained.unfinished), Some(0));
+    evenkeel.subscribe(Subscribe::by("mail", "orders", after.clone())).await.unwrap();
+    publish(&evenkeel, "4").await;
+    completed(&evenkeel, 4).await;
+    assert_eq!(after.took(), ["2", "4"]);
 }

@@ -336,4 +336,25 @@ mod tests {
         assert!((0..2).all(|_| all.pick(at(7), &[]) == Ok(1)), "one that is out is not called for want of others");
         assert!(all.pick(at(7), &[]).is_err());
     }
+
+    #[test]
+    fn an_idle_endpoint_that_had_its_share_is_passed_over_for_a_busy_one_that_has_not() {
+        let target = |n: u32| (format!("http://h{n}/"), format!("http://h{n}/").parse().unwrap());
+        let pace = super::Pace { per_second: 10.0, burst: 1 };
+        let mut all = Endpoints::new((0..2).map(target).collect(), Ejection::default(), Some(pace));
+        let ms = |ms: u64| at(1) + Duration::from_millis(ms);
+        assert_eq!((all.pick(ms(0), &[]), all.pick(ms(50), &[])), (Ok(0), Ok(1)));
+        all.returned(ms(60), 1, Said::Works);
+        assert_eq!(all.pick(ms(110), &[]), Ok(0), "the other one is free at 150 ms");
+        assert_eq!(all.pick(ms(110), &[]), Err(Duration::from_millis(40)));
+    }
+
+    #[test]
+    fn the_only_endpoint_has_a_pace_too() {
+        let target = ("http://h/".to_owned(), "http://h/".parse().unwrap());
+        let pace = super::Pace { per_second: 10.0, burst: 2 };
+        let mut all = Endpoints::new(vec![target], Ejection::default(), Some(pace));
+        let came = [(); 3].map(|()| all.pick(at(1), &[]));
+        assert_eq!(came, [Ok(0), Ok(0), Err(Duration::from_millis(100))]);
+    }
 }

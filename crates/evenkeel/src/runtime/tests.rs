@@ -2,6 +2,7 @@
 
 mod doubles;
 mod batches;
+mod drains;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

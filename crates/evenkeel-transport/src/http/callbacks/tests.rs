@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use evenkeel_delivery::Redriven;
-use evenkeel_model::ledger::AttemptFailed;
-use evenkeel_model::{FailureClass, Shard, names};
+use evenkeel_model::ledger::{AttemptFailed, Ended};
+use evenkeel_model::{FailureClass, Outcome, Shard, names};
 
 use super::*;
 use crate::bench::Bench;
@@ -92,6 +92,11 @@ fn failed(of: &Of) -> Fact {
     Fact::Attempt { shard: of.at.shard.clone(), entry }
 }
 
+fn ended(offset: u64) -> Fact {
+    let entry = Ended::unhandled(offset, Outcome::Dead, Timestamp::EPOCH);
+    Fact::Ended { shard: at(offset).shard, mark: None, entry }
+}
+
 fn redriven(at: Position) -> Redriven {
     let letter = Position { shard: Shard::new("payment.dead", 0), offset: 0 };
     Redriven { at, letter, job: "r1".into(), new_key: false, when: Timestamp::EPOCH }
@@ -114,10 +119,13 @@ async fn what_was_accepted_before_a_crash_is_awaited_after_it_and_its_callback_c
 async fn what_a_callback_said_before_a_crash_is_found_after_it_by_the_delivery_that_it_answered() {
     let mut world = World::new();
     let token = {
-        let (_waiting, url) = world.callbacks.open(Some(of(1, 2))).unwrap();
+        let (waiting, url) = world.callbacks.open(Some(of(1, 2))).unwrap();
         let token = url.rsplit('/').next().unwrap().to_owned();
         // The callback overtakes the 202.
         assert!(world.says(&token, "retry").await);
+        let until = world.bench.clock().now() + HOUR;
+        world.callbacks.accepted(&waiting, of(1, 2), until, None).await.unwrap();
+        assert_eq!(world.finds(&of(1, 2)), "retry", "the 202 that comes after it takes nothing back");
         token
     };
     world.crash();
@@ -134,7 +142,11 @@ async fn a_callback_that_nobody_waited_for_is_for_the_next_delivery_whichever_th
     world.commits(vec![failed(&of(1, 1))]).await;
     world.crash();
     assert_eq!(world.finds(&of(1, 2)), "reject");
+    assert_eq!(world.finds(&of(1, 2)), "reject", "it is that delivery's from here on");
     assert_eq!(world.finds(&of(1, 3)), "asked", "it was heard");
+    world.commits(vec![ended(1)]).await;
+    world.crash();
+    assert_eq!(world.finds(&of(1, 3)), "asked", "nothing of it is left once the event has ended");
 }
 
 #[tokio::test]
@@ -153,6 +165,49 @@ async fn what_had_its_end_on_record_is_forgotten_and_so_is_a_name_that_is_too_ol
     }
     world.bench.clock.advance(HOUR);
     assert_eq!(world.finds(&of(3, 1)), "asked", "its time is over");
+}
+
+#[tokio::test]
+async fn of_an_event_that_was_accepted_twice_only_the_newest_counts_after_a_crash_too() {
+    let mut world = World::new();
+    let mut old = Vec::new();
+    for offset in 0..8 {
+        old.push(world.accepted(of(offset, 1)).await);
+        let (waiting, _) = world.callbacks.open(Some(of(offset, 2))).unwrap();
+        let until = world.bench.clock().now() + HOUR;
+        world.callbacks.accepted(&waiting, of(offset, 2), until, Some("v4".into())).await.unwrap();
+    }
+    for _ in 0..2 {
+        for (offset, token) in old.iter().enumerate() {
+            assert!(!world.says(token, "ack").await, "nobody waits for the first one's callback");
+            assert_eq!(world.finds(&of(offset as u64, 2)), "awaited of v4");
+        }
+        world.crash();
+    }
+}
+
+#[tokio::test]
+async fn the_end_of_an_earlier_delivery_takes_nothing_from_the_one_that_is_awaited() {
+    let world = World::new();
+    let token = world.accepted(of(1, 2)).await;
+    world.commits(vec![failed(&of(1, 1))]).await;
+    assert_eq!(world.finds(&of(1, 2)), "awaited of v3");
+    assert!(world.says(&token, "ack").await);
+}
+
+#[tokio::test]
+async fn a_callback_that_comes_too_late_between_two_lives_changes_nothing_and_none_is_kept_for_ever() {
+    let mut world = World::new();
+    let late = world.accepted(of(1, 1)).await;
+    let kept = world.accepted(of(2, 1)).await;
+    assert!(world.says(&kept, "drop").await);
+    world.bench.clock.advance(HOUR);
+    world.crash();
+    assert!(!world.says(&late, "ack").await, "its time is over");
+    assert_eq!(world.finds(&of(1, 2)), "asked");
+    world.bench.clock.advance(8 * 24 * HOUR);
+    world.crash();
+    assert_eq!(world.finds(&of(2, 2)), "asked", "nobody asked for a week");
 }
 
 #[tokio::test]

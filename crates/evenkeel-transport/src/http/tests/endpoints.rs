@@ -7,7 +7,7 @@ use evenkeel_model::{FailureClass, Verdict};
 
 use super::server::{Server, http};
 use super::{call, event, failed, handler};
-use crate::http::{Format, Health, HttpSettings, Signing};
+use crate::http::{Format, Health, HttpSettings, Pace, Signing};
 
 async fn nobody() -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -26,6 +26,19 @@ async fn a_call_that_finds_no_connection_goes_to_another_endpoint() {
     assert!(first + second == 30 && first >= 10 && second >= 10, "{first} and {second}");
     let states: Vec<_> = handler.endpoints().iter().map(|e| (e.state, e.in_flight)).collect();
     assert_eq!(states, [("in", 0), ("ejected", 0), ("in", 0)]);
+}
+
+#[tokio::test]
+async fn an_event_that_no_endpoint_may_have_yet_is_put_off_until_one_may_and_is_not_sent() {
+    let server = Server::start(http("200 OK", &[], "")).await;
+    let pace = Some(Pace { per_second: 0.01, burst: 1 });
+    let handler = handler(HttpSettings { pace, ..HttpSettings::new(&server.url, "payment") });
+    assert_eq!(handler.handle(call(event())).await.verdict, Verdict::Ack);
+    let later = failed(handler.handle(call(event())).await);
+    assert_eq!(later.class, FailureClass::Deferred, "it costs no attempt");
+    let wait = later.retry_after.expect("it says when");
+    assert!(wait > Duration::from_secs(60) && wait <= Duration::from_secs(100), "{wait:?}");
+    assert_eq!(server.requests().len(), 1);
 }
 
 #[tokio::test]
