@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use async_nats::{Client, ConnectErrorKind, ConnectOptions};
-use evenkeel_delivery::ports::PortError;
+use evenkeel_transport::{NoConnection, Refusal};
 
 /// A connection that does not stand after this has failed.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -58,9 +58,10 @@ impl fmt::Debug for Auth {
 }
 
 /// Connects. The message of an error names the server and never a secret.
-pub async fn connect(server: &Server) -> Result<Client, PortError> {
+pub async fn connect(server: &Server) -> Result<Client, NoConnection> {
     // Where several are built in, TLS must be told which cryptography it uses.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    let place = format!("NATS {}", bare(&server.url));
     let options = ConnectOptions::new()
         .name("evenkeel")
         .connection_timeout(CONNECT_TIMEOUT)
@@ -70,19 +71,19 @@ pub async fn connect(server: &Server) -> Result<Client, PortError> {
         Auth::Token(token) => options.token(token.clone()),
         Auth::User { name, password } => options.user_and_password(name.clone(), password.clone()),
         Auth::Nkey(seed) => options.nkey(seed.clone()),
-        Auth::Credentials(text) => options.credentials(text).map_err(|_| {
-            PortError(format!("NATS {}: the credentials are not those of a .creds file", bare(&server.url)))
-        })?,
+        Auth::Credentials(text) => options
+            .credentials(text)
+            .map_err(|_| NoConnection::failed(&place, "the credentials are not those of a .creds file"))?,
     };
     let options = server.roots.iter().fold(options, |options, file| options.add_root_certificates(file.clone()));
-    options.connect(&server.url).await.map_err(|e| {
-        let why = match e.kind() {
-            ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
-                "authentication failed: the server refuses these credentials".to_owned()
-            }
-            _ => e.to_string(),
-        };
-        PortError(format!("NATS {}: {why}", bare(&server.url)))
+    options.connect(&server.url).await.map_err(|e| match e.kind() {
+        ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
+            NoConnection::refused(&place, Refusal::of_login(!matches!(server.auth, Auth::None)))
+        }
+        _ => match Refusal::of_tls(&e) {
+            Some(refusal) => NoConnection::refused(&place, refusal),
+            None => NoConnection::failed(&place, e),
+        },
     })
 }
 

@@ -9,9 +9,9 @@ use std::time::Duration;
 use async_nats::Client;
 use async_nats::jetstream::Context;
 use async_nats::jetstream::context::{PublishError, PublishErrorKind};
-use evenkeel_delivery::ports::{BoxFuture, Outgoing, Placed, PortError, Sink, SinkError, Unsent};
+use evenkeel_delivery::ports::{BoxFuture, Outgoing, Placed, Sink, SinkError, Unsent};
 use evenkeel_model::{Position, Shard};
-use evenkeel_transport::{Parcel, Style, by_key};
+use evenkeel_transport::{NoConnection, Parcel, Style, by_key};
 use tokio::sync::OnceCell;
 
 use crate::message::message;
@@ -96,7 +96,7 @@ impl LateSink {
     async fn connected(&self) -> Result<&JetStreamSink, SinkError> {
         let connecting = async { Ok(JetStreamSink::new(connect(&self.server).await?, self.subject.clone())) };
         let sink = self.sink.get_or_try_init(|| connecting).await;
-        sink.map_err(|e: PortError| SinkError { unsent: Unsent::Unreachable, message: e.0 })
+        sink.map_err(|e: NoConnection| SinkError { unsent: e.unsent(), message: e.error.0 })
     }
 }
 

@@ -9,10 +9,12 @@ mod site;
 
 use evenkeel_delivery::ports::Journal;
 use evenkeel_model::Shard;
+use evenkeel_transport::Refusal;
 use evenkeel_transport::contract::intaken::{Intaken, Site};
 use evenkeel_transport::contract::real::{complete, records, until};
 use evenkeel_transport::contract::{CHECKS, Subject};
-use site::{Jet, need};
+use evenkeel_transport_nats::{Auth, Server, connect};
+use site::{Jet, Secured, need};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn jetstream_keeps_the_contract() {
@@ -87,4 +89,51 @@ async fn a_consumer_that_would_give_up_is_refused() {
     let why = site.with_max_deliver(5).await;
     assert!(why.contains("at most 5 times, and then to nobody; set its `max_deliver` to -1"), "{why}");
     site.remove().await;
+}
+
+fn user(password: &str) -> Auth {
+    Auth::User { name: "evenkeel".into(), password: password.into() }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_asks_who_we_are_is_told_over_tls() {
+    let Some(Secured { tls, ca, token, .. }) = site::secured() else { return };
+    let ways = [
+        Server { url: format!("tls://{tls}"), auth: user("secret"), roots: vec![ca.clone()] },
+        // The server says that it wants TLS, and gets it.
+        Server { url: format!("nats://{tls}"), auth: user("secret"), roots: vec![ca] },
+        Server { url: format!("nats://{token}"), auth: Auth::Token("secret".into()), roots: Vec::new() },
+    ];
+    for server in ways {
+        let client = connect(&server).await.unwrap_or_else(|e| panic!("{server:?}: {}", e.error));
+        async_nats::jetstream::new(client).query_account().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_refused_is_told_by_whom_why_and_what_to_do() {
+    let Some(Secured { plain, tls, ca, token }) = site::secured() else { return };
+    let elsewhere = tls.replace("localhost", "127.0.0.1");
+    let trusted = || vec![ca.clone()];
+    for (url, auth, roots, refusal, fix) in [
+        (format!("tls://{tls}"), user("wrong"), trusted(), Refusal::Credentials, "correct them"),
+        (format!("tls://{tls}"), Auth::None, trusted(), Refusal::Anonymous, "write `user` and"),
+        (format!("nats://{token}"), Auth::Token("wrong".into()), Vec::new(), Refusal::Credentials, "correct them"),
+        (format!("nats://{token}"), Auth::None, Vec::new(), Refusal::Anonymous, "write `user` and"),
+        (format!("tls://{tls}"), user("secret"), Vec::new(), Refusal::Authority, "`tls: { roots: ./ca.pem }`"),
+        (
+            format!("tls://{elsewhere}"),
+            user("secret"),
+            trusted(),
+            Refusal::Name(vec!["localhost".to_owned()]),
+            "`localhost`",
+        ),
+        (format!("tls://{plain}"), Auth::None, trusted(), Refusal::SpeaksNoTls, "leave `tls` out"),
+    ] {
+        let told = connect(&Server { url: url.clone(), auth, roots }).await.err().unwrap();
+        assert_eq!(told.refusal.as_ref(), Some(&refusal), "{url}: {}", told.error);
+        let said = told.error.0;
+        assert!(said.starts_with(&format!("NATS {url}: ")) && said.contains(fix), "{said}");
+        assert!(!said.contains("secret") && !said.contains("wrong"), "no secret is told: {said}");
+    }
 }

@@ -5,9 +5,11 @@ use std::fmt;
 use std::time::Duration;
 
 use evenkeel_delivery::ports::PortError;
+use evenkeel_transport::{NoConnection, Refusal};
+use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::runtime::default_runtime;
 use lapin::tcp::OwnedTLSConfig;
-use lapin::{Connection, ConnectionProperties};
+use lapin::{Connection, ConnectionProperties, ErrorKind};
 
 /// A connection that does not stand after this has failed.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -54,16 +56,43 @@ impl Server {
         PortError(format!("RabbitMQ {}: {why}", self.bare()))
     }
 
-    pub(crate) async fn connect(&self) -> Result<Connection, PortError> {
+    pub(crate) async fn connect(&self) -> Result<Connection, NoConnection> {
         // Where several are built in, TLS must be told which cryptography it uses.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let properties = ConnectionProperties::default().with_connection_name("evenkeel".into());
         let tls = OwnedTLSConfig { cert_chain: self.roots.clone(), ..OwnedTLSConfig::default() };
-        let runtime = default_runtime().map_err(|e| self.failed(&e))?;
+        let place = format!("RabbitMQ {}", self.bare());
+        let runtime = default_runtime().map_err(|e| NoConnection::failed(&place, e))?;
         let connecting = Connection::connect_with_config(&self.url, properties, tls, runtime);
         let connected = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await;
-        let late = |_| self.failed(&format!("no connection within {CONNECT_TIMEOUT:?}"));
-        connected.map_err(late)?.map_err(|e| self.failed(&e))
+        let late = |_| NoConnection::failed(&place, format!("no connection within {CONNECT_TIMEOUT:?}"));
+        connected.map_err(late)?.map_err(|e| match self.refusal(&e) {
+            Some(refusal) => NoConnection::refused(&place, refusal),
+            None => NoConnection::failed(&place, format!("{e}{}", self.hint(&e))),
+        })
+    }
+
+    /// A port for TLS ends a connection that begins in the clear, without a word.
+    fn hint(&self, error: &lapin::Error) -> &'static str {
+        use std::io::ErrorKind::{ConnectionAborted, ConnectionReset, UnexpectedEof};
+        let ended = |kind| matches!(kind, ConnectionAborted | ConnectionReset | UnexpectedEof);
+        match error.kind() {
+            ErrorKind::IOError(e) if ended(e.kind()) && !self.url.starts_with("amqps:") => {
+                "; where only TLS is spoken, write `tls: {}`"
+            }
+            _ => "",
+        }
+    }
+
+    /// What a broker refused that ended a connection before it stood.
+    fn refusal(&self, error: &lapin::Error) -> Option<Refusal> {
+        match error.kind() {
+            ErrorKind::ProtocolError(said) if *said.kind() == AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED) => {
+                Some(Refusal::of_login(self.url.contains('@')))
+            }
+            ErrorKind::IOError(e) => Refusal::of_tls(&**e),
+            _ => None,
+        }
     }
 }
 
@@ -80,7 +109,7 @@ fn encoded(text: &str) -> String {
 }
 
 /// Whether it can be reached, and takes these credentials.
-pub async fn check(server: &Server) -> Result<(), PortError> {
+pub async fn check(server: &Server) -> Result<(), NoConnection> {
     let connection = server.connect().await?;
     let _ = connection.close(200, "checked".into()).await;
     Ok(())

@@ -50,8 +50,9 @@ impl RabbitSink {
         {
             return Ok(link.channel.clone());
         }
-        let unreachable = |message: String| SinkError { unsent: unsent_for(&message), message };
-        let connection = self.server.connect().await.map_err(|e| unreachable(e.0))?;
+        let connecting = self.server.connect().await;
+        let connection = connecting.map_err(|e| SinkError { unsent: e.unsent(), message: e.error.0 })?;
+        let unreachable = |message: String| SinkError { unsent: Unsent::Unreachable, message };
         let opening = async {
             let channel = connection.create_channel().await?;
             channel.confirm_select(ConfirmSelectOptions::default()).await?;
@@ -123,10 +124,6 @@ impl RabbitSink {
         }
         text
     }
-}
-
-fn unsent_for(message: &str) -> Unsent {
-    if message.contains("ACCESS_REFUSED") { Unsent::Denied } else { Unsent::Unreachable }
 }
 
 impl Sink for RabbitSink {

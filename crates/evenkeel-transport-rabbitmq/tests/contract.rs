@@ -9,11 +9,13 @@ mod site;
 
 use evenkeel_delivery::ports::{Sink, Unsent};
 use evenkeel_model::Shard;
+use evenkeel_transport::Refusal;
 use evenkeel_transport::contract::intaken::Intaken;
 use evenkeel_transport::contract::proxy::Line;
 use evenkeel_transport::contract::real::{outgoing, records, until};
 use evenkeel_transport::contract::{CHECKS, Subject};
 use evenkeel_transport_rabbitmq::{Kind, RabbitSink};
+use evenkeel_transport_rabbitmq::{Server, check};
 use site::{Rabbit, need};
 
 async fn keeps_the_contract(kind: Kind) {
@@ -72,4 +74,32 @@ async fn what_no_queue_takes_is_not_confirmed() {
     assert_eq!(refused.unsent, Unsent::Denied);
     assert!(refused.message.contains("no queue takes routing key `nobody-k1`"), "{refused}");
     site.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_refused_is_told_by_whom_why_and_what_to_do() {
+    let Some(plain) = need() else { return };
+    let named = |variable: &str| std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set"));
+    let tls = named("EVENKEEL_TEST_RABBITMQ_TLS");
+    let ca = std::fs::read_to_string(named("EVENKEEL_TEST_RABBITMQ_CA")).unwrap();
+    let trusted = || Some(ca.clone());
+    let guest = Some(("guest", "guest"));
+    let at = format!("amqps://{tls}/%2f");
+    check(&Server::new(&at, guest, trusted())).await.unwrap();
+    let elsewhere = at.replace("localhost", "127.0.0.1");
+    for (url, login, roots, refusal, fix) in [
+        (at.clone(), Some(("guest", "wr0ng")), trusted(), Refusal::Credentials, "correct them"),
+        (at.clone(), Some(("wr0ng", "guest")), trusted(), Refusal::Credentials, "correct them"),
+        (at.clone(), guest, None, Refusal::Authority, "`tls: { roots: ./ca.pem }`"),
+        (elsewhere, guest, trusted(), Refusal::Name(vec!["localhost".to_owned()]), "`localhost`"),
+        (format!("amqps://{plain}/%2f"), guest, trusted(), Refusal::SpeaksNoTls, "leave `tls` out"),
+    ] {
+        let told = check(&Server::new(&url, login, roots)).await.err().unwrap();
+        assert_eq!(told.refusal.as_ref(), Some(&refusal), "{url}: {}", told.error);
+        let said = told.error.0;
+        assert!(said.starts_with(&format!("RabbitMQ {url}: ")) && said.contains(fix), "{said}");
+        assert!(!said.contains("guest") && !said.contains("wr0ng"), "nobody's name or password is told: {said}");
+    }
+    let clear = check(&Server::new(&format!("amqp://{tls}/%2f"), guest, None)).await.err().unwrap();
+    assert!(clear.error.0.contains("where only TLS is spoken, write `tls: {}`"), "{}", clear.error);
 }

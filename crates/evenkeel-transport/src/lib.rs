@@ -13,6 +13,7 @@ pub mod happening;
 pub mod happenings;
 mod ingress;
 mod intake;
+mod refusal;
 mod source;
 mod held;
 pub mod http;
@@ -36,6 +37,7 @@ pub use http::{Accepted, Batch, Callbacks, HttpHandler, HttpSettings, Reach, Set
 pub use ingress::{Ingress, PublishError, Published};
 pub use intake::{Intake, IntakeSettings, IntakeView, LateQueue, Parcel, Queue, Style, Taken, Terms, Ticket};
 pub use journal::{EmbeddedJournal, JOURNAL_PARTITIONS, JournalSettings, Recall, dead_record};
+pub use refusal::{NoConnection, Refusal};
 pub use sink::{IngressSink, SinkHandler, batches_by_key, by_key};
 pub use source::{EmbeddedSource, From, Names, Pick, SourceSettings, deliver, taken};
 

@@ -96,6 +96,8 @@ pub enum Sasl {
     },
     /// `oauthbearer`, with the token in a file.
     Token(FileAt),
+    /// A token that whoever may come in has (NATS).
+    Shared(SecretFrom),
 }
 
 /// A topic at a broker.
@@ -140,7 +142,7 @@ pub(super) fn read(name: &str, raw: raw::Broker, folder: &Path) -> Result<Broker
         address,
         aws,
         tls: raw.tls.map(|tls| tls.roots.map(|written| file_at(written, folder))),
-        sasl: sasl(name, raw.sasl, raw.user, raw.password, raw.token, folder)?,
+        sasl: sasl(name, kind, raw.sasl, raw.user, raw.password, raw.token, folder)?,
         event_hubs,
         broker_groups,
         session: positive(&key("session"), duration(&key("session"), &raw.session, Duration::from_secs(45))?)?,
@@ -160,7 +162,7 @@ pub(super) fn read(name: &str, raw: raw::Broker, folder: &Path) -> Result<Broker
 fn of_kafka_alone(name: &str, kind: BrokerKind, raw: &raw::Broker) -> Result<(), Error> {
     let keys = [
         ("sasl", raw.sasl.is_some()),
-        ("token", raw.token.is_some()),
+        ("token", raw.token.is_some() && kind != BrokerKind::Nats),
         ("flavour", raw.flavour.is_some()),
         ("groups", raw.groups.is_some()),
         ("session", raw.session.is_some()),
@@ -202,6 +204,7 @@ fn located(key: &str, url: &str) -> Result<(BrokerKind, String), Error> {
 
 fn sasl(
     name: &str,
+    kind: BrokerKind,
     mechanism: Option<String>,
     user: Option<String>,
     password: Option<raw_push::Secret>,
@@ -217,27 +220,46 @@ fn sasl(
         })?;
         return Ok(Some(Sasl::Token(file_at(file, folder))));
     }
+    if let Some(token) = token.filter(|_| kind == BrokerKind::Nats) {
+        if user.is_some() || password.is_some() {
+            return Err(value(&key("token"), "takes the place of a user and a password").hint("write one or the other"));
+        }
+        return Ok(Some(Sasl::Shared(secret_from(&key("token"), token, "NATS_TOKEN", folder)?)));
+    }
     let (user, password) = match (user, password) {
         (None, None) if mechanism.is_none() => return Ok(None),
         (Some(user), Some(password)) => (user, password),
         _ => {
+            let example = example(kind);
             return Err(value(&key("password"), "a user and a password go together")
-                .hint("write `user: evenkeel` and `password: { env: KAFKA_PASSWORD }`"));
+                .hint(format!("write `user: evenkeel` and `password: {{ env: {example} }}`")));
         }
     };
     let written = or(&mechanism, "plain");
     let mechanism = MECHANISMS.iter().find(|known| **known == written);
     let mechanism = mechanism
         .ok_or_else(|| choice(&key("sasl"), written, &["plain", "scram-sha-256", "scram-sha-512", "oauthbearer"]))?;
-    let password = match (password.env, password.file) {
-        (Some(name), None) => SecretFrom::Env(name),
-        (None, Some(written)) => SecretFrom::File(file_at(written, folder)),
-        _ => {
-            return Err(value(&key("password"), "names no place, or two")
-                .hint("write `{ env: KAFKA_PASSWORD }` or `{ file: ./kafka.password }`"));
-        }
-    };
+    let password = secret_from(&key("password"), password, example(kind), folder)?;
     Ok(Some(Sasl::Password { mechanism, user, password }))
+}
+
+/// A variable's name, as an example.
+fn example(kind: BrokerKind) -> &'static str {
+    match kind {
+        BrokerKind::Kafka => "KAFKA_PASSWORD",
+        BrokerKind::Nats => "NATS_PASSWORD",
+        BrokerKind::RabbitMq => "RABBIT_PASSWORD",
+        BrokerKind::Aws => "AWS_SECRET_ACCESS_KEY",
+    }
+}
+
+fn secret_from(key: &str, written: raw_push::Secret, example: &str, folder: &Path) -> Result<SecretFrom, Error> {
+    match (written.env, written.file) {
+        (Some(name), None) => Ok(SecretFrom::Env(name)),
+        (None, Some(written)) => Ok(SecretFrom::File(file_at(written, folder))),
+        _ => Err(value(key, "names no place, or two")
+            .hint(format!("write `{{ env: {example} }}` or `{{ file: ./secret }}`"))),
+    }
 }
 
 fn file_at(written: String, folder: &Path) -> FileAt {
@@ -289,12 +311,13 @@ pub(super) fn written(plan: &BrokerPlan) -> raw::Broker {
             let token = raw_push::Secret { env: None, file: Some(file.written.clone()) };
             (Some("oauthbearer".to_owned()), None, None, Some(token))
         }
+        Some(Sasl::Shared(token)) => (None, None, None, Some(secret(token))),
     };
     let url = Some(format!("{}://{}", plan.kind.scheme(), plan.address));
     let tls = plan.tls.as_ref().map(|roots| raw_push::Tls { roots: roots.as_ref().map(|file| file.written.clone()) });
     if plan.kind != BrokerKind::Kafka {
         let aws::Place { endpoint, profile } = plan.aws.clone();
-        return raw::Broker { url, tls, user, password, endpoint, profile, ..raw::Broker::default() };
+        return raw::Broker { url, tls, user, password, token, endpoint, profile, ..raw::Broker::default() };
     }
     raw::Broker {
         url,
@@ -323,12 +346,13 @@ pub(super) fn explain(plan: &BrokerPlan) -> String {
         Some(Sasl::Password { user, .. }) if plan.kind != BrokerKind::Kafka => format!("says it is `{user}`"),
         Some(Sasl::Password { mechanism, user, .. }) => format!("says it is `{user}` (SASL {mechanism})"),
         Some(Sasl::Token(file)) => format!("shows the token in {} (SASL oauthbearer)", file.path.display()),
+        Some(Sasl::Shared(token)) => format!("shows the token in {}", token.shown()),
     };
     let line = if plan.tls.is_some() { "over TLS" } else { "over a line that anybody can read" };
     let (name, kind, address) = (&plan.name, plan.kind.name(), &plan.address);
     let mut lines = vec![format!("Broker {name}: {kind} at {address}; the node {who}, {line}.")];
     if plan.sasl.is_some() && plan.tls.is_none() {
-        lines.push("Whoever listens can read the password: write `tls: {}` unless the line is yours.".to_owned());
+        lines.push("Whoever listens can read what it says: write `tls: {}` unless the line is yours.".to_owned());
     }
     if plan.kind != BrokerKind::Kafka {
         return lines.join("\n  ");

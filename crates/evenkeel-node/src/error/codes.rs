@@ -23,6 +23,8 @@ pub const DATA_FOLDER: &str = "data-folder";
 pub const DATA_CORRUPT: &str = "data-corrupt";
 /// The machine under the data folder cannot keep what the log promises.
 pub const DATA_PROMISE: &str = "data-promise";
+/// A broker cannot be reached, or does not let the node in.
+pub const BROKER: &str = "broker";
 /// The address cannot be listened on.
 pub const LISTEN: &str = "listen";
 /// No node answers.
@@ -102,6 +104,7 @@ const ALL: &[&str] = &[
     DATA_FOLDER,
     DATA_CORRUPT,
     DATA_PROMISE,
+    BROKER,
     LISTEN,
     NODE_UNREACHABLE,
     NODE_ANSWER,

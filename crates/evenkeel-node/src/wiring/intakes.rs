@@ -14,7 +14,7 @@ use evenkeel_transport::{Intake, IntakeSettings, IntakeView, LateQueue};
 
 use crate::config::brokers::BrokerKind;
 use crate::config::plan::{IntakePlan, Plan};
-use crate::error::Error;
+use crate::error::{Error, codes};
 use crate::happenings::BrokerSilent;
 
 /// All intakes of a node, by topic.
@@ -98,7 +98,7 @@ pub(crate) async fn verify(plan: &IntakePlan) -> Result<Vec<String>, Error> {
     if plan.broker.kind == BrokerKind::Aws {
         return super::aws::look(plan).await;
     }
-    late(plan)?.connect().await.map_err(|e| super::failed(&e))?;
+    late(plan)?.connect().await.map_err(|e| Error::new(codes::BROKER, e.to_string()).exit(3))?;
     Ok(Vec::new())
 }
 

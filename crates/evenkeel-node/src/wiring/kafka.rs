@@ -108,6 +108,7 @@ pub(super) fn broker(plan: &BrokerPlan) -> Result<Broker, Error> {
 fn mechanism(plan: &BrokerPlan, sasl: &Sasl) -> Result<Mechanism, Error> {
     Ok(match sasl {
         Sasl::Token(file) => Mechanism::OauthBearer(file.path.clone()),
+        Sasl::Shared(_) => return Err(failed(&"a token alone is NATS's")),
         Sasl::Password { mechanism, user, password } => {
             let password = Secret::new(secret(&format!("brokers.{}.password", plan.name), password)?);
             let user = user.clone();

@@ -118,8 +118,16 @@ pub(crate) fn connect<'a>(
             let _ = subscriptions;
             Box::pin(std::future::ready(Err(absent(broker))))
         }
-        // What comes in from it is asked for intake by intake.
-        BrokerKind::Nats | BrokerKind::RabbitMq | BrokerKind::Aws => Box::pin(std::future::ready(Ok(Vec::new()))),
+        // What comes in from these is asked for intake by intake.
+        #[cfg(feature = "nats")]
+        BrokerKind::Nats => Box::pin(super::queues::nats_look(broker)),
+        #[cfg(feature = "rabbitmq")]
+        BrokerKind::RabbitMq => Box::pin(super::queues::rabbitmq_look(broker)),
+        #[cfg(not(feature = "nats"))]
+        BrokerKind::Nats => Box::pin(std::future::ready(Err(absent(broker)))),
+        #[cfg(not(feature = "rabbitmq"))]
+        BrokerKind::RabbitMq => Box::pin(std::future::ready(Err(absent(broker)))),
+        BrokerKind::Aws => Box::pin(std::future::ready(Ok(Vec::new()))),
     }
 }
 

@@ -3,13 +3,15 @@
 
 use std::sync::Arc;
 
-use evenkeel_delivery::ports::Sink;
+use evenkeel_delivery::ports::{PortError, Sink};
 use evenkeel_transport::Queue;
 
-use super::login::{Connect, login};
+use super::login::{Connect, login, roots};
 use crate::config::brokers::{BrokerPlan, Home};
+#[cfg(feature = "nats")]
+use crate::config::brokers::{Sasl, secret};
 use crate::config::intakes::{IntakePlan, Origin};
-use crate::error::Error;
+use crate::error::{Error, codes};
 
 #[cfg(feature = "nats")]
 fn nats_server(broker: &BrokerPlan) -> Result<evenkeel_transport_nats::Server, Error> {
@@ -17,9 +19,44 @@ fn nats_server(broker: &BrokerPlan) -> Result<evenkeel_transport_nats::Server, E
 
     let scheme = if broker.tls.is_some() { "tls" } else { "nats" };
     let hosts: Vec<String> = broker.address.split(',').map(|host| format!("{scheme}://{host}")).collect();
-    let auth = login(broker)?.map_or(Auth::None, |(name, password)| Auth::User { name, password });
+    let auth = match &broker.sasl {
+        Some(Sasl::Shared(token)) => Auth::Token(secret(&format!("brokers.{}.token", broker.name), token)?),
+        _ => login(broker)?.map_or(Auth::None, |(name, password)| Auth::User { name, password }),
+    };
+    // The client reads the file itself, and says less of what is wrong with it.
+    roots(broker)?;
     let roots = broker.tls.iter().flatten().map(|file| file.path.clone()).collect();
     Ok(Server { url: hosts.join(","), auth, roots })
+}
+
+/// Whether it lets us in.
+#[cfg(feature = "nats")]
+pub(super) async fn nats_look(broker: &BrokerPlan) -> Result<Vec<String>, Error> {
+    let connected = evenkeel_transport_nats::connect(&nats_server(broker)?).await;
+    connected.map(|_| vec![answers(broker)]).map_err(|none| refused(broker, &none.error))
+}
+
+/// Whether it lets us in.
+#[cfg(feature = "rabbitmq")]
+pub(super) async fn rabbitmq_look(broker: &BrokerPlan) -> Result<Vec<String>, Error> {
+    let checked = evenkeel_transport_rabbitmq::check(&rabbitmq_server(broker)?).await;
+    checked.map(|()| vec![answers(broker)]).map_err(|none| refused(broker, &none.error))
+}
+
+/// A broker that did not let us in, as its adapter says it.
+fn refused(broker: &BrokerPlan, error: &PortError) -> Error {
+    Error::new(codes::BROKER, named(&broker.name, error).0).exit(3)
+}
+
+fn answers(broker: &BrokerPlan) -> String {
+    let line = if broker.tls.is_some() { ", over TLS" } else { "" };
+    let who = if broker.sasl.is_some() { ", and takes these credentials" } else { "" };
+    format!("Broker {}: {} at {} answers{line}{who}.", broker.name, broker.kind.name(), broker.address)
+}
+
+/// What its adapter says, with the broker's name before it.
+fn named(broker: &str, error: &PortError) -> PortError {
+    PortError(format!("broker `{broker}`: {error}"))
 }
 
 /// How a stream's consumer is connected to.
@@ -30,7 +67,7 @@ pub(super) fn nats(plan: &IntakePlan) -> Result<Connect, Error> {
     let Origin::Stream { stream, consumer, subject, latest, key_from_subject } = &plan.from else {
         return Err(super::failed(&"an intake from NATS names a stream"));
     };
-    let server = nats_server(&plan.broker)?;
+    let (server, broker) = (nats_server(&plan.broker)?, plan.broker.name.clone());
     let settings = ConsumerSettings {
         subject: subject.clone(),
         begin: if *latest { Begin::Latest } else { Begin::Earliest },
@@ -40,10 +77,11 @@ pub(super) fn nats(plan: &IntakePlan) -> Result<Connect, Error> {
         ..ConsumerSettings::new(stream, consumer)
     };
     Ok(Box::new(move || {
-        let (server, settings) = (server.clone(), settings.clone());
+        let (server, settings, broker) = (server.clone(), settings.clone(), broker.clone());
         Box::pin(async move {
-            let client = connect(&server).await?;
-            Ok(Arc::new(JetStreamQueue::open(client, &settings).await?) as Arc<dyn Queue>)
+            let open = async { JetStreamQueue::open(connect(&server).await?, &settings).await };
+            let queue = open.await.map_err(|e: PortError| named(&broker, &e))?;
+            Ok(Arc::new(queue) as Arc<dyn Queue>)
         })
     }))
 }
@@ -56,16 +94,8 @@ pub(super) fn nats_sink(home: &Home) -> Result<Arc<dyn Sink>, Error> {
 
 #[cfg(feature = "rabbitmq")]
 fn rabbitmq_server(broker: &BrokerPlan) -> Result<evenkeel_transport_rabbitmq::Server, Error> {
-    use crate::error::codes;
-
     let scheme = if broker.tls.is_some() { "amqps" } else { "amqp" };
-    let roots = match broker.tls.iter().flatten().next() {
-        None => None,
-        Some(file) => Some(std::fs::read_to_string(&file.path).map_err(|e| {
-            let why = format!("`brokers.{}.tls.roots`: cannot read `{}`: {e}", broker.name, file.path.display());
-            Error::new(codes::CONFIG_VALUE, why)
-        })?),
-    };
+    let roots = roots(broker)?;
     let login = login(broker)?;
     let login = login.as_ref().map(|(user, password)| (user.as_str(), password.as_str()));
     let url = format!("{scheme}://{}/%2f", broker.address);
@@ -80,7 +110,7 @@ pub(super) fn rabbitmq(plan: &IntakePlan) -> Result<Connect, Error> {
     let Origin::Queue { queue, key_from_routing, delivery_limit } = &plan.from else {
         return Err(super::failed(&"an intake from RabbitMQ names a queue"));
     };
-    let server = rabbitmq_server(&plan.broker)?;
+    let (server, broker) = (rabbitmq_server(&plan.broker)?, plan.broker.name.clone());
     let settings = QueueSettings {
         declare: plan.declare.then(Declare::default),
         prefetch: plan.prefetch,
@@ -89,8 +119,11 @@ pub(super) fn rabbitmq(plan: &IntakePlan) -> Result<Connect, Error> {
         ..QueueSettings::new(queue)
     };
     Ok(Box::new(move || {
-        let (server, settings) = (server.clone(), settings.clone());
-        Box::pin(async move { Ok(Arc::new(RabbitQueue::open(server, settings).await?) as Arc<dyn Queue>) })
+        let (server, settings, broker) = (server.clone(), settings.clone(), broker.clone());
+        Box::pin(async move {
+            let queue = RabbitQueue::open(server, settings).await.map_err(|e| named(&broker, &e))?;
+            Ok(Arc::new(queue) as Arc<dyn Queue>)
+        })
     }))
 }
 

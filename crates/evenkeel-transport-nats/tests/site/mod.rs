@@ -1,6 +1,7 @@
 //! A stream and a durable consumer of a test's own, behind a proxy.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,30 @@ const DURABLE: &str = "evenkeel";
 pub(crate) fn need() -> Option<SocketAddr> {
     let (server, variable) = ("nats", "EVENKEEL_TEST_NATS");
     Need { tests: "transport-nats", server, variable, beside: env!("CARGO_TARGET_TMPDIR") }.address()
+}
+
+/// The servers that ask who comes.
+pub(crate) struct Secured {
+    /// One that does not, and speaks no TLS.
+    pub(crate) plain: SocketAddr,
+    /// TLS, for `evenkeel` with the password `secret`.
+    pub(crate) tls: String,
+    /// The certificate of its authority.
+    pub(crate) ca: PathBuf,
+    /// For whoever has the token `secret`.
+    pub(crate) token: String,
+}
+
+/// They are started with the one that [`need`] names.
+pub(crate) fn secured() -> Option<Secured> {
+    let plain = need()?;
+    let named = |variable: &str| std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set"));
+    Some(Secured {
+        plain,
+        tls: named("EVENKEEL_TEST_NATS_TLS"),
+        ca: named("EVENKEEL_TEST_NATS_CA").into(),
+        token: named("EVENKEEL_TEST_NATS_TOKEN"),
+    })
 }
 
 pub(crate) struct Jet {

@@ -69,3 +69,22 @@ fn what_is_wrong_with_a_broker_is_named_with_its_fix() {
     let hubs = "brokers: { hubs: { url: \"kafka://shop.servicebus.windows.net:9093\" } }";
     assert!(parsed(hubs).unwrap_err().contains("$ConnectionString"), "Event Hubs is known by its host");
 }
+
+#[test]
+fn a_token_of_nats_is_read_from_its_place_and_written_back() {
+    let with = |more: &str| parsed(&format!("brokers: {{ bus: {{ url: 'nats://n:4222', {more} }} }}\n"));
+    let plan = with("token: { env: NATS_TOKEN }").unwrap();
+    let effective = config::effective(&plan);
+    assert_eq!(parsed(&effective).unwrap().brokers, plan.brokers, "{effective}");
+    let said = config::explain(&plan);
+    assert!(
+        said.contains("shows the token in the variable `NATS_TOKEN`") && said.contains("write `tls: {}`"),
+        "{said}"
+    );
+    let both = with("token: { env: A }, user: b, password: { env: C }").unwrap_err();
+    assert!(both.contains("brokers.bus.token") && both.contains("takes the place of a user"), "{both}");
+    let nowhere = with("token: {}").unwrap_err();
+    assert!(nowhere.contains("brokers.bus.token") && nowhere.contains("{ env: NATS_TOKEN }"), "{nowhere}");
+    let rabbit = parsed("brokers: { r: { url: 'amqp://r:5672', token: { env: A } } }\n").unwrap_err();
+    assert!(rabbit.contains("brokers.r.token") && rabbit.contains("this is RabbitMQ"), "{rabbit}");
+}

@@ -21,7 +21,7 @@ pub struct Broker {
     /// Where the password stands.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password: Option<Secret>,
-    /// Where the token stands, with `sasl: oauthbearer`: a file.
+    /// Where the token stands: with `sasl: oauthbearer` a file; of NATS a variable or a file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<Secret>,
     /// `plain`, `scram-sha-256`, `scram-sha-512` or `oauthbearer`.
