@@ -13,6 +13,8 @@ use lapin::{Connection, ConnectionProperties, ErrorKind};
 
 /// A connection that does not stand after this has failed.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// What is told of a connection in the clear that ended at once.
+const HINT_TLS: &str = "; where only TLS is spoken, write `tls: {}`";
 
 /// Where, and as whom.
 #[derive(Clone)]
@@ -77,9 +79,9 @@ impl Server {
         use std::io::ErrorKind::{ConnectionAborted, ConnectionReset, UnexpectedEof};
         let ended = |kind| matches!(kind, ConnectionAborted | ConnectionReset | UnexpectedEof);
         match error.kind() {
-            ErrorKind::IOError(e) if ended(e.kind()) && !self.url.starts_with("amqps:") => {
-                "; where only TLS is spoken, write `tls: {}`"
-            }
+            ErrorKind::IOError(e) if ended(e.kind()) && !self.url.starts_with("amqps:") => HINT_TLS,
+            // Its alert is no AMQP.
+            ErrorKind::ParsingError(_) if !self.url.starts_with("amqps:") => HINT_TLS,
             _ => "",
         }
     }
