@@ -6,7 +6,7 @@
 //! the base is measured anew from time to time, at half the limit: a handler that only queues what
 //! is too much for it is twice as fast there, one that became slower for reasons of its own is not.
 //!
-//! Invariants: answers within five milliseconds are never too slow, since that is the
+//! Invariants: answers within two milliseconds are never too slow, since that is the
 //! noise of a busy machine; one slow answer among a round decides nothing.
 
 use std::time::Duration;
@@ -14,7 +14,7 @@ use std::time::Duration;
 /// Answers may take this many times the base.
 const TOLERANCE: f64 = 1.5;
 /// Below this, how long an answer takes says nothing.
-const NOISE_US: f64 = 5_000.0;
+const NOISE_US: f64 = 2_000.0;
 /// So many rounds after the last time the base is measured anew, if one was too slow meanwhile.
 const MEASURE_AFTER: u32 = 30;
 /// Or after so many slow ones in a row.
