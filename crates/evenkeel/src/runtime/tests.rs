@@ -13,7 +13,7 @@ use evenkeel_delivery::{Effects, Fact, Policy, RetrySchedule};
 use evenkeel_model::{Event, FailureClass, Outcome, Verdict};
 use tokio::sync::Notify;
 
-use doubles::{Stage, ack, by, offset, until};
+use doubles::{Stage, ack, behind, by, offset, until};
 
 fn failing(message: &str) -> Answer {
     Answer { verdict: Verdict::Retry { after: None, message: message.to_owned(), dependency: None }, ..ack() }
@@ -128,14 +128,7 @@ async fn a_failed_journal_stops_dispatch() {
 async fn a_drain_finishes_what_is_at_the_handler_and_reads_no_more() {
     let stage = Stage::new();
     let gate = Arc::new(Notify::new());
-    let waiting = gate.clone();
-    let handler = by(move |_| {
-        let gate = waiting.clone();
-        async move {
-            gate.notified().await;
-            ack()
-        }
-    });
+    let handler = behind(&gate);
     let handle = stage.start(Policy::default(), handler.clone());
     stage.put(&["a", "b"]);
     until("both are at the handler", || handler.calls.load(Ordering::SeqCst) == 2).await;

@@ -186,6 +186,18 @@ where
     Arc::new(By { function, calls: AtomicUsize::new(0) })
 }
 
+/// A handler that is done with an event when the gate opens.
+pub(super) fn behind(gate: &Arc<Notify>) -> Arc<By<impl Fn(Call) -> BoxFuture<'static, Answer> + use<>>> {
+    let gate = gate.clone();
+    by(move |_| {
+        let gate = gate.clone();
+        Box::pin(async move {
+            gate.notified().await;
+            ack()
+        }) as BoxFuture<'static, Answer>
+    })
+}
+
 impl<F, Doing> Handler for By<F>
 where
     F: Fn(Call) -> Doing + Send + Sync + 'static,

@@ -7,20 +7,13 @@ use std::time::Duration;
 use evenkeel_delivery::{Concurrency, Policy};
 use tokio::sync::Notify;
 
-use super::doubles::{Stage, ack, by, offset, until};
+use super::doubles::{Stage, ack, behind, by, offset, until};
 
 #[tokio::test(start_paused = true)]
 async fn a_drain_begins_nothing_that_was_read_and_waits_for_its_turn() {
     let stage = Stage::new();
     let gate = Arc::new(Notify::new());
-    let waiting = gate.clone();
-    let handler = by(move |_| {
-        let gate = waiting.clone();
-        async move {
-            gate.notified().await;
-            ack()
-        }
-    });
+    let handler = behind(&gate);
     let one = Concurrency { min: 1, max: 1, ..Concurrency::default() };
     let handle = stage.start(Policy { concurrency: one, ..Policy::default() }, handler.clone());
     stage.put(&["a", "b", "c"]);
