@@ -76,7 +76,8 @@ fn event(n: usize) -> Event {
 struct Load {
     evenkeel: Evenkeel,
     next: usize,
-    most_held: usize,
+    /// Events in the window, and keys and events parked, at most.
+    most: [usize; 3],
 }
 
 impl Load {
@@ -88,7 +89,8 @@ impl Load {
             pass(Duration::from_secs(1)).await;
             if second % 60 == 0 {
                 let view = self.evenkeel.subscription("payment").unwrap().view().await.unwrap();
-                self.most_held = self.most_held.max(view.queued + view.in_flight + view.parked);
+                let now = [view.queued + view.in_flight, view.parked_keys, view.parked];
+                self.most = std::array::from_fn(|n| self.most[n].max(now[n]));
             }
         }
     }
@@ -117,7 +119,7 @@ async fn live() -> f64 {
     {
         let (disk, clock) = (SimDisk::new(3), Arc::new(JumpingClock::start()));
         let service = Arc::new(Service::default());
-        let mut load = Load { evenkeel: start(&disk, &clock, &service).await, next: 0, most_held: 0 };
+        let mut load = Load { evenkeel: start(&disk, &clock, &service).await, next: 0, most: [0; 3] };
         load.go_on(60).await;
         service.down.store(true, Ordering::SeqCst);
         load.go_on(DOWN_S / 2).await;
@@ -138,17 +140,18 @@ async fn live() -> f64 {
         let useful = worked_off / (service.calls.load(Ordering::SeqCst) - calls) as f64;
         let goodput = worked_off / (CAPACITY * f64::from(seconds));
         println!(
-            "{seconds} s to catch up, {:.1} % of capacity, {:.1} % of calls useful, {calls_down} calls while down, at most {} held",
+            "{seconds} s to catch up, {:.1} % of capacity, {:.1} % of calls useful, {calls_down} calls while down, at most in the window, keys parked, events parked: {:?}",
             goodput * 100.0,
             useful * 100.0,
-            load.most_held
+            load.most
         );
         assert!(useful >= GOOD, "a storm of retries: {useful}");
         // Each call that failed let so many be read beyond the window, to find a witness or another
-        // event to probe with (`credit`), and nothing else did.
-        let witnesses = usize::try_from(calls_down).unwrap() * WITNESSES;
-        let bound = Policy::default().window + witnesses;
-        assert!(load.most_held <= bound, "{} events in memory", load.most_held);
+        // event to probe with (`credit`), and nothing else did. What is parked has limits of its own.
+        let (failed, [in_window, keys, parked]) = (usize::try_from(calls_down).unwrap(), load.most);
+        let policy = Policy::default();
+        assert!(in_window <= policy.window + failed * WITNESSES, "{in_window} events in the window");
+        assert!(keys <= failed && parked <= keys * policy.parking.per_key, "{parked} events of {keys} keys parked");
         assert!(calls_down < 400, "{calls_down} calls of a handler that is down");
         pass(Duration::from_secs(5)).await;
         let audit = load.evenkeel.audit().await.unwrap();
