@@ -4,6 +4,7 @@
 //! was lost on its way is fetched by its sequence first (`gaps`); a message's name is its stream's
 //! name, birth and its sequence; an acknowledgement counts when the server confirmed it.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_nats::Client;
@@ -16,7 +17,7 @@ use bytes::Bytes;
 use evenkeel_delivery::ports::{BoxFuture, PortError};
 use evenkeel_model::Timestamp;
 use evenkeel_transport::{Queue, Taken, Terms, Ticket};
-use futures_util::future::{FutureExt, join_all};
+use futures_util::future::FutureExt;
 use futures_util::stream::StreamExt;
 use tokio::sync::Mutex;
 
@@ -31,6 +32,8 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 const PULL: Duration = Duration::from_secs(30);
 /// So many messages of a pull may be on their way to us.
 const AHEAD: usize = 256;
+/// A message is done with.
+const ACK: &[u8] = b"+ACK";
 /// The lease of a consumer that we make.
 const LEASE: Duration = Duration::from_secs(30);
 
@@ -221,13 +224,26 @@ impl JetStreamQueue {
         }
     }
 
-    /// True when the server confirmed it, or will never: then the message comes again, and is known.
-    async fn acknowledge(&self, ticket: &Ticket) -> bool {
-        if ticket.0.is_empty() {
-            return true;
+    /// True when the server confirmed all, or will never confirm one: then that message comes again,
+    /// and is known. The server takes up what one connection says in its order, so that the last
+    /// confirmation is one of all; a connection that was lost on the way confirms none.
+    async fn acknowledge(&self, tickets: &[Ticket]) -> bool {
+        let mut said: Vec<_> = tickets.iter().filter(|ticket| !ticket.0.is_empty()).collect();
+        let Some(last) = said.pop() else { return true };
+        let connections = self.connections();
+        for ticket in said {
+            if self.client.publish(ticket.0.to_string(), Bytes::from_static(ACK)).await.is_err() {
+                return false;
+            }
         }
-        let answer = self.client.request(ticket.0.to_string(), Bytes::from_static(b"+ACK")).await;
-        answer.is_ok_and(|message| message.status.is_none_or(|status| !status.is_client_error()))
+        let answer = self.client.request(last.0.to_string(), Bytes::from_static(ACK)).await;
+        let confirmed = answer.is_ok_and(|message| message.status.is_none_or(|status| !status.is_client_error()));
+        confirmed && self.connections() == connections
+    }
+
+    /// How often we were connected.
+    fn connections(&self) -> u64 {
+        self.client.statistics().connects.load(Ordering::Relaxed)
     }
 }
 
@@ -294,8 +310,7 @@ impl Queue for JetStreamQueue {
 
     fn settle(&self, tickets: Vec<Ticket>) -> BoxFuture<'_, Vec<Ticket>> {
         Box::pin(async move {
-            let confirmed = join_all(tickets.iter().map(|ticket| self.acknowledge(ticket))).await;
-            tickets.into_iter().zip(confirmed).filter(|(_, confirmed)| !confirmed).map(|(ticket, _)| ticket).collect()
+            if self.acknowledge(&tickets).await { Vec::new() } else { tickets }
         })
     }
 

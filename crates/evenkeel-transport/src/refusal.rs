@@ -36,6 +36,14 @@ impl NoConnection {
     }
 }
 
+impl fmt::Display for NoConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl Error for NoConnection {}
+
 impl From<NoConnection> for PortError {
     fn from(none: NoConnection) -> PortError {
         none.error

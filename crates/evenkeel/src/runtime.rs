@@ -14,6 +14,7 @@ mod happening;
 mod give_way;
 mod owner;
 mod reading;
+mod patience;
 mod payloads;
 mod attempt;
 mod runners;

@@ -27,6 +27,8 @@ pub(super) struct Rounds {
     /// Ended events that are in no table, gathered or outstanding.
     others: usize,
     outstanding: Option<Outstanding>,
+    /// None goes out.
+    held: bool,
 }
 
 /// What hangs on an outcome.
@@ -89,10 +91,16 @@ impl Rounds {
 }
 
 impl Subscription {
+    /// While they are held no round goes out, and facts gather; for a moment, by whoever knows that
+    /// more is about to come. What was gathered goes with the next step after it.
+    pub fn hold_rounds(&mut self, held: bool) {
+        self.rounds.held = held;
+    }
+
     /// Sends what was gathered, unless a round is outstanding.
     pub(super) fn commit_gathered(&mut self, actions: &mut Vec<Action>) {
         let news = !self.rounds.gathered.is_empty() || self.redrives.has_news();
-        if self.rounds.outstanding.is_some() || !(news || self.has_to_open()) {
+        if self.rounds.held || self.rounds.outstanding.is_some() || !(news || self.has_to_open()) {
             return;
         }
         let portion = self.rounds.portion();

@@ -14,7 +14,7 @@ use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, Producer};
 use rdkafka::topic_partition_list::Offset;
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 
 use crate::client::Ears;
@@ -149,18 +149,32 @@ impl Transaction {
 
     fn attempt(&self, deadline: Instant) -> Result<Option<u64>, Failed> {
         self.producer.begin_transaction().map_err(Failed::Over)?;
-        let snapshot = self.send(deadline)?;
-        if !self.offsets.is_empty() {
-            let offsets = self.offsets(snapshot.or(self.snapshot)).map_err(Failed::Over)?;
-            self.again(deadline, |producer| producer.send_offsets_to_transaction(&offsets, &self.group, STEP))?;
+        let mut reports = self.send()?;
+        // Progress goes while the records are on their way, unless it names the place of one of them.
+        let names_one = self.pieces.iter().any(|piece| piece.begins_snapshot);
+        if !names_one {
+            self.progress(self.snapshot, deadline)?;
+        }
+        let snapshot = self.arrived(&mut reports, deadline)?;
+        if names_one {
+            self.progress(snapshot.or(self.snapshot), deadline)?;
         }
         self.again(deadline, |producer| producer.commit_transaction(STEP))?;
         Ok(snapshot)
     }
 
-    /// Sends all, and waits until the broker has them.
-    fn send(&self, deadline: Instant) -> Result<Option<u64>, Failed> {
-        let (to, mut reports) = unbounded_channel();
+    /// Tells the group's progress.
+    fn progress(&self, snapshot: Option<u64>, deadline: Instant) -> Result<(), Failed> {
+        if self.offsets.is_empty() {
+            return Ok(());
+        }
+        let offsets = self.offsets(snapshot).map_err(Failed::Over)?;
+        self.again(deadline, |producer| producer.send_offsets_to_transaction(&offsets, &self.group, STEP))
+    }
+
+    /// Sends all.
+    fn send(&self) -> Result<UnboundedReceiver<Reported>, Failed> {
+        let (to, reports) = unbounded_channel();
         for (nth, piece) in self.pieces.iter().enumerate() {
             let mut report = Report::new(nth, to.clone());
             loop {
@@ -175,6 +189,15 @@ impl Transaction {
                 }
             }
         }
+        Ok(reports)
+    }
+
+    /// Waits until the broker has all. Returns where the snapshot begins that is among them.
+    fn arrived(
+        &self,
+        reports: &mut UnboundedReceiver<Reported>,
+        deadline: Instant,
+    ) -> Result<Option<u64>, Failed> {
         // The client's own flush waits in steps of 100 ms.
         while self.producer.in_flight_count() > 0 {
             self.producer.poll(Duration::from_millis(1));

@@ -22,6 +22,8 @@ pub(super) enum Happening {
     ReadOver(ReadOver),
     /// A commit came back.
     Committed(Committed),
+    /// The next round waited long enough for quick handlers.
+    PatienceOver,
     /// Dead letters came back.
     Brought(Brought),
     /// The time that the core asked for has come.

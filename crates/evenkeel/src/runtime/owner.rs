@@ -27,6 +27,7 @@ use super::gathering::Gathering;
 use super::give_way::give_way;
 use super::handle::Reins;
 use super::happening::{Batch, Happening};
+use super::patience::Patience;
 use super::payloads::Payloads;
 use super::reading::Reading;
 use super::runners::Runners;
@@ -63,6 +64,9 @@ pub(super) struct Owner {
     /// Some of it was begun since this task gave its thread away.
     begun: bool,
     committing: bool,
+    /// Handlers run in this process.
+    here: bool,
+    patience: Patience,
     /// The newest sealed round that the core was told of.
     sealed: u64,
     timer: Timer,
@@ -111,6 +115,8 @@ impl Owner {
             work: JoinSet::new(),
             begun: false,
             committing: false,
+            here,
+            patience: Patience::default(),
             sealed: 0,
             draining: None,
             memberships: Vec::new(),
@@ -135,6 +141,7 @@ impl Owner {
             let now = self.clock.now();
             self.take(now, happening);
             self.act();
+            self.seal_on(now);
         }
         self.source.settle(&self.core.floors());
         let stopped = self.reins.stopped().cloned();
@@ -201,6 +208,8 @@ impl Owner {
             Some(done) = self.work.join_next() => done.unwrap_or_else(|e| broke(&e)),
             Some(batch) = self.fetched.1.recv() => Happening::Fetched(batch),
             () = self.runners.came() => Happening::Finished,
+            () = self.patience.over() => Happening::PatienceOver,
+            () = self.runners.slowed(), if self.patience.is_waiting() => Happening::PatienceOver,
             () = self.timer.rang() => Happening::Timer,
             () = self.lingering.rang() => Happening::LingerOver,
             () = self.settling.rang() => Happening::SettlingDue,

@@ -43,6 +43,8 @@ struct Shared {
     tasks: Mutex<Option<JoinSet<()>>>,
     /// True while handlers are done at their first poll.
     quick: AtomicBool,
+    /// Told when they no longer are.
+    slowed: Notify,
 }
 
 #[derive(Default)]
@@ -63,6 +65,7 @@ impl Runners {
             came: Notify::new(),
             tasks: Mutex::new(Some(JoinSet::new())),
             quick: AtomicBool::new(true),
+            slowed: Notify::new(),
         };
         Runners { shared: Arc::new(shared), out: 0 }
     }
@@ -70,7 +73,7 @@ impl Runners {
     /// Begins an attempt; those that wait in the line go when [`Runners::go`] is called.
     pub(super) fn push(&mut self, attempt: impl Future<Output = Back> + Send + 'static) {
         self.out += 1;
-        if self.shared.quick.load(Ordering::Relaxed) {
+        if self.are_quick() {
             locked(&self.shared.line).attempts.push_back(Box::pin(attempt));
         } else {
             self.shared.wait_for(Box::pin(attempt), true);
@@ -90,6 +93,18 @@ impl Runners {
     pub(super) async fn came(&self) {
         while locked(&self.shared.back).is_empty() {
             self.shared.came.notified().await;
+        }
+    }
+
+    /// True while handlers are done at their first poll.
+    pub(super) fn are_quick(&self) -> bool {
+        self.shared.quick.load(Ordering::Relaxed)
+    }
+
+    /// Completes when handlers no longer are done at their first poll. Safe to be dropped.
+    pub(super) async fn slowed(&self) {
+        while self.are_quick() {
+            self.shared.slowed.notified().await;
         }
     }
 
@@ -179,6 +194,7 @@ async fn run(shared: Arc<Shared>) {
                 Poll::Ready(back) => shared.came_back(back),
                 Poll::Pending => {
                     shared.quick.store(false, Ordering::Relaxed);
+                    shared.slowed.notify_one();
                     shared.wait_for(attempt, false);
                     // It has to be polled there once before something here may take long.
                     tokio::task::yield_now().await;

@@ -2,6 +2,7 @@
 
 mod doubles;
 mod batches;
+mod patience;
 mod drains;
 
 use std::sync::Arc;

@@ -3,7 +3,8 @@
 use std::task::Poll;
 use std::time::Duration;
 
-use evenkeel_delivery::{Action, Bring, DependencyReport, Dispatch, Round};
+use evenkeel_delivery::{Action, Bring, DependencyReport, Dispatch, Input, Round};
+use evenkeel_model::Timestamp;
 
 use super::Owner;
 use crate::runtime::attempt;
@@ -37,6 +38,22 @@ impl Owner {
         // Kept for its room: this runs for every happening.
         self.actions = actions;
         self.actions.clear();
+    }
+
+    /// The next round waits no longer if there is nothing to wait for.
+    pub(super) fn seal_on(&mut self, now: Timestamp) {
+        let in_vain = self.out == 0 || !self.runners.are_quick() || self.draining.is_some();
+        if self.patience.is_waiting() && in_vain {
+            self.seal(now);
+            self.act();
+        }
+    }
+
+    /// What was gathered goes out.
+    pub(super) fn seal(&mut self, now: Timestamp) {
+        self.patience.end();
+        self.core.hold_rounds(false);
+        self.step(now, Input::Timer);
     }
 
     fn report(&self, name: &str, report: DependencyReport) {
@@ -139,6 +156,7 @@ impl Owner {
         let prepared = committing::prepare(round, &mut self.payloads, &mut self.emitted, &mut self.letters);
         let (source, journal) = (self.source.clone(), self.journal.clone());
         (self.committing, self.begun) = (true, true);
+        self.patience.commit_begins();
         self.work.spawn(async move { Happening::Committed(committing::commit(prepared, source, journal).await) });
     }
 }

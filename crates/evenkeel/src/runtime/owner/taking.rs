@@ -25,6 +25,7 @@ impl Owner {
             Happening::Fetched(batch) => self.take_fetched(now, batch),
             Happening::ReadOver(over) => self.take_read_over(now, over),
             Happening::Committed(committed) => self.take_committed(now, committed),
+            Happening::PatienceOver => self.seal(now),
             Happening::Brought(brought) => self.take_brought(now, brought),
             Happening::Timer => self.step(now, Input::Timer),
             Happening::SettlingDue => self.source.settle(&self.core.floors()),
@@ -157,6 +158,10 @@ impl Owner {
             return self.stop(format!("the journal failed: {problem}"));
         }
         self.reins.begin();
+        if self.here && self.runners.are_quick() && self.draining.is_none() {
+            self.patience.begin();
+            self.core.hold_rounds(true);
+        }
         self.step(now, Input::Committed { round: committed.round });
         self.forget_sealed(now);
         if !self.settling.is_set() {
