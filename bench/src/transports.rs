@@ -12,6 +12,8 @@ mod rabbitmq;
 
 use std::path::PathBuf;
 
+use evenkeel_delivery::{Concurrency, Policy};
+
 use crate::Outcome;
 
 /// Delivery reaches this share of the bare client, or the row says that it does not.
@@ -34,6 +36,11 @@ impl Default for TransportsPlan {
     fn default() -> TransportsPlan {
         TransportsPlan { events: 200_000, runs: 3, only: Vec::new(), data: None }
     }
+}
+
+/// As many events at the handler at once as the trial in process of `bench delivery` has.
+fn wide() -> Policy {
+    Policy { concurrency: Concurrency { max: 1_024, ..Concurrency::default() }, ..Policy::default() }
 }
 
 /// The brokers, and the variables that say where they are.

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use evenkeel::runtime::{self, SubscriptionSpec};
 use evenkeel::{Clock, SystemClock};
-use evenkeel_delivery::Policy;
 use evenkeel_log::{Log, Options, RealDisk, TopicSettings};
 use evenkeel_model::names;
 use evenkeel_transport::{
@@ -15,6 +14,7 @@ use evenkeel_transport::{
 };
 
 use super::meter::{Meter, Nothing};
+use super::wide;
 use crate::Outcome;
 
 const TOPIC: &str = "bench";
@@ -37,7 +37,7 @@ pub(super) async fn deliver(queue: Arc<dyn Queue>, folder: &Path, events: u64) -
     let spec = SubscriptionSpec {
         name: "bench".into(),
         uid: "bench".to_owned(),
-        policy: Policy::default(),
+        policy: wide(),
         source,
         journal,
         handler: Arc::new(Nothing(meter.clone())),

@@ -18,8 +18,8 @@ use rdkafka::ClientConfig;
 use rdkafka::Message;
 use rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
 
-use super::Stage;
 use super::meter::{Meter, Nothing};
+use super::{Stage, wide};
 use crate::Outcome;
 
 const PARTITIONS: u32 = 4;
@@ -143,7 +143,7 @@ impl Stage for Topic {
         };
         let settings = PartitionSettings { outcomes: Some(Arc::new(outcomes)), ..self.settings("bench") };
         let settings = PartitionSettings { names: evenkeel_transport_kafka::Names::of(&self.name), ..settings };
-        let handle = self.run(settings, Policy::default(), Arc::new(Nothing(meter.clone()))).await?;
+        let handle = self.run(settings, wide(), Arc::new(Nothing(meter.clone()))).await?;
         let rate = meter.rate().await;
         handle.drain(Duration::from_secs(10)).await;
         Ok(rate)
