@@ -309,9 +309,7 @@ impl Queue for JetStreamQueue {
     }
 
     fn settle(&self, tickets: Vec<Ticket>) -> BoxFuture<'_, Vec<Ticket>> {
-        Box::pin(async move {
-            if self.acknowledge(&tickets).await { Vec::new() } else { tickets }
-        })
+        Box::pin(async move { if self.acknowledge(&tickets).await { Vec::new() } else { tickets } })
     }
 
     fn renew(&self, tickets: Vec<Ticket>) -> BoxFuture<'_, ()> {

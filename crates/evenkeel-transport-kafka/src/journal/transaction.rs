@@ -193,11 +193,7 @@ impl Transaction {
     }
 
     /// Waits until the broker has all. Returns where the snapshot begins that is among them.
-    fn arrived(
-        &self,
-        reports: &mut UnboundedReceiver<Reported>,
-        deadline: Instant,
-    ) -> Result<Option<u64>, Failed> {
+    fn arrived(&self, reports: &mut UnboundedReceiver<Reported>, deadline: Instant) -> Result<Option<u64>, Failed> {
         // The client's own flush waits in steps of 100 ms.
         while self.producer.in_flight_count() > 0 {
             self.producer.poll(Duration::from_millis(1));
