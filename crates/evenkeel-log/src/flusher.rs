@@ -9,7 +9,7 @@
 
 mod lean;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use evenkeel_model::Timestamp;
@@ -108,8 +108,10 @@ impl Flusher {
             &mut Access::Shared(&shared.state, &shared.relief),
             Demand::Before(moment.wal.lsn),
         )?;
+        // What the slot will name is flushed, although it may have been deleted meanwhile.
+        let named: BTreeSet<Place> = moment.partitions.iter().map(|at| at.place).collect();
         let state = shared.state();
-        write_back.retain(|place| state.at(place).is_some());
+        write_back.retain(|place| named.contains(&place) || state.at(place).is_some());
         drop(state);
         let written = write_back.unflushed();
         match self.keep_times(shared, &moment, &written) {

@@ -21,6 +21,7 @@ mod repair;
 mod report;
 mod threads;
 mod topics;
+mod meanwhile;
 mod hard_limits;
 mod upkeep;
 mod compaction;
