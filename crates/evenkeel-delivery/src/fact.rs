@@ -123,7 +123,7 @@ pub enum Remembered {
 }
 
 /// The four counters of an event, and its age.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counters {
     /// Attempts that are booked.
     pub attempts: u32,
@@ -135,6 +135,18 @@ pub struct Counters {
     pub crashes: u32,
     /// How much of `retry.age` is used up.
     pub aged: Duration,
+}
+
+impl Counters {
+    /// Of an event that nothing happened to yet.
+    pub(crate) const NONE: Counters =
+        Counters { attempts: 0, deliveries: 0, deferrals: 0, crashes: 0, aged: Duration::ZERO };
+}
+
+impl Default for Counters {
+    fn default() -> Counters {
+        Counters::NONE
+    }
 }
 
 /// An event without an outcome whose state must outlive the process.

@@ -14,11 +14,11 @@ use evenkeel_model::{FailureClass, FailureInfo, Outcome, Shard, Timestamp};
 use super::Subscription;
 use super::dispatch::URGENT;
 use super::endings::micros;
-use super::events::{Detour, Open, Slot, State};
+use super::events::{Course, Detour, Open, Slot, State};
 use super::lanes::LaneId;
 use super::rounds::End;
 use super::suspects::Opening;
-use crate::{Arrival, Counters, Fact, Screen};
+use crate::{Arrival, Fact, Screen};
 
 impl Subscription {
     /// Where partitions without progress begin is journaled, so that it stays.
@@ -111,10 +111,6 @@ impl Subscription {
             shard,
             lane,
             state,
-            counters: Counters::default(),
-            ages_from: None,
-            last_took_us: 0,
-            last_version: None,
             overdue_next: u32::try_from(overdue.unwrap_or(0)).unwrap_or(u32::MAX),
             overdue_at: None,
             overdue: overdue.is_some(),
@@ -122,6 +118,7 @@ impl Subscription {
             version,
             opening: Opening::default(),
             suspect: false,
+            course: Course::default(),
             detour: Detour::until(arrival.expires),
         })
     }

@@ -46,9 +46,9 @@ impl Subscription {
     pub(super) fn finished(&mut self, now: Timestamp, returned: Returned, verdict: Verdict) {
         let Some(flight) = self.land(returned.attempt) else { return };
         let event = &mut self.events[flight.slot];
-        event.last_took_us = micros(returned.took);
+        event.course.last_took_us = micros(returned.took);
         if returned.handler_version.is_some() {
-            event.last_version = returned.handler_version.clone();
+            event.course.last_version = returned.handler_version.clone();
         }
         if flight.fallback {
             return self.fallback_answered(now, flight, &returned, verdict);
@@ -82,7 +82,7 @@ impl Subscription {
     pub(super) fn gone(&mut self, now: Timestamp, attempt: AttemptId, why: &str) {
         let Some(flight) = self.land(attempt) else { return };
         let event = &mut self.events[flight.slot];
-        event.counters.deferrals += 1;
+        event.course.counters.deferrals += 1;
         let whose = Whose { serial: event.serial, at: &event.at };
         if !flight.fallback {
             self.breakers.failed(now, flight.admitted, Accused::NOBODY, whose);
@@ -102,7 +102,7 @@ impl Subscription {
         message: String,
     ) {
         let slot = flight.slot;
-        self.events[slot].counters.attempts += 1;
+        self.events[slot].course.counters.attempts += 1;
         let mut ending = Ending { outcome, failure: None, emitted: 0, acked: None };
         if outcome == Outcome::Completed {
             ending.emitted = returned.emitted;
@@ -160,7 +160,7 @@ impl Subscription {
 
     fn spend(&mut self, now: Timestamp, flight: Flight, again: &Again, over_age: bool, undecided: bool) {
         let slot = flight.slot;
-        let room = self.events[slot].counters.attempts < self.attempts_max();
+        let room = self.events[slot].course.counters.attempts < self.attempts_max();
         // While any of them is not closed this was a probe, or as good: it may have failed of that.
         let closed = self.breakers.all_closed() && self.breakers.stayed_closed(again.accused, flight.admitted);
         let undecided = undecided || self.events[slot].detour.why == PendingWhy::Undecided;
@@ -169,11 +169,11 @@ impl Subscription {
         }
         if spends(again.class) && room && closed && !undecided {
             let window_ends = now + self.breakers.window(again.accused);
-            let over_age = over_age && self.events[slot].counters.attempts > 0;
+            let over_age = over_age && self.events[slot].course.counters.attempts > 0;
             let attempt = Unbooked { seq: self.seq, accused: again.accused, window_ends, over_age };
             self.provisional(slot, attempt);
         } else {
-            self.events[slot].counters.deferrals += 1;
+            self.events[slot].course.counters.deferrals += 1;
         }
     }
 
@@ -210,9 +210,9 @@ impl Subscription {
         };
         let entry = AttemptFailed {
             offset: event.at.offset,
-            delivery: event.counters.deliveries,
+            delivery: event.course.counters.deliveries,
             at: now,
-            took_us: event.last_took_us,
+            took_us: event.course.last_took_us,
             class: again.class,
             status: again.status,
             fingerprint,

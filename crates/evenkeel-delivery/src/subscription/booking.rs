@@ -47,7 +47,7 @@ impl Subscription {
         }
         let event = &mut self.events[slot];
         let gone: Vec<Unbooked> = event.detour.unbooked.drain(..count).collect();
-        event.counters.deferrals += u32::try_from(count).unwrap_or(u32::MAX);
+        event.course.counters.deferrals += u32::try_from(count).unwrap_or(u32::MAX);
         for attempt in gone {
             self.unbooked.remove(&attempt.seq);
             self.timers.clear(attempt.window_ends, Timer::Booking(attempt.seq));
@@ -74,7 +74,7 @@ impl Subscription {
         let attempt = self.events[slot].detour.unbooked.remove(0);
         self.unbooked.remove(&attempt.seq);
         self.timers.clear(attempt.window_ends, Timer::Booking(attempt.seq));
-        self.events[slot].counters.attempts += 1;
+        self.events[slot].course.counters.attempts += 1;
         self.judge(now, slot, attempt.over_age);
     }
 
@@ -96,7 +96,7 @@ impl Subscription {
         for slot in slots {
             if self.events[slot].detour.unbooked.iter().any(|a| a.accused.meets(opened)) {
                 self.drop_unbooked(slot);
-                self.events[slot].detour.tries = self.events[slot].counters.attempts;
+                self.events[slot].detour.tries = self.events[slot].course.counters.attempts;
                 self.retry_sooner(now, slot);
             }
         }

@@ -101,7 +101,7 @@ impl Subscription {
     /// by its own wish is none.
     pub(super) fn is_retry(&self, slot: Slot) -> bool {
         let event = &self.events[slot];
-        event.counters.deliveries > 0
+        event.course.counters.deliveries > 0
             && event.detour.failure.as_ref().is_some_and(|f| f.class != FailureClass::Deferred)
     }
 

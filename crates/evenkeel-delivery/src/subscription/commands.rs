@@ -82,10 +82,10 @@ impl Subscription {
         self.held.remove(&slot);
         self.undecided.remove(&slot);
         let event = &mut self.events[slot];
-        event.counters.deferrals += event.counters.attempts;
-        event.counters.attempts = 0;
-        event.counters.aged = std::time::Duration::ZERO;
-        event.ages_from = event.ages_from.map(|_| self.age.reading());
+        event.course.counters.deferrals += event.course.counters.attempts;
+        event.course.counters.attempts = 0;
+        event.course.counters.aged = std::time::Duration::ZERO;
+        event.course.ages_from = event.course.ages_from.map(|_| self.age.reading());
         event.detour.tries = 0;
         event.detour.why = PendingWhy::Retry;
         event.detour.next_at = now;

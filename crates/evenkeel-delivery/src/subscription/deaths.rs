@@ -111,10 +111,10 @@ impl Subscription {
         let by_operator = ending.failure.as_ref().is_some_and(|f| f.reason == "operator" || f.reason == FALLBACK);
         let handled = matches!(ending.outcome, Outcome::Completed | Outcome::Dropped | Outcome::Dead);
         // A redrive has a stop of its own, and must not stop what is new.
-        if event.counters.deliveries == 0 || by_operator || !handled || event.detour.redriven.is_some() {
+        if event.course.counters.deliveries == 0 || by_operator || !handled || event.detour.redriven.is_some() {
             return;
         }
-        let version = event.last_version.as_ref().unwrap_or(&self.policy.handler_version).clone();
+        let version = event.course.last_version.as_ref().unwrap_or(&self.policy.handler_version).clone();
         if let Some(why) = self.deaths.note(now, &version, ending.outcome == Outcome::Dead) {
             let hint = "the subscription is paused; when the handler is mended, `dead rewind` redrives what this version killed and resumes, and `resume` alone goes on";
             self.alarm("dead_letter_budget", format!("{why}; {hint}"));

@@ -96,7 +96,7 @@ impl Subscription {
     /// Oldest first, but after a retry an event that is new goes before the next retry: it is
     /// the witness that tells poison from an outage, and retries alone would open the breaker.
     fn in_turn(&mut self, first: Slot) -> Slot {
-        let is_new = |slot: &Slot| self.events[*slot].counters.deliveries == 0;
+        let is_new = |slot: &Slot| self.events[*slot].course.counters.deliveries == 0;
         let mut slot = first;
         if self.retried_last && !is_new(&first) && !self.events[first].suspect {
             let next = self.ready.iter().take(LOOK_AHEAD).map(|(.., slot)| *slot);
@@ -156,16 +156,16 @@ impl Subscription {
         }
         let (reading, attempts_max) = (self.age.reading(), self.attempts_max());
         let event = &mut self.events[slot];
-        event.ages_from.get_or_insert(reading);
+        event.course.ages_from.get_or_insert(reading);
         event.state = State::Flying;
-        event.counters.deliveries += 1;
-        let tried = event.counters.attempts + u32::try_from(event.detour.unbooked.len()).unwrap_or(u32::MAX);
+        event.course.counters.deliveries += 1;
+        let tried = event.course.counters.attempts + u32::try_from(event.detour.unbooked.len()).unwrap_or(u32::MAX);
         actions.push(Action::Dispatch(Dispatch {
             attempt,
             at: event.at.clone(),
             mark: event.detour.redriven.as_ref().map_or(event.mark, |r| r.key(event.mark)),
             number: tried.saturating_add(1).min(attempts_max),
-            delivery: event.counters.deliveries,
+            delivery: event.course.counters.deliveries,
             timeout: self.policy.timeout,
             letter: event.detour.redriven.as_ref().map(|r| r.letter.clone()),
             fallback,

@@ -71,8 +71,8 @@ impl Subscription {
 
     fn say_ended(&mut self, now: Timestamp, slot: Slot, head: Option<Slot>, mark: Option<Mark>, ending: Ending) {
         let event = &self.events[slot];
-        let asked = event.counters.deliveries > 0;
-        let version = event.last_version.clone().unwrap_or_else(|| self.policy.handler_version.clone());
+        let asked = event.course.counters.deliveries > 0;
+        let version = event.course.last_version.clone().unwrap_or_else(|| self.policy.handler_version.clone());
         let entry = Ended {
             offset: event.at.offset,
             outcome: ending.outcome,
@@ -81,13 +81,13 @@ impl Subscription {
             handler_version: if asked { version } else { Arc::from("") },
             at: now,
             created_to_ended_us: micros(now.since(event.created.at)),
-            handler_us: event.last_took_us,
+            handler_us: event.course.last_took_us,
             created_believed: event.created.believed,
             overdue: event.overdue,
-            attempts: event.counters.attempts,
-            deliveries: event.counters.deliveries,
-            deferrals: event.counters.deferrals,
-            crashes: event.counters.crashes,
+            attempts: event.course.counters.attempts,
+            deliveries: event.course.counters.deliveries,
+            deferrals: event.course.counters.deferrals,
+            crashes: event.course.counters.crashes,
             emitted: ending.emitted,
             failure: ending.failure,
         };

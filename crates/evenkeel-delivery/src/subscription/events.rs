@@ -42,11 +42,6 @@ pub(super) struct Open {
     /// Its lane; for a twin, that of its first.
     pub(super) lane: LaneId,
     pub(super) state: State,
-    pub(super) counters: Counters,
-    /// The reading of the age clock since which it ages; `None`: it does not age now.
-    pub(super) ages_from: Option<Duration>,
-    pub(super) last_took_us: u64,
-    pub(super) last_version: Option<Arc<str>>,
     /// The next of the overdue thresholds that it may pass, and when.
     pub(super) overdue_next: u32,
     pub(super) overdue_at: Option<Timestamp>,
@@ -59,15 +54,36 @@ pub(super) struct Open {
     pub(super) opening: Opening,
     /// It may have crashed the process, and runs alone.
     pub(super) suspect: bool,
+    /// What events have that came first in their lane.
+    pub(super) course: Course,
     /// What only some events have.
     pub(super) detour: Detour,
 }
 
-/// What there is to know of an event that did not go straight from its lane to its end: nothing of
-/// most of them, and there may be a million, so it lies apart. Read as if it were always there; the
-/// first write makes it.
-#[derive(Debug, Default)]
-pub(super) struct Detour(Option<Box<Taken>>);
+/// What there is to know of some events only, while a million may wait: it lies apart. Read as if it
+/// were always there; the first write makes it.
+#[derive(Debug)]
+pub(super) struct Apart<T>(Option<Box<T>>);
+
+/// What lies apart is the same for all that have none of it.
+pub(super) trait Blank: Sized + 'static {
+    const BLANK: Self;
+    fn blank() -> &'static Self;
+}
+
+/// What became of an event at the handler.
+pub(super) type Course = Apart<Been>;
+/// What there is to know of an event that did not go straight from its lane to its end.
+pub(super) type Detour = Apart<Taken>;
+
+#[derive(Debug)]
+pub(super) struct Been {
+    pub(super) counters: Counters,
+    /// The reading of the age clock since which it ages; `None`: it does not age now.
+    pub(super) ages_from: Option<Duration>,
+    pub(super) last_took_us: u64,
+    pub(super) last_version: Option<Arc<str>>,
+}
 
 #[derive(Debug)]
 pub(super) struct Taken {
@@ -89,23 +105,32 @@ pub(super) struct Taken {
     pub(super) redriven: Option<Box<Redriven>>,
 }
 
-/// Of an event that took none.
-static NO_DETOUR: Taken = Taken::new();
+impl Blank for Been {
+    const BLANK: Been = Been { counters: Counters::NONE, ages_from: None, last_took_us: 0, last_version: None };
 
-impl Taken {
-    const fn new() -> Taken {
-        Taken {
-            expires: None,
-            tries: 0,
-            unbooked: Vec::new(),
-            failed_seq: 0,
-            why: PendingWhy::Retry,
-            next_at: Timestamp::EPOCH,
-            not_before: Timestamp::EPOCH,
-            failure: None,
-            twins: Vec::new(),
-            redriven: None,
-        }
+    fn blank() -> &'static Been {
+        static BLANK: Been = Been::BLANK;
+        &BLANK
+    }
+}
+
+impl Blank for Taken {
+    const BLANK: Taken = Taken {
+        expires: None,
+        tries: 0,
+        unbooked: Vec::new(),
+        failed_seq: 0,
+        why: PendingWhy::Retry,
+        next_at: Timestamp::EPOCH,
+        not_before: Timestamp::EPOCH,
+        failure: None,
+        twins: Vec::new(),
+        redriven: None,
+    };
+
+    fn blank() -> &'static Taken {
+        static BLANK: Taken = Taken::BLANK;
+        &BLANK
     }
 }
 
@@ -120,16 +145,22 @@ impl Detour {
     }
 }
 
-impl Deref for Detour {
-    type Target = Taken;
-    fn deref(&self) -> &Taken {
-        self.0.as_deref().unwrap_or(&NO_DETOUR)
+impl<T> Default for Apart<T> {
+    fn default() -> Apart<T> {
+        Apart(None)
     }
 }
 
-impl DerefMut for Detour {
-    fn deref_mut(&mut self) -> &mut Taken {
-        self.0.get_or_insert_with(|| Box::new(Taken::new()))
+impl<T: Blank> Deref for Apart<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        self.0.as_deref().unwrap_or_else(|| T::blank())
+    }
+}
+
+impl<T: Blank> DerefMut for Apart<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.0.get_or_insert_with(|| Box::new(T::BLANK))
     }
 }
 
@@ -246,7 +277,7 @@ mod tests {
     #[test]
     fn an_event_that_only_waits_is_small() {
         // A million may be parked: each byte here is a megabyte.
-        assert!(size_of::<Open>() <= 280, "{}", size_of::<Open>());
+        assert!(size_of::<Open>() <= 216, "{}", size_of::<Open>());
     }
 
     #[test]

@@ -113,9 +113,9 @@ impl Subscription {
             last_failed_at: now,
         };
         let event = &mut self.events[flight.slot];
-        event.counters.attempts += 1;
+        event.course.counters.attempts += 1;
         // Counts by version tell what it did from what the handler did.
-        event.last_version = Some(returned.handler_version.clone().unwrap_or_else(|| Arc::from(FALLBACK)));
+        event.course.last_version = Some(returned.handler_version.clone().unwrap_or_else(|| Arc::from(FALLBACK)));
         let completed = outcome == Outcome::Completed;
         let emitted = if completed { returned.emitted } else { 0 };
         let acked = completed.then_some(returned.attempt);
@@ -137,7 +137,7 @@ impl Subscription {
         self.alarm_rarely(now, "fallback_failed", format!("the fallback failed: {why}; events wait"));
         let again = put_off(format!("the fallback failed: {why}"));
         self.note_failure(now, slot, again.class, None, again.message.clone());
-        self.events[slot].counters.deferrals += 1;
+        self.events[slot].course.counters.deferrals += 1;
         if self.events[slot].skip {
             return self.dead(now, slot, "operator");
         }

@@ -91,13 +91,13 @@ impl Subscription {
         self.stop_ageing(slot);
         let event = &mut self.events[slot];
         event.state = State::Queued;
-        if event.counters == Counters::default() {
+        if event.course.counters == Counters::default() {
             return;
         }
         let pending = Pending {
             at: event.at.clone(),
             key: event.key.clone(),
-            counters: event.counters,
+            counters: event.course.counters,
             next_at: event.detour.next_at.max(now),
             why: event.detour.why,
             overdue: event.overdue,

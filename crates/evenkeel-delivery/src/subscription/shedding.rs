@@ -155,12 +155,12 @@ impl Subscription {
         let again = put_off(format!("shed: events with a priority below {} give way", self.shedding.below));
         self.note_failure(now, slot, again.class, None, again.message.clone());
         let event = &mut self.events[slot];
-        event.counters.deferrals += 1;
+        event.course.counters.deferrals += 1;
         // It stands in no line from here on, whoever asks meanwhile.
         event.state = State::Queued;
         event.detour.why = PendingWhy::Deferred;
         event.detour.not_before = next_at;
-        event.last_took_us = 0;
+        event.course.last_took_us = 0;
         self.say_attempt(now, slot, &again, Some(next_at));
         self.wait(now, slot, next_at);
     }

@@ -149,7 +149,7 @@ impl Subscription {
     pub(super) fn note_return(&mut self, slot: Slot) {
         if self.suspects.lone.take_if(|lone| lone.slot == slot).is_some() {
             let event = &mut self.events[slot];
-            event.suspect = event.counters.crashes > 0;
+            event.suspect = event.course.counters.crashes > 0;
         }
     }
 
@@ -174,11 +174,11 @@ impl Subscription {
             return false;
         }
         let event = &mut self.events[slot];
-        let known = event.counters.crashes;
-        event.counters.crashes = crashes.unwrap_or(0).max(known);
-        event.counters.deliveries += event.counters.crashes - known;
-        event.suspect = crashes.is_some() || event.counters.crashes > 0;
-        let crashes = event.counters.crashes;
+        let known = event.course.counters.crashes;
+        event.course.counters.crashes = crashes.unwrap_or(0).max(known);
+        event.course.counters.deliveries += event.course.counters.crashes - known;
+        event.suspect = crashes.is_some() || event.course.counters.crashes > 0;
+        let crashes = event.course.counters.crashes;
         if crashes < self.policy.crashes {
             return false;
         }
@@ -288,7 +288,7 @@ impl Subscription {
         // What an outage did is not the event's fault.
         let counts = self.breakers.all_closed();
         let event = &self.events[slot];
-        let (at, crashes) = (event.at.clone(), event.counters.crashes);
+        let (at, crashes) = (event.at.clone(), event.course.counters.crashes);
         facts.push(Fact::Open(if counts { Open::Alone { at, crashes } } else { Open::Suspect { at, crashes } }));
         self.suspects.lone = Some(Lone { slot, stage: Stage::Said, counts });
         vec![slot]
@@ -320,7 +320,7 @@ impl Subscription {
 
     fn say_spared(&mut self, slot: Slot) {
         let event = &self.events[slot];
-        let (at, crashes) = (event.at.clone(), event.counters.crashes);
+        let (at, crashes) = (event.at.clone(), event.course.counters.crashes);
         self.rounds.say(Fact::Open(Open::Suspect { at, crashes }));
     }
 
@@ -332,7 +332,7 @@ impl Subscription {
         self.rounds.say(Fact::Open(Open::Nobody));
         let restored = self.suspects.restored.iter().map(|(at, crashes)| (at.clone(), *crashes));
         let open = self.events.iter().filter(|e| e.suspect && e.state != State::Ending);
-        let mut all: Vec<_> = restored.chain(open.map(|e| (e.at.clone(), e.counters.crashes))).collect();
+        let mut all: Vec<_> = restored.chain(open.map(|e| (e.at.clone(), e.course.counters.crashes))).collect();
         all.sort_unstable();
         for (at, crashes) in all {
             self.rounds.say(Fact::Open(Open::Suspect { at, crashes }));

@@ -158,8 +158,8 @@ impl Subscription {
             why: event.detour.why,
             behind: lane.behind(),
             next_at: event.detour.next_at,
-            attempts: event.counters.attempts,
-            crashes: event.counters.crashes,
+            attempts: event.course.counters.attempts,
+            crashes: event.course.counters.crashes,
             message: event.detour.failure.as_ref().map_or_else(String::new, |f| f.message.clone()),
         })
     }

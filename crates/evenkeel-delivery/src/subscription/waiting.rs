@@ -40,7 +40,7 @@ impl Subscription {
             self.say_attempt(now, slot, again, None);
             return self.dead(now, slot, "operator");
         }
-        if self.events[slot].counters.attempts >= self.policy.retry.attempts.max(1) {
+        if self.events[slot].course.counters.attempts >= self.policy.retry.attempts.max(1) {
             self.say_attempt(now, slot, again, None);
             return self.exhausted(now, slot);
         }
@@ -65,7 +65,7 @@ impl Subscription {
 
     fn delay(&mut self, slot: Slot, again: &Again) -> Duration {
         let event = &self.events[slot];
-        let used = event.counters.attempts as usize + event.detour.unbooked.len();
+        let used = event.course.counters.attempts as usize + event.detour.unbooked.len();
         let open = self.breakers.open_time(again.accused);
         if !spends(again.class) {
             let bound = self.policy.retry.bound(event.detour.tries).min(open);
@@ -110,7 +110,7 @@ impl Subscription {
         if !self.lanes[event.lane].is_parked() {
             return;
         }
-        let mut counters = event.counters;
+        let mut counters = event.course.counters;
         counters.aged = self.aged(slot);
         counters.deferrals += u32::try_from(event.detour.unbooked.len()).unwrap_or(u32::MAX);
         let pending = Pending {
@@ -128,13 +128,13 @@ impl Subscription {
 
     pub(super) fn aged(&self, slot: Slot) -> Duration {
         let event = &self.events[slot];
-        let since = event.ages_from.map_or(Duration::ZERO, |from| self.age.reading().saturating_sub(from));
-        event.counters.aged + since
+        let since = event.course.ages_from.map_or(Duration::ZERO, |from| self.age.reading().saturating_sub(from));
+        event.course.counters.aged + since
     }
 
     pub(super) fn stop_ageing(&mut self, slot: Slot) {
-        self.events[slot].counters.aged = self.aged(slot);
-        self.events[slot].ages_from = None;
+        self.events[slot].course.counters.aged = self.aged(slot);
+        self.events[slot].course.ages_from = None;
     }
 
     /// An attempt was booked: is this the end?
@@ -142,7 +142,7 @@ impl Subscription {
         if matches!(self.events[slot].state, State::Flying | State::Ending) {
             return;
         }
-        if self.events[slot].counters.attempts >= self.policy.retry.attempts.max(1) {
+        if self.events[slot].course.counters.attempts >= self.policy.retry.attempts.max(1) {
             self.exhausted(now, slot);
         } else if over_age {
             self.dead(now, slot, "max_age");
@@ -234,12 +234,12 @@ impl Subscription {
     /// The journal's state of an event that comes first in its lane after a restart.
     pub(super) fn take_up(&mut self, now: Timestamp, slot: Slot, pending: Pending, crashes: Option<u32>) {
         let event = &mut self.events[slot];
-        event.counters = pending.counters;
+        event.course.counters = pending.counters;
         event.detour.tries = pending.counters.attempts;
         event.detour.failure = pending.failure.map(Box::new);
         event.detour.why = pending.why;
         event.detour.next_at = pending.next_at;
-        event.ages_from = (pending.why == PendingWhy::Retry).then_some(self.age.reading());
+        event.course.ages_from = (pending.why == PendingWhy::Retry).then_some(self.age.reading());
         if pending.why == PendingWhy::Deferred {
             event.detour.not_before = pending.next_at;
         }

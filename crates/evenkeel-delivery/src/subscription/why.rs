@@ -160,7 +160,7 @@ impl Subscription {
             key: event.key.clone(),
             state,
             next_at: (event.state == State::Waiting).then_some(event.detour.next_at),
-            counters: Counters { aged: self.aged(slot), ..event.counters },
+            counters: Counters { aged: self.aged(slot), ..event.course.counters },
             unbooked: event.detour.unbooked.len(),
             attempts_max: self.attempts_max(),
             age_max: self.policy.retry.age,

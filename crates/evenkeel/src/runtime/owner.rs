@@ -209,7 +209,7 @@ impl Owner {
             Some(batch) = self.fetched.1.recv() => Happening::Fetched(batch),
             () = self.runners.came() => Happening::Finished,
             () = self.patience.over() => Happening::PatienceOver,
-            () = self.runners.slowed(), if self.patience.is_waiting() => Happening::PatienceOver,
+            () = self.runners.slowed(), if self.here && self.patience.is_waiting() => Happening::PatienceOver,
             () = self.timer.rang() => Happening::Timer,
             () = self.lingering.rang() => Happening::LingerOver,
             () = self.settling.rang() => Happening::SettlingDue,

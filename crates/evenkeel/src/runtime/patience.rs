@@ -4,7 +4,8 @@
 //! before it is durable would say what begins next and no outcome: every second commit for nothing.
 //! So the next round waits for those who were just handed their events, if handlers are done at
 //! once: until nothing is out, one of them has to wait for something, or a time has passed like that
-//! of the commit before it. What arrives meanwhile goes along.
+//! of the commit before it. Where handlers are elsewhere it waits for a millisecond, in which others
+//! answer too. What arrives meanwhile goes along.
 //!
 //! Invariant: a round waits at most [`LONGEST`], once.
 
@@ -30,10 +31,11 @@ impl Patience {
         self.since = Some(Instant::now());
     }
 
-    /// The commit is over, and the next round waits.
-    pub(super) fn begin(&mut self) {
+    /// The commit is over, and the next round waits; `here`: for handlers in this process.
+    pub(super) fn begin(&mut self, here: bool) {
         let took = self.since.take().map_or(SHORTEST, |since| since.elapsed());
-        self.nap = Some(Box::pin(tokio::time::sleep(took.clamp(SHORTEST, LONGEST))));
+        let longest = if here { LONGEST } else { SHORTEST };
+        self.nap = Some(Box::pin(tokio::time::sleep(took.clamp(SHORTEST, longest))));
     }
 
     pub(super) fn is_waiting(&self) -> bool {

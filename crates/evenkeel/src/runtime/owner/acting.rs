@@ -42,7 +42,7 @@ impl Owner {
 
     /// The next round waits no longer if there is nothing to wait for.
     pub(super) fn seal_on(&mut self, now: Timestamp) {
-        let in_vain = self.out == 0 || !self.runners.are_quick() || self.draining.is_some();
+        let in_vain = self.out == 0 || self.here && !self.runners.are_quick() || self.draining.is_some();
         if self.patience.is_waiting() && in_vain {
             self.seal(now);
             self.act();

@@ -158,8 +158,8 @@ impl Owner {
             return self.stop(format!("the journal failed: {problem}"));
         }
         self.reins.begin();
-        if self.here && self.runners.are_quick() && self.draining.is_none() {
-            self.patience.begin();
+        if self.draining.is_none() && (!self.here || self.runners.are_quick()) {
+            self.patience.begin(self.here);
             self.core.hold_rounds(true);
         }
         self.step(now, Input::Committed { round: committed.round });
