@@ -11,6 +11,7 @@ mod edges;
 mod roots;
 mod unfinished;
 mod operator_names;
+mod happenings;
 mod error_pages;
 
 use std::path::Path;
@@ -21,7 +22,7 @@ use tree::Tree;
 pub(crate) fn tidy(root: &Path) -> Result<(), String> {
     println!("── tidy");
     let tree = Tree::read(root)?;
-    let rules: [fn(&Tree) -> Vec<String>; 8] = [
+    let rules: [fn(&Tree) -> Vec<String>; 9] = [
         lengths::rule,
         modules::rule,
         names::rule,
@@ -29,6 +30,7 @@ pub(crate) fn tidy(root: &Path) -> Result<(), String> {
         roots::rule,
         unfinished::rule,
         operator_names::rule,
+        happenings::rule,
         error_pages::rule,
     ];
     let found: Vec<String> = rules.iter().flat_map(|rule| rule(&tree)).collect();

@@ -111,6 +111,7 @@ pub(crate) fn routes(node: Arc<Wired>) -> Router {
         .route("/v1/usage", get(usage::show))
         .route("/openapi.json", get(openapi::show))
         .route("/", get(page::show))
+        .route("/objectives/{name}", get(page::objective))
         .route("/events/{id}", get(page::story))
         .route("/assets/{name}", get(page::asset))
         .route("/livez", get(health::live))

@@ -8,15 +8,23 @@ use crate::forms::alert::AlertForm;
 
 /// All that may happen in a node, of every crate that it is made of.
 pub(crate) fn all() -> Vec<&'static Kind> {
-    let all = without_adapters();
-    #[cfg(feature = "kafka")]
-    let all = [all, evenkeel_transport_kafka::happenings::kinds()].concat();
-    all
+    [without_adapters(), of_adapters()].concat()
 }
 
 /// Those of every node; adapters of brokers, which may be left out of a build, have a few of their own.
 pub(crate) fn without_adapters() -> Vec<&'static Kind> {
     [evenkeel_transport::happenings::kinds(), evenkeel::happenings::kinds(), kinds()].concat()
+}
+
+/// Those of the adapters that this build has.
+pub(crate) fn of_adapters() -> Vec<&'static Kind> {
+    let adapters: &[fn() -> Vec<&'static Kind>] = &[
+        #[cfg(feature = "kafka")]
+        evenkeel_transport_kafka::happenings::kinds,
+        #[cfg(feature = "aws")]
+        evenkeel_transport_aws::happenings::kinds,
+    ];
+    adapters.iter().flat_map(|kinds| kinds()).collect()
 }
 
 evenkeel_transport::happenings! {

@@ -16,7 +16,9 @@ mod sentence;
 mod promises;
 mod objectives;
 mod plot;
+mod chart;
 mod curves;
+pub(crate) mod objective;
 mod flow;
 mod timeline;
 mod log;
@@ -59,18 +61,23 @@ fn head(title: &str) -> Markup {
 
 /// The whole page.
 pub fn render(status: &Status) -> Markup {
+    frame(&title(status), status, &contents(status))
+}
+
+/// What is around the contents of a page that shows the node as it is, and refreshes itself.
+fn frame(title: &str, status: &Status, contents: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
             head {
-                (head(&title(status)))
+                (head(title))
                 script src=(assets::script_path()) defer {}
                 noscript { meta http-equiv="refresh" content=(REFRESH_S); }
             }
             body {
-                a class="skip" href="#flow" { "Skip to the flow" }
+                a class="skip" href="#main" { "Skip to the contents" }
                 header {
-                    b { "evenkeel" }
+                    b { a href="/" { "evenkeel" } }
                     span { (status.node.url) }
                     span class="asof" {
                         "as of "
@@ -79,7 +86,7 @@ pub fn render(status: &Status) -> Markup {
                 }
                 p id="connection" role="alert" hidden {}
                 p id="said" class="sr" role="status" {}
-                main id="main" { (contents(status)) }
+                main id="main" { (contents) }
             }
         }
     }

@@ -10,6 +10,7 @@
 //! it leaves a message to no native redrive policy; it follows no pointer to a payload that lies
 //! elsewhere.
 
+pub mod happenings;
 mod account;
 mod trouble;
 mod message;

@@ -22,6 +22,7 @@ use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 
 use crate::account::Account;
+use crate::happenings::QueueFound;
 use crate::look::{Found, find};
 use crate::message::{Attribute, Given, Message};
 use crate::trouble::Trouble;
@@ -90,6 +91,9 @@ impl SqsQueue {
         let client = Client::new(&account.config().await?);
         let found = find(&client, &settings.queue, settings.declare).await;
         let found = found.map_err(|trouble| PortError(format!("SQS queue `{}`: {trouble}", settings.queue)))?;
+        for found in found.in_words() {
+            QueueFound { queue: settings.queue.clone(), found }.tell();
+        }
         let own = RandomState::new().hash_one(&found.url);
         Ok(SqsQueue { client, settings, found, own, attempt: AtomicU64::new(0) })
     }

@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use crate::Broker;
 use crate::broker::PATIENCE;
 use crate::client::{Ears, heard, show_token};
+use crate::happenings::BatchLimitUnknown;
 
 /// What a topic takes at most where nobody says otherwise.
 const MESSAGE_BYTES_DEFAULT: usize = 1_048_588;
@@ -129,7 +130,7 @@ impl Broker {
         let found = settings.as_ref().ok().and_then(|all| all.get("max.message.bytes")?.parse().ok());
         if found.is_none() {
             let why = settings.err().map_or_else(|| "it is not among its settings".to_owned(), |e| e.to_string());
-            tracing::warn!(topic, why, "its max.message.bytes is not known, and taken for {MESSAGE_BYTES_DEFAULT}");
+            BatchLimitUnknown { topic: topic.to_owned(), why, taken: MESSAGE_BYTES_DEFAULT }.tell();
         }
         Ok(found.unwrap_or(MESSAGE_BYTES_DEFAULT))
     }

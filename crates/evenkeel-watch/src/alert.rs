@@ -79,18 +79,38 @@ impl Alert {
     pub fn summary(&self) -> String {
         let name = &self.objective;
         match &*self.trigger {
-            "silence" => format!("{name} has counted no event for {:?}", self.long),
+            "silence" => format!("{name} has counted no event for {}", said(self.long)),
             "remaining" => format!(
                 "{name} has {:.1} % of its error budget left, less than {:.1} %",
                 self.burn_long * 100.0,
                 self.factor * 100.0
             ),
-            "exhaustion" => format!("{name} has spent its error budget in {:?} if it goes on like this", self.long),
-            _ => format!(
-                "{name} burns its error budget {:.1} times as fast as it may ({} of {} events bad in {:?})",
-                self.burn_long, self.bad, self.valid, self.long
-            ),
+            "exhaustion" => format!("{name} has spent its error budget in {} if it goes on like this", said(self.long)),
+            _ => {
+                let long = said(self.long);
+                let events = format!("({} of {} events bad in {long})", self.bad, self.valid);
+                if self.burn_long >= 1.0 {
+                    return format!(
+                        "{name} burns its error budget {:.1} times as fast as it may {events}",
+                        self.burn_long
+                    );
+                }
+                // What it may is said of the whole window, and a share that is gone in a part of it says more.
+                let spent = self.budget_share * self.burn_long / self.factor.max(f64::MIN_POSITIVE);
+                format!("{name} has spent {:.1} % of its error budget in {long} {events}", spent * 100.0)
+            }
         }
+    }
+}
+
+/// `1h`, `3d`, `90s`: in the largest unit that it is a whole number of.
+fn said(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
+    let whole = |(length, _): &&(u64, &str)| seconds > 0 && seconds.is_multiple_of(*length);
+    match units.iter().find(whole) {
+        Some((length, unit)) if time.subsec_nanos() == 0 => format!("{}{unit}", seconds / length),
+        _ => format!("{time:?}"),
     }
 }
 

@@ -55,7 +55,7 @@ pub struct Budget {
 }
 
 /// What was counted in one stretch of an objective's window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Point {
     /// Where the stretch ends.
     pub until: Timestamp,
@@ -63,6 +63,8 @@ pub struct Point {
     pub good: u64,
     /// Bad events in it.
     pub bad: u64,
+    /// What was left at its end of the budget that the whole window has now; none before the first event.
+    pub left: Option<f64>,
 }
 
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
@@ -225,19 +227,40 @@ pub(crate) fn burn_windows(objective: &Objective) -> Vec<Duration> {
     windows
 }
 
-/// The window in `points` stretches, oldest first.
+/// The window in at most `points` stretches, oldest first: from its beginning, or from the first event ever. Slices are
+/// not cut in two, so that what is spent in the stretches is what is spent in the window.
 pub(crate) fn history(counted: Counted<'_>, now: Timestamp, points: u32) -> Vec<Point> {
-    let (from, _) = counted.objective.window.around(now);
-    let step = (now.since(from) / points.max(1)).max(Duration::from_secs(1));
-    (0..points)
-        .map(|n| {
-            let until = now - step * (points - 1 - n);
-            let mut sum = Counts::default();
-            for slices in counted.slices {
-                // The instant before a stretch belongs to the stretch before it.
-                sum.add(&slices.between(now, until - step + Duration::from_secs(1), until));
-            }
-            Point { until, good: sum.good, bad: sum.bad }
-        })
-        .collect()
+    let (begins, until) = counted.objective.window.around(now);
+    let Some(first) = counted.slices.iter().filter_map(Slices::first).min() else { return Vec::new() };
+    let whole: Vec<Tally> = counted.tallies(now, begins, now).into_iter().map(|(_, tally)| tally).collect();
+    let grain = grain(counted.objective);
+    let down = |at: Timestamp| Timestamp::from_micros(at.micros().div_euclid(grain).saturating_mul(grain));
+    let from = down(begins.max(first));
+    let known = now.micros().saturating_sub(from.micros()).max(1);
+    let step = (known.saturating_add(i64::from(points.max(1)) - 1) / i64::from(points.max(1))).max(1);
+    let step = (step.saturating_add(grain - 1) / grain).saturating_mul(grain).max(grain);
+    let (mut line, mut at, mut spent, mut any) = (Vec::new(), from, 0.0, false);
+    while at < now {
+        let next = Timestamp::from_micros(at.micros().saturating_add(step)).min(now);
+        // A slice belongs to the stretch that it ends in; the instant of the end to the next one.
+        let last = if next < now { Timestamp::from_micros(next.micros() - 1) } else { now };
+        let mut sum = Counts::default();
+        for ((part, tally), whole) in counted.tallies(now, at.max(begins), last).iter().zip(&whole) {
+            sum.add(&tally.events);
+            let all = slices_in(part, counted.hidden, (begins, until)).unwrap_or(whole.units).max(1);
+            spent += part.weight * tally.error.unwrap_or(0.0) * tally.units as f64 / (part.allowed() * all as f64);
+        }
+        any |= sum.valid() > 0;
+        line.push(Point { until: next, good: sum.good, bad: sum.bad, left: any.then_some(1.0 - spent) });
+        at = next;
+    }
+    line
+}
+
+/// The least stretch that cuts no slice in two, in microseconds; ten seconds where none are counted.
+fn grain(objective: &Objective) -> i64 {
+    let widths = objective.parts.iter().filter_map(|part| i64::try_from(part.method.slice()?.as_micros()).ok());
+    let longest = widths.max().unwrap_or(0).max(10_000_000);
+    let window = i64::try_from(objective.window.length().as_micros()).unwrap_or(i64::MAX);
+    if window > 3_600_000_000 { longest.max(60_000_000) } else { longest }
 }

@@ -104,7 +104,7 @@ impl Hidden {
     pub(crate) fn slices(&self, width_us: i64, from: Timestamp, to: Timestamp) -> u64 {
         let whole = |(begin, end): &(Timestamp, Timestamp)| {
             let first = (*begin).max(from).micros().saturating_add(width_us - 1).div_euclid(width_us);
-            let last = (*end).min(to).micros().div_euclid(width_us);
+            let last = end.micros().min(to.micros().saturating_add(1)).div_euclid(width_us);
             u64::try_from(last - first).unwrap_or(0)
         };
         self.0.iter().map(whole).sum()

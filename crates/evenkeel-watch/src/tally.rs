@@ -23,6 +23,8 @@ pub(crate) struct Tally {
     pub(crate) trials: u64,
     /// Of those, bad ones.
     pub(crate) failures: u64,
+    /// What the error is a share of: events, slices, or slices whose shares are a mean.
+    pub(crate) units: u64,
 }
 
 impl Tally {
@@ -55,6 +57,7 @@ pub(crate) fn tally(seen: Seen<'_>, now: Timestamp, from: Timestamp, to: Timesta
         error: (valid > 0).then(|| events.bad as f64 / valid as f64),
         trials: valid,
         failures: events.bad,
+        units: valid,
     };
     match part.method {
         Method::Occurrences => by_events,
@@ -72,7 +75,7 @@ pub(crate) fn tally(seen: Seen<'_>, now: Timestamp, from: Timestamp, to: Timesta
                 Empty::Skipped => (seen, bad),
             };
             let error = (trials > 0).then(|| failures as f64 / trials as f64);
-            Tally { error, trials, failures, ..by_events }
+            Tally { error, trials, failures, units: trials, ..by_events }
         }
         Method::RatioTimeslices { slice, empty } => {
             let width = i64::try_from(slice.as_micros()).unwrap_or(i64::MAX);
@@ -87,7 +90,7 @@ pub(crate) fn tally(seen: Seen<'_>, now: Timestamp, from: Timestamp, to: Timesta
                 Empty::Bad => (seen + empties, shortfall + empties as f64),
                 Empty::Skipped => (seen, shortfall),
             };
-            Tally { error: (count > 0).then(|| shortfall / count as f64), ..by_events }
+            Tally { error: (count > 0).then(|| shortfall / count as f64), units: count, ..by_events }
         }
     }
 }

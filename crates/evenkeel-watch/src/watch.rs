@@ -336,7 +336,10 @@ impl Watched {
             seen.pace = seen.pace.max(partition.track.pace());
             if position < end {
                 seen.distance += end - position;
-                seen.distance_in_time = seen.distance_in_time.max(newest_at.since(created));
+                // What is in process lies behind the furthest that ended, and is unfinished: an idle hour between the two
+                // is nobody's lag.
+                let in_process = seen.oldest.map_or(created, |oldest| oldest.max(created));
+                seen.distance_in_time = seen.distance_in_time.max(newest_at.since(in_process));
             }
         }
     }

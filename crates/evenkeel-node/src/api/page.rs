@@ -1,4 +1,4 @@
-//! `GET /`, `GET /events/{id}` and their assets: fills the page's plain values from the parts.
+//! `GET /`, `GET /objectives/{name}`, `GET /events/{id}` and their assets: fills the page's plain values from the parts.
 
 mod flows;
 mod happenings;
@@ -31,6 +31,15 @@ pub(crate) type Proofs = tokio::sync::Mutex<Option<(Timestamp, Audit)>>;
 pub(super) async fn show(State(node): Node) -> Response {
     let status = status(&node).await;
     answer(page::render(&status))
+}
+
+/// `GET /objectives/{name}`: one objective, with its plots and alerts.
+pub(super) async fn objective(State(node): Node, Path(name): Path<String>) -> Response {
+    let status = status(&node).await;
+    match page::objective::page(&status, &name) {
+        Some(page) => answer(page),
+        None => (StatusCode::NOT_FOUND, answer(page::objective::nobody(&status, &name))).into_response(),
+    }
 }
 
 /// `GET /events/{id}`: the story of an event as a picture.
@@ -164,6 +173,7 @@ fn objectives(report: &Report) -> Vec<status::Objective> {
         status::Objective {
             name: objective.name.to_string(),
             subscription: objective.subscription().to_string(),
+            parts: objective.parts.iter().map(|part| part.scope.subscription.to_string()).collect(),
             target: objective.target(),
             threshold: objective.indicator().threshold(),
             window: objective.window.length(),
@@ -172,27 +182,20 @@ fn objectives(report: &Report) -> Vec<status::Objective> {
             budget_left: (budget.valid > 0).then_some(budget.remaining),
             burn: shortest.and_then(|(_, burn)| *burn),
             burn_window: shortest.map(|(window, _)| *window).unwrap_or_default(),
+            burns: budget.burn.clone(),
             exhausted_in: budget.exhausted_in,
             firing: firing.map(|a| a.name.to_string()),
-            history: line(&of.history, objective.allowed() * budget.valid as f64),
+            history: of.history.iter().map(|point| point.left).collect(),
+            step: step(&of.history),
             counts: of.history.iter().map(|point| (point.good, point.bad)).collect(),
         }
     })
     .collect()
 }
 
-/// What was left of the whole window's budget after each stretch; a stretch before the first
-/// event is a gap.
-fn line(points: &[evenkeel_watch::Point], allowed: f64) -> Vec<Option<f64>> {
-    let (mut bad, mut any) = (0, false);
-    points
-        .iter()
-        .map(|point| {
-            bad += point.bad;
-            any |= point.good + point.bad > 0;
-            (any && allowed > 0.0).then(|| 1.0 - bad as f64 / allowed)
-        })
-        .collect()
+/// How long a stretch of the line is; the first one may be longer by what is not shown of it.
+fn step(line: &[evenkeel_watch::Point]) -> Duration {
+    line.windows(2).next().map(|pair| pair[1].until.since(pair[0].until)).unwrap_or_default()
 }
 
 fn topics(node: &Wired) -> Vec<status::Topic> {

@@ -46,6 +46,9 @@ pub fn explain(plan: &Plan) -> String {
     if plan.subscriptions.is_empty() {
         let _ = writeln!(text, "No subscription: events are kept, and nobody is called.");
     }
+    if let (Some(pattern), true) = (&plan.objectives_from, plan.objectives.is_empty()) {
+        let _ = writeln!(text, "\nNo objective: no SLO was found in `{pattern}`.");
+    }
     for objective in &plan.objectives {
         let _ = writeln!(text, "\n{}", super::objectives::explain(objective));
     }

@@ -20,7 +20,8 @@ pub(super) fn files(key: &str, pattern: &str, folder: &Path) -> Result<Vec<PathB
     let whole = folder.join(pattern);
     let wrong = |why: String| Error::new(codes::CONFIG_VALUE, format!("`{key}`: {why}"));
     let name = whole.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
-    let parent = whole.parent().unwrap_or(folder).to_path_buf();
+    // A bare name beside a configuration that was itself named without a folder.
+    let parent = whole.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new(".")).to_path_buf();
     if parent.to_string_lossy().contains('*') {
         return Err(wrong(format!("`{pattern}`: `*` may stand in the file's name only")));
     }
@@ -43,7 +44,15 @@ pub(super) fn files(key: &str, pattern: &str, folder: &Path) -> Result<Vec<PathB
 
 #[cfg(test)]
 mod tests {
-    use super::matches;
+    use std::path::Path;
+
+    use super::{files, matches};
+
+    #[test]
+    fn a_bare_pattern_beside_a_bare_configuration_means_the_folder_one_is_in() {
+        let here = files("objectives", "Cargo*", Path::new("")).unwrap();
+        assert!(here.iter().any(|path| path.ends_with("Cargo.toml")), "{here:?}");
+    }
 
     #[test]
     fn a_star_stands_for_anything_or_nothing() {

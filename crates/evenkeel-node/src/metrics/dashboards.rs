@@ -32,7 +32,7 @@ fn rate(metric: &Metric, labels: &str) -> String {
 }
 
 fn quantiles(metric: &Metric) -> [(String, &'static str); 2] {
-    let of = |q: f64| format!("histogram_quantile({q}, {})", rate_of_buckets(metric, &chosen()));
+    let of = |q: f64| quantile(q, metric, &chosen());
     [(of(0.5), "{{subscription}} p50"), (of(0.99), "{{subscription}} p99")]
 }
 
@@ -74,7 +74,7 @@ fn node() -> Vec<Plot> {
         (plain(&names::LOG_SEGMENT_BYTES), "segments"),
         (plain(&names::LOG_WAL_BYTES), "write-ahead"),
     ];
-    let writes = format!("histogram_quantile(0.99, {})", rate_of_buckets(&names::LOG_WRITE, ""));
+    let writes = quantile(0.99, &names::LOG_WRITE, "");
     let network = [
         (of_process(&names::NETWORK_RECEIVED), "{{device}} received"),
         (of_process(&names::NETWORK_SENT), "{{device}} sent"),
@@ -114,9 +114,13 @@ fn plot<const N: usize>(title: &'static str, unit: &'static str, queries: [(Stri
     Plot { title, unit, queries: queries.into() }
 }
 
-fn rate_of_buckets(metric: &Metric, by: &str) -> String {
-    let labels = if by.is_empty() { "le" } else { "le, subscription" };
-    format!("sum by ({labels}) (rate({}_bucket{{{by}}}[$__rate_interval]))", metric.name)
+/// Of the classic buckets, or of the native histogram: a Prometheus has one of them, as it scrapes.
+fn quantile(q: f64, metric: &Metric, by: &str) -> String {
+    let (classic, native) =
+        if by.is_empty() { ("by (le) ", "") } else { ("by (le, subscription) ", "by (subscription) ") };
+    let rate = |name: &str| format!("(rate({name}{{{by}}}[$__rate_interval]))");
+    let (buckets, whole) = (rate(&format!("{}_bucket", metric.name)), rate(metric.name));
+    format!("histogram_quantile({q}, sum {classic}{buckets}) or histogram_quantile({q}, sum {native}{whole})")
 }
 
 fn of_process(metric: &Metric) -> String {

@@ -30,7 +30,7 @@ fn happening_reference() -> String {
         "# Happenings\n\nGenerated from the `happenings.rs` of each crate by `cargo xtask generate`; don't edit.\n\n\
          What a node tells its operator: each is one struct, from which the log line and the count\n\
          `evenkeel_happenings_total{kind=…}` derive. Lines are written by `log:`; of one kind at most `log.per_minute` (60).\n\
-         The adapter of Kafka adds `kafka-client` and `partitions-not-taken`.\n\n\
+         The adapter of Kafka adds `kafka-client`, `partitions-not-taken` and `batch-limit-unknown`, that of AWS `queue-found`.\n\n\
          | kind | level | what the line says | fields |\n|---|---|---|---|\n",
     );
     for kind in crate::happenings::without_adapters() {

@@ -16,15 +16,20 @@ const WIDTH: f64 = 560.0;
 const HEIGHT: f64 = 96.0;
 const TOP: f64 = 8.0;
 /// Room for the labels of the axes.
-const LEFT: f64 = 56.0;
+const LEFT: f64 = 80.0;
 const BELOW: f64 = 24.0;
 
 /// One line of a plot: its name, its class, and what it shows of each moment.
 type Curve = (&'static str, &'static str, fn(&Moment) -> Option<Duration>);
 
+/// Whether there is enough of it for a plot.
+pub(super) fn is_seen(flow: &Flow) -> bool {
+    flow.moments.iter().flatten().count() > 1
+}
+
 /// Latency and lag over the time that was seen.
 pub(super) fn section(flow: &Flow) -> Markup {
-    if flow.moments.iter().flatten().count() < 2 {
+    if !is_seen(flow) {
         return html! {};
     }
     let latency: [Curve; 2] = [("p50", "p50", |m| m.p50), ("p99", "p99", |m| m.p99)];

@@ -42,7 +42,7 @@ fn row(objective: &Objective) -> Markup {
     html! {
         tr {
             th scope="row" {
-                a href="/v1/slos" { (objective.name) }
+                a href=(super::objective::path(&objective.name)) { (objective.name) }
                 " " (marks::state(tone, word))
                 div class="small" { "of " code { (objective.subscription) } }
             }
@@ -56,7 +56,7 @@ fn row(objective: &Objective) -> Markup {
 }
 
 /// A budget that is gone means missed; an alert that fires means at risk.
-fn standing(objective: &Objective) -> (Tone, &'static str) {
+pub(super) fn standing(objective: &Objective) -> (Tone, &'static str) {
     match (objective.good, objective.budget_left) {
         (None, _) => (Tone::Quiet, "no events"),
         (_, Some(left)) if left <= 0.0 => (Tone::Bad, "missed"),
@@ -65,7 +65,7 @@ fn standing(objective: &Objective) -> (Tone, &'static str) {
     }
 }
 
-fn target(objective: &Objective) -> Markup {
+pub(super) fn target(objective: &Objective) -> Markup {
     html! {
         (numbers::share(objective.target))
         @if let Some(threshold) = objective.threshold { " within " (numbers::duration(threshold)) } @else { " completed" }
@@ -73,7 +73,7 @@ fn target(objective: &Objective) -> Markup {
     }
 }
 
-fn now(objective: &Objective) -> Markup {
+pub(super) fn now(objective: &Objective) -> Markup {
     let Some(good) = objective.good else { return html! { span class="quiet" { "–" } } };
     html! {
         (marks::number(&numbers::share(good), &format!("{:.6} %", good * 100.0)))
@@ -81,7 +81,7 @@ fn now(objective: &Objective) -> Markup {
     }
 }
 
-fn budget(objective: &Objective) -> Markup {
+pub(super) fn budget(objective: &Objective) -> Markup {
     let Some(left) = objective.budget_left else { return html! { span class="quiet" { "–" } } };
     html! {
         (plot::bar(left))
@@ -89,7 +89,7 @@ fn budget(objective: &Objective) -> Markup {
     }
 }
 
-fn burn(objective: &Objective) -> Markup {
+pub(super) fn burn(objective: &Objective) -> Markup {
     let Some(burn) = objective.burn else { return html! { span class="quiet" { "–" } } };
     html! {
         (marks::number(&numbers::multiple(burn), &format!("{burn:.3}")))

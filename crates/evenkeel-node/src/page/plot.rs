@@ -34,38 +34,60 @@ pub(super) fn bar(left: f64) -> Markup {
 
 /// The budget left over the window and how fast it burned, oldest first, with a table behind both.
 pub(super) fn history(objective: &Objective) -> Markup {
-    let (points, window) = (&objective.history, objective.window);
+    let (points, window) = (&objective.history, span(objective));
     if points.iter().flatten().count() < 2 {
         return html! { span class="quiet small" { "not enough of it yet" } };
     }
-    let step = window / u32::try_from(points.len()).unwrap_or(u32::MAX).max(1);
-    let counts = |at: usize| objective.counts.get(at).copied().unwrap_or_default();
     html! {
         details class="plot" id={ "plot-" (segment(&objective.name)) } {
             summary { (line(points, window)) (bars(objective)) }
-            div class="behind" { table {
-                thead { tr {
-                    th scope="col" { "Before now" } th scope="col" { "Budget left" } th scope="col" { "Burn" }
-                    th scope="col" { "Good" } th scope="col" { "Bad" }
-                } }
-                tbody {
-                    @for (back, (at, point)) in points.iter().enumerate().rev().enumerate() {
-                        @let (good, bad) = counts(at);
-                        tr {
-                            td { @if back == 0 { "now" } @else { (numbers::duration(step * u32::try_from(back).unwrap_or(u32::MAX))) } }
-                            td { @match point { Some(left) => (numbers::budget(*left)), None => "–" } }
-                            td { @match burn(objective, at) { Some(burn) => (numbers::multiple(burn)), None => "–" } }
-                            td { (numbers::count(good)) } td { (numbers::count(bad)) }
-                        }
-                    }
-                }
-            } }
+            (table(objective))
         }
     }
 }
 
+/// How much of the window the line shows: what is known of it.
+pub(super) fn span(objective: &Objective) -> Duration {
+    objective.step * u32::try_from(objective.history.len()).unwrap_or(u32::MAX)
+}
+
+/// The numbers of a plot that stands elsewhere.
+pub(super) fn numbers_behind(objective: &Objective) -> Markup {
+    html! {
+        details class="plot" id={ "numbers-" (segment(&objective.name)) } {
+            summary class="small" { "the numbers" }
+            (table(objective))
+        }
+    }
+}
+
+/// Of each stretch, newest first.
+fn table(objective: &Objective) -> Markup {
+    let (points, step) = (&objective.history, objective.step);
+    let counts = |at: usize| objective.counts.get(at).copied().unwrap_or_default();
+    html! {
+        div class="behind" { table {
+            thead { tr {
+                th scope="col" { "Before now" } th scope="col" { "Budget left" } th scope="col" { "Burn" }
+                th scope="col" { "Good" } th scope="col" { "Bad" }
+            } }
+            tbody {
+                @for (back, (at, point)) in points.iter().enumerate().rev().enumerate() {
+                    @let (good, bad) = counts(at);
+                    tr {
+                        td { @if back == 0 { "now" } @else { (numbers::duration(step * u32::try_from(back).unwrap_or(u32::MAX))) } }
+                        td { @match point { Some(left) => (numbers::budget(*left)), None => "–" } }
+                        td { @match burn(objective, at) { Some(burn) => (numbers::multiple(burn)), None => "–" } }
+                        td { (numbers::count(good)) } td { (numbers::count(bad)) }
+                    }
+                }
+            }
+        } }
+    }
+}
+
 /// How fast the budget went in a stretch; none without events.
-fn burn(objective: &Objective, at: usize) -> Option<f64> {
+pub(super) fn burn(objective: &Objective, at: usize) -> Option<f64> {
     let (good, bad) = objective.counts.get(at).copied()?;
     let allowed = 1.0 - objective.target;
     (good + bad > 0 && allowed > 0.0).then(|| bad as f64 / (good + bad) as f64 / allowed)

@@ -82,6 +82,7 @@ fn objective(name: &str, subscription: &str) -> Objective {
     Objective {
         name: name.to_owned(),
         subscription: subscription.to_owned(),
+        parts: vec![subscription.to_owned()],
         target: 0.999,
         threshold: ms(500),
         window: Duration::from_secs(30 * 86_400),
@@ -90,9 +91,11 @@ fn objective(name: &str, subscription: &str) -> Objective {
         budget_left: Some(0.71),
         burn: Some(0.4),
         burn_window: Duration::from_secs(3600),
+        burns: vec![(Duration::from_secs(300), Some(0.2)), (Duration::from_secs(3600), Some(0.4))],
         exhausted_in: None,
         firing: None,
         history: (0..30).map(|day| (!(9..12).contains(&day)).then_some(1.0 - 0.01 * f64::from(day))).collect(),
+        step: Duration::from_secs(86_400),
         counts: (0..30).map(|day| if (9..12).contains(&day) { (0, 0) } else { (45_000, 13) }).collect(),
     }
 }
@@ -250,6 +253,7 @@ fn troubles() -> [Happening; 3] {
             at: ago(690),
             ongoing: true,
             kind: HappeningKind::Alert,
+            objective: "payment-latency".to_owned(),
             text: "page-quick: `payment-latency` burns 21.3 times as fast as it may.".to_owned(),
             details: vec!["It burned 21.3× over 1 h and 40.1× over 5 min; the alert fires above 14.4×.".to_owned()],
             events: vec![BehindIt {
@@ -257,7 +261,7 @@ fn troubles() -> [Happening; 3] {
                 source: "/shop".to_owned(),
                 place: Position { shard: Shard::new("orders", 3), offset: 1_202 },
                 at: ago(95),
-                what: "overdue: not complete yet".to_owned(),
+                what: "not complete in time".to_owned(),
             }],
             ..Happening::default()
         },

@@ -177,7 +177,8 @@ fn in_danger(objective: &Objective) -> Option<Sentence> {
     if objective.budget_left.is_some_and(|left| left <= 0.0) {
         let good = objective.good.map(|g| format!(": {} were good", numbers::share(g))).unwrap_or_default();
         let over = format!(" over {}", numbers::duration(objective.window));
-        let still = alert.map(|_| format!(", and it still burns{burn}")).unwrap_or_default();
+        let burns = objective.burn.is_some_and(|burn| burn > 1.0);
+        let still = alert.filter(|_| burns).map(|_| format!(", and it still burns{burn}")).unwrap_or_default();
         let command = if alert.is_some() { "alerts" } else { "slo" };
         return Some(say(Level::Held, format!("The objective `{name}` is missed{good}{over}{still}."), &[command]));
     }

@@ -3,9 +3,13 @@
 //! Nothing is derived here. Rates, quantiles and shares come as the audit, the watch and the
 //! subscriptions' views have them; `None` is "not known", and is shown so.
 
+mod objective;
+
 use std::time::Duration;
 
 use evenkeel_model::{Position, Timestamp};
+
+pub use objective::Objective;
 
 /// Everything that one page shows, as of one moment.
 #[derive(Clone, Debug, Default)]
@@ -81,39 +85,6 @@ pub struct Proof {
     pub sent_again: u64,
     /// Everything that does not add up, in words.
     pub problems: Vec<String>,
-}
-
-/// One objective.
-#[derive(Clone, Debug, Default)]
-pub struct Objective {
-    /// Its name.
-    pub name: String,
-    /// The subscription that it watches.
-    pub subscription: String,
-    /// The share of events that must be good, 0 to 1.
-    pub target: f64,
-    /// Good means completed within this time of creation; `None`: completed at all.
-    pub threshold: Option<Duration>,
-    /// The rolling window.
-    pub window: Duration,
-    /// The share that was good in the window; `None` without events.
-    pub good: Option<f64>,
-    /// Events that counted in the window.
-    pub events: u64,
-    /// The share of the budget that is left; below 0 when it is overspent.
-    pub budget_left: Option<f64>,
-    /// The present burn as a multiple of the even burn; `None` without events.
-    pub burn: Option<f64>,
-    /// Over how long the burn was taken.
-    pub burn_window: Duration,
-    /// When the budget is gone at that burn; `None`: never.
-    pub exhausted_in: Option<Duration>,
-    /// Its alert that fires, most severe first: `page-quick`.
-    pub firing: Option<String>,
-    /// The budget left over the window, evenly spaced, oldest first; `None` is a gap.
-    pub history: Vec<Option<f64>>,
-    /// Good and bad events of the same stretches.
-    pub counts: Vec<(u64, u64)>,
 }
 
 /// One subscription: topic → subscription → handler.
@@ -293,6 +264,8 @@ pub struct Happening {
     pub kind: HappeningKind,
     /// The name to ask for it by: `inc-3`; empty when it has none.
     pub id: String,
+    /// The objective that it is about; empty when it is about none.
+    pub objective: String,
     /// In one sentence.
     pub text: String,
     /// What else there is to say, oldest first.

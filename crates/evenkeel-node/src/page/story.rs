@@ -25,7 +25,8 @@ pub(crate) fn page(story: &Story, node_url: &str, now: Timestamp) -> Markup {
         (sentence(story))
         section id="picture" {
             h2 { "What became of it" }
-            div class="wide" { (lanes::picture(story, &moments, now)) }
+            div class="wide" { (lanes::picture(lanes::WIDE, story, &moments, now)) }
+            div class="narrow" { (lanes::picture(lanes::NARROW, story, &moments, now)) }
             p class="key small" {
                 "◆ stored · ▮ a call, " span class="state bad" { "▮ a call that failed" } " · ┄ waits for the next · ● ended well · ■ ended badly · ↻ redriven · ◇ caused. Time is logarithmic."
             }

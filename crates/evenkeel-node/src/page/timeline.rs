@@ -20,7 +20,7 @@ pub(super) fn section(status: &Status) -> Markup {
                 p class="quiet" { "Nothing out of the ordinary." }
             } @else {
                 ol class="timeline" {
-                    @for happening in happenings.iter().take(SHOWN_MAX) { (item(happening, status)) }
+                    @for happening in happenings.iter().take(SHOWN_MAX) { (item(happening, status, false)) }
                 }
                 @if happenings.len() > SHOWN_MAX {
                     p class="small" { a href="/v1/incidents" { (happenings.len() - SHOWN_MAX) " older ones" } }
@@ -34,7 +34,8 @@ pub(super) fn section(status: &Status) -> Markup {
     }
 }
 
-fn item(happening: &Happening, status: &Status) -> Markup {
+/// One thing that happened; what there is to say of it is folded away, unless it is opened.
+pub(super) fn item(happening: &Happening, status: &Status, open: bool) -> Markup {
     let (tone, word) = standing(happening);
     html! {
         li {
@@ -48,12 +49,12 @@ fn item(happening: &Happening, status: &Status) -> Markup {
                     span class="small" title=(marks::absolute(until)) { " took " (numbers::duration(until.since(happening.at))) }
                 }
                 @if !happening.details.is_empty() {
-                    details id={ "happened-" (happening.at.micros()) "-" (segment(&happening.id)) } {
+                    details open[open] id={ "happened-" (happening.at.micros()) "-" (segment(&happening.id)) } {
                         summary { (happening.details.len()) @if happening.details.len() == 1 { " step" } @else { " steps" } }
                         ol class="steps" { @for step in &happening.details { li class="words" { (marks::prose(step)) } } }
                     }
                 }
-                @if !happening.events.is_empty() { (behind(happening, status)) }
+                @if !happening.events.is_empty() { (behind(happening, status, open)) }
             }
         }
     }
@@ -69,16 +70,16 @@ fn place(at: &Position) -> Markup {
 }
 
 /// The events that it came of, each leading to its story.
-fn behind(happening: &Happening, status: &Status) -> Markup {
+fn behind(happening: &Happening, status: &Status, open: bool) -> Markup {
     html! {
-        details id={ "events-" (happening.at.micros()) "-" (segment(&happening.text)) } {
-            summary { "the last " (happening.events.len()) " bad events" }
+        details open[open] id={ "events-" (happening.at.micros()) "-" (segment(&happening.text)) } {
+            summary { @if happening.events.len() == 1 { "the last bad event" } @else { "the last " (happening.events.len()) " bad events" } }
             table class="cards" {
                 thead { tr { th scope="col" { "Event" } th scope="col" { "Of" } th scope="col" { "When" } th scope="col" { "What became of it" } } }
                 tbody { @for event in &happening.events { tr {
                     th scope="row" {
                         @if event.id.is_empty() { span class="quiet" { "not kept any more" } }
-                        @else { a href={ "/v1/events/" (segment(&event.id)) "?source=" (segment(&event.source)) } { (event.id) } }
+                        @else { a href={ "/events/" (segment(&event.id)) "?source=" (segment(&event.source)) } { (event.id) } }
                     }
                     td data-label="Of" { (place(&event.place)) }
                     td data-label="When" { (marks::ago(event.at, status.now)) }

@@ -67,6 +67,13 @@ impl<T> Clone for Queue<T> {
 }
 
 impl<T> Queue<T> {
+    /// One that is emptied by who asked for it.
+    #[cfg(test)]
+    pub(super) fn with_room(max: usize) -> (Queue<T>, mpsc::Receiver<T>) {
+        let (way, waiting) = mpsc::channel(max);
+        (Queue { way, counts: Arc::default() }, waiting)
+    }
+
     /// Takes it where there is room.
     pub(super) fn push(&self, item: T) {
         if self.way.try_send(item).is_err() {

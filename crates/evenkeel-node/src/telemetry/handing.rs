@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use evenkeel_delivery::ports::{Answer, Batching, BoxFuture, Call, Handler};
-use evenkeel_model::{FailureClass, Verdict};
+use evenkeel_model::{FailureClass, Timestamp, Verdict};
 
 use super::Telemetry;
 use super::spans::Went;
@@ -44,7 +44,7 @@ impl Handler for Traced {
         let answering = self.inner.handle(call.clone());
         Box::pin(async move {
             let answer = answering.await;
-            about.end(&call, began, &answer);
+            about.end(&call, &began, 0, &answer);
             answer
         })
     }
@@ -55,35 +55,43 @@ impl Handler for Traced {
         let answering = self.inner.handle_batch(calls.clone());
         Box::pin(async move {
             let answers = answering.await;
-            for (call, answer) in calls.iter().zip(&answers) {
-                about.end(call, began, answer);
+            for (nth, (call, answer)) in calls.iter().zip(&answers).enumerate() {
+                about.end(call, &began, nth, answer);
             }
             answers
         })
     }
 }
 
+/// A hand-out: when, of how many, and of which of them a span told.
+struct Began {
+    at: Timestamp,
+    together: usize,
+    told: Vec<bool>,
+}
+
 impl About {
-    fn begin(&self, calls: &[Call]) -> evenkeel_model::Timestamp {
+    fn begin(&self, calls: &[Call]) -> Began {
         let parts = &self.telemetry.parts;
         let now = parts.clock.now();
         parts.instruments.handed(&self.subscription, calls);
-        if let Some(spans) = &parts.spans {
-            spans.received(&self.subscription, calls, now);
-        }
-        now
+        let told = parts.spans.as_ref().map(|spans| spans.received(&self.subscription, calls, now));
+        Began { at: now, together: calls.len(), told: told.unwrap_or_default() }
     }
 
-    fn end(&self, call: &Call, began: evenkeel_model::Timestamp, answer: &Answer) {
+    fn end(&self, call: &Call, began: &Began, nth: usize, answer: &Answer) {
         let parts = &self.telemetry.parts;
         let ended = parts.clock.now();
         let (verdict, error) = said(&answer.verdict);
         let topic = &call.delivered.arrival.at.shard.topic;
         let kind = error.as_ref().map(|(kind, _)| kind.as_str());
-        parts.instruments.processed(topic, &self.subscription, kind, ended.since(began));
+        parts.instruments.processed(topic, &self.subscription, kind, ended.since(began.at));
         if let Some(spans) = &parts.spans {
             let handler_version = answer.handler_version.clone();
-            spans.attempted(&self.subscription, call, Went { began, ended, verdict, error, handler_version });
+            let is_received = began.told.get(nth).copied().unwrap_or(false);
+            let (began, together) = (began.at, began.together);
+            let went = Went { began, ended, verdict, error, handler_version, is_received, together };
+            spans.attempted(&self.subscription, call, went);
         }
     }
 }

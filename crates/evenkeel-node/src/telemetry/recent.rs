@@ -50,6 +50,15 @@ impl<K: Clone + Eq + Hash, V> Recent<K, V> {
         taken
     }
 
+    /// Changes what is kept under a key, if anything is.
+    pub(super) fn alter<R>(&self, key: &K, change: impl FnOnce(&mut V) -> R) -> Option<R> {
+        self.kept().values.get_mut(key).map(change)
+    }
+
+    pub(super) fn has(&self, key: &K) -> bool {
+        self.kept().values.contains_key(key)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.kept().values.is_empty()
     }

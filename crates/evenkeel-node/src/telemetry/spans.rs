@@ -1,19 +1,24 @@
 //! Spans by the messaging conventions: send, receive, process, settle.
 //!
 //! Which are made is decided when they end: a story is kept when its trace is (by share, or because its
-//! `traceparent` says so), or from its first failure on, and then its send span is made after the fact. All
+//! `traceparent` says so), or as soon as something of it fails. Until then what goes well is kept `aside`, over all
+//! subscriptions, and is told with the failure; its send and receive spans are made after the fact. All
 //! of one event lie in its own trace: the creation is their parent and a link, and an attempt links to the
-//! one before it. What an event that failed needs to be told at its end is remembered for the newest
-//! [`OPEN_MAX`] such events.
+//! one before it. What is needed at an event's end is remembered for the newest [`OPEN_MAX`].
+
+mod noted;
+mod aside;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use evenkeel_cloudevents::trace::TraceParent;
 use evenkeel_delivery::ports::Call;
-use evenkeel_model::{Event, EventId, Position, Timestamp};
+use evenkeel_model::{Event, EventId, Outcome, Position, Timestamp};
 use evenkeel_transport::Published;
-use evenkeel_transport::trace::{self, Creation, Sampling};
+use evenkeel_transport::trace::{self, Sampling};
 
 use super::Settling;
 use super::conventions as named;
@@ -21,18 +26,19 @@ use super::conventions::Kind;
 use super::export::Queue;
 use super::recent::Recent;
 use super::span::Span;
-use super::wire::Attribute;
+use super::wire::{Attribute, Value};
+use aside::{Aside, Attempt, End, Past};
+
+pub(super) use noted::Noted;
 
 /// Events under way whose end gets a span.
 const OPEN_MAX: usize = 10_000;
-/// Send spans that were made after the fact, remembered so that they are made once.
-const SENT_MAX: usize = 50_000;
 
 /// Makes spans, and queues them.
 pub(super) struct Spans {
     queue: Queue<Span>,
     sampling: Sampling,
-    sent: Recent<[u8; 16], ()>,
+    aside: Aside,
     open: Recent<(Arc<str>, Position), Open>,
 }
 
@@ -45,16 +51,6 @@ struct Open {
     attributes: Vec<Attribute>,
 }
 
-/// An event that is being published and whose story is kept.
-pub(super) struct Noted {
-    creation: Creation,
-    state: String,
-    id: EventId,
-    kind: String,
-    subject: Option<String>,
-    conversation: Option<String>,
-}
-
 /// How an attempt went.
 pub(super) struct Went {
     pub(super) began: Timestamp,
@@ -63,18 +59,21 @@ pub(super) struct Went {
     /// What went wrong: of few kinds, and in words.
     pub(super) error: Option<(String, String)>,
     pub(super) handler_version: Option<Arc<str>>,
+    /// Whether a receive span told of the hand-out, which was of so many events.
+    pub(super) is_received: bool,
+    pub(super) together: usize,
 }
 
 impl Spans {
     pub(super) fn new(queue: Queue<Span>, sampling: Sampling) -> Spans {
-        Spans { queue, sampling, sent: Recent::new(SENT_MAX), open: Recent::new(OPEN_MAX) }
+        Spans { queue, sampling, aside: Aside::new(), open: Recent::new(OPEN_MAX) }
     }
 
     /// The events of a publish whose stories are kept by their traces.
     pub(super) fn note(&self, topic: &str, events: &[Event]) -> Vec<Noted> {
         let noted = |event: &Event| {
             let creation = trace::creation(topic, event);
-            self.sampling.keeps(&creation).then(|| Noted::of(event, creation))
+            self.sampling.keeps(&creation).then(|| Noted::created(event, creation))
         };
         events.iter().filter_map(noted).collect()
     }
@@ -108,75 +107,115 @@ impl Spans {
         }
     }
 
-    /// Events were handed out together: a receive span, and which of their stories are kept anyway.
-    pub(super) fn received(&self, subscription: &str, calls: &[Call], at: Timestamp) {
-        let kept: Vec<(&Call, Creation)> = calls
+    /// Events were handed out together: a receive span, if any of their stories is kept so far. Says whose it tells
+    /// of, in their order; nothing where it tells of none.
+    pub(super) fn received(&self, subscription: &str, calls: &[Call], at: Timestamp) -> Vec<bool> {
+        let is_kept = |call: &Call| {
+            call.delivery > 1 || self.sampling.keeps(&trace::creation(topic_of(call), &call.delivered.event))
+        };
+        let told: Vec<bool> = calls.iter().map(is_kept).collect();
+        let kept: Vec<(&Call, Noted)> = calls
             .iter()
-            .map(|call| (call, creation_of(call)))
-            .filter(|(call, creation)| self.sampling.keeps(creation) || call.delivery > 1)
+            .zip(&told)
+            .filter(|(_, is_told)| **is_told)
+            .map(|(call, _)| (call, Noted::of(topic_of(call), &call.delivered.event)))
             .collect();
-        let Some((first, creation)) = kept.first() else { return };
-        let mut attributes = common("receive", "receive", topic_of(first), subscription);
-        let single = calls.len() == 1;
-        if single {
-            attributes.extend(about(&first.delivered.event));
-            attributes.push((named::PARTITION, partition_of(first).as_str().into()));
-        } else {
-            attributes.push((named::BATCH_COUNT, u32::try_from(calls.len()).unwrap_or(u32::MAX).into()));
-        }
-        // Its id is that of an attempt number that no attempt has.
-        let span = trace::span_of(&first.key.0, u64::from(first.delivery) | 1 << 40);
-        self.queue.push(Span {
-            at: TraceParent { span, flags: 1, ..creation.at },
-            parent: single.then_some(creation.at.span),
-            state: String::new(),
-            name: format!("receive {}", topic_of(first)),
-            kind: Kind::Client,
-            began: first.delivered.appended.min(at),
-            ended: at,
-            attributes,
-            links: kept.iter().map(|(_, creation)| creation.at).collect(),
-            error: None,
-        });
+        let Some((first, noted)) = kept.first() else { return Vec::new() };
+        let mut span = received(noted, &first.delivered.arrival.at, subscription, calls.len());
+        span.at.span = receive_span(&first.key, first.delivery);
+        (span.began, span.ended) = (first.delivered.appended.min(at), at);
+        span.links = kept.iter().map(|(_, noted)| noted.creation.at).collect();
+        self.queue.push(span);
+        told
     }
 
     /// An attempt came back.
     pub(super) fn attempted(&self, subscription: &Arc<str>, call: &Call, went: Went) {
-        let creation = creation_of(call);
-        let is_kept = self.sampling.keeps(&creation);
-        // The first failure, or an attempt after one: the whole story is kept from here on.
-        if !is_kept && went.error.is_none() && call.delivery == 1 {
+        let attempt = Box::new(Attempt::of(subscription, call, went));
+        if self.sampling.keeps(&attempt.noted.creation) {
+            return self.tell(&attempt);
+        }
+        if attempt.went.error.is_some() || attempt.delivery > 1 {
+            self.fail(&attempt.at, Some(&attempt));
+            self.tell(&attempt);
+        } else if let Some(attempt) = self.aside.keep(attempt) {
+            self.tell(&attempt);
+        }
+    }
+
+    /// A round was committed: a settle span for each event whose story is kept.
+    pub(super) fn settled(&self, subscription: &str, round: &Settling, ended: Timestamp) {
+        if self.open.is_empty() && self.aside.is_empty() {
             return;
         }
-        let event = &call.delivered.event;
-        let state = event.extension("tracestate").unwrap_or_default();
-        if !is_kept && !creation.is_told && self.sent.put(creation.at.trace, ()) {
-            let appended = call.delivered.appended;
-            self.queue.push(Noted::of(event, creation).send(topic_of(call), appended, appended));
+        let subscription: Arc<str> = Arc::from(subscription);
+        for (at, outcome) in &round.ends {
+            let (at, outcome) = (at.clone(), *outcome);
+            let end = End { subscription: subscription.clone(), at, outcome, began: round.began, ended };
+            // Of an event that ends badly without a call of its own what other subscriptions did is told.
+            if matches!(outcome, Outcome::Dead | Outcome::Expired)
+                && !self.open.has(&(end.subscription.clone(), end.at.clone()))
+            {
+                self.fail(&end.at, None);
+            }
+            if !self.tell_end(&end) {
+                self.aside.end(end);
+            }
         }
-        let at = TraceParent { span: trace::attempt_of(call), flags: 1, ..creation.at };
+    }
+
+    /// Something of an event failed: what is known of it so far is told, once.
+    fn fail(&self, at: &Position, attempt: Option<&Attempt>) {
+        let Some(past) = self.aside.fail(at) else { return };
+        let first = past.iter().find_map(|piece| match piece {
+            Past::Attempt(attempt) => Some(&**attempt),
+            Past::End(_) => None,
+        });
+        if let Some(known) = first.or(attempt) {
+            self.queue.push(known.noted.send(&at.shard.topic, known.appended, known.appended));
+        }
+        for piece in &past {
+            match piece {
+                Past::Attempt(attempt) => self.tell(attempt),
+                Past::End(end) => {
+                    self.tell_end(end);
+                }
+            }
+        }
+    }
+
+    fn tell(&self, attempt: &Attempt) {
+        let Attempt { subscription, noted, at, went, .. } = attempt;
+        let creation = noted.creation;
+        if !went.is_received {
+            let mut span = received(noted, at, subscription, went.together);
+            span.at.span = receive_span(&attempt.key, attempt.delivery);
+            (span.began, span.ended) = (attempt.appended.min(went.began), went.began);
+            self.queue.push(span);
+        }
+        let own = TraceParent { span: trace::attempt(&attempt.key, attempt.delivery), flags: 1, ..creation.at };
         let mut links = vec![creation.at];
-        if call.delivery > 1 {
-            links.push(TraceParent { span: trace::attempt(&call.key, call.delivery - 1), ..creation.at });
+        if attempt.delivery > 1 {
+            links.push(TraceParent { span: trace::attempt(&attempt.key, attempt.delivery - 1), ..creation.at });
         }
-        let mut attributes = common("process", "process", topic_of(call), subscription);
-        attributes.extend(about(event));
-        attributes.extend(call_of(call));
+        let mut attributes = common("process", "process", &at.shard.topic, subscription);
+        attributes.extend(noted.identity());
+        attributes.extend(place(attempt));
         attributes.push((named::VERDICT, went.verdict.into()));
-        attributes.extend(went.handler_version.map(|version| (named::HANDLER_VERSION, (&*version).into())));
+        attributes.extend(went.handler_version.as_deref().map(|version| (named::HANDLER_VERSION, version.into())));
         let mut error = None;
-        if let Some((kind, words)) = went.error {
+        if let Some((kind, words)) = &went.error {
             attributes.push((named::ERROR_TYPE, kind.as_str().into()));
-            error = Some(words);
+            error = Some(words.clone());
         }
-        let key = (subscription.clone(), call.delivered.arrival.at.clone());
-        let open = Open { creation: creation.at, attempt: at, state: state.clone(), attributes: about(event) };
-        self.open.put(key, open);
+        let state = noted.state.clone();
+        let open = Open { creation: creation.at, attempt: own, state: state.clone(), attributes: noted.identity() };
+        self.open.put((subscription.clone(), at.clone()), open);
         self.queue.push(Span {
-            at,
+            at: own,
             parent: Some(creation.at.span),
             state,
-            name: format!("process {}", topic_of(call)),
+            name: format!("process {}", at.shard.topic),
             kind: Kind::Consumer,
             began: went.began,
             ended: went.ended,
@@ -186,86 +225,64 @@ impl Spans {
         });
     }
 
-    /// A round was committed: a settle span for each event whose story is kept.
-    pub(super) fn settled(&self, subscription: &str, round: &Settling, ended: Timestamp) {
-        if self.open.is_empty() {
-            return;
-        }
-        let subscription: Arc<str> = Arc::from(subscription);
-        for (position, outcome) in &round.ends {
-            let Some(open) = self.open.take(&(subscription.clone(), position.clone())) else { continue };
-            let name = if *outcome == evenkeel_model::Outcome::Completed { "ack" } else { outcome.name() };
-            let mut attributes = common(name, "settle", &position.shard.topic, &subscription);
-            attributes.extend(open.attributes);
-            attributes.push((named::PARTITION, position.shard.partition.to_string().as_str().into()));
-            attributes.push((named::OUTCOME, outcome.name().into()));
-            let mut seed = [0; 16];
-            seed[..8].copy_from_slice(&open.attempt.span);
-            self.queue.push(Span {
-                at: TraceParent { span: trace::span_of(&seed, 1 << 41), ..open.attempt },
-                parent: Some(open.attempt.span),
-                state: open.state,
-                name: format!("{name} {}", position.shard.topic),
-                kind: Kind::Client,
-                began: round.began,
-                ended,
-                attributes,
-                links: vec![open.creation],
-                error: None,
-            });
-        }
-    }
-}
-
-impl Noted {
-    fn of(event: &Event, creation: Creation) -> Noted {
-        Noted {
-            creation,
-            state: event.extension("tracestate").unwrap_or_default(),
-            id: event.id.clone(),
-            kind: event.kind.clone(),
-            subject: event.subject.clone(),
-            conversation: event.extension("correlationid"),
-        }
-    }
-
-    /// The span of storing it. Where the event has a trace of its own its creation is elsewhere, and this is a
-    /// client's span in that trace; else this is the creation.
-    fn send(&self, topic: &str, began: Timestamp, ended: Timestamp) -> Span {
-        let Creation { at, is_told } = self.creation;
-        let mut attributes = vec![
-            (named::MESSAGING_SYSTEM, named::SYSTEM.into()),
-            (named::OPERATION_NAME, "send".into()),
-            (named::OPERATION_TYPE, "send".into()),
-            (named::DESTINATION, topic.into()),
-        ];
-        attributes.extend(identity(&self.id, &self.kind, self.subject.as_deref(), self.conversation.as_deref()));
-        let own = trace::span_of(&at.trace, 1 << 42);
-        Span {
-            at: if is_told { TraceParent { span: own, ..at } } else { TraceParent { flags: 1, ..at } },
-            parent: is_told.then_some(at.span),
-            state: self.state.clone(),
-            name: format!("send {topic}"),
-            kind: if is_told { Kind::Client } else { Kind::Producer },
-            began,
-            ended,
+    /// Whether there was something to tell: the attempt before it is needed.
+    fn tell_end(&self, end: &End) -> bool {
+        let End { subscription, at, outcome, began, ended } = end;
+        let Some(open) = self.open.take(&(subscription.clone(), at.clone())) else { return false };
+        let name = if *outcome == Outcome::Completed { "ack" } else { outcome.name() };
+        let mut attributes = common(name, "settle", &at.shard.topic, subscription);
+        attributes.extend(open.attributes);
+        attributes.push((named::PARTITION, at.shard.partition.to_string().as_str().into()));
+        attributes.push((named::OUTCOME, outcome.name().into()));
+        let mut seed = [0; 16];
+        seed[..8].copy_from_slice(&open.attempt.span);
+        self.queue.push(Span {
+            at: TraceParent { span: trace::span_of(&seed, 1 << 41), ..open.attempt },
+            parent: Some(open.attempt.span),
+            state: open.state,
+            name: format!("{name} {}", at.shard.topic),
+            kind: Kind::Client,
+            began: *began,
+            ended: *ended,
             attributes,
-            links: if is_told { vec![at] } else { Vec::new() },
+            links: vec![open.creation],
             error: None,
-        }
+        });
+        true
     }
 }
 
-fn creation_of(call: &Call) -> Creation {
-    trace::creation(topic_of(call), &call.delivered.event)
+/// A receive span of an event, or of so many of which it is the first to be told of; its id and its times are to come.
+fn received(noted: &Noted, at: &Position, subscription: &str, together: usize) -> Span {
+    let single = together == 1;
+    let mut attributes = common("receive", "receive", &at.shard.topic, subscription);
+    if single {
+        attributes.extend(noted.identity());
+        attributes.push((named::PARTITION, at.shard.partition.to_string().as_str().into()));
+    } else {
+        attributes.push((named::BATCH_COUNT, u32::try_from(together).unwrap_or(u32::MAX).into()));
+    }
+    Span {
+        at: TraceParent { flags: 1, ..noted.creation.at },
+        parent: single.then_some(noted.creation.at.span),
+        state: String::new(),
+        name: format!("receive {}", at.shard.topic),
+        kind: Kind::Client,
+        began: Timestamp::from_micros(0),
+        ended: Timestamp::from_micros(0),
+        attributes,
+        links: vec![noted.creation.at],
+        error: None,
+    }
+}
+
+/// The id of an attempt number that no attempt has.
+fn receive_span(key: &evenkeel_delivery::Mark, delivery: u32) -> [u8; 8] {
+    trace::span_of(&key.0, u64::from(delivery) | 1 << 40)
 }
 
 fn topic_of(call: &Call) -> &str {
     &call.delivered.arrival.at.shard.topic
-}
-
-fn partition_of(call: &Call) -> String {
-    call.delivered.arrival.at.shard.partition.to_string()
 }
 
 fn common(name: &str, kind: &str, topic: &str, subscription: &str) -> Vec<Attribute> {
@@ -278,29 +295,12 @@ fn common(name: &str, kind: &str, topic: &str, subscription: &str) -> Vec<Attrib
     ]
 }
 
-fn about(event: &Event) -> Vec<Attribute> {
-    identity(&event.id, &event.kind, event.subject.as_deref(), event.extension("correlationid").as_deref())
-}
-
-fn identity(id: &EventId, kind: &str, subject: Option<&str>, conversation: Option<&str>) -> Vec<Attribute> {
-    let mut attributes = vec![
-        (named::MESSAGE_ID, id.id.as_str().into()),
-        (named::EVENT_ID, id.id.as_str().into()),
-        (named::EVENT_SOURCE, id.source.as_str().into()),
-        (named::EVENT_TYPE, kind.into()),
-        (named::EVENT_SPEC_VERSION, "1.0".into()),
-    ];
-    attributes.extend(subject.map(|subject| (named::EVENT_SUBJECT, subject.into())));
-    attributes.extend(conversation.map(|id| (named::CONVERSATION_ID, id.into())));
-    attributes
-}
-
-fn call_of(call: &Call) -> Vec<Attribute> {
-    let offset = i64::try_from(call.delivered.arrival.at.offset).unwrap_or(i64::MAX);
+fn place(attempt: &Attempt) -> Vec<Attribute> {
+    let Position { shard, offset } = &attempt.at;
     vec![
-        (named::PARTITION, partition_of(call).as_str().into()),
-        (named::OFFSET, super::wire::Value::Number(offset)),
-        (named::ATTEMPT, call.attempt.into()),
-        (named::DELIVERY, call.delivery.into()),
+        (named::PARTITION, shard.partition.to_string().as_str().into()),
+        (named::OFFSET, Value::Number(i64::try_from(*offset).unwrap_or(i64::MAX))),
+        (named::ATTEMPT, attempt.attempt.into()),
+        (named::DELIVERY, attempt.delivery.into()),
     ]
 }

@@ -40,13 +40,7 @@ pub(super) fn queue(plan: &IntakePlan) -> Result<Connect, Error> {
     let (account, settings) = (account(&plan.broker)?, settings(plan)?);
     Ok(Box::new(move || {
         let (account, settings) = (account.clone(), settings.clone());
-        Box::pin(async move {
-            let queue = SqsQueue::open(&account, settings).await?;
-            for line in queue.found().in_words() {
-                tracing::info!("{line}");
-            }
-            Ok(Arc::new(queue) as Arc<dyn Queue>)
-        })
+        Box::pin(async move { Ok(Arc::new(SqsQueue::open(&account, settings).await?) as Arc<dyn Queue>) })
     }))
 }
 

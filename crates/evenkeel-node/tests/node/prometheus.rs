@@ -129,11 +129,43 @@ scrape_configs: [ {{ job_name: node, static_configs: [ {{ targets: [ \"{target}\
 
     /// The only value of an instant query, once there is one.
     async fn value(&self, query: &str) -> f64 {
-        let query: String = query.bytes().map(|b| format!("%{b:02X}")).collect();
-        let path = format!("/api/v1/query?query={query}");
-        until(&path, || async { self.ask(&path).await?.pointer("/data/result/0/value/1")?.as_str()?.parse().ok() })
+        let path = asking(query);
+        until(query, || async { self.ask(&path).await?.pointer("/data/result/0/value/1")?.as_str()?.parse().ok() })
             .await
     }
+
+    /// How many series a query has: an error is one of the test.
+    async fn series(&self, query: &str) -> usize {
+        let reply = self.1.send("GET", &asking(query), &[], Bytes::new(), PATIENCE).await.unwrap();
+        let answer: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+        assert_eq!(answer["status"], "success", "{query}: {}", String::from_utf8_lossy(&reply.body));
+        answer["data"]["result"].as_array().unwrap().len()
+    }
+
+    /// Each query of each panel and variable of a dashboard is understood, and has something to show.
+    async fn fills(&self, dashboard: &str) {
+        let dashboard: Value = serde_json::from_str(dashboard).unwrap();
+        let panels = dashboard["panels"].as_array().unwrap();
+        let of = |panel: &Value| panel["targets"].as_array().unwrap().iter().map(|t| t["expr"].clone()).collect();
+        let asked: Vec<Value> = panels.iter().flat_map(|panel| -> Vec<Value> { of(panel) }).collect();
+        assert!(asked.len() >= panels.len() && !panels.is_empty());
+        let variables = dashboard["templating"]["list"].as_array().unwrap().iter();
+        let values = variables.filter_map(|variable| {
+            let metric = variable["query"].as_str()?.strip_prefix("label_values(")?.split(',').next()?;
+            Some(Value::from(metric))
+        });
+        for query in asked.iter().cloned().chain(values) {
+            let query = query.as_str().unwrap();
+            let all =
+                query.replace("$subscription", ".*").replace("$objective", ".*").replace("$__rate_interval", "1m");
+            assert!(!all.contains('$'), "{query}");
+            until(query, || async { (self.series(&all).await > 0).then_some(()) }).await;
+        }
+    }
+}
+
+fn asking(query: &str) -> String {
+    format!("/api/v1/query?query={}", query.bytes().map(|b| format!("%{b:02X}")).collect::<String>())
 }
 
 impl Drop for Prometheus {
@@ -188,6 +220,21 @@ async fn a_real_prometheus_scrapes_both_its_forms_and_records_under_the_names_of
     let all = prometheus.value(&format!("sum({}_bucket{{le=\"+Inf\"}})", names::LATENCY.name)).await;
     assert!((all - 19.0).abs() < 1e-9, "{all}");
     prometheus.has_exemplars(&format!("{}_bucket", names::LATENCY.name)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_query_of_the_dashboards_has_data_in_a_real_prometheus_with_classic_and_with_native_histograms() {
+    let Some(binaries) = binaries() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let node = counted(folder.path()).await;
+    for features in ["exemplar-storage", "native-histograms,exemplar-storage"] {
+        let folder = tempfile::tempdir().unwrap();
+        let prometheus =
+            Prometheus::start(&binaries, folder.path(), &node.node.http.to_string(), "groups: []\n", features);
+        prometheus.is_up().await;
+        prometheus.fills(include_str!("../../../../docs/grafana/overview.json")).await;
+        prometheus.fills(include_str!("../../../../docs/grafana/objectives.json")).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -26,7 +26,11 @@ subscriptions:
         page.contains("Ended in its subscription.").then_some(page)
     })
     .await;
-    assert_eq!(page.matches("<rect").count(), 2, "a bar for each of the two calls: {page}");
+    assert_eq!(
+        page.matches("<rect").count(),
+        2 * 2,
+        "a bar for each of the two calls, on a desk and in a hand: {page}"
+    );
     for said in ["failed, status 500", "completed", "class=\"waits\"", ">◆<title>stored in orders"] {
         assert!(page.contains(said), "{said}: {page}");
     }

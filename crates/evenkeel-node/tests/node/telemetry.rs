@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -151,12 +152,12 @@ async fn whole(protocol: &str, endpoint: &str) {
     let out = PathBuf::from(std::env::var("EVENKEEL_TEST_OTELCOL_OUT").expect("the receiver's folder"));
     let service = format!("{protocol}-{}", std::process::id());
     let folder = tempfile::tempdir().unwrap();
-    let handler =
-        Handler::start(|seen| match (seen.header("ce-id").as_str(), seen.header("evenkeel-attempt").as_str()) {
-            ("fails", "1" | "2") => 500,
-            _ => 200,
-        })
-        .await;
+    // Its first two calls, whatever number the attempt has: one may not count.
+    let calls = AtomicU32::new(0);
+    let handler = Handler::start(move |seen| {
+        if seen.header("ce-id") == "fails" && calls.fetch_add(1, Ordering::SeqCst) < 2 { 500 } else { 200 }
+    })
+    .await;
     let otlp =
         format!("endpoint: \"http://{endpoint}\", protocol: {protocol}, sample: 0%, interval: 1s, service: {service}");
     let node = start(folder.path(), &yaml(&handler.url, &otlp)).await;
@@ -194,6 +195,11 @@ async fn whole(protocol: &str, endpoint: &str) {
         }
     }
     assert_eq!(of_event(&spans, "fails", "settle")[0]["parentSpanId"], tries[2]["spanId"]);
+    assert_eq!(
+        of_event(&spans, "fails", "receive").len(),
+        3,
+        "a hand-out for each attempt, the first told after the fact"
+    );
 
     // A trace that is kept elsewhere is followed, and arrives as it was.
     let process = of_event(&spans, "told", "process")[0];

@@ -147,7 +147,7 @@ fn silence_fires_after_its_time_and_is_over_with_the_next_event() {
     assert_eq!(watch.tick(START + DAY + 59 * MINUTE), []);
     let fired = watch.tick(START + DAY + HOUR);
     assert!(matches!(fired.as_slice(), [AlertEvent::Firing(_)]), "{fired:?}");
-    assert!(fired[0].alert().summary().contains("no event for 3600s"), "{}", fired[0].alert().summary());
+    assert!(fired[0].alert().summary().contains("no event for 1h"), "{}", fired[0].alert().summary());
     watch.ingest(&ledger.ended(1, START + DAY + HOUR + MINUTE, Outcome::Dead, MINUTE));
     let over = watch.tick(START + DAY + HOUR + MINUTE);
     assert!(matches!(over.as_slice(), [AlertEvent::Resolved(_)]), "{over:?}");

@@ -112,7 +112,8 @@ pub struct Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}: {} [{}]", self.file, self.line, self.field, self.message, self.rule.name())
+        let field = if self.field.is_empty() { "document" } else { &self.field };
+        write!(f, "{}:{}: {field}: {} [{}]", self.file, self.line, self.message, self.rule.name())
     }
 }
 
@@ -167,10 +168,20 @@ impl Findings {
 #[cfg(test)]
 pub(super) mod left_out {
     use std::cell::RefCell;
+    use std::collections::HashSet;
     use std::panic::Location;
+
+    /// Checks, by the end of the path of their file, and their line.
+    pub(crate) type Places = HashSet<(String, u32)>;
 
     thread_local! {
         static PLACE: RefCell<Option<(String, u32)>> = const { RefCell::new(None) };
+        static SPOKE: RefCell<Places> = RefCell::default();
+    }
+
+    /// The checks that found something on this thread since it was asked last.
+    pub(crate) fn spoke() -> Places {
+        SPOKE.take()
     }
 
     /// From here on this one says nothing on this thread: the end of its file's path, and its line.
@@ -179,6 +190,7 @@ pub(super) mod left_out {
     }
 
     pub(super) fn is_this(at: &Location<'_>) -> bool {
+        SPOKE.with_borrow_mut(|spoke| spoke.insert((at.file().to_owned(), at.line())));
         PLACE.with_borrow(|left| {
             left.as_ref().is_some_and(|(file, line)| at.line() == *line && at.file().ends_with(file))
         })

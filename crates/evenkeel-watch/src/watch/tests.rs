@@ -6,8 +6,9 @@ use std::time::Duration;
 use evenkeel_model::ledger::{AttemptFailed, LedgerEntry};
 use evenkeel_model::{FailureClass, Outcome, Timestamp};
 
+use crate::objective::{Empty, Method, Objective, Part};
 use crate::testing::{DAY, Dice, HOUR, Ledger, START, ended, latency, success};
-use crate::{Ingested, Watch};
+use crate::{Excluded, Exclusion, Ingested, Watch};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HALF: Duration = Duration::from_millis(500);
@@ -45,6 +46,46 @@ fn the_budget_of_thirty_days_equals_the_count_of_every_event() {
     let line = watch.history("fast", now, 30).unwrap();
     assert_eq!(line.iter().map(|point| point.bad).sum::<u64>(), bad);
     assert_eq!(line.last().map(|point| point.until), Some(now));
+}
+
+#[test]
+fn the_line_of_a_budget_ends_where_the_budget_stands_whatever_is_counted_and_excluded() {
+    let slice = Duration::from_secs(300);
+    let methods = [
+        Method::Occurrences,
+        Method::Timeslices { slice, target: 0.95, empty: Empty::Good },
+        Method::Timeslices { slice, target: 0.95, empty: Empty::Skipped },
+        Method::RatioTimeslices { slice, empty: Empty::Skipped },
+        Method::RatioTimeslices { slice, empty: Empty::Bad },
+    ];
+    for method in methods {
+        let objective = Objective { parts: vec![Part { method, ..success().parts[0].clone() }], ..success() };
+        let mut watch = Watch::new(vec![objective]).unwrap();
+        let (mut dice, mut ledger, mut at) = (Dice(5), Ledger::default(), START);
+        // Less than two days of a window of thirty.
+        while at < START + 40 * HOUR {
+            let outcome = if dice.below(300) == 0 { Outcome::Dead } else { Outcome::Completed };
+            watch.ingest(&ledger.ended(dice.next(), at, outcome, HALF));
+            at = at + dice.gap(HOUR / 60);
+        }
+        watch.exclude(Exclusion {
+            id: Arc::from("ex"),
+            of: Excluded::default(),
+            from: START + 3 * HOUR,
+            until: START + 9 * HOUR,
+            reason: Arc::from("release"),
+            by: Arc::from("ann"),
+            said_at: at,
+        });
+        let (budget, line) =
+            (watch.budget("payment-success", at).unwrap(), watch.history("payment-success", at, 60).unwrap());
+        let left = line.last().and_then(|point| point.left).unwrap();
+        assert!((left - budget.remaining).abs() < 1e-9, "{method:?}: {left}, and not {}", budget.remaining);
+        assert!(budget.bad > 0 && line.iter().map(|point| point.bad).sum::<u64>() == budget.bad, "{method:?}");
+        assert!((40..=60).contains(&line.len()), "it shows the days that are known: {}", line.len());
+        let falls = line.windows(2).all(|pair| pair[1].left <= pair[0].left.map(|left| left + 1e-12));
+        assert!(falls && line[0].until < START + 2 * HOUR, "{method:?}: {line:?}");
+    }
 }
 
 #[test]
@@ -239,7 +280,24 @@ fn lag_is_an_age_and_a_distance_in_events_and_in_time() {
     watch.tick(START + 60 * second);
     let seen = watch.indicators("payment").unwrap();
     assert_eq!(seen.lag(START + 60 * second), 80 * second);
-    assert_eq!((seen.distance, seen.distance_in_time), (15, 70 * second), "10 to 24; created at -30 s, newest at 40 s");
+    assert_eq!(
+        (seen.distance, seen.distance_in_time),
+        (15, 60 * second),
+        "10 to 24; unfinished since -20 s, newest at 40 s"
+    );
+    // One that waits, and behind it the others go on: what is in process is as new as what ended last.
+    watch.ingest(&ledger.ended(20, START + 35 * second, Outcome::Completed, 5 * second));
+    watch.tick(START + 61 * second);
+    let seen = watch.indicators("payment").unwrap();
+    assert_eq!((seen.distance, seen.distance_in_time), (4, 10 * second), "21 to 24; the last that ended is of 30 s");
+    // After an idle hour the first of an outage is all that it is behind by.
+    watch.set_oldest("payment", None);
+    watch.ingest(&ledger.ended(24, START + 62 * second, Outcome::Completed, 5 * second));
+    watch.set_end("orders", 0, 26, START + HOUR);
+    watch.set_oldest("payment", Some(START + HOUR - 3 * second));
+    watch.tick(START + HOUR + second);
+    let seen = watch.indicators("payment").unwrap();
+    assert_eq!((seen.distance, seen.distance_in_time), (1, 3 * second), "the hour in which nothing came is no lag");
     watch.set_oldest("payment", None);
     watch.tick(START + 61 * second);
     assert_eq!(watch.indicators("payment").unwrap().distance, 0, "nothing is unfinished");

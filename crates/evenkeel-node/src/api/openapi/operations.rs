@@ -367,6 +367,10 @@ pub(super) const OPERATIONS: &[Operation] = &[
     Operation { kind: "text/html", ..get("/", "console", "The console", "a page") },
     Operation {
         kind: "text/html",
+        ..get("/objectives/{name}", "objectivePage", "An objective with its plots and alerts", "a page")
+    },
+    Operation {
+        kind: "text/html",
         query: &[("source", "string", "its source, where several have an event of this id")],
         ..get("/events/{id}", "storyPage", "The story of an event as a picture", "a page")
     },

@@ -42,14 +42,14 @@ async fn flow(node: &Wired, wire: &Wire, report: Option<&Report>, audit: Option<
     let unread = audit.and_then(|a| a.subscriptions.iter().find(|s| s.name == *name)).map_or(0, |s| s.unread);
     let closed = redriven(wire).await.closed;
     let dead = open_letters(node, name, &closed);
-    let ended_per_second = seen.map_or(0.0, |s| s.ended_per_second);
+    let topic = report.and_then(|r| r.snapshot.topics.iter().find(|t| t.topic == wire.plan.topic));
     let words = subscribed(&wire.plan);
     status::Flow {
         topic: wire.plan.topic.to_string(),
         subscription: name.to_string(),
         handler: wire.plan.push.shown(),
-        rate_in: ended_per_second,
-        rate_out: ended_per_second,
+        rate_in: topic.map_or(0.0, |t| t.arrived_per_second),
+        rate_out: seen.map_or(0.0, |s| s.ended_per_second),
         p50: seen.and_then(|s| s.p50_us).map(Duration::from_micros),
         p99: seen.and_then(|s| s.p99_us).map(Duration::from_micros),
         lag: view.oldest.map(|oldest| node.clock.now().since(oldest)),

@@ -52,9 +52,10 @@ fn incident(of: &Incident) -> Happening {
         ongoing: of.is_open(),
         kind: HappeningKind::Incident,
         id: of.id.to_string(),
-        events: Vec::new(),
+        objective: of.objective.to_string(),
         text: format!("`{}` was in danger ({}); {times}.", of.objective, of.severity.name()),
         details: of.timeline.iter().map(|line| line.text.clone()).collect(),
+        ..Happening::default()
     }
 }
 
@@ -64,10 +65,10 @@ fn alert(form: &AlertForm) -> Happening {
         until: form.resolved_at.as_deref().and_then(parse_rfc3339),
         ongoing: form.resolved_at.is_none(),
         kind: HappeningKind::Alert,
-        id: String::new(),
+        objective: form.objective.clone(),
         text: format!("{}: {}.", form.name, form.summary),
         details: why(form),
-        events: Vec::new(),
+        ..Happening::default()
     }
 }
 
@@ -108,7 +109,7 @@ fn behind(node: &Wired, report: &Report, objective: &str) -> Vec<BehindIt> {
             source,
             place: bad.at.clone(),
             at: bad.when,
-            what: bad.outcome.map_or("overdue: not complete yet", evenkeel_model::Outcome::name).to_owned(),
+            what: bad.outcome.map_or("not complete in time", evenkeel_model::Outcome::name).to_owned(),
         }
     });
     events.collect()

@@ -12,7 +12,10 @@ use serde_saphyr::Spanned;
 pub(crate) fn documents(text: &str) -> Result<Vec<Tree>, (usize, String)> {
     let read: Vec<Spanned<Node>> = serde_saphyr::from_multiple(text).map_err(|e| {
         let line = e.location().map_or(0, |at| usize::try_from(at.line()).unwrap_or(0));
-        (line, format!("is not YAML: {}", e.without_snippet()))
+        // The library's advice to programmers, and the place once more, are of no use to who writes the file.
+        let said = e.without_snippet().to_string();
+        let said = said.split(", set ").next().unwrap_or_default().split(" at line ").next().unwrap_or_default();
+        (line, format!("is not YAML: {said}"))
     })?;
     let mut documents = Vec::new();
     for tree in read.into_iter().map(tree) {

@@ -99,7 +99,9 @@ fn every_step_of_a_story_is_in_the_picture_and_in_the_table_in_the_order_of_time
         "delivery 2: failed",
         "redriven by",
     ];
-    let (picture, table) = page.split_at(page.find("id=\"moments\"").unwrap());
+    let (pictures, table) = page.split_at(page.find("id=\"moments\"").unwrap());
+    let (picture, in_a_hand) = pictures.split_at(pictures.find("class=\"narrow\"").unwrap());
+    assert_eq!(in_a_hand.matches("<rect").count(), picture.matches("<rect").count(), "the same, narrower");
     let places: Vec<usize> =
         steps.iter().map(|step| table.find(step).unwrap_or_else(|| panic!("{step}: {page}"))).collect();
     assert!(places.is_sorted(), "{places:?}");
