@@ -361,9 +361,9 @@ fn what_a_full_disk_lets_go_is_never_what_a_slot_still_names() {
     deleting.wait().expect("deleted");
     clean(&rig);
     let wanted = table(&rig);
+    rig.append(0, &"x".repeat(5000)).expect("appended");
     let before = rig.disk.used();
     rig.disk.set_capacity(Some(before));
-    rig.append(0, &"x".repeat(5000)).expect("there is room in the write-ahead log");
     assert!(rig.log().flush().is_err(), "there was room to write what waits");
     assert!(rig.disk.used() < before, "nothing was let go");
     rig.disk.set_capacity(None);

@@ -135,7 +135,7 @@ fn a_limit_survives_a_restart_with_what_the_partition_holds() {
 #[test]
 fn on_a_full_disk_retention_makes_room_and_appends_go_on_by_themselves() {
     let rig = limited(Retention { bytes: Some(10 << 10), ..Retention::default() });
-    for _ in 0..60 {
+    for _ in 0..300 {
         rig.append(0, &"x".repeat(1000)).expect("appended");
         rig.log().write_back(crate::write_back::Demand::Before(u64::MAX)).expect("written");
     }

@@ -103,6 +103,36 @@ fn a_full_disk_refuses_appends_keeps_headroom_for_own_topics_and_recovers_by_its
 }
 
 #[test]
+fn on_a_full_disk_own_topics_go_on_for_as_long_as_checkpoints_find_room() {
+    for seed in 0..10 {
+        let mut rig = Rig::new(seed, None);
+        // A write-ahead file of the full size does not find room.
+        (rig.options.wal_file_bytes, rig.options.wal_bytes_max) = (768 << 10, 4 << 20);
+        rig.open().expect("an empty folder opens");
+        rig.create("t", 2);
+        rig.create("evenkeel.ledger", 1);
+        rig.disk.set_capacity(Some(rig.disk.used() + (600 << 10)));
+        let mut taken = 0;
+        while put(&rig, "t", 2000).is_ok() {
+            taken += 1;
+            assert!(taken < 1000, "the disk never fills up");
+            drop(rig.log().write_back(Demand::Usual));
+            drop(rig.log().prepare());
+        }
+        for n in 0..300 {
+            // As the flusher does when it is asked.
+            drop(rig.log().flush());
+            rig.clock.advance(Duration::from_secs(1));
+            assert_eq!(put(&rig, "evenkeel.ledger", 100), Ok(n), "seed {seed}: 300 groups are 1,200 KiB");
+        }
+        rig.kill();
+        rig.open().expect("it opens");
+        assert_eq!(rig.values(0).expect("read").len(), taken);
+        assert_eq!(put(&rig, "evenkeel.ledger", 100), Ok(300));
+    }
+}
+
+#[test]
 fn a_full_disk_stops_the_flusher_only_until_there_is_room() {
     let mut rig = Rig::with_topic(7, None);
     for _ in 0..4 {
@@ -111,9 +141,11 @@ fn a_full_disk_stops_the_flusher_only_until_there_is_room() {
     rig.disk.set_capacity(Some(rig.disk.used() + 5000));
     assert!(rig.log().flush().is_err());
     assert_eq!(rig.log().status().stopped, None);
-    put(&rig, "t", 3000).expect("the write-ahead log has room");
+    put(&rig, "t", 9000).expect_err("the write-ahead log has room, and its segment has not");
     rig.disk.set_capacity(None);
     rig.log().flush().expect("there is room");
+    rig.clock.advance(Duration::from_secs(1));
+    put(&rig, "t", 3000).expect("there is room");
     rig.kill();
     rig.open().expect("it opens");
     assert_eq!(rig.values(0).expect("read").len(), 5);

@@ -9,7 +9,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use super::header::{FILE_MIN, FileHeader};
-use super::{BLOCK, padded, path};
+use super::{BLOCK, is_full, padded, path};
 use crate::disk::{Disk, File};
 use crate::options::Options;
 use crate::safeguard::Safeguard;
@@ -135,12 +135,21 @@ impl Files {
         })
     }
 
-    /// Makes a file under the next number. The caller holds `making`.
+    /// Makes a file under the next number: of the usual size, or as small as the first one where there is
+    /// no room for that. The caller holds `making`.
     fn make(&self, bytes: u64) -> io::Result<WalFile> {
-        let (number, size, spare) = {
+        let usual = self.size(&held(&self.shelf), bytes);
+        let least = padded(self.options.wal_first_file_bytes.max(FILE_MIN + bytes));
+        match self.make_of(usual) {
+            Err(e) if is_full(&e) && least < usual => self.make_of(least),
+            made => made,
+        }
+    }
+
+    fn make_of(&self, size: u64) -> io::Result<WalFile> {
+        let (number, spare) = {
             let mut shelf = held(&self.shelf);
-            let size = self.size(&shelf, bytes);
-            (shelf.newest + 1, size, shelf.take_spare(size))
+            (shelf.newest + 1, shelf.take_spare(size))
         };
         let name = path(number);
         let made = match spare {

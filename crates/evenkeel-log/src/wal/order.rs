@@ -21,6 +21,7 @@ use super::flight::{Flight, Launch};
 use super::group::Group;
 use super::header::{GROUP_BYTES, GroupHeader, Kind};
 use super::limits::{Limits, OnTheWay};
+use super::room::Room;
 use super::writer::{GATHER_BYTES, Reply};
 use super::{BLOCK, FIRST_GROUP, Position, is_full, padded};
 use crate::AppendError;
@@ -30,7 +31,7 @@ use crate::queue::Job;
 use crate::safeguard::Safeguard;
 
 /// How long a full disk is believed to be full.
-const FULL_FOR: Duration = Duration::from_millis(250);
+pub(super) const FULL_FOR: Duration = Duration::from_millis(250);
 
 /// Where the log goes on, for whoever has the turn.
 pub(super) struct Order {
@@ -43,6 +44,7 @@ pub(super) struct Order {
     on_the_way: OnTheWay,
     sealed: Option<u64>,
     full_until: Option<Timestamp>,
+    room: Room,
     /// Bytes that were ordered since the flusher was asked last.
     unflushed: u64,
     /// The next group, while it gathers.
@@ -85,6 +87,7 @@ impl Order {
             on_the_way: OnTheWay::default(),
             sealed: None,
             full_until: None,
+            room: Room::default(),
             unflushed,
             open: None,
         }
@@ -194,6 +197,9 @@ impl Order {
             return Err(NoRoom::Stopped(why));
         }
         self.make_memory()?;
+        if !own && self.room.is_short(&self.shared, bytes) {
+            return Err(NoRoom::Full);
+        }
         if self.position.at + bytes <= self.limit(own) {
             return Ok(());
         }
@@ -208,6 +214,8 @@ impl Order {
             }
             Err(e) if is_full(&e) => {
                 self.full_until = Some(now + FULL_FOR);
+                // A checkpoint may let go of files.
+                self.shared.bell.ring(|wanted| wanted.flush = true);
                 Err(NoRoom::Full)
             }
             Err(e) => Err(NoRoom::Stopped(self.shared.stop(&format!("the write-ahead log failed: {e}")))),
@@ -227,8 +235,11 @@ impl Order {
     }
 
     /// Where groups in this file must end: others than our own topics leave the headroom, unless
-    /// the next file is there.
+    /// the next file is there, and have nothing at all while there is too little room.
     fn limit(&self, own: bool) -> u64 {
+        if !own && self.room.was_short() {
+            return 0;
+        }
         let headroom = self.shared.options.headroom_bytes.min(self.file.header.size / 4);
         let reserved = if own || self.shared.files.is_prepared() { 0 } else { headroom };
         self.file.end() - padded(reserved)
@@ -355,6 +366,7 @@ impl Order {
         let crc = header.seal(buffer.bytes_mut(), seed);
         self.position.at += buffer.bytes().len() as u64;
         self.unflushed += buffer.bytes().len() as u64;
+        self.room.ordered(buffer.bytes().len() as u64);
         self.position.lsn += 1;
         self.position.previous = crc;
         self.sealed = None;
