@@ -75,7 +75,8 @@ impl Log {
     }
 
     /// Opens a log for reading only, damaged or not: what is whole before the damage is served,
-    /// appends say [`AppendError::ReadOnly`], and nothing in the folder is changed.
+    /// appends say [`AppendError::ReadOnly`], and nothing in the folder is changed. Where
+    /// [`Log::open`] would find nothing, every record is looked at.
     pub fn open_damaged(disk: Arc<dyn Disk>, options: Options, clock: Arc<dyn Clock>) -> Result<Log, OpenError> {
         let options = options.checked();
         let lock = recovery::lock(&*disk)?;
@@ -196,7 +197,7 @@ impl Log {
     /// Durable records from the first at or after `from`; none when `from` is the end. May give
     /// fewer than asked for, but never none while there are any.
     pub fn read(&self, shard: &Shard, from: u64, limit: ReadLimit) -> Result<Vec<Stored>, ReadError> {
-        read::read(&self.0.shared, shard, from, limit)
+        read::read(&self.0.shared, shard, from, limit).inspect_err(|e| self.met(e))
     }
 
     /// Durable batches as they are kept, from the one that holds `from` on, without a copy: markers
@@ -209,7 +210,7 @@ impl Log {
         limit: BatchLimit,
         isolation: Isolation,
     ) -> Result<Batches, ReadError> {
-        read::read_batches(&self.0.shared, shard, from, limit, isolation)
+        read::read_batches(&self.0.shared, shard, from, limit, isolation).inspect_err(|e| self.met(e))
     }
 
     /// Where the partition begins and ends.
@@ -266,6 +267,12 @@ impl Log {
 }
 
 impl Log {
+    fn met(&self, e: &ReadError) {
+        if matches!(e, ReadError::Corrupt { .. }) {
+            self.0.shared.stats.met_damage();
+        }
+    }
+
     /// Checkpoints until both slots say the same.
     pub(crate) fn checkpoint_twice(&self) -> std::io::Result<()> {
         self.0.shared.flush_now()

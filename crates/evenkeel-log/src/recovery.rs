@@ -192,10 +192,14 @@ pub(crate) fn take(disk: &dyn Disk) -> Result<Box<dyn Send + Sync>, OpenError> {
 
 /// What can be read of a log, and what is damaged; nothing is changed, and nothing can be appended.
 pub(crate) fn whole(disk: &dyn Disk, options: &Options) -> Result<Recovered, OpenError> {
-    let Survey { slots, state, end, damage } = survey(disk, options.guards(), options.memory())?;
-    if slots.newest().is_none() && damage.is_empty() {
+    let mut survey = survey(disk, options.guards(), options.memory())?;
+    if survey.slots.newest().is_none() && survey.damage.is_empty() {
         return Err(OpenError::Absent { folder: disk.name() });
     }
+    if survey.damage.is_empty() {
+        survey.damage = crate::verify::look(disk, options.guards(), &survey)?.damage;
+    }
+    let Survey { slots, state, end, damage } = survey;
     let header = FileHeader { number: 0, size: FIRST_GROUP + BLOCK, nonce: [0; 16] };
     let position = end.as_ref().map_or(state.wal, |e| e.position);
     let extent = state.times;

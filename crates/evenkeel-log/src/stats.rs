@@ -22,12 +22,23 @@ pub(crate) struct Stats {
     passes: AtomicU64,
     /// When the newest checkpoint was made, in microseconds since 1970; 0 when there was none.
     checkpoint_at: AtomicI64,
+    unreadable: AtomicU64,
 }
 
 impl Stats {
     pub(crate) fn group(&self, bytes: u64) {
         self.groups.fetch_add(1, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// A read met damage.
+    pub(crate) fn met_damage(&self) {
+        self.unreadable.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Reads that met damage.
+    pub(crate) fn unreadable(&self) -> u64 {
+        self.unreadable.load(Ordering::Relaxed)
     }
 
     pub(crate) fn flushed(&self) {

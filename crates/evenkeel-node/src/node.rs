@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel::runtime::{self, RetentionTask};
-use evenkeel_log::{Disk, Log, OpenError, Options, RealDisk};
+use evenkeel_log::{Damage, Disk, Log, OpenError, Options, RealDisk};
 use evenkeel_model::{Clock, SystemClock};
 use evenkeel_transport::Callbacks;
 use tokio::net::TcpListener;
@@ -76,14 +76,12 @@ impl Node {
         let started_at = clock.now();
         warn_of(disk.is_none().then_some(&plan.data));
         let wal_bytes_max = options.wal_bytes_max;
-        let log = open(&plan, disk, options, clock.clone()).await?;
+        let disk = disk.unwrap_or_else(|| Arc::new(RealDisk::new(&plan.data)));
+        let log = open(&plan, disk.clone(), options.clone(), clock.clone()).await?;
         let (listener, http) = listen(plan.http).await?;
-        let is_damaged = !log.damage().is_empty();
-        let calling = calling(&plan, http, &clock, (!is_damaged).then(|| log.clone())).await?;
-        let base = match is_damaged {
-            false => wiring::base(&plan, log, &clock, &calling, sabotage).await?,
-            true => wiring::reading_only(&plan, log, &clock),
-        };
+        let again = || open_read(&plan, log.clone(), disk, options, clock.clone());
+        let (calling, base) = grounded(&plan, log.clone(), again, http, &clock, sabotage).await?;
+        let is_damaged = !base.log.damage().is_empty();
         let (stop, stopping) = watch::channel(false);
         let (responding, listening) = responding::channel();
         // What cannot be recorded must not be decided: no alerts, and nothing that answers them.
@@ -207,6 +205,41 @@ fn retain(base: &wiring::Base) -> RetentionTask {
     runtime::retain(base.log.clone(), RETAIN_EVERY, move || keepers.keepers())
 }
 
+/// What the node stands on: how handlers are called, and all that runs on the log, if anything may.
+/// Opening looks at few records; where who wires the parts reads a damaged one, it is opened `again`.
+async fn grounded<F: Future<Output = Result<Option<Log>, Error>>>(
+    plan: &Plan,
+    log: Log,
+    again: impl FnOnce() -> F,
+    http: SocketAddr,
+    clock: &Arc<dyn Clock>,
+    sabotage: Option<Sabotage>,
+) -> Result<(Calling, wiring::Base), Error> {
+    match wired(plan, log.clone(), http, clock, sabotage).await {
+        Err(e) if log.status().unreadable > 0 => {
+            let damaged = again().await?.ok_or(e)?;
+            wired(plan, damaged, http, clock, sabotage).await
+        }
+        done => done,
+    }
+}
+
+async fn wired(
+    plan: &Plan,
+    log: Log,
+    http: SocketAddr,
+    clock: &Arc<dyn Clock>,
+    sabotage: Option<Sabotage>,
+) -> Result<(Calling, wiring::Base), Error> {
+    let is_damaged = !log.damage().is_empty();
+    let calling = calling(plan, http, clock, (!is_damaged).then(|| log.clone())).await?;
+    let base = match is_damaged {
+        false => wiring::base(plan, log, clock, &calling, sabotage).await?,
+        true => wiring::reading_only(plan, log, clock),
+    };
+    Ok((calling, base))
+}
+
 /// What the calls of all subscriptions have in common; who is told of them begins to listen. Without a log
 /// nothing is called.
 async fn calling(plan: &Plan, http: SocketAddr, clock: &Arc<dyn Clock>, log: Option<Log>) -> Result<Calling, Error> {
@@ -245,22 +278,43 @@ fn warn_of(data: Option<&PathBuf>) {
 }
 
 /// The log; one that is damaged is opened for reading only.
-async fn open(plan: &Plan, disk: Option<Arc<dyn Disk>>, options: Options, clock: Arc<dyn Clock>) -> Result<Log, Error> {
-    let disk = disk.unwrap_or_else(|| Arc::new(RealDisk::new(&plan.data)));
+async fn open(plan: &Plan, disk: Arc<dyn Disk>, options: Options, clock: Arc<dyn Clock>) -> Result<Log, Error> {
     let opened = {
         let (disk, options, clock) = (disk.clone(), options.clone(), clock.clone());
         wiring::blocking(move || Log::open(disk, options, clock)).await?
     };
     let opened = match opened {
         Err(OpenError::Corrupt { damage }) => {
-            for damage in &damage {
-                LogDamaged { damage: damage.to_string() }.tell();
-            }
+            tell_of(&damage);
             wiring::blocking(move || Log::open_damaged(disk, options, clock)).await?
         }
         other => other,
     };
     opened.map_err(|e| unopened(&plan.data, &e))
+}
+
+/// The same folder for reading only, if all that is in it is looked at and something is damaged.
+async fn open_read(
+    plan: &Plan,
+    log: Log,
+    disk: Arc<dyn Disk>,
+    options: Options,
+    clock: Arc<dyn Clock>,
+) -> Result<Option<Log>, Error> {
+    let opened = wiring::blocking(move || {
+        log.close();
+        Log::open_damaged(disk, options, clock)
+    });
+    let log = opened.await?.map_err(|e| unopened(&plan.data, &e))?;
+    let damage = log.damage();
+    tell_of(&damage);
+    Ok((!damage.is_empty()).then_some(log))
+}
+
+fn tell_of(damage: &[Damage]) {
+    for damage in damage {
+        LogDamaged { damage: damage.to_string() }.tell();
+    }
 }
 
 pub(crate) fn unopened(data: &Path, e: &OpenError) -> Error {

@@ -42,6 +42,8 @@ pub struct LogStatus {
     pub checkpoints: Times,
     /// When the newest of them was made.
     pub checkpoint_at: Option<Timestamp>,
+    /// Reads that met damage since it was opened: it looks at records when somebody reads them.
+    pub unreadable: u64,
 }
 
 impl Log {
@@ -75,6 +77,7 @@ impl Log {
             writes: shared.stats.writes.read(),
             checkpoints: shared.stats.checkpoints.read(),
             checkpoint_at: shared.stats.checkpoint_at(),
+            unreadable: shared.stats.unreadable(),
         }
     }
 }

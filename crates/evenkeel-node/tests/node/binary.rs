@@ -36,6 +36,15 @@ impl Up {
     }
 }
 
+impl Up {
+    /// SIGTERM: goes down in order; its exit code.
+    pub fn stop(mut self) -> Option<i32> {
+        let pid = self.0.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.0.wait().unwrap().code()
+    }
+}
+
 impl Drop for Up {
     fn drop(&mut self) {
         let _ = self.0.kill();

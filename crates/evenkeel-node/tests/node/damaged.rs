@@ -164,3 +164,26 @@ fn doctor_says_who_has_the_folder_and_runs_beside_a_node() {
     let looked = evenkeel(folder.path(), &["doctor", "--data", "evenkeel-data"]);
     assert!(out(&looked).contains("which no node has open"), "{}", out(&looked));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damage_that_only_a_reader_of_records_meets_makes_the_node_read_only_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("evenkeel.yaml"), FILE).unwrap();
+    let node = up(folder.path());
+    std::fs::write(folder.path().join("event.json"), "{\"id\":1,\"mark\":\"tell-tale-1\"}").unwrap();
+    let words = ["publish", "orders", "event.json", "--type", "T", "--source", "/s", "--id-from", "/id", "--node"];
+    let done = evenkeel(folder.path(), &[&words[..], &[&node.url()]].concat());
+    assert_eq!(done.status.code(), Some(0), "{}", err(&done));
+    assert_eq!(node.stop(), Some(0), "a clean stop puts everything into segments");
+    let topics = folder.path().join("evenkeel-data/topics");
+    let mut all = std::fs::read_dir(topics).unwrap().map(|f| f.unwrap().path());
+    let orders = all.find(|p| p.file_name().unwrap().to_string_lossy().starts_with("orders-0@")).unwrap();
+    change(&orders, b"tell-tale-1", b"tell-tale-X");
+    let node = up(folder.path());
+    assert!(node.1.starts_with("evenkeel damaged, for reading only: http "), "{}", node.1);
+    let (status, ready) = get(&node, "/readyz").await;
+    assert_eq!((status, ready["code"].as_str()), (503, Some("data-corrupt")), "{ready}");
+    assert_eq!(ready["damage"][0]["lost"][0]["topic"], "orders", "{ready}");
+    let (status, read) = get(&node, "/v1/topics/orders/events").await;
+    assert_eq!((status, read["code"].as_str()), (500, Some("data-corrupt")), "{read}");
+}
