@@ -62,9 +62,13 @@ impl Subscription {
     /// Another event succeeded that was handed out at `dispatched`.
     pub(super) fn witness(&mut self, now: Timestamp, dispatched: u64) {
         while let Some((_, slot)) = self.unbooked.range(..dispatched).next().map(|(s, e)| (*s, *e)) {
+            let held_off = self.used_all(slot);
             let before = self.events[slot].detour.unbooked.iter().take_while(|a| a.seq < dispatched).count();
             self.defer_oldest(slot, before - 1);
             self.book_oldest(now, slot);
+            if held_off {
+                self.wait_as_usual(now, slot);
+            }
         }
         self.wake_undecided(now, dispatched);
         self.witnesses = 0;

@@ -5,7 +5,7 @@
 //! they are booked.
 //!
 //! An event that has used all its tries without their being booked is tried on, once per open
-//! interval of the breaker: the next witness books, and may end it. When its age is used up and
+//! interval of the breaker, until a witness books, which may end it or gives it tries again. When its age is used up and
 //! still nobody else succeeded, it is `undecided`: parked with an alarm, tried rarely (once per
 //! `retry.max`), and at once when another event succeeds.
 
@@ -65,13 +65,12 @@ impl Subscription {
 
     fn delay(&mut self, slot: Slot, again: &Again) -> Duration {
         let event = &self.events[slot];
-        let used = event.course.counters.attempts as usize + event.detour.unbooked.len();
         let open = self.breakers.open_time(again.accused);
         if !spends(again.class) {
             let bound = self.policy.retry.bound(event.detour.tries).min(open);
             return self.random.up_to(bound);
         }
-        if used >= self.attempts_max() as usize {
+        if self.used_all(slot) {
             return self.random.extended(open);
         }
         self.policy.retry.draw(event.detour.tries, &mut self.random)
@@ -200,6 +199,29 @@ impl Subscription {
         self.lanes.park(lane);
         self.say_attempt(now, slot, again, Some(next_at));
         self.wait(now, slot, next_at);
+    }
+
+    /// True when all tries are used, booked or not.
+    pub(super) fn used_all(&self, slot: Slot) -> bool {
+        let event = &self.events[slot];
+        event.course.counters.attempts as usize + event.detour.unbooked.len() >= self.attempts_max() as usize
+    }
+
+    /// A witness told that there is no outage: an event that was tried once per open interval, for want of one,
+    /// has tries again, and waits no longer than between any two of them.
+    pub(super) fn wait_as_usual(&mut self, now: Timestamp, slot: Slot) {
+        let event = &self.events[slot];
+        if event.state != State::Waiting || event.detour.why != PendingWhy::Retry {
+            return;
+        }
+        let drawn = now + self.policy.retry.draw(event.detour.tries, &mut self.random);
+        let next_at = drawn.max(event.detour.not_before);
+        if next_at < event.detour.next_at {
+            self.stop_waiting(slot);
+            self.events[slot].detour.next_at = next_at;
+            self.wait_or_ready(now, slot);
+            self.say_pending(slot);
+        }
     }
 
     /// Another event succeeded: whatever it was, it may be over.

@@ -60,6 +60,21 @@ fn a_success_before_the_failure_books_nothing() {
 }
 
 #[test]
+fn an_event_that_used_its_tries_alone_is_tried_at_its_own_pace_as_soon_as_others_succeed() {
+    let mut p = policy();
+    p.handler_breaker.window = secs(60);
+    p.handler_breaker.open = secs(600);
+    let mut world = World::new(p, poison(status(500)));
+    world.publish(0, "k0", "poison");
+    world.run(secs(20));
+    assert_eq!(world.tries("poison"), 3, "then once per open interval");
+    world.traffic(3000, ms(10), 100);
+    world.run(secs(30));
+    let dead = world.outcome("poison").expect("it waited for the open time although nothing was down");
+    assert_eq!((dead.outcome, dead.attempts), (Outcome::Dead, 3));
+}
+
+#[test]
 fn a_success_that_was_under_way_books_only_when_the_window_is_over() {
     let mut p = policy();
     p.retry = RetrySchedule { attempts: 1, ..p.retry };
