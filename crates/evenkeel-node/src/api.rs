@@ -4,6 +4,7 @@
 //! when it is durable; every limit that refuses a request is named in the answer.
 
 mod problem;
+mod query;
 mod limits;
 mod publish;
 mod topics;
@@ -46,6 +47,7 @@ use axum::routing::{get, post};
 pub(crate) use dead::returning::Returning;
 pub(crate) use page::Proofs;
 pub(crate) use problem::Problem;
+use query::Parameters;
 
 use crate::error::{Error, codes};
 use crate::metrics;

@@ -12,6 +12,8 @@ mod bad_events;
 mod letters;
 #[path = "node/redrives.rs"]
 mod redrives;
+#[path = "node/queries.rs"]
+mod queries;
 #[path = "node/bad_handlers.rs"]
 mod bad_handlers;
 #[path = "node/handlers.rs"]

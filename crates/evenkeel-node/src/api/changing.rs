@@ -2,12 +2,12 @@
 //! `POST …/drain|resume`.
 
 use axum::Json;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Node, Problem, limits, subscriptions};
+use super::{Node, Parameters, Problem, limits, subscriptions};
 use crate::changing::{self, Put};
 use crate::config::units;
 
@@ -56,7 +56,7 @@ pub(super) struct Drain {
 pub(super) async fn drain(
     State(node): Node,
     Path(name): Path<String>,
-    Query(asked): Query<Drain>,
+    Parameters(asked): Parameters<Drain>,
 ) -> Result<Json<Value>, Problem> {
     let grace = match &asked.grace {
         None => changing::GRACE,

@@ -1,7 +1,7 @@
 //! Events as they lie in a topic, and the story of one by its id.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use evenkeel_cloudevents::json;
 use evenkeel_cloudevents::kafka::{Read, from_record};
 use evenkeel_log::{ReadError, ReadLimit};
@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::cursor::{Cursor, From};
-use super::{Node, Problem};
+use super::{Node, Parameters, Problem};
 use crate::error::{Error, codes};
 use crate::forms::{key, time};
 use crate::wiring::{blocking, failed};
@@ -19,7 +19,10 @@ use crate::wiring::{blocking, failed};
 /// At most so many events in one answer.
 const LIMIT_MAX: usize = 1_000;
 
+const PLACES: &str = "must be earliest, latest, an offset, a time (RFC 3339), or the `next` of an earlier answer";
+
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Asked {
     partition: Option<u32>,
     from: Option<String>,
@@ -31,7 +34,7 @@ pub(super) struct Asked {
 pub(super) async fn list(
     State(node): Node,
     Path(name): Path<String>,
-    Query(asked): Query<Asked>,
+    Parameters(asked): Parameters<Asked>,
 ) -> Result<Json<Value>, Problem> {
     let topic = node.log.topic(&name).ok_or_else(|| Problem::unknown_topic(&node, &name))?;
     let partitions: Vec<u32> = match asked.partition {
@@ -42,12 +45,16 @@ pub(super) async fn list(
         Some(partition) => vec![partition],
         None => (0..topic.partitions).collect(),
     };
-    let mut cursor = match &asked.cursor {
-        Some(text) => Cursor::parse(text)?,
-        None => {
-            let from = asked.from.as_deref().map_or(Ok(From::Earliest), From::parse)?;
-            Cursor::begin(&node.log, &name, &partitions, from)?
-        }
+    let begin = |from| Cursor::begin(&node.log, &name, &partitions, from);
+    let mut cursor = match (&asked.cursor, asked.from.as_deref()) {
+        (Some(text), _) => Cursor::parse(text)?,
+        (None, None) => begin(From::Earliest)?,
+        // `next` of an earlier answer is a place like any other.
+        (None, Some(text)) => match (From::parse(text), Cursor::parse(text)) {
+            (Ok(from), _) => begin(from)?,
+            (Err(_), Ok(cursor)) => cursor,
+            (Err(_), Err(_)) => return Err(Problem::parameter("from", text, PLACES)),
+        },
     };
     let mut left = asked.limit.unwrap_or(100).clamp(1, LIMIT_MAX);
     let mut items = Vec::new();
@@ -60,7 +67,7 @@ pub(super) async fn list(
             Err(ReadError::BelowStart { start }) => node.log.read(&shard, start, ReadLimit::records(left)),
             other => other,
         };
-        let records = records.map_err(|e| failed(&e))?;
+        let records = records.map_err(|e| unreadable(&e))?;
         if let Some(last) = records.last() {
             *next = last.at.offset + 1;
         }
@@ -68,6 +75,13 @@ pub(super) async fn list(
         items.extend(records.iter().map(item));
     }
     Ok(Json(json!({ "items": items, "next": cursor.to_text() })))
+}
+
+/// What the medium does not give back is told as damage, whenever it is found.
+fn unreadable(e: &ReadError) -> Problem {
+    let ReadError::Corrupt { .. } = e else { return failed(e).into() };
+    let hint = "what lies before and behind it can be read; stop the node and look with `evenkeel log verify`";
+    Problem::new(500, Error::new(codes::DATA_CORRUPT, e.to_string()).hint(hint))
 }
 
 fn item(stored: &Stored) -> Value {
@@ -87,6 +101,7 @@ fn item(stored: &Stored) -> Value {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Source {
     pub(super) source: Option<String>,
 }
@@ -95,7 +110,7 @@ pub(super) struct Source {
 pub(super) async fn story(
     State(node): Node,
     Path(id): Path<String>,
-    Query(Source { source }): Query<Source>,
+    Parameters(Source { source }): Parameters<Source>,
 ) -> Result<Json<Value>, Problem> {
     let (index, asked) = (node.stories.clone(), id.clone());
     let stories = blocking(move || index.story(&asked, source.as_deref())).await?.map_err(|e| failed(&e))?;

@@ -1,17 +1,18 @@
 //! `/v1/slas`: agreements, and the reports of their months with all that they are computed from.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use evenkeel_watch::sla::Month;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Node, Problem};
+use super::{Node, Parameters, Problem};
 use crate::config::slas;
 use crate::forms::sla::Document;
 
 /// Which month, and what it cost.
 #[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Asked {
     month: Option<String>,
     billed: Option<String>,
@@ -39,7 +40,7 @@ pub(super) async fn list(State(node): Node) -> Result<Json<Value>, Problem> {
 pub(super) async fn show(
     State(node): Node,
     Path(name): Path<String>,
-    Query(asked): Query<Asked>,
+    Parameters(asked): Parameters<Asked>,
 ) -> Result<Json<Document>, Problem> {
     let month = asked.month.map(|text| {
         text.parse::<Month>().map_err(|_| Problem::parameter("month", &text, "must be a month, like 2026-10"))

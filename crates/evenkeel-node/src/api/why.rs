@@ -2,14 +2,14 @@
 //! what comes next; in words, and as plain values.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use evenkeel_delivery::{BreakerView, Exhausted, PendingWhy, Why, WhyAsked, WhyEvent, WhyState};
 use evenkeel_model::{Position, Timestamp};
 use evenkeel_transport::story::{Story, story};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Node, Problem};
+use super::{Node, Parameters, Problem};
 use crate::config::units::show_duration;
 use crate::forms::{key as key_text, time};
 use crate::wiring::{Wire, Wired, blocking, failed};
@@ -25,7 +25,7 @@ pub(super) struct Asked {
 }
 
 /// Of all subscriptions.
-pub(super) async fn all(State(node): Node, Query(asked): Query<Asked>) -> Result<Json<Value>, Problem> {
+pub(super) async fn all(State(node): Node, Parameters(asked): Parameters<Asked>) -> Result<Json<Value>, Problem> {
     answer(&node, None, asked).await
 }
 
@@ -33,7 +33,7 @@ pub(super) async fn all(State(node): Node, Query(asked): Query<Asked>) -> Result
 pub(super) async fn one(
     State(node): Node,
     Path(name): Path<String>,
-    Query(asked): Query<Asked>,
+    Parameters(asked): Parameters<Asked>,
 ) -> Result<Json<Value>, Problem> {
     node.wire(&name).ok_or_else(|| Problem::unknown_subscription(&node, &name))?;
     answer(&node, Some(&name), asked).await

@@ -71,9 +71,26 @@ pub(crate) fn callee(key: &str, text: &str, reach: &Reach) -> Result<String, Err
     if host.is_empty() {
         return Err(wrong("has no host"));
     }
+    if authority.as_str().len() > authority.host().len() && authority.port_u16().is_none_or(|port| port == 0) {
+        return Err(wrong("has no port from 1 to 65535"));
+    }
+    let last = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+    if literal(host).is_none() && is_number(last) {
+        return Err(wrong(
+            "has a number for a host: an address is written as four numbers from 0 to 255, or in brackets",
+        ));
+    }
     match literal(host).and_then(|ip| reach.refuses(host, ip)) {
         Some(why) => Err(wrong(&format!("may not be called: {why}"))),
         None => Ok(text.to_owned()),
+    }
+}
+
+/// What resolvers take for a part of an address: `2852039166`, `0xa9fea9fe`, `0251`.
+fn is_number(label: &str) -> bool {
+    match label.to_ascii_lowercase().strip_prefix("0x") {
+        Some(hex) => hex.chars().all(|c| c.is_ascii_hexdigit()),
+        None => !label.is_empty() && label.chars().all(|c| c.is_ascii_digit()),
     }
 }
 
@@ -110,6 +127,8 @@ mod tests {
         let all = Reach::default();
         assert!(callee("u", "http://payments.internal:9002/events", &all).is_ok());
         assert!(callee("u", "https://payments.internal/events", &all).is_ok());
+        assert!(callee("u", "http://[::1]:9002/", &all).is_ok() && callee("u", "http://10.0.0.7:65535/", &all).is_ok());
+        assert!(callee("u", "http://7seas.example:80/", &all).is_ok() && callee("u", "http://x1/", &all).is_ok());
         assert!(super::plain_callee("u", "https://a/", &all).unwrap_err().message.contains("TLS"));
         let ours = Reach::new(&["10.0.0.0/8".to_owned()]).unwrap();
         assert!(callee("u", "http://10.1.2.3/", &ours).is_ok());
@@ -124,6 +143,14 @@ mod tests {
             "http://[fe80::1]/",
             "http://[fd00:ec2::254]/",
             "http://0.0.0.0/",
+            "http://[::169.254.169.254]/",
+            "http://2852039166/",
+            "http://0xA9FEA9FE/",
+            "http://0251.0376.0251.0376/",
+            "http://169.254.43518/",
+            "http://payments:99999/",
+            "http://payments:0/",
+            "http://payments:/",
         ] {
             let error = callee("u", text, &all).unwrap_err();
             assert_eq!(error.code, codes::CONFIG_URL, "{text}");

@@ -105,6 +105,9 @@ fn a_wrong_value_is_refused_with_its_path() {
         ("data: .", "handlers: { allow: [ 10.0.0.0/40 ] }\ndata: .", "handlers.allow"),
         ("data: .", "handlers: { allow: [ 10.0.0.0/8 ] }\ndata: .", "alerts.webhooks[0].url"),
         ("{ type: OrderCreated }", "{ Type: OrderCreated }", "subscriptions.payment.filter.Type"),
+        ("{ type: OrderCreated }", "{ typ: OrderCreated }", "subscriptions.payment.filter.typ"),
+        ("{ type: OrderCreated }", "{ any: [ { suorce: /x } ] }", "subscriptions.payment.filter.any[0].suorce"),
+        ("{ type: OrderCreated }", "{ sql: \"type = 'x'\" }", "subscriptions.payment.filter.sql"),
     ] {
         let error = read(&FILE.replacen(from, to, 1)).unwrap_err();
         assert!(error.message.contains(path), "{to}: {error}");
@@ -163,6 +166,8 @@ fn what_stands_in_a_filter_means_all_of_it() {
     assert!(payment.filter.as_ref().unwrap().matches(&event));
     event.kind = "Other".to_owned();
     assert!(!payment.filter.as_ref().unwrap().matches(&event));
+    let named = FILE.replacen("{ type: OrderCreated }", "{ tenant: a, exact: { typ: b } }", 1);
+    assert!(read(&named).is_ok(), "extensions have the names that they have");
 }
 
 const PUSHED: &str = r#"

@@ -112,7 +112,8 @@ fn host(entry: &str) -> Result<String, String> {
     Ok(entry.trim_end_matches('.').to_ascii_lowercase())
 }
 
-/// IPv4 behind IPv6: mapped (`::ffff:0:0/96`), NAT64 (`64:ff9b::/96`) and 6to4 (`2002::/16`).
+/// IPv4 behind IPv6: mapped (`::ffff:0:0/96`), translated (`::ffff:0:0:0/96`), compatible (`::/96`, but for `::`,
+/// `::1` and the like), NAT64 (`64:ff9b::/96`, `64:ff9b:1::/48`) and 6to4 (`2002::/16`).
 fn plain(ip: IpAddr) -> IpAddr {
     let IpAddr::V6(six) = ip else { return ip };
     let s = six.segments();
@@ -121,7 +122,11 @@ fn plain(ip: IpAddr) -> IpAddr {
         v4(a, b, c, d)
     };
     match s {
-        [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => four(high, low),
+        [0, 0, 0, 0, 0, 0xffff, high, low]
+        | [0, 0, 0, 0, 0xffff, 0, high, low]
+        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x64, 0xff9b, 1, _, _, _, high, low] => four(high, low),
+        [0, 0, 0, 0, 0, 0, high, low] if high > 0 => four(high, low),
         [0x2002, high, low, ..] => four(high, low),
         _ => ip,
     }
@@ -153,7 +158,7 @@ mod tests {
         reach.refuses(host, ip.parse().unwrap()).is_none()
     }
 
-    const METADATA: [&str; 12] = [
+    const METADATA: [&str; 15] = [
         "169.254.169.254",
         "169.254.170.2",
         "100.100.100.200",
@@ -166,6 +171,9 @@ mod tests {
         "::ffff:169.254.169.254",
         "64:ff9b::a9fe:a9fe",
         "2002:a9fe:a9fe::1",
+        "::169.254.169.254",
+        "::ffff:0:169.254.169.254",
+        "64:ff9b:1::a9fe:a9fe",
     ];
 
     #[test]

@@ -114,16 +114,11 @@ pub(super) const OPERATIONS: &[Operation] = &[
     Operation {
         query: &[
             ("partition", "integer", "this one only"),
-            ("from", "string", "`earliest`, `latest`, an offset, or a time (RFC 3339)"),
+            ("from", "string", "`earliest`, `latest`, an offset, a time (RFC 3339), or `next` of an earlier answer"),
             ("cursor", "string", "`next` of an earlier answer"),
             ("limit", "integer", "at most so many, 1,000 at most"),
         ],
-        ..get(
-            "/v1/topics/{topic}/events",
-            "listEvents",
-            "Read events",
-            "`events`, and `next`: the cursor to go on with",
-        )
+        ..get("/v1/topics/{topic}/events", "listEvents", "Read events", "`items`, and `next`: the cursor to go on with")
     },
     Operation {
         body: Body::Events,

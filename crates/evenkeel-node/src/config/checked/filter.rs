@@ -27,13 +27,35 @@ pub(super) fn read(at: &str, written: &Value) -> Result<Filter, Error> {
             "exact" => parts.extend(texts(&at, argument)?.into_iter().map(|(n, v)| Filter::Exact(n, v))),
             "prefix" => parts.extend(texts(&at, argument)?.into_iter().map(|(n, v)| Filter::Prefix(n, v))),
             "suffix" => parts.extend(texts(&at, argument)?.into_iter().map(|(n, v)| Filter::Suffix(n, v))),
-            attribute => parts.push(exact(&at, attribute, argument)?),
+            attribute => {
+                meant(&at, attribute)?;
+                parts.push(exact(&at, attribute, argument)?);
+            }
         }
     }
     match parts.len() {
         0 => Err(value(at, "an empty filter: leave it out to get every event")),
         1 => Ok(parts.remove(0)),
         _ => Ok(Filter::All(parts)),
+    }
+}
+
+/// A near miss of a core attribute may be an extension; whoever means one says so. A filter on `typ`
+/// would match nothing, and its events would be gone as `filtered`.
+fn meant(at: &str, name: &str) -> Result<(), Error> {
+    if name == "sql" {
+        let error =
+            Error::new(codes::CONFIG_UNKNOWN_KEY, format!("unknown key `{at}`: the dialect `sql` is not spoken"));
+        return Err(error.hint("write it with all, any, not, exact, prefix and suffix"));
+    }
+    let near = |core: &&&str| core.len() > 3 && **core != name && strsim::osa_distance(core, name) == 1;
+    match ATTRIBUTES.iter().find(near) {
+        Some(core) => {
+            let error = Error::new(codes::CONFIG_UNKNOWN_KEY, format!("`{at}` is no attribute that every event has"));
+            let hint = format!("did you mean `{core}`? An extension of that name is written `exact: {{ {name}: … }}`");
+            Err(error.hint(hint))
+        }
+        None => Ok(()),
     }
 }
 
@@ -78,8 +100,7 @@ fn text(at: &str, argument: &Value) -> Result<String, Error> {
     }
 }
 
-/// Attribute names are lower-case letters and digits; any such name may be an extension, so that
-/// a near miss of a core attribute cannot be told from one, but a wrong letter can.
+/// Attribute names are lower-case letters and digits; any such name may be an extension.
 fn attribute(at: &str, name: &str) -> Result<(), Error> {
     if !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()) {
         return Ok(());
