@@ -15,6 +15,8 @@ const TOP: f64 = 8.0;
 /// Room for the labels of the axes.
 const LEFT: f64 = 80.0;
 const BELOW: f64 = 24.0;
+/// A label that is nearer to the one below it is left out.
+const APART: f64 = 20.0;
 
 /// How values are drawn.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -50,9 +52,11 @@ pub(super) fn draw(chart: &Chart) -> Markup {
     let (right, base) = (at(LEFT + WIDTH), at(TOP + HEIGHT + BELOW - 8.0));
     html! {
         svg class="curves" viewBox=(format!("0 0 {} {}", LEFT + WIDTH + 8.0, TOP + HEIGHT + BELOW)) role="img" aria-label=(chart.label) {
-            @for value in chart.ticks {
+            @for (nth, value) in chart.ticks.iter().enumerate() {
                 line class="grid" x1=(LEFT) x2=(right) y1=(at(y(*value))) y2=(at(y(*value))) {}
-                text x=(LEFT - 6.0) y=(at(y(*value))) dy="4" text-anchor="end" { ((chart.say)(*value)) }
+                @if nth == 0 || y(chart.ticks[nth - 1]) - y(*value) >= APART {
+                    text x=(LEFT - 6.0) y=(at(y(*value))) dy="4" text-anchor="end" { ((chart.say)(*value)) }
+                }
             }
             @match chart.shape {
                 Shape::Line => path class="curve p99" d=(line(chart.values, y)) {},

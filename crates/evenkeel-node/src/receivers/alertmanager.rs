@@ -67,6 +67,19 @@ fn name(trigger: &str) -> &'static str {
         "remaining" => "ErrorBudgetLow",
         "exhaustion" => "ErrorBudgetExhaustion",
         "dead_letter_budget" => "DeadLetterBudgetSpent",
+        "silent" => "SourceSilent",
+        "surging" => "SourceSurging",
         _ => "EvenkeelAlert",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use evenkeel_watch::Sending;
+
+    #[test]
+    fn what_a_source_does_has_a_name_of_its_own() {
+        let names = Sending::ALL.map(|sending| super::name(sending.name()));
+        assert_eq!(names, ["EvenkeelAlert", "SourceSilent", "SourceSurging"], "the usual is no alert");
     }
 }
