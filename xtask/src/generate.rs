@@ -6,8 +6,22 @@ use std::path::Path;
 
 use crate::run::cargo;
 
-/// The test that compares, told to write first.
+/// The crates that have them, and the tests that compare; the transports in the order of their rows.
+const GENERATORS: [(&str, &str); 6] = [
+    ("evenkeel-node", "generated"),
+    ("evenkeel-transport", DECLARED),
+    ("evenkeel-transport-kafka", DECLARED),
+    ("evenkeel-transport-nats", DECLARED),
+    ("evenkeel-transport-rabbitmq", DECLARED),
+    ("evenkeel-transport-aws", DECLARED),
+];
+const DECLARED: &str = "what_is_declared_is_what_the_documents_say";
+
+/// Those tests, told to write first.
 pub(crate) fn generate(root: &Path) -> Result<(), String> {
-    let words = ["test", "--quiet", "--locked", "--package", "evenkeel-node", "--lib", "generated"];
-    cargo(root, &words, &[("EVENKEEL_GENERATE", "1")])
+    for (package, test) in GENERATORS {
+        let words = ["test", "--quiet", "--locked", "--package", package, "--lib", test];
+        cargo(root, &words, &[("EVENKEEL_GENERATE", "1")])?;
+    }
+    Ok(())
 }

@@ -27,6 +27,8 @@ pub const INCIDENTS_TOPIC: &str = "evenkeel.incidents";
 pub const EXCLUSIONS_TOPIC: &str = "evenkeel.exclusions";
 /// Which dead letters of other frameworks went back to where they came from, by their topic.
 pub const REDRIVES_TOPIC: &str = "evenkeel.redrives";
+/// Where records lie that mirrors copied: runs of offsets, by subscription and partition.
+pub const MIRRORS_TOPIC: &str = "evenkeel.mirrors";
 /// Experiments, as CloudEvents.
 pub const EXPERIMENTS_TOPIC: &str = "evenkeel.experiments";
 /// What a subscription's dead-letter topic is called: its name and this.
@@ -79,6 +81,9 @@ pub const CAUSED_BY: &str = "evenkeel-caused-by";
 /// On a record that came in from a broker's queue: the broker's own name for the message; empty where
 /// it has none.
 pub const INTAKE: &str = "evenkeel-intake";
+/// On a record that came in from a broker's queue: how often the broker had given the message by then, where
+/// that was more than once.
+pub const BROKER_DELIVERIES: &str = "evenkeel-broker-deliveries";
 /// On a message that we put on a broker, where its own headers can't say all that the record is.
 pub const EXACT: &str = "evenkeel-record";
 /// On a record that was a dead letter of another framework and went back: `topic;partition;offset` of the letter.

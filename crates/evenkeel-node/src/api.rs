@@ -8,6 +8,8 @@ mod query;
 mod limits;
 mod publish;
 mod topics;
+mod intakes;
+mod mirrors;
 mod cursor;
 mod events;
 mod subscriptions;
@@ -60,7 +62,7 @@ pub(crate) type Node = State<Arc<Wired>>;
 pub(crate) fn routes(node: Arc<Wired>) -> Router {
     let limits = node.plan().limits;
     let gate = limits::Gate::new(limits);
-    Router::new()
+    of_brokers()
         .route("/v1/topics", get(topics::list))
         .route("/v1/topics/{topic}", get(topics::show).put(topics::put).delete(topics::delete))
         .route("/v1/topics/{topic}/delete-records", post(topics::delete_records))
@@ -111,7 +113,6 @@ pub(crate) fn routes(node: Arc<Wired>) -> Router {
         .route("/v1/chains", get(chains::list))
         .route("/v1/telemetry", get(telemetry::show))
         .route("/v1/usage", get(usage::show))
-        .route("/openapi.json", get(openapi::show))
         .route("/", get(page::show))
         .route("/objectives/{name}", get(page::objective))
         .route("/events/{id}", get(page::story))
@@ -126,6 +127,14 @@ pub(crate) fn routes(node: Arc<Wired>) -> Router {
         .layer(middleware::from_fn_with_state(node.clone(), no_writing_behind_damage))
         .layer(middleware::from_fn(no_cross_origin))
         .with_state(node)
+}
+
+/// What there is of brokers, and the description of all of it.
+fn of_brokers() -> Router<Arc<Wired>> {
+    Router::new()
+        .route("/v1/intakes", get(intakes::list))
+        .route("/v1/subscriptions/{name}/mirror", get(mirrors::translate))
+        .route("/openapi.json", get(openapi::show))
 }
 
 async fn nothing_here(request: Request) -> Problem {

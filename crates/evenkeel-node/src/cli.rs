@@ -12,6 +12,8 @@ mod apply;
 mod publish;
 mod tail;
 mod topics;
+mod intakes;
+mod mirror;
 mod subscriptions;
 mod replay;
 mod dead;
@@ -65,6 +67,10 @@ enum Verb {
     Tail(tail::Args),
     /// List topics, or show one
     Topics(topics::Args),
+    /// What comes in from brokers, how much of it, and why nothing does
+    Intakes(intakes::Args),
+    /// Where a consumer of a mirrored topic goes on in the copy
+    Mirror(mirror::Args),
     /// List subscriptions, show one; create, delete, pause, resume, drain
     Subscriptions(subscriptions::Args),
     /// Call a subscription's handler once more for a window of its topic
@@ -135,6 +141,8 @@ async fn verb(verb: Verb) -> ExitCode {
         Verb::Publish(args) => publish::run(args).await,
         Verb::Tail(args) => tail::run(args).await,
         Verb::Topics(args) => topics::run(args).await,
+        Verb::Intakes(args) => intakes::run(args).await,
+        Verb::Mirror(args) => mirror::run(args).await,
         Verb::Subscriptions(args) => subscriptions::run(args).await,
         Verb::Replay(args) => replay::run(args).await,
         Verb::Dead(args) => dead::run(args).await,

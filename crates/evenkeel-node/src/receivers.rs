@@ -56,6 +56,7 @@ pub(crate) fn subscription(receiver: &Receiver) -> SubscriptionPlan {
         topic: Arc::from(names::NOTICES_TOPIC),
         home: None,
         bridge: None,
+        mirror: false,
         filter: Some(Filter::Exact(notice::RECEIVER.to_owned(), receiver.name.to_string())),
         filter_written: Some(serde_json::json!({ notice::RECEIVER: &*receiver.name })),
         identity: None,

@@ -11,7 +11,7 @@ mod bounded;
 mod overlay;
 mod letters;
 mod intakes;
-#[cfg(any(feature = "nats", feature = "rabbitmq", feature = "aws"))]
+#[cfg(any(feature = "kafka", feature = "nats", feature = "rabbitmq", feature = "aws"))]
 mod login;
 #[cfg(any(feature = "nats", feature = "rabbitmq"))]
 mod queues;
@@ -34,7 +34,7 @@ use evenkeel_transport::{Callbacks, Held, HttpHandler, Ingress};
 
 pub(crate) use intakes::{Intakes, verify};
 pub(crate) use letters::letters;
-pub(crate) use overlay::connect;
+pub(crate) use overlay::{connect, sink};
 pub(crate) use registry::{Registered, around, written_by as registered};
 pub(crate) use subscribing::{Calling, Prepared, Ways, prepare, replay_handler, with_own};
 pub(crate) use topics::all as all_topics;

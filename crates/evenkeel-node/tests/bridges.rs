@@ -71,3 +71,57 @@ subscriptions:
     assert_eq!(audit["ok"], true, "{audit}");
     node.node.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_copies_partition_by_partition_and_says_where_a_consumer_goes_on() {
+    let Some(shop) = Shop::open("classic").await else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let yaml = format!(
+        "{}
+topics: {{ out: {{ partitions: 6 }}, copy: {{ partitions: 6 }} }}
+subscriptions:
+  there-{name}: {{ topic: out, from: earliest, handler: {{ publish: \"{orders}\", mirror: true }} }}
+  copy-{name}: {{ topic: {orders}, from: earliest, handler: {{ publish: copy, mirror: true }} }}
+",
+        shop.brokers(),
+        name = shop.name(),
+        orders = shop.orders_address(),
+    );
+    let node = start(folder.path(), &yaml).await;
+    for n in 0..EVENTS {
+        let key = format!("key-{}", n % 40);
+        let event = json!({
+            "specversion": "1.0", "id": format!("order-{n}"), "source": "/shop", "type": "OrderCreated",
+            "partitionkey": key, "data": { "n": n }
+        });
+        node.publish("out", event).await;
+    }
+    let partition_of = async |topic: &str, partition: u32| {
+        let page = node.get(&format!("/v1/topics/{topic}/events?partition={partition}&from=earliest&limit=1000")).await;
+        page["items"].as_array().cloned().unwrap_or_default()
+    };
+    for partition in 0..6 {
+        let there = partition_of("out", partition).await;
+        let copied = until("the partition has come back", || async {
+            let copied = partition_of("copy", partition).await;
+            (copied.len() >= there.len()).then_some(copied)
+        })
+        .await;
+        let numbers = |all: &[serde_json::Value]| all.iter().map(shop::number_in).collect::<Vec<_>>();
+        assert_eq!(numbers(&copied), numbers(&there), "partition {partition}, in its order");
+        for (offset, event) in there.iter().enumerate() {
+            // Out of this log into Kafka, and from there into this log again.
+            let translated = async |mirror: &str, offset: u64| {
+                let path =
+                    format!("/v1/subscriptions/{mirror}-{}/mirror?partition={partition}&offset={offset}", shop.name());
+                node.get(&path).await["translated"].as_u64().unwrap()
+            };
+            let at_kafka = translated("there", offset as u64).await;
+            let back = usize::try_from(translated("copy", at_kafka).await).unwrap();
+            assert_eq!(shop::number_in(&copied[back]), shop::number_in(event));
+        }
+    }
+    let refused = node.client.json("GET", "/v1/subscriptions/nobody/mirror?partition=0&offset=0", None).await;
+    assert_eq!(refused.unwrap_err().code, "unknown-subscription");
+    node.node.shutdown().await;
+}

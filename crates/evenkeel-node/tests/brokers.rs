@@ -75,6 +75,8 @@ async fn who_is_refused_by_nats_is_told_by_whom_why_and_what_to_do() {
     }
     let (tls, ca) = (named("EVENKEEL_TEST_NATS_TLS"), named("EVENKEEL_TEST_NATS_CA"));
     let token = named("EVENKEEL_TEST_NATS_TOKEN");
+    let (jwt, nkey, keys) =
+        (named("EVENKEEL_TEST_NATS_JWT"), named("EVENKEEL_TEST_NATS_NKEY"), named("EVENKEEL_TEST_NATS_KEYS"));
     let roots = format!("tls: {{ roots: '{ca}' }}");
     let elsewhere = tls.replace("localhost", "127.0.0.1");
     let at = format!("NATS tls://{tls}: ");
@@ -86,6 +88,15 @@ async fn who_is_refused_by_nats_is_told_by_whom_why_and_what_to_do() {
         ),
         case(format!("url: 'nats://{tls}', {roots}"), &[&at, "write `user` and `password:"]),
         case(format!("url: 'nats://{token}', token: {{ file: ./bad }}"), &[&token, "refuses these credentials"]),
+        case(
+            format!("url: 'nats://{jwt}', credentials: {{ file: '{keys}/stranger.creds' }}"),
+            &[&jwt, "refuses these credentials"],
+        ),
+        case(
+            format!("url: 'nats://{jwt}', credentials: {{ file: '{keys}/user.nk' }}"),
+            &[&jwt, "those of a `.creds` file"],
+        ),
+        case(format!("url: 'nats://{nkey}', nkey: {{ file: '{keys}/stranger.nk' }}"), &[&nkey, "refuses these"]),
         case(format!("url: 'nats://{tls}', tls: {{}}, {good}"), &[&at, "`tls: { roots: ./ca.pem }`"]),
         case(
             format!("url: 'nats://{elsewhere}', {roots}, {good}"),
@@ -93,8 +104,12 @@ async fn who_is_refused_by_nats_is_told_by_whom_why_and_what_to_do() {
         ),
     ];
     refused(cases, "stream: ORDERS, consumer: evenkeel").await;
-    let taken =
-        [format!("url: 'nats://{tls}', {roots}, {good}"), format!("url: 'nats://{token}', token: {{ file: ./good }}")];
+    let taken = [
+        format!("url: 'nats://{tls}', {roots}, {good}"),
+        format!("url: 'nats://{token}', token: {{ file: ./good }}"),
+        format!("url: 'nats://{jwt}', credentials: {{ file: '{keys}/user.creds' }}"),
+        format!("url: 'nats://{nkey}', nkey: {{ file: '{keys}/user.nk' }}"),
+    ];
     for broker in taken {
         let folder = folder();
         let (said, code) = check(folder.path(), &format!("brokers: {{ bus: {{ {broker} }} }}\n"));
@@ -127,6 +142,10 @@ async fn who_is_refused_by_rabbitmq_is_told_by_whom_why_and_what_to_do() {
             &[&elsewhere, "for the host name `localhost`", "write that name in `url`"],
         ),
         case(format!("url: 'amqp://{tls}', {good}"), &["where only TLS is spoken, write `tls: {}`"]),
+        case(
+            format!("url: 'amqp://{tls}/nowhere', {roots}, {good}"),
+            &["amqps", "/nowhere: ", "there is no virtual host `nowhere`, or this user may not enter it"],
+        ),
     ];
     refused(cases, "queue: orders").await;
     let folder = folder();

@@ -62,6 +62,13 @@ subscriptions:
     until("all have their outcome", || async { (node.audited("s").await["completed"] == 40).then_some(()) }).await;
     until("all are settled", || async { (intake().await["settled"] == 40).then_some(()) }).await;
     assert_eq!(intake().await["held"], 0);
+    assert_eq!((&intake().await["connected"], &intake().await["received"]), (&true.into(), &40.into()));
+    assert_eq!(node.get("/v1/intakes").await["intakes"][0], intake().await);
+    let metrics = node.text("/metrics").await;
+    for (name, value) in [("connected", 1), ("placed_total", 40), ("settled_total", 40), ("redelivered_total", 0)] {
+        let line = format!("evenkeel_intake_{name}{{topic=\"orders\",broker=\"shop\"}} {value}\n");
+        assert!(metrics.contains(&line), "{line}{metrics}");
+    }
     node.node.shutdown().await;
 
     assert!(publish(40, 60).await.iter().all(Result::is_ok), "the broker keeps them while the node is away");
@@ -103,5 +110,7 @@ subscriptions: {{ s: {{ topic: others, from: earliest, handler: {{ http: {{ url:
     })
     .await;
     assert!(told.contains("RabbitMQ amqp://127.0.0.1:1/%2f"), "{told}");
+    let metrics = node.text("/metrics").await;
+    assert!(metrics.contains("evenkeel_intake_connected{topic=\"orders\",broker=\"shop\"} 0\n"), "{metrics}");
     node.node.shutdown().await;
 }

@@ -163,6 +163,7 @@ async fn dead_letters_at_the_broker_are_listed_grouped_dropped_and_redriven_like
     let dry = node.client.json("POST", &redrives, Some(json!({ "dry_run": true }))).await.unwrap();
     assert_eq!((&dry["events"], &dry["passed_over"], &dry["elsewhere"]), (&json!(11), &json!(1), &json!(0)), "{dry}");
     let job = node.client.json("POST", &redrives, Some(json!({ "reason": "mended" }))).await.unwrap();
+    assert_eq!(job["elsewhere"], 0, "this node has all partitions: {job}");
     let id = job["id"].as_str().unwrap().to_owned();
     let done = until("it is done", || async {
         let job = node.get(&format!("{redrives}/{id}")).await;

@@ -202,7 +202,7 @@ impl Membership for Member {
 }
 
 /// A member of before, or one that the group is just giving something else.
-fn not_ours(code: RDKafkaErrorCode) -> bool {
+pub(crate) fn not_ours(code: RDKafkaErrorCode) -> bool {
     use RDKafkaErrorCode as Code;
     matches!(
         code,

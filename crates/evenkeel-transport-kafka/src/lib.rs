@@ -24,11 +24,12 @@ mod source;
 mod journal;
 mod partition;
 mod fitting;
+mod queue;
 mod sink;
 mod letters;
 mod audit;
 
-use evenkeel_delivery::ports::{Capabilities, NativeLimits};
+use evenkeel_delivery::ports::{Capabilities, GivenOrder, NativeLimits};
 
 pub use audit::{PartitionAudit, audit};
 pub use broker::{Broker, BrokerSettings, Flavour, Mechanism, Secret, Security};
@@ -37,6 +38,7 @@ pub use fitting::Fits;
 pub use group::{GroupProtocol, Member, MemberSettings};
 pub use letters::letters;
 pub use partition::{Outcomes, Partition, PartitionSettings};
+pub use queue::{KafkaQueue, QueueSettings};
 pub use sink::KafkaSink;
 pub use topics::{Found, Names, Wanted};
 
@@ -48,14 +50,22 @@ pub const KAFKA: Capabilities = Capabilities {
     ..Capabilities::LOG
 };
 
+/// What a topic can do behind an intake: its records are events of a topic of the node, whose journal is the node's.
+pub const KAFKA_INTAKE: Capabilities = Capabilities {
+    order: GivenOrder::Partition,
+    limits: NativeLimits { payload_bytes_max: Some(1_048_576), deliveries_max: None, unsettled_max: None },
+    ..Capabilities::QUEUE
+};
+
 #[cfg(test)]
 mod tests {
-    use super::KAFKA;
+    use evenkeel_transport::contract::intaken::behind_an_intake;
+    use evenkeel_transport::contract::table::{Declared, Repeats};
 
     #[test]
     fn what_is_declared_is_what_the_documents_say() {
-        let page = include_str!("../../../docs/semantics.md");
-        let row = KAFKA.row("Kafka");
-        assert!(page.contains(&row), "docs/semantics.md lacks the row\n{row}");
+        Declared { name: "Kafka", source: Some(super::KAFKA), sink: Some(Repeats::MayRepeat) }.hold();
+        Declared { name: "Kafka, by an intake", source: Some(behind_an_intake(super::KAFKA_INTAKE)), sink: None }
+            .hold();
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use evenkeel_cloudevents::kafka::to_record;
 use evenkeel_delivery::ports::{BoxFuture, Outgoing, Placed, PortError, Sink, SinkError, Unsent};
 use evenkeel_model::{Position, Record, Shard, partition_for_key};
+use evenkeel_transport::mirror::Copier;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::BaseProducer;
 use tokio::sync::mpsc::unbounded_channel;
@@ -46,16 +47,40 @@ impl KafkaSink {
         Ok(KafkaSink { broker: broker.clone(), topic, partitions, producer, trouble })
     }
 
-    fn send(&self, events: &[Record]) -> Vec<Result<Placed, SinkError>> {
+    /// By Java's hash: where every other producer puts this key. Without one anywhere.
+    fn partition_of(&self, record: &Record) -> Option<i32> {
+        let partition = record.key.as_deref().map(|key| partition_for_key(key, self.partitions));
+        partition.and_then(|partition| i32::try_from(partition).ok())
+    }
+
+    /// Another one of the same client.
+    fn again(&self) -> KafkaSink {
+        KafkaSink {
+            broker: self.broker.clone(),
+            topic: self.topic.clone(),
+            partitions: self.partitions,
+            producer: self.producer.clone(),
+            trouble: self.trouble.clone(),
+        }
+    }
+
+    /// Waits for the broker where one may block.
+    async fn sent(&self, records: Vec<(Option<i32>, Record)>) -> Vec<Result<Placed, SinkError>> {
+        let (this, count) = (self.again(), records.len());
+        let sent = tokio::task::spawn_blocking(move || this.send(&records)).await;
+        sent.unwrap_or_else(|e| {
+            let error = SinkError { unsent: Unsent::Unknown, message: e.to_string() };
+            vec![Err(error); count]
+        })
+    }
+
+    fn send(&self, events: &[(Option<i32>, Record)]) -> Vec<Result<Placed, SinkError>> {
         let (to, mut reports) = unbounded_channel();
         let mut answers: Vec<Option<Result<Placed, SinkError>>> = vec![None; events.len()];
-        for (nth, record) in events.iter().enumerate() {
-            // By Java's hash: where every other producer puts this key. Without one anywhere.
-            let partition = record.key.as_deref().map(|key| partition_for_key(key, self.partitions));
-            let partition = partition.and_then(|partition| i32::try_from(partition).ok());
+        for (nth, (partition, record)) in events.iter().enumerate() {
             let mut report = Report::new(nth, to.clone());
             loop {
-                match self.producer.send(outgoing(&self.topic, partition, record, report)) {
+                match self.producer.send(outgoing(&self.topic, *partition, record, report)) {
                     Ok(()) => break,
                     Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
                         report = back.delivery_opaque;
@@ -132,20 +157,25 @@ impl Sink for KafkaSink {
             record
         };
         let records: Vec<Record> = events.iter().map(record).collect();
-        let this = KafkaSink {
-            broker: self.broker.clone(),
-            topic: self.topic.clone(),
-            partitions: self.partitions,
-            producer: self.producer.clone(),
-            trouble: self.trouble.clone(),
-        };
+        let placed = records.into_iter().map(|record| (self.partition_of(&record), record)).collect();
+        Box::pin(self.sent(placed))
+    }
+}
+
+impl Copier for KafkaSink {
+    fn copy(&self, records: Vec<(u32, Record)>) -> BoxFuture<'_, Vec<Result<u64, SinkError>>> {
         Box::pin(async move {
-            let count = records.len();
-            let sent = tokio::task::spawn_blocking(move || this.send(&records)).await;
-            sent.unwrap_or_else(|e| {
-                let error = SinkError { unsent: Unsent::Unknown, message: e.to_string() };
-                vec![Err(error); count]
-            })
+            if let Some((beyond, _)) = records.iter().find(|(partition, _)| *partition >= self.partitions) {
+                let (topic, has) = (&self.topic, self.partitions);
+                let message = format!("topic `{topic}` has no partition {beyond} (it has {has}); give it more");
+                return vec![Err(SinkError { unsent: Unsent::Denied, message }); records.len()];
+            }
+            let placed = records.into_iter().map(|(partition, record)| (i32::try_from(partition).ok(), record));
+            let untold = |placed: Placed| {
+                let message = "the broker does not say where it lies".to_owned();
+                placed.at.map(|at| at.offset).ok_or(SinkError { unsent: Unsent::Unknown, message })
+            };
+            self.sent(placed.collect()).await.into_iter().map(|answer| answer.and_then(untold)).collect()
         })
     }
 }

@@ -15,6 +15,31 @@ mod queue;
 mod gaps;
 mod sink;
 
+use std::time::Duration;
+
+use evenkeel_delivery::ports::{Capabilities, GivenOrder, NativeLimits, Redelivery};
+
 pub use queue::{Begin, ConsumerSettings, JetStreamQueue, KeyFrom};
 pub use server::{Auth, Server, connect};
 pub use sink::{JetStreamSink, LateSink};
+
+/// What a stream can do, behind an intake. A payload is limited by the server (`max_payload`), 1 MB where nobody
+/// says otherwise; the lease is that of a consumer that we make.
+pub const JETSTREAM: Capabilities = Capabilities {
+    order: GivenOrder::Partition,
+    redelivery: Redelivery::Lease(Duration::from_secs(30)),
+    limits: NativeLimits { payload_bytes_max: Some(1_048_576), deliveries_max: None, unsettled_max: None },
+    ..Capabilities::QUEUE
+};
+
+#[cfg(test)]
+mod tests {
+    use evenkeel_transport::contract::intaken::behind_an_intake;
+    use evenkeel_transport::contract::table::{Declared, Repeats};
+
+    #[test]
+    fn what_is_declared_is_what_the_documents_say() {
+        let sink = Some(Repeats::MayRepeatLater("the stream's duplicate window (2 minutes)"));
+        Declared { name: "NATS JetStream", source: Some(behind_an_intake(super::JETSTREAM)), sink }.hold();
+    }
+}

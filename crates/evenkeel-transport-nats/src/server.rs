@@ -70,10 +70,13 @@ pub async fn connect(server: &Server) -> Result<Client, NoConnection> {
         Auth::None => options,
         Auth::Token(token) => options.token(token.clone()),
         Auth::User { name, password } => options.user_and_password(name.clone(), password.clone()),
-        Auth::Nkey(seed) => options.nkey(seed.clone()),
-        Auth::Credentials(text) => options
-            .credentials(text)
-            .map_err(|_| NoConnection::failed(&place, "the credentials are not those of a .creds file"))?,
+        Auth::Nkey(seed) if is_seed(seed.trim()) => options.nkey(seed.trim().to_owned()),
+        Auth::Nkey(_) => {
+            return Err(NoConnection::failed(&place, "what stands there is not the seed of a user's nkey (`SU…`)"));
+        }
+        Auth::Credentials(text) => options.credentials(text).map_err(|_| {
+            NoConnection::failed(&place, "the credentials are not those of a `.creds` file (a JWT and a seed)")
+        })?,
     };
     let options = server.roots.iter().fold(options, |options, file| options.add_root_certificates(file.clone()));
     options.connect(&server.url).await.map_err(|e| match e.kind() {
@@ -85,6 +88,11 @@ pub async fn connect(server: &Server) -> Result<Client, NoConnection> {
             None => NoConnection::failed(&place, e),
         },
     })
+}
+
+/// Whether it looks like the seed of a user: 58 letters and digits of base32, the first two `SU`.
+fn is_seed(text: &str) -> bool {
+    text.len() == 58 && text.starts_with("SU") && text.bytes().all(|b| matches!(b, b'A'..=b'Z' | b'2'..=b'7'))
 }
 
 /// A URL without what is between its scheme and an `@`.

@@ -97,12 +97,15 @@ fn user(password: &str) -> Auth {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_asks_who_we_are_is_told_over_tls() {
-    let Some(Secured { tls, ca, token, .. }) = site::secured() else { return };
+    let Some(Secured { tls, ca, token, jwt, nkey, keys, .. }) = site::secured() else { return };
+    let read = |file: &str| std::fs::read_to_string(keys.join(file)).unwrap();
     let ways = [
         Server { url: format!("tls://{tls}"), auth: user("secret"), roots: vec![ca.clone()] },
         // The server says that it wants TLS, and gets it.
         Server { url: format!("nats://{tls}"), auth: user("secret"), roots: vec![ca] },
         Server { url: format!("nats://{token}"), auth: Auth::Token("secret".into()), roots: Vec::new() },
+        Server { url: format!("nats://{jwt}"), auth: Auth::Credentials(read("user.creds")), roots: Vec::new() },
+        Server { url: format!("nats://{nkey}"), auth: Auth::Nkey(read("user.nk")), roots: Vec::new() },
     ];
     for server in ways {
         let client = connect(&server).await.unwrap_or_else(|e| panic!("{server:?}: {}", e.error));
@@ -112,7 +115,9 @@ async fn a_server_that_asks_who_we_are_is_told_over_tls() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_is_refused_is_told_by_whom_why_and_what_to_do() {
-    let Some(Secured { plain, tls, ca, token }) = site::secured() else { return };
+    let Some(Secured { plain, tls, ca, token, jwt, nkey, keys }) = site::secured() else { return };
+    let read = |file: &str| std::fs::read_to_string(keys.join(file)).unwrap();
+    let (creds, seed) = (Auth::Credentials(read("stranger.creds")), Auth::Nkey(read("stranger.nk")));
     let elsewhere = tls.replace("localhost", "127.0.0.1");
     let trusted = || vec![ca.clone()];
     for (url, auth, roots, refusal, fix) in [
@@ -120,6 +125,9 @@ async fn who_is_refused_is_told_by_whom_why_and_what_to_do() {
         (format!("tls://{tls}"), Auth::None, trusted(), Refusal::Anonymous, "write `user` and"),
         (format!("nats://{token}"), Auth::Token("wrong".into()), Vec::new(), Refusal::Credentials, "correct them"),
         (format!("nats://{token}"), Auth::None, Vec::new(), Refusal::Anonymous, "write `user` and"),
+        (format!("nats://{jwt}"), creds, Vec::new(), Refusal::Credentials, "correct them"),
+        (format!("nats://{jwt}"), Auth::None, Vec::new(), Refusal::Anonymous, "write `user` and"),
+        (format!("nats://{nkey}"), seed, Vec::new(), Refusal::Credentials, "correct them"),
         (format!("tls://{tls}"), user("secret"), Vec::new(), Refusal::Authority, "`tls: { roots: ./ca.pem }`"),
         (
             format!("tls://{elsewhere}"),
@@ -135,5 +143,20 @@ async fn who_is_refused_is_told_by_whom_why_and_what_to_do() {
         let said = told.error.0;
         assert!(said.starts_with(&format!("NATS {url}: ")) && said.contains(fix), "{said}");
         assert!(!said.contains("secret") && !said.contains("wrong"), "no secret is told: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn credentials_and_seeds_that_are_none_are_told_before_anything_is_sent() {
+    let Some(Secured { jwt, keys, .. }) = site::secured() else { return };
+    let read = |file: &str| std::fs::read_to_string(keys.join(file)).unwrap();
+    for (auth, says) in [
+        (Auth::Credentials(read("user.nk")), "those of a `.creds` file"),
+        (Auth::Nkey(read("user.creds")), "the seed of a user's nkey"),
+        (Auth::Nkey("SUAsecret".to_owned()), "the seed of a user's nkey"),
+    ] {
+        let told = connect(&Server { url: format!("nats://{jwt}"), auth, roots: Vec::new() }).await.err().unwrap();
+        assert!(told.error.0.contains(says), "{}", told.error);
+        assert!(!told.error.0.contains("secret") && !told.error.0.contains("SUA"), "{}", told.error);
     }
 }

@@ -15,6 +15,27 @@ mod message;
 mod queue;
 mod sink;
 
+use evenkeel_delivery::ports::{Capabilities, NativeLimits};
+
 pub use queue::{Declare, Kind, QueueSettings, RabbitQueue};
 pub use server::{Server, check};
 pub use sink::RabbitSink;
+
+/// What a queue can do, behind an intake: quorum and classic ones alike. What of it RabbitMQ 4 limits unless it is told
+/// otherwise: the size of a message, and the deliveries of a quorum queue.
+pub const RABBITMQ: Capabilities = Capabilities {
+    limits: NativeLimits { payload_bytes_max: Some(16 << 20), deliveries_max: Some(20), unsettled_max: None },
+    ..Capabilities::QUEUE
+};
+
+#[cfg(test)]
+mod tests {
+    use evenkeel_transport::contract::intaken::behind_an_intake;
+    use evenkeel_transport::contract::table::{Declared, Repeats};
+
+    #[test]
+    fn what_is_declared_is_what_the_documents_say() {
+        Declared { name: "RabbitMQ", source: Some(behind_an_intake(super::RABBITMQ)), sink: Some(Repeats::MayRepeat) }
+            .hold();
+    }
+}

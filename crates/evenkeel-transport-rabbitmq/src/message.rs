@@ -1,10 +1,10 @@
 //! Messages of AMQP 0-9-1 as parcels, and back.
 //!
 //! Headers that change from one delivery to the next are left out: a message that is given again is
-//! known by its content.
+//! known by its content. How often it was given stands in [`names::BROKER_DELIVERIES`], which is no part of that.
 
 use bytes::Bytes;
-use evenkeel_model::{Record, Timestamp};
+use evenkeel_model::{Record, Timestamp, names};
 use evenkeel_transport::{Parcel, Style};
 use lapin::BasicProperties;
 use lapin::message::Delivery;
@@ -35,7 +35,39 @@ pub(crate) fn record(delivery: &mut Delivery, key: Option<Bytes>) -> Record {
     parcel.headers.extend(content_type.map(|kind| (CONTENT_TYPE.to_owned(), kind)));
     let seconds = properties.timestamp().unwrap_or(0);
     let created = Timestamp::from_millis(i64::try_from(seconds).unwrap_or(0).saturating_mul(1000));
-    parcel.into_record(Style::Amqp, key, created)
+    let deaths: Vec<(String, String)> = parcel.headers.iter().filter(|(name, _)| is_of_death(name)).cloned().collect();
+    let mut record = parcel.into_record(Style::Amqp, key, created);
+    // A record that we had written says nothing of its death: the broker does.
+    for (name, value) in deaths.into_iter().filter(|(name, _)| record.header(name).is_none()).collect::<Vec<_>>() {
+        record.push_header(name, value);
+    }
+    if let Some(count) = given_before(&delivery.properties).filter(|count| *count > 0) {
+        record.push_header(names::BROKER_DELIVERIES, (count + 1).to_string());
+    }
+    record
+}
+
+/// What RabbitMQ says of how a message died: `x-death`, `x-first-death-queue` and their kin.
+fn is_of_death(header: &str) -> bool {
+    ["x-death", "x-first-death-", "x-last-death-"].iter().any(|prefix| header.starts_with(prefix))
+}
+
+/// How often a quorum queue gave the message before.
+pub(crate) fn given_before(properties: &BasicProperties) -> Option<i64> {
+    properties.headers().as_ref()?.inner().get(DELIVERY_COUNT).and_then(integer)
+}
+
+fn integer(value: &AMQPValue) -> Option<i64> {
+    match value {
+        AMQPValue::LongLongInt(v) => Some(*v),
+        AMQPValue::LongInt(v) => Some(i64::from(*v)),
+        AMQPValue::LongUInt(v) => Some(i64::from(*v)),
+        AMQPValue::ShortInt(v) => Some(i64::from(*v)),
+        AMQPValue::ShortUInt(v) => Some(i64::from(*v)),
+        AMQPValue::ShortShortInt(v) => Some(i64::from(*v)),
+        AMQPValue::ShortShortUInt(v) => Some(i64::from(*v)),
+        _ => None,
+    }
 }
 
 /// What a message that is no CloudEvent says of itself.
@@ -122,7 +154,28 @@ pub(crate) fn properties(parcel: &Parcel, created: Timestamp) -> BasicProperties
     if let Ok(seconds) = u64::try_from(created.millis() / 1000) {
         properties = properties.with_timestamp(seconds);
     }
-    properties.with_headers(headers)
+    native(properties, parcel).with_headers(headers)
+}
+
+/// What a message had of its own that came from RabbitMQ, so that whoever knows it there knows it again.
+fn native(mut properties: BasicProperties, parcel: &Parcel) -> BasicProperties {
+    let text = |name: &str| parcel.get(name).and_then(|value| ShortString::try_new(value).ok());
+    if let Some(id) = text("amqp-message-id") {
+        properties = properties.with_message_id(id);
+    }
+    if let Some(id) = text("amqp-correlation-id") {
+        properties = properties.with_correlation_id(id);
+    }
+    if let Some(kind) = text("amqp-type") {
+        properties = properties.with_type(kind);
+    }
+    if let Some(app) = text("amqp-app-id") {
+        properties = properties.with_app_id(app);
+    }
+    if let Some(reply_to) = text("amqp-reply-to") {
+        properties = properties.with_reply_to(reply_to);
+    }
+    properties
 }
 
 #[cfg(test)]

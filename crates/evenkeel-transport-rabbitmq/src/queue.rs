@@ -17,7 +17,7 @@ use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection, Consumer};
 use tokio::sync::Mutex;
 
-use crate::message::{DELIVERY_COUNT, record};
+use crate::message::{given_before, record};
 use crate::server::Server;
 
 /// How long an empty queue is listened to before "none" is the answer.
@@ -26,6 +26,7 @@ const WAIT: Duration = Duration::from_secs(1);
 const STEP_TIMEOUT: Duration = Duration::from_secs(10);
 /// What a queue of RabbitMQ 4 allows unless it is told otherwise.
 const DELIVERY_LIMIT: u32 = 20;
+const STREAM_OFFSET: &str = "x-stream-offset";
 /// A broker ends the channel of a consumer that holds a message for 30 minutes.
 const HOLD_MAX: Duration = Duration::from_secs(15 * 60);
 
@@ -170,6 +171,14 @@ impl RabbitQueue {
                 self.channel.write().unwrap_or_else(PoisonError::into_inner).1 = None;
                 return Err(self.failed(&why));
             };
+            if of_stream(&delivery) {
+                *slot = None;
+                self.channel.write().unwrap_or_else(PoisonError::into_inner).1 = None;
+                return Err(self.failed(
+                    &"is a stream, which is not read: it keeps no account of what has its outcome; \
+                                         bind a quorum queue to the same exchange",
+                ));
+            }
             taken.push(self.lent(delivery, link.number));
             if taken.len() < max {
                 next = link.consumer.next().now_or_never();
@@ -179,8 +188,7 @@ impl RabbitQueue {
     }
 
     fn lent(&self, mut delivery: Delivery, number: u64) -> Taken {
-        let count = delivery.properties.headers().as_ref().and_then(|headers| headers.inner().get(DELIVERY_COUNT));
-        let count = count.and_then(integer);
+        let count = given_before(&delivery.properties);
         let limit = self.settings.delivery_limit.unwrap_or(DELIVERY_LIMIT);
         let routing = delivery.routing_key.as_str().to_owned();
         let key = (self.settings.key_from_routing && !routing.is_empty()).then(|| Bytes::from(routing));
@@ -204,17 +212,10 @@ impl RabbitQueue {
     }
 }
 
-fn integer(value: &AMQPValue) -> Option<i64> {
-    match value {
-        AMQPValue::LongLongInt(v) => Some(*v),
-        AMQPValue::LongInt(v) => Some(i64::from(*v)),
-        AMQPValue::LongUInt(v) => Some(i64::from(*v)),
-        AMQPValue::ShortInt(v) => Some(i64::from(*v)),
-        AMQPValue::ShortUInt(v) => Some(i64::from(*v)),
-        AMQPValue::ShortShortInt(v) => Some(i64::from(*v)),
-        AMQPValue::ShortShortUInt(v) => Some(i64::from(*v)),
-        _ => None,
-    }
+/// A stream says of each message where it lies.
+fn of_stream(delivery: &Delivery) -> bool {
+    let headers = delivery.properties.headers().as_ref();
+    headers.is_some_and(|headers| headers.inner().contains_key(STREAM_OFFSET))
 }
 
 fn arguments(declare: &Declare) -> FieldTable {

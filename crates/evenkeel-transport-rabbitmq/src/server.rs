@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use evenkeel_delivery::ports::PortError;
 use evenkeel_transport::{NoConnection, Refusal};
-use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
+use lapin::protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError};
 use lapin::runtime::default_runtime;
 use lapin::tcp::OwnedTLSConfig;
 use lapin::{Connection, ConnectionProperties, ErrorKind};
@@ -19,7 +19,8 @@ const HINT_TLS: &str = "; where only TLS is spoken, write `tls: {}`";
 /// Where, and as whom.
 #[derive(Clone)]
 pub struct Server {
-    /// `amqp://user:password@host:port/vhost` or `amqps://…`.
+    /// `amqp://user:password@host:port/vhost` or `amqps://…`; several hosts stand behind commas, and the
+    /// first that answers is it.
     pub url: String,
     /// Certificates of authorities beyond those that the system trusts, in PEM.
     pub roots: Option<String>,
@@ -43,6 +44,12 @@ impl Server {
         Server { url, roots }
     }
 
+    /// In that virtual host, where the URL names none.
+    pub fn with_vhost(self, vhost: &str) -> Server {
+        let path = if vhost == "/" { "%2f".to_owned() } else { encoded(vhost) };
+        Server { url: format!("{}/{path}", self.url), ..self }
+    }
+
     /// Its address without user and password.
     pub fn bare(&self) -> String {
         match self.url.split_once("://") {
@@ -58,7 +65,27 @@ impl Server {
         PortError(format!("RabbitMQ {}: {why}", self.bare()))
     }
 
+    /// To the first host that answers, whatever it answers.
     pub(crate) async fn connect(&self) -> Result<Connection, NoConnection> {
+        let mut outcome = Err(NoConnection::failed(&format!("RabbitMQ {}", self.bare()), "the URL names no host"));
+        for one in self.each_host() {
+            outcome = one.connect_one().await;
+            if outcome.as_ref().err().is_none_or(|none| none.refusal.is_some()) {
+                break;
+            }
+        }
+        outcome
+    }
+
+    fn each_host(&self) -> Vec<Server> {
+        let Some((scheme, rest)) = self.url.split_once("://") else { return vec![self.clone()] };
+        let (login, rest) = rest.rsplit_once('@').map_or((String::new(), rest), |(l, r)| (format!("{l}@"), r));
+        let (hosts, path) = rest.split_once('/').map_or((rest, String::new()), |(h, p)| (h, format!("/{p}")));
+        let one = |host: &str| Server { url: format!("{scheme}://{login}{host}{path}"), roots: self.roots.clone() };
+        hosts.split(',').map(one).collect()
+    }
+
+    async fn connect_one(&self) -> Result<Connection, NoConnection> {
         // Where several are built in, TLS must be told which cryptography it uses.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let properties = ConnectionProperties::default().with_connection_name("evenkeel".into());
@@ -75,14 +102,19 @@ impl Server {
     }
 
     /// A port for TLS ends a connection that begins in the clear, without a word.
-    fn hint(&self, error: &lapin::Error) -> &'static str {
+    fn hint(&self, error: &lapin::Error) -> String {
         use std::io::ErrorKind::{ConnectionAborted, ConnectionReset, UnexpectedEof};
         let ended = |kind| matches!(kind, ConnectionAborted | ConnectionReset | UnexpectedEof);
         match error.kind() {
-            ErrorKind::IOError(e) if ended(e.kind()) && !self.url.starts_with("amqps:") => HINT_TLS,
+            ErrorKind::IOError(e) if ended(e.kind()) && !self.url.starts_with("amqps:") => HINT_TLS.to_owned(),
             // Its alert is no AMQP.
-            ErrorKind::ParsingError(_) if !self.url.starts_with("amqps:") => HINT_TLS,
-            _ => "",
+            ErrorKind::ParsingError(_) if !self.url.starts_with("amqps:") => HINT_TLS.to_owned(),
+            ErrorKind::ProtocolError(said) if *said.kind() == AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED) => {
+                let vhost = self.url.rsplit('/').next().unwrap_or_default();
+                let vhost = if vhost.eq_ignore_ascii_case("%2f") { "/" } else { vhost };
+                format!("; there is no virtual host `{vhost}`, or this user may not enter it")
+            }
+            _ => String::new(),
         }
     }
 
@@ -134,5 +166,8 @@ mod tests {
         }
         let login = Server::new("amqp://rabbit:5672/%2f", Some(("me", "p@ss/1")), None);
         assert_eq!(login.url, "amqp://me:p%40ss%2F1@rabbit:5672/%2f");
+        let two = Server::new("amqp://a:5672,b:5672", Some(("me", "pw")), None).with_vhost("/");
+        let urls: Vec<String> = two.each_host().into_iter().map(|one| one.url).collect();
+        assert_eq!(urls, ["amqp://me:pw@a:5672/%2f", "amqp://me:pw@b:5672/%2f"]);
     }
 }

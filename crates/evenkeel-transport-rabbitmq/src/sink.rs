@@ -1,7 +1,8 @@
 //! Publishing to an exchange, with confirms.
 //!
 //! A message is persistent and mandatory: one that no queue takes comes back, and is an error here (a
-//! plain publish of it would be confirmed, and gone). Its `message-id` is its effect's identity. Events
+//! plain publish of it would be confirmed, and gone). Its `message-id` is its effect's identity, unless it came
+//! from RabbitMQ with one of its own. Events
 //! of one key are published one after the other; when one fails, those behind it are not tried.
 
 use std::time::Duration;
@@ -72,7 +73,10 @@ impl RabbitSink {
             return Err(SinkError { unsent: Unsent::Never, message });
         }
         let id = event.id.to_hex();
-        let properties = properties(&parcel, event.created).with_message_id(id.as_str().into());
+        let mut properties = properties(&parcel, event.created);
+        if properties.message_id().is_none() {
+            properties = properties.with_message_id(id.as_str().into());
+        }
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         let routing_key = self.routing_key(event);
         let publishing = async {

@@ -9,8 +9,9 @@ mod site;
 
 use evenkeel_delivery::ports::{Sink, Unsent};
 use evenkeel_model::Shard;
+use evenkeel_transport::Queue;
 use evenkeel_transport::Refusal;
-use evenkeel_transport::contract::intaken::Intaken;
+use evenkeel_transport::contract::intaken::{Intaken, Site};
 use evenkeel_transport::contract::proxy::Line;
 use evenkeel_transport::contract::real::{outgoing, records, until};
 use evenkeel_transport::contract::{CHECKS, Subject};
@@ -73,6 +74,22 @@ async fn what_no_queue_takes_is_not_confirmed() {
     let refused = sink.publish(vec![outgoing(1)]).await.remove(0).unwrap_err();
     assert_eq!(refused.unsent, Unsent::Denied);
     assert!(refused.message.contains("no queue takes routing key `nobody-k1`"), "{refused}");
+    site.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_is_refused_instead_of_losing_what_comes_while_nobody_reads() {
+    let Some(server) = need() else { return };
+    let site = Rabbit::fresh(server, Kind::Classic).await;
+    let queue = site.stream().await;
+    let said = std::cell::RefCell::new(String::new());
+    until("it is told", async || {
+        // A stream is read from its end on: one that comes while somebody reads shows what it is.
+        site.publish(records(0..1)).await.unwrap();
+        *said.borrow_mut() = queue.receive(10).await.err().map_or_else(String::new, |e| e.0);
+        said.borrow().contains("is a stream, which is not read")
+    })
+    .await;
     site.remove().await;
 }
 

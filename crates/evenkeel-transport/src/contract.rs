@@ -13,6 +13,7 @@ pub mod doubles;
 pub mod intaken;
 pub mod proxy;
 pub mod real;
+pub mod table;
 mod faults;
 mod reading;
 mod remembering;

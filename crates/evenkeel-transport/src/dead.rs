@@ -21,7 +21,7 @@ use crate::pages::{Pages, unreadable};
 
 pub use filter::{CONDITIONS, Filter, FilterError};
 pub use groups::{Group, Groups, KEYS_MAX};
-pub use returning::{GivenBack, Place, Returns, Wanted};
+pub use returning::{Abroad, AtHome, Belongs, GivenBack, Place, Returns, Wanted};
 
 /// One dead letter.
 #[derive(Clone, Debug, PartialEq)]

@@ -72,6 +72,8 @@ impl IntakeSettings {
 pub struct IntakeView {
     /// Messages that the broker lends us.
     pub held: usize,
+    /// Messages that the broker gave, since the start.
+    pub received: u64,
     /// Messages that got a place, since the start.
     pub placed: u64,
     /// Messages that came again, since the start.
@@ -82,6 +84,8 @@ pub struct IntakeView {
     pub renewed: u64,
     /// Messages that are too large for the log, and stay where they are.
     pub oversized: u64,
+    /// True when the broker answered the last time that it was asked.
+    pub connected: bool,
     /// Why nothing is taken now, if so.
     pub problem: Option<String>,
 }
@@ -206,7 +210,7 @@ impl Intake {
                 Ok(messages) => {
                     failures = 0;
                     self.book().lend_by(self.queue.terms());
-                    self.seen().problem = None;
+                    self.answered(messages.len());
                     self.place(&mut placer, messages).await.inspect_err(|stopped| self.trouble(stopped))?;
                 }
                 Err(problem) => {
@@ -220,8 +224,15 @@ impl Intake {
         Ok(())
     }
 
+    fn answered(&self, messages: usize) {
+        let mut view = self.seen();
+        (view.connected, view.problem) = (true, None);
+        view.received += messages as u64;
+    }
+
     fn trouble(&self, problem: &PortError) {
         let mut view = self.seen();
+        view.connected = false;
         if view.problem.as_ref() != Some(&problem.0) {
             IntakeStands { topic: self.settings.topic.to_string(), problem: problem.to_string() }.tell();
             view.problem = Some(problem.0.clone());

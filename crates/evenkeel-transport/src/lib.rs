@@ -19,6 +19,7 @@ mod held;
 pub mod http;
 mod journal;
 mod sink;
+pub mod mirror;
 pub mod audit;
 pub mod story;
 pub mod trace;
@@ -51,16 +52,4 @@ pub const EMBEDDED: Capabilities = Capabilities {
 /// The identity of an event's effect in the subscription with this uid.
 pub fn mark(subscription_uid: &str, id: &EventId) -> Mark {
     Mark::of(subscription_uid, &id.source, &id.id)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::EMBEDDED;
-
-    #[test]
-    fn what_is_declared_is_what_the_documents_say() {
-        let page = include_str!("../../../docs/semantics.md");
-        let row = EMBEDDED.row("embedded log");
-        assert!(page.contains(&row), "docs/semantics.md lacks the row\n{row}");
-    }
 }

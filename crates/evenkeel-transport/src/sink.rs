@@ -22,9 +22,9 @@ pub use embedded::IngressSink;
 pub use turns::{batches_by_key, by_key};
 
 /// Events of one publish.
-const TOGETHER: usize = 256;
+pub(crate) const TOGETHER: usize = 256;
 /// How long the first of them waits for others.
-const LINGER: Duration = Duration::from_millis(2);
+pub(crate) const LINGER: Duration = Duration::from_millis(2);
 
 /// Hands events to a sink.
 pub struct SinkHandler(Arc<dyn Sink>);
@@ -79,7 +79,7 @@ fn outgoing(delivered: &Delivered, call: &Call) -> Outgoing {
     }
 }
 
-fn late(patience: Duration) -> SinkError {
+pub(crate) fn late(patience: Duration) -> SinkError {
     SinkError { unsent: Unsent::Unknown, message: format!("the sink did not answer within {patience:?}") }
 }
 
@@ -87,7 +87,7 @@ fn unanswered() -> SinkError {
     SinkError { unsent: Unsent::Unknown, message: "the sink did not answer for this event".to_owned() }
 }
 
-fn answer(sent: Result<Placed, SinkError>) -> Answer {
+pub(crate) fn answer(sent: Result<Placed, SinkError>) -> Answer {
     let verdict = match sent {
         Ok(_) => Verdict::Ack,
         Err(SinkError { unsent: Unsent::Never, message }) => Verdict::Reject { reason: message },

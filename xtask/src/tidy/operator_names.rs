@@ -1,9 +1,9 @@
 //! Every name that an operator sees is a constant in one file: metric names stand in the node's
-//! `metrics/names.rs`, headers and topics in the model's `names.rs`.
+//! `metrics/names.rs` (and in its parts), headers and topics in the model's `names.rs`.
 
 use super::tree::Tree;
 
-const METRICS: &str = "crates/evenkeel-node/src/metrics/names.rs";
+const METRICS: &str = "crates/evenkeel-node/src/metrics/names";
 const NAMES: &str = "crates/evenkeel-model/src/names.rs";
 
 pub(super) fn rule(tree: &Tree) -> Vec<String> {
@@ -12,7 +12,8 @@ pub(super) fn rule(tree: &Tree) -> Vec<String> {
         for (number, line) in source.production_lines().iter().enumerate() {
             let code = line.split("//").next().unwrap_or(line);
             let mut say = |what: &str| found.push(format!("{}:{}: {what}", source.path, number + 1));
-            if source.path != METRICS && literal_begins(code, "evenkeel_") && !code.contains("evenkeel_node") {
+            if !source.path.starts_with(METRICS) && literal_begins(code, "evenkeel_") && !code.contains("evenkeel_node")
+            {
                 say("a metric's name is a constant in metrics/names.rs");
             }
             if source.path != NAMES && (literal_begins(code, "evk-dlq") || literal_begins(code, "evenkeel.ledger")) {

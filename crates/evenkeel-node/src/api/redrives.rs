@@ -102,7 +102,12 @@ pub(super) async fn start(
     if asked.dry_run {
         return Ok((StatusCode::OK, Json(planned)));
     }
-    Ok((StatusCode::ACCEPTED, Json(begin(&wire, &name, plan).await?)))
+    let mut begun = begin(&wire, &name, plan).await?;
+    if wire.plan.home.is_some() {
+        // It reaches the partitions that this node has: who has the others is asked likewise.
+        begun["elsewhere"] = planned["elsewhere"].clone();
+    }
+    Ok((StatusCode::ACCEPTED, Json(begun)))
 }
 
 /// Starts it; answers when that is durable.

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 pub(super) use changing::{delete, delete_records, put};
 
-use super::{Node, Problem};
+use super::{Node, Problem, intakes};
 use crate::config;
 use crate::config::plan::TopicPlan;
 use crate::wiring::Wired;
@@ -63,24 +63,9 @@ fn form(node: &Wired, topic: &Topic, sizes: &Sizes) -> Value {
     let settings = serde_json::to_value(config::written_topic(&topic.settings)).unwrap_or_default();
     if let (Value::Object(form), Value::Object(settings)) = (&mut form, settings) {
         form.extend(settings);
-        form.extend(intake(node, &topic.name).map(|intake| ("intake".to_owned(), intake)));
+        form.extend(intakes::of(node, &topic.name).map(|intake| ("intake".to_owned(), intake)));
     }
     form
-}
-
-/// What comes into it from a broker.
-fn intake(node: &Wired, topic: &str) -> Option<Value> {
-    let (plan, view) = node.intakes.view(topic)?;
-    Some(json!({
-        "broker": &*plan.broker.name,
-        "held": view.held,
-        "placed": view.placed,
-        "given_again": view.again,
-        "settled": view.settled,
-        "renewed": view.renewed,
-        "oversized": view.oversized,
-        "problem": view.problem,
-    }))
 }
 
 /// Whether only the node writes it.

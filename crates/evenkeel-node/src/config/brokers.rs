@@ -3,17 +3,23 @@
 //! Checked, written back, said in words. Nothing is connected here, and secrets are named, never held.
 
 pub mod aws;
+mod who;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::checked::{choice, duration, or, positive, unknown, value};
-use super::push::{FileAt, SecretFrom};
+use super::push::FileAt;
 use super::raw::brokers as raw;
 use super::raw::push as raw_push;
 use super::units::show_duration;
 use crate::error::Error;
+use who::{Written, file_at};
+
+pub use who::Sasl;
+#[cfg_attr(not(feature = "kafka"), allow(unused_imports, reason = "adapters read it, and none may be built in"))]
+pub(crate) use who::secret;
 
 /// A broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +32,8 @@ pub struct BrokerPlan {
     pub address: String,
     /// What of it is AWS's alone.
     pub aws: aws::Place,
+    /// Of RabbitMQ: the virtual host; `/` unless it says so.
+    pub vhost: String,
     /// TLS, with the system's roots or those of a file.
     pub tls: Option<Option<FileAt>>,
     /// Who we are.
@@ -82,24 +90,6 @@ impl BrokerKind {
     }
 }
 
-/// How we say who we are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sasl {
-    /// A name and a password: `plain`, `scram-sha-256` or `scram-sha-512`.
-    Password {
-        /// How the password is shown.
-        mechanism: &'static str,
-        /// The name.
-        user: String,
-        /// Where the password stands.
-        password: SecretFrom,
-    },
-    /// `oauthbearer`, with the token in a file.
-    Token(FileAt),
-    /// A token that whoever may come in has (NATS).
-    Shared(SecretFrom),
-}
-
 /// A topic at a broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Home {
@@ -109,7 +99,6 @@ pub struct Home {
     pub topic: Arc<str>,
 }
 
-const MECHANISMS: [&str; 3] = ["plain", "scram-sha-256", "scram-sha-512"];
 /// Hosts that end so are Event Hubs.
 const EVENT_HUBS: &str = ".servicebus.windows.net";
 
@@ -120,7 +109,9 @@ pub(super) fn read(name: &str, raw: raw::Broker, folder: &Path) -> Result<Broker
         .url
         .as_deref()
         .ok_or_else(|| value(&key("url"), "is missing").hint("write where it is, as `url: kafka://127.0.0.1:9092`"))?;
-    let (kind, address) = located(&key("url"), url)?;
+    let (kind, url) = kind_of(&key("url"), url)?;
+    let (url, vhost) = vhost(&key("vhost"), kind, url, raw.vhost.clone())?;
+    let address = located(&key("url"), kind, url)?;
     if kind != BrokerKind::Kafka {
         of_kafka_alone(name, kind, &raw)?;
     }
@@ -136,13 +127,22 @@ pub(super) fn read(name: &str, raw: raw::Broker, folder: &Path) -> Result<Broker
         "consumer" => true,
         other => return Err(choice(&key("groups"), other, &["classic", "consumer"])),
     };
+    let said = Written {
+        sasl: raw.sasl,
+        user: raw.user,
+        password: raw.password,
+        token: raw.token,
+        credentials: raw.credentials,
+        nkey: raw.nkey,
+    };
     let plan = BrokerPlan {
         name: Arc::from(name),
         kind,
         address,
         aws,
+        vhost,
         tls: raw.tls.map(|tls| tls.roots.map(|written| file_at(written, folder))),
-        sasl: sasl(name, kind, raw.sasl, raw.user, raw.password, raw.token, folder)?,
+        sasl: who::read(name, kind, said, folder)?,
         event_hubs,
         broker_groups,
         session: positive(&key("session"), duration(&key("session"), &raw.session, Duration::from_secs(45))?)?,
@@ -178,19 +178,71 @@ fn of_kafka_alone(name: &str, kind: BrokerKind, raw: &raw::Broker) -> Result<(),
     }
 }
 
-fn located(key: &str, url: &str) -> Result<(BrokerKind, String), Error> {
+/// What a URL names, and what stands behind its scheme.
+fn kind_of<'u>(key: &str, url: &'u str) -> Result<(BrokerKind, &'u str), Error> {
     let (scheme, address) = url
         .split_once("://")
         .ok_or_else(|| value(key, format!("`{url}` names no kind")).hint("write it like `kafka://127.0.0.1:9092`"))?;
     let schemes = BrokerKind::ALL.map(|(_, scheme)| scheme);
     let kind = BrokerKind::ALL.iter().find(|(_, known)| *known == scheme).map(|(kind, _)| *kind);
-    let kind = kind.ok_or_else(|| choice(key, scheme, &schemes))?;
+    let hint = match scheme {
+        "amqps" => Some("write `amqp://…` and `tls: {}`"),
+        "rabbitmq" => Some("write `amqp://…`"),
+        "tls" => Some("write `nats://…` and `tls: {}`"),
+        _ => None,
+    };
+    match (kind, hint) {
+        (Some(kind), _) => Ok((kind, address)),
+        (None, Some(hint)) => Err(value(key, format!("`{scheme}` is none of {}", schemes.join(", "))).hint(hint)),
+        (None, None) => Err(choice(key, scheme, &schemes)),
+    }
+}
+
+/// The hosts of a URL, and the virtual host behind them: `amqp://host:5672/shop`, `/%2f` or nothing for `/`.
+fn vhost<'u>(
+    key: &str,
+    kind: BrokerKind,
+    address: &'u str,
+    written: Option<String>,
+) -> Result<(&'u str, String), Error> {
+    if kind != BrokerKind::RabbitMq {
+        return match written {
+            Some(_) => Err(value(key, format!("is for RabbitMQ, and this is {}", kind.name()))),
+            None => Ok((address, String::new())),
+        };
+    }
+    let (hosts, path) = address.split_once('/').unwrap_or((address, ""));
+    let path = decoded(path).ok_or_else(|| value(key, format!("`{path}` in the URL is no percent-encoded name")))?;
+    match (path.as_str(), written) {
+        ("", None) => Ok((hosts, "/".to_owned())),
+        ("", Some(vhost)) if vhost.is_empty() => Err(value(key, "is empty").hint("write `/` for the default one")),
+        ("", Some(vhost)) => Ok((hosts, vhost)),
+        (_, None) => Ok((hosts, path)),
+        (path, Some(vhost)) if path == vhost => Ok((hosts, vhost)),
+        (path, Some(vhost)) => {
+            Err(value(key, format!("is `{vhost}`, and the URL says `{path}`")).hint("write one or the other"))
+        }
+    }
+}
+
+/// `None` for what is no percent-encoded text.
+fn decoded(text: &str) -> Option<String> {
+    let mut parts = text.split('%');
+    let mut out = parts.next()?.as_bytes().to_vec();
+    for part in parts {
+        out.push(u8::from_str_radix(part.get(..2)?, 16).ok()?);
+        out.extend_from_slice(&part.as_bytes()[2..]);
+    }
+    String::from_utf8(out).ok()
+}
+
+fn located(key: &str, kind: BrokerKind, address: &str) -> Result<String, Error> {
     if address.contains('@') {
         return Err(value(key, "has credentials in it").hint("write them as `user` and `password: { env: … }`"));
     }
     let address = address.trim_end_matches('/');
     if kind == BrokerKind::Aws {
-        return Ok((kind, aws::region(key, address)?));
+        return aws::region(key, address);
     }
     let hosts: Vec<&str> = address.split(',').map(str::trim).collect();
     let bad = hosts
@@ -198,77 +250,12 @@ fn located(key: &str, url: &str) -> Result<(BrokerKind, String), Error> {
         .find(|host| host.rsplit_once(':').is_none_or(|(name, port)| name.is_empty() || port.parse::<u16>().is_err()));
     match bad {
         Some(host) => Err(value(key, format!("`{host}` is not `host:port`"))),
-        None => Ok((kind, hosts.join(","))),
+        None => Ok(hosts.join(",")),
     }
-}
-
-fn sasl(
-    name: &str,
-    kind: BrokerKind,
-    mechanism: Option<String>,
-    user: Option<String>,
-    password: Option<raw_push::Secret>,
-    token: Option<raw_push::Secret>,
-    folder: &Path,
-) -> Result<Option<Sasl>, Error> {
-    let key = |what: &str| format!("brokers.{name}.{what}");
-    if mechanism.as_deref() == Some("oauthbearer") {
-        let file = token.and_then(|token| token.file);
-        let file = file.ok_or_else(|| {
-            value(&key("token"), "is missing")
-                .hint("write `token: { file: ./token }`; the file is read again before the token expires")
-        })?;
-        return Ok(Some(Sasl::Token(file_at(file, folder))));
-    }
-    if let Some(token) = token.filter(|_| kind == BrokerKind::Nats) {
-        if user.is_some() || password.is_some() {
-            return Err(value(&key("token"), "takes the place of a user and a password").hint("write one or the other"));
-        }
-        return Ok(Some(Sasl::Shared(secret_from(&key("token"), token, "NATS_TOKEN", folder)?)));
-    }
-    let (user, password) = match (user, password) {
-        (None, None) if mechanism.is_none() => return Ok(None),
-        (Some(user), Some(password)) => (user, password),
-        _ => {
-            let example = example(kind);
-            return Err(value(&key("password"), "a user and a password go together")
-                .hint(format!("write `user: evenkeel` and `password: {{ env: {example} }}`")));
-        }
-    };
-    let written = or(&mechanism, "plain");
-    let mechanism = MECHANISMS.iter().find(|known| **known == written);
-    let mechanism = mechanism
-        .ok_or_else(|| choice(&key("sasl"), written, &["plain", "scram-sha-256", "scram-sha-512", "oauthbearer"]))?;
-    let password = secret_from(&key("password"), password, example(kind), folder)?;
-    Ok(Some(Sasl::Password { mechanism, user, password }))
-}
-
-/// A variable's name, as an example.
-fn example(kind: BrokerKind) -> &'static str {
-    match kind {
-        BrokerKind::Kafka => "KAFKA_PASSWORD",
-        BrokerKind::Nats => "NATS_PASSWORD",
-        BrokerKind::RabbitMq => "RABBIT_PASSWORD",
-        BrokerKind::Aws => "AWS_SECRET_ACCESS_KEY",
-    }
-}
-
-fn secret_from(key: &str, written: raw_push::Secret, example: &str, folder: &Path) -> Result<SecretFrom, Error> {
-    match (written.env, written.file) {
-        (Some(name), None) => Ok(SecretFrom::Env(name)),
-        (None, Some(written)) => Ok(SecretFrom::File(file_at(written, folder))),
-        _ => Err(value(key, "names no place, or two")
-            .hint(format!("write `{{ env: {example} }}` or `{{ file: ./secret }}`"))),
-    }
-}
-
-fn file_at(written: String, folder: &Path) -> FileAt {
-    let path = folder.join(&written);
-    FileAt { written, path }
 }
 
 /// The topic that an address names; `None`: it's a topic of the node's own log.
-pub(super) fn home(key: &str, topic: &str, brokers: &[Arc<BrokerPlan>]) -> Result<Option<Home>, Error> {
+pub(crate) fn home(key: &str, topic: &str, brokers: &[Arc<BrokerPlan>]) -> Result<Option<Home>, Error> {
     let Some((scheme, rest)) = topic.split_once("://") else { return Ok(None) };
     let form = || value(key, format!("`{topic}` is no address of a topic")).hint("write it like `kafka://main/orders`");
     let (broker, name) = rest.split_once('/').ok_or_else(form)?;
@@ -298,26 +285,25 @@ pub(super) fn home(key: &str, topic: &str, brokers: &[Arc<BrokerPlan>]) -> Resul
 
 /// As it would be written.
 pub(super) fn written(plan: &BrokerPlan) -> raw::Broker {
-    let secret = |from: &SecretFrom| match from {
-        SecretFrom::Env(name) => raw_push::Secret { env: Some(name.clone()), file: None },
-        SecretFrom::File(file) => raw_push::Secret { env: None, file: Some(file.written.clone()) },
-    };
-    let (sasl, user, password, token) = match &plan.sasl {
-        None => (None, None, None, None),
-        Some(Sasl::Password { mechanism, user, password }) => {
-            (Some((*mechanism).to_owned()), Some(user.clone()), Some(secret(password)), None)
-        }
-        Some(Sasl::Token(file)) => {
-            let token = raw_push::Secret { env: None, file: Some(file.written.clone()) };
-            (Some("oauthbearer".to_owned()), None, None, Some(token))
-        }
-        Some(Sasl::Shared(token)) => (None, None, None, Some(secret(token))),
-    };
+    let Written { sasl, user, password, token, credentials, nkey } = who::written(plan.sasl.as_ref());
     let url = Some(format!("{}://{}", plan.kind.scheme(), plan.address));
     let tls = plan.tls.as_ref().map(|roots| raw_push::Tls { roots: roots.as_ref().map(|file| file.written.clone()) });
     if plan.kind != BrokerKind::Kafka {
         let aws::Place { endpoint, profile } = plan.aws.clone();
-        return raw::Broker { url, tls, user, password, token, endpoint, profile, ..raw::Broker::default() };
+        let vhost = (plan.kind == BrokerKind::RabbitMq).then(|| plan.vhost.clone());
+        return raw::Broker {
+            url,
+            tls,
+            user,
+            password,
+            token,
+            credentials,
+            nkey,
+            endpoint,
+            profile,
+            vhost,
+            ..raw::Broker::default()
+        };
     }
     raw::Broker {
         url,
@@ -347,10 +333,13 @@ pub(super) fn explain(plan: &BrokerPlan) -> String {
         Some(Sasl::Password { mechanism, user, .. }) => format!("says it is `{user}` (SASL {mechanism})"),
         Some(Sasl::Token(file)) => format!("shows the token in {} (SASL oauthbearer)", file.path.display()),
         Some(Sasl::Shared(token)) => format!("shows the token in {}", token.shown()),
+        Some(Sasl::Credentials(file)) => format!("signs as the user of the credentials in {}", file.shown()),
+        Some(Sasl::Nkey(seed)) => format!("signs with the nkey whose seed is in {}", seed.shown()),
     };
     let line = if plan.tls.is_some() { "over TLS" } else { "over a line that anybody can read" };
     let (name, kind, address) = (&plan.name, plan.kind.name(), &plan.address);
-    let mut lines = vec![format!("Broker {name}: {kind} at {address}; the node {who}, {line}.")];
+    let vhost = if plan.vhost.is_empty() { String::new() } else { format!(", virtual host `{}`", plan.vhost) };
+    let mut lines = vec![format!("Broker {name}: {kind} at {address}{vhost}; the node {who}, {line}.")];
     if plan.sasl.is_some() && plan.tls.is_none() {
         lines.push("Whoever listens can read what it says: write `tls: {}` unless the line is yours.".to_owned());
     }
@@ -367,19 +356,9 @@ pub(super) fn explain(plan: &BrokerPlan) -> String {
         show_duration(plan.grace)
     ));
     if plan.event_hubs {
-        lines.push("Event Hubs: an event is at most 1 MB; a journal needs transactions and compacted topics, which the Premium and Dedicated tiers have. On Standard and Basic let subscriptions run elsewhere, and bridge.".to_owned());
+        lines.push("Event Hubs: an event is at most 1 MB; a journal needs transactions and compacted topics, which the Premium and Dedicated tiers have. On Standard and Basic let its topics come in by `intakes:`; the journal is then the node's own log.".to_owned());
     }
     lines.join("\n  ")
-}
-
-/// What stands in its place, read now. The error names the place, never what stands there.
-#[cfg_attr(not(feature = "kafka"), allow(dead_code, reason = "adapters read it, and none is built in"))]
-pub(crate) fn secret(key: &str, from: &SecretFrom) -> Result<String, Error> {
-    let text = from.look_up(key)?;
-    Ok(match from {
-        SecretFrom::Env(_) => text,
-        SecretFrom::File(_) => text.trim_end_matches(['\r', '\n']).to_owned(),
-    })
 }
 
 #[cfg(test)]

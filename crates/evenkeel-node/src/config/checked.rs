@@ -3,6 +3,7 @@
 pub(super) mod topic;
 pub(super) mod subscription;
 mod begin;
+mod bridge;
 mod filter;
 mod breaker;
 pub(super) mod gate;

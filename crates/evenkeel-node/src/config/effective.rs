@@ -141,6 +141,7 @@ pub(crate) fn subscription(plan: &SubscriptionPlan) -> raw::Subscription {
         handler: Some(raw::Handler {
             http: plan.bridge.is_none().then(|| push::written(&plan.push, policy.timeout)),
             publish: plan.bridge.as_ref().map(|_| plan.push.shown()),
+            mirror: plan.mirror.then_some(true),
             version: (!policy.handler_version.is_empty()).then(|| policy.handler_version.to_string()),
         }),
         order: Some(order(policy.order).to_owned()),
@@ -211,7 +212,7 @@ fn falls_back(after: Duration, to: &FallbackPlan) -> raw::Fallback {
         FallbackPlan::Topic(topic) => (None, Some(topic.to_string())),
         FallbackPlan::Handler(to) => {
             let http = raw::push::HttpHandler { timeout: None, ..push::written(to, Duration::ZERO) };
-            (Some(raw::Handler { http: Some(http), publish: None, version: None }), None)
+            (Some(raw::Handler { http: Some(http), ..raw::Handler::default() }), None)
         }
     };
     raw::Fallback { handler, topic, after: Some(show_duration(after)) }

@@ -58,6 +58,27 @@ pub enum Origin {
     },
     /// A queue of SQS.
     Sqs(sqs::Sqs),
+    /// A topic of Kafka, read as a member of a group.
+    Topic {
+        /// Its name there.
+        topic: String,
+        /// The group.
+        group: String,
+        /// A group without offsets begins behind the newest record.
+        latest: bool,
+    },
+}
+
+impl Origin {
+    /// The queue's name, or the stream's, or the topic's.
+    pub fn name(&self) -> &str {
+        match self {
+            Origin::Stream { stream, .. } => stream,
+            Origin::Queue { queue, .. } => queue,
+            Origin::Topic { topic, .. } => topic,
+            Origin::Sqs(sqs) => sqs.queue.rsplit('/').next().unwrap_or_default(),
+        }
+    }
 }
 
 /// The intakes of the file.
@@ -84,6 +105,7 @@ fn read(
     let known: Vec<&str> = brokers.iter().map(|broker| &*broker.name).collect();
     let broker = brokers.iter().find(|broker| *broker.name == *named);
     let broker = broker.ok_or_else(|| unknown(&format!("{at}.broker"), "broker", &named, &known))?;
+    // Of Kafka nothing is made: what does not exist is an error.
     let declare = match raw.topology.as_deref().unwrap_or("declare") {
         "declare" => true,
         "verify" => false,
@@ -93,14 +115,12 @@ fn read(
     if prefetch == 0 {
         return Err(value(&format!("{at}.prefetch"), "0 would take nothing"));
     }
+    let declare = declare && broker.kind != BrokerKind::Kafka;
     let from = match broker.kind {
         BrokerKind::Nats => stream(&at, raw)?,
         BrokerKind::RabbitMq => queue(&at, raw)?,
         BrokerKind::Aws => Origin::Sqs(sqs::read(&at, raw)?),
-        BrokerKind::Kafka => {
-            return Err(value(&format!("{at}.broker"), "is a Kafka: subscriptions read its topics where they are")
-                .hint(format!("write `topic: kafka://{named}/{topic}` in the subscription")));
-        }
+        BrokerKind::Kafka => kafka_topic(&at, topic, raw)?,
     };
     Ok(IntakePlan { topic: Arc::from(topic), broker: broker.clone(), from, declare, prefetch })
 }
@@ -116,16 +136,14 @@ fn strange<const N: usize>(at: &str, kind: BrokerKind, keys: [(&str, bool); N]) 
 fn stream(at: &str, raw: raw::Intake) -> Result<Origin, Error> {
     let strangers = [
         ("queue", raw.queue.is_some()),
+        ("topic", raw.topic.is_some()),
+        ("group", raw.group.is_some()),
         ("delivery_limit", raw.delivery_limit.is_some()),
         ("visibility", raw.visibility.is_some()),
         ("envelope", raw.envelope.is_some()),
     ];
     strange(at, BrokerKind::Nats, strangers)?;
-    let latest = match raw.from.as_deref().unwrap_or("earliest") {
-        "earliest" => false,
-        "latest" => true,
-        other => return Err(choice(&format!("{at}.from"), other, &["earliest", "latest"])),
-    };
+    let latest = latest(at, raw.from.as_deref())?;
     let key_from_subject = match raw.key.as_deref() {
         None => None,
         Some("subject") => Some(true),
@@ -141,9 +159,38 @@ fn stream(at: &str, raw: raw::Intake) -> Result<Origin, Error> {
     })
 }
 
+fn latest(at: &str, from: Option<&str>) -> Result<bool, Error> {
+    match from.unwrap_or("earliest") {
+        "earliest" => Ok(false),
+        "latest" => Ok(true),
+        other => Err(choice(&format!("{at}.from"), other, &["earliest", "latest"])),
+    }
+}
+
+fn kafka_topic(at: &str, own: &str, raw: raw::Intake) -> Result<Origin, Error> {
+    let strangers = [
+        ("queue", raw.queue.is_some()),
+        ("stream", raw.stream.is_some()),
+        ("consumer", raw.consumer.is_some()),
+        ("subject", raw.subject.is_some()),
+        ("key", raw.key.is_some()),
+        ("delivery_limit", raw.delivery_limit.is_some()),
+        ("visibility", raw.visibility.is_some()),
+        ("envelope", raw.envelope.is_some()),
+    ];
+    strange(at, BrokerKind::Kafka, strangers)?;
+    Ok(Origin::Topic {
+        topic: raw.topic.ok_or_else(|| value(&format!("{at}.topic"), "is missing"))?,
+        group: raw.group.unwrap_or_else(|| format!("evenkeel.{own}")),
+        latest: latest(at, raw.from.as_deref())?,
+    })
+}
+
 fn queue(at: &str, raw: raw::Intake) -> Result<Origin, Error> {
     let strangers = [
         ("stream", raw.stream.is_some()),
+        ("topic", raw.topic.is_some()),
+        ("group", raw.group.is_some()),
         ("consumer", raw.consumer.is_some()),
         ("subject", raw.subject.is_some()),
         ("from", raw.from.is_some()),
@@ -183,6 +230,12 @@ pub(super) fn written(plan: &IntakePlan) -> raw::Intake {
             delivery_limit,
             ..common
         },
+        Origin::Topic { topic, group, latest } => raw::Intake {
+            topic: Some(topic),
+            group: Some(group),
+            from: Some(if latest { "latest" } else { "earliest" }.to_owned()),
+            ..common
+        },
         Origin::Sqs(origin) => sqs::written(origin, common),
     }
 }
@@ -191,6 +244,7 @@ pub(super) fn written(plan: &IntakePlan) -> raw::Intake {
 pub(super) fn explain(plan: &IntakePlan) -> String {
     let from = match &plan.from {
         Origin::Stream { stream, consumer, .. } => format!("stream `{stream}` through the consumer `{consumer}`"),
+        Origin::Topic { topic, group, .. } => format!("topic `{topic}` as the group `{group}`"),
         Origin::Queue { queue, .. } | Origin::Sqs(sqs::Sqs { queue, .. }) => format!("queue `{queue}`"),
     };
     let missing = if plan.declare { "is made if it is missing" } else { "must be there" };

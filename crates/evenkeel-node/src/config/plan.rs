@@ -169,6 +169,8 @@ pub struct SubscriptionPlan {
     pub home: Option<Home>,
     /// Where its events are published, when it is a bridge: no handler is called then.
     pub bridge: Option<Bridge>,
+    /// It is a bridge that copies records as they are, and translates offsets.
+    pub mirror: bool,
     /// What it wants; `None`: everything.
     pub filter: Option<Filter>,
     /// The filter as it was written.

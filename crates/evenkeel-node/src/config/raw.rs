@@ -264,6 +264,9 @@ pub struct Handler {
     /// A bridge: each event is published there, a topic or the address of one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub publish: Option<String>,
+    /// Records are copied as they are, each to its partition, and offsets are translated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<bool>,
     /// The handler's version, unless its answers tell another.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use evenkeel_delivery::{BreakerState, View};
 use evenkeel_model::Timestamp;
-use evenkeel_transport::HeldSize;
+use evenkeel_transport::{HeldSize, IntakeView};
 use evenkeel_watch::{ChainsView, ObjectiveSnapshot, Pace, Sending, Snapshot, SubscriptionSnapshot, TopicSnapshot};
 
 use super::exemplars::Known;
@@ -27,6 +27,8 @@ pub(super) struct Seen {
     pub(super) snapshot: Option<Snapshot>,
     pub(super) views: Vec<(Arc<str>, View)>,
     pub(super) held: Vec<(Arc<str>, HeldSize)>,
+    /// What comes in from brokers: by topic, and from which.
+    pub(super) intakes: Vec<(Arc<str>, Arc<str>, IntakeView)>,
     pub(super) now: Timestamp,
     pub(super) chains: Vec<ChainsView>,
     /// What telemetry sent, where it sends.
@@ -52,6 +54,7 @@ impl Seen {
             snapshot: node.watching.snapshot().await,
             views,
             held: wires.iter().map(|wire| (wire.plan.name.clone(), wire.held.size())).collect(),
+            intakes: node.intakes.all().map(|(p, view)| (p.topic.clone(), p.broker.name.clone(), view)).collect(),
             sent: node.telemetry.as_ref().map(Telemetry::sent).unwrap_or_default(),
             now: node.clock.now(),
             chains: node.chains.views(),
@@ -83,6 +86,7 @@ pub(super) fn page(seen: &Seen) -> Exposition<'_> {
         page.one(&names::HELD, &labels, size.events as f64);
         page.one(&names::HELD_BYTES, &labels, size.bytes as f64);
     }
+    seen.intakes.iter().for_each(|(topic, broker, view)| intake(&mut page, topic, broker, view));
     let series = page.series();
     page.alone(&names::SERIES, series as f64);
     page
@@ -98,6 +102,18 @@ fn happenings<'a>(page: &mut Exposition<'a>, left_out: &'a [(String, u64)]) {
     for (kind, lines) in left_out {
         page.one(&names::LINES_LEFT_OUT, &[(names::KIND, kind.as_str())], *lines as f64);
     }
+}
+
+fn intake<'a>(page: &mut Exposition<'a>, topic: &'a str, broker: &'a str, view: &IntakeView) {
+    let labels = [(names::TOPIC, topic), (names::BROKER, broker)];
+    page.one(&names::INTAKE_CONNECTED, &labels, f64::from(u8::from(view.connected)));
+    page.one(&names::INTAKE_HELD, &labels, view.held as f64);
+    page.one(&names::INTAKE_RECEIVED, &labels, view.received as f64);
+    page.one(&names::INTAKE_PLACED, &labels, view.placed as f64);
+    page.one(&names::INTAKE_AGAIN, &labels, view.again as f64);
+    page.one(&names::INTAKE_SETTLED, &labels, view.settled as f64);
+    page.one(&names::INTAKE_RENEWED, &labels, view.renewed as f64);
+    page.one(&names::INTAKE_OVERSIZED, &labels, view.oversized as f64);
 }
 
 fn sent(page: &mut Exposition<'_>, signals: &[Sent]) {

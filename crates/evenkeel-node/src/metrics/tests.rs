@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use evenkeel_model::ledger::{Ended, LedgerEntry, LedgerRecord};
 use evenkeel_model::{Outcome, Timestamp};
+use evenkeel_transport::IntakeView;
 use evenkeel_watch::{Snapshot, Watch};
 
 use super::gather::{Seen, prometheus_duration};
@@ -119,6 +120,27 @@ fn what_is_packed_unpacks_to_the_same() {
 }
 
 #[test]
+fn an_intake_is_told_by_its_topic_and_broker() {
+    let view =
+        IntakeView { held: 2, received: 9, placed: 7, again: 2, settled: 5, connected: true, ..IntakeView::default() };
+    let seen = Seen { intakes: vec![(Arc::from("orders"), Arc::from("shop"), view)], ..Seen::default() };
+    let text = text(&seen, Form::Text);
+    for (metric, value) in [
+        (names::INTAKE_CONNECTED, 1),
+        (names::INTAKE_HELD, 2),
+        (names::INTAKE_RECEIVED, 9),
+        (names::INTAKE_PLACED, 7),
+        (names::INTAKE_AGAIN, 2),
+        (names::INTAKE_SETTLED, 5),
+        (names::INTAKE_RENEWED, 0),
+        (names::INTAKE_OVERSIZED, 0),
+    ] {
+        let line = format!("{}{{topic=\"orders\",broker=\"shop\"}} {value}\n", metric.name);
+        assert!(text.contains(&line), "{line}{text}");
+    }
+}
+
+#[test]
 fn durations_are_written_as_prometheus_writes_them() {
     let said = [300, 3_600, 86_400, 3 * 86_400, 28 * 86_400, 30 * 86_400, 365 * 86_400, 90, 0]
         .map(|seconds| prometheus_duration(Duration::from_secs(seconds)));
@@ -127,7 +149,8 @@ fn durations_are_written_as_prometheus_writes_them() {
 
 #[test]
 fn every_metric_is_listed_once_and_named_by_the_rules() {
-    let declared = include_str!("names.rs").lines().filter(|l| l.starts_with("pub const ") && l.contains(": Metric"));
+    let declared = include_str!("names.rs").lines().chain(include_str!("names/intakes.rs").lines());
+    let declared = declared.filter(|line| line.starts_with("pub const ") && line.contains(": Metric"));
     assert_eq!(declared.count(), ALL.len(), "a metric that is not in ALL is in no document");
     for (at, metric) in ALL.iter().enumerate() {
         assert!(ALL[..at].iter().all(|other| other.name != metric.name), "{} twice", metric.name);

@@ -69,6 +69,16 @@ impl Intakes {
         self.of(topic).map(|(plan, intake)| (plan.clone(), intake.view()))
     }
 
+    /// All of them, as they are now.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&IntakePlan, IntakeView)> {
+        self.0.iter().map(|(plan, intake)| (plan, intake.view()))
+    }
+
+    /// What the file declares.
+    pub(crate) fn plans(&self) -> impl Iterator<Item = &IntakePlan> {
+        self.0.iter().map(|(plan, _)| plan)
+    }
+
     fn of(&self, topic: &str) -> Option<&(IntakePlan, Arc<Intake>)> {
         self.0.iter().find(|(plan, _)| *plan.topic == *topic)
     }
@@ -116,7 +126,9 @@ fn late(plan: &IntakePlan) -> Result<LateQueue, Error> {
         BrokerKind::Aws => Ok(LateQueue::new(super::aws::queue(plan)?)),
         #[cfg(not(feature = "aws"))]
         BrokerKind::Aws => Err(super::overlay::absent(&plan.broker)),
-        // The configuration refuses it.
+        #[cfg(feature = "kafka")]
+        BrokerKind::Kafka => Ok(LateQueue::new(super::kafka::queue(plan)?)),
+        #[cfg(not(feature = "kafka"))]
         BrokerKind::Kafka => Err(super::overlay::absent(&plan.broker)),
     }
 }

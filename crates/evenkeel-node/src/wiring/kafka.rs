@@ -9,16 +9,19 @@ use evenkeel_log::{Log, Set};
 use evenkeel_model::{Clock, Outcome, Record, Shard, names};
 use evenkeel_transport::audit::SubscriptionAudit;
 use evenkeel_transport::dead::DeadLetter;
-use evenkeel_transport::{From as Begins, SourceSettings};
+use evenkeel_transport::mirror::Copier;
+use evenkeel_transport::{From as Begins, Queue, SourceSettings};
 use evenkeel_transport_kafka::{
-    Broker, BrokerSettings, Flavour, GroupProtocol, KafkaSink, Mechanism, Member, MemberSettings, Names, Partition,
-    PartitionSettings, Secret, Security, Wanted,
+    Broker, BrokerSettings, Flavour, GroupProtocol, KafkaQueue, KafkaSink, Mechanism, Member, MemberSettings, Names,
+    Partition, PartitionSettings, QueueSettings, Secret, Security, Wanted,
 };
 use tokio::sync::OnceCell;
 
 use super::failed;
+use super::login::Connect;
 use super::overlay::Hands;
 use crate::config::brokers::{BrokerPlan, Home, Sasl, secret};
+use crate::config::intakes::{IntakePlan, Origin};
 use crate::config::plan::{From, SubscriptionPlan};
 use crate::error::{Error, codes};
 use crate::happenings::NotCounted;
@@ -36,7 +39,7 @@ pub(super) fn shared(
         group: settings.names.group.clone(),
         topic: home.topic.clone(),
         journal: settings.names.journal.clone(),
-        protocol: if home.broker.broker_groups { GroupProtocol::Consumer } else { GroupProtocol::Classic },
+        protocol: protocol(&home.broker),
         session: home.broker.session,
     };
     let member = Member::join(&broker, &member).map_err(|e| failed(&e))?;
@@ -108,7 +111,7 @@ pub(super) fn broker(plan: &BrokerPlan) -> Result<Broker, Error> {
 fn mechanism(plan: &BrokerPlan, sasl: &Sasl) -> Result<Mechanism, Error> {
     Ok(match sasl {
         Sasl::Token(file) => Mechanism::OauthBearer(file.path.clone()),
-        Sasl::Shared(_) => return Err(failed(&"a token alone is NATS's")),
+        Sasl::Shared(_) | Sasl::Credentials(_) | Sasl::Nkey(_) => return Err(failed(&"that is for NATS alone")),
         Sasl::Password { mechanism, user, password } => {
             let password = Secret::new(secret(&format!("brokers.{}.password", plan.name), password)?);
             let user = user.clone();
@@ -164,24 +167,48 @@ struct Late {
     sink: OnceCell<KafkaSink>,
 }
 
+impl Late {
+    fn of(home: &Home) -> Result<Late, Error> {
+        Ok(Late { broker: broker(&home.broker)?, topic: home.topic.clone(), sink: OnceCell::new() })
+    }
+
+    async fn opened(&self) -> Result<&KafkaSink, SinkError> {
+        let opened = self.sink.get_or_try_init(|| KafkaSink::open(&self.broker, self.topic.clone())).await;
+        opened.map_err(|PortError(message)| {
+            let denied = message.contains("does not exist") || message.contains("authentication");
+            SinkError { unsent: if denied { Unsent::Denied } else { Unsent::Unreachable }, message }
+        })
+    }
+}
+
 impl Sink for Late {
     fn publish(&self, events: Vec<Outgoing>) -> BoxFuture<'_, Vec<Result<Placed, SinkError>>> {
         Box::pin(async move {
-            match self.sink.get_or_try_init(|| KafkaSink::open(&self.broker, self.topic.clone())).await {
+            match self.opened().await {
                 Ok(sink) => sink.publish(events).await,
-                Err(PortError(message)) => {
-                    let denied = message.contains("does not exist") || message.contains("authentication");
-                    let unsent = if denied { Unsent::Denied } else { Unsent::Unreachable };
-                    vec![Err(SinkError { unsent, message }); events.len()]
-                }
+                Err(error) => vec![Err(error); events.len()],
+            }
+        })
+    }
+}
+
+impl Copier for Late {
+    fn copy(&self, records: Vec<(u32, Record)>) -> BoxFuture<'_, Vec<Result<u64, SinkError>>> {
+        Box::pin(async move {
+            match self.opened().await {
+                Ok(sink) => sink.copy(records).await,
+                Err(error) => vec![Err(error); records.len()],
             }
         })
     }
 }
 
 pub(super) fn sink(home: &Home) -> Result<Arc<dyn Sink>, Error> {
-    let broker = broker(&home.broker)?;
-    Ok(Arc::new(Late { broker, topic: home.topic.clone(), sink: OnceCell::new() }))
+    Ok(Arc::new(Late::of(home)?))
+}
+
+pub(super) fn copier(home: &Home) -> Result<Arc<dyn Copier>, Error> {
+    Ok(Arc::new(Late::of(home)?))
 }
 
 pub(super) async fn audit(
@@ -225,6 +252,28 @@ pub(super) async fn letters(
 ) -> Result<(), Error> {
     let broker = broker(&home.broker)?;
     evenkeel_transport_kafka::letters(&broker, &Names::of(&plan.name), clock, from, see).await.map_err(|e| failed(&e))
+}
+
+fn protocol(plan: &BrokerPlan) -> GroupProtocol {
+    if plan.broker_groups { GroupProtocol::Consumer } else { GroupProtocol::Classic }
+}
+
+/// How a topic is taken in, where the node's own log is the journal.
+pub(super) fn queue(plan: &IntakePlan) -> Result<Connect, Error> {
+    let Origin::Topic { topic, group, latest } = &plan.from else {
+        return Err(failed(&"an intake from Kafka names a topic"));
+    };
+    let broker = broker(&plan.broker)?;
+    let settings = QueueSettings {
+        latest: *latest,
+        protocol: protocol(&plan.broker),
+        session: plan.broker.session,
+        ..QueueSettings::new(topic.as_str(), group)
+    };
+    Ok(Box::new(move || {
+        let (broker, settings) = (broker.clone(), settings.clone());
+        Box::pin(async move { Ok(Arc::new(KafkaQueue::open(&broker, settings).await?) as Arc<dyn Queue>) })
+    }))
 }
 
 pub(super) async fn connect(plan: &BrokerPlan, subscriptions: &[SubscriptionPlan]) -> Result<Vec<String>, Error> {

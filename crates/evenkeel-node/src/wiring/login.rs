@@ -14,13 +14,14 @@ use {crate::error::codes, evenkeel_transport::http::Roots};
 pub(super) type Connect = Box<dyn Fn() -> BoxFuture<'static, Result<Arc<dyn Queue>, PortError>> + Send + Sync>;
 
 /// Who we are: a name and a password.
+#[cfg(any(feature = "nats", feature = "rabbitmq", feature = "aws"))]
 pub(super) fn login(broker: &BrokerPlan) -> Result<Option<(String, String)>, Error> {
     match &broker.sasl {
         Some(Sasl::Password { user, password, .. }) => {
             let password = secret(&format!("brokers.{}.password", broker.name), password)?;
             Ok(Some((user.clone(), password)))
         }
-        Some(Sasl::Token(_) | Sasl::Shared(_)) | None => Ok(None),
+        Some(Sasl::Token(_) | Sasl::Shared(_) | Sasl::Credentials(_) | Sasl::Nkey(_)) | None => Ok(None),
     }
 }
 

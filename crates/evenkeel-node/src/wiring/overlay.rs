@@ -7,6 +7,7 @@ use evenkeel_delivery::ports::{BoxFuture, Handler, Membership, Sink};
 use evenkeel_log::Log;
 use evenkeel_model::Clock;
 use evenkeel_transport::dead::DeadLetter;
+use evenkeel_transport::mirror::Copier;
 
 use crate::config::brokers::{BrokerKind, BrokerPlan, Home};
 use crate::config::plan::SubscriptionPlan;
@@ -42,7 +43,7 @@ pub(super) fn shared(
 }
 
 /// A sink into a topic of a broker. Opened when the first event is to go.
-pub(super) fn sink(home: &Home) -> Result<Arc<dyn Sink>, Error> {
+pub(crate) fn sink(home: &Home) -> Result<Arc<dyn Sink>, Error> {
     match home.broker.kind {
         #[cfg(feature = "kafka")]
         BrokerKind::Kafka => super::kafka::sink(home),
@@ -60,6 +61,18 @@ pub(super) fn sink(home: &Home) -> Result<Arc<dyn Sink>, Error> {
         BrokerKind::RabbitMq => Err(absent(&home.broker)),
         #[cfg(not(feature = "aws"))]
         BrokerKind::Aws => Err(absent(&home.broker)),
+    }
+}
+
+/// What copies records into a topic of a broker, partition by partition.
+pub(super) fn copier(home: &Home) -> Result<Arc<dyn Copier>, Error> {
+    match home.broker.kind {
+        #[cfg(feature = "kafka")]
+        BrokerKind::Kafka => super::kafka::copier(home),
+        #[cfg(not(feature = "kafka"))]
+        BrokerKind::Kafka => Err(absent(&home.broker)),
+        // The configuration refuses it.
+        BrokerKind::Nats | BrokerKind::RabbitMq | BrokerKind::Aws => Err(by_intake(&home.broker)),
     }
 }
 
@@ -138,6 +151,7 @@ fn by_intake(broker: &BrokerPlan) -> Error {
 }
 
 /// What this binary was built without.
+#[cfg(not(all(feature = "kafka", feature = "nats", feature = "rabbitmq", feature = "aws")))]
 pub(super) fn absent(broker: &BrokerPlan) -> Error {
     let (name, kind) = (&broker.name, broker.kind.name());
     let feature = kind.to_lowercase();

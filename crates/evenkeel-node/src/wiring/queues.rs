@@ -19,8 +19,11 @@ fn nats_server(broker: &BrokerPlan) -> Result<evenkeel_transport_nats::Server, E
 
     let scheme = if broker.tls.is_some() { "tls" } else { "nats" };
     let hosts: Vec<String> = broker.address.split(',').map(|host| format!("{scheme}://{host}")).collect();
+    let read = |what: &str, from| secret(&format!("brokers.{}.{what}", broker.name), from);
     let auth = match &broker.sasl {
-        Some(Sasl::Shared(token)) => Auth::Token(secret(&format!("brokers.{}.token", broker.name), token)?),
+        Some(Sasl::Shared(token)) => Auth::Token(read("token", token)?),
+        Some(Sasl::Credentials(file)) => Auth::Credentials(read("credentials", file)?),
+        Some(Sasl::Nkey(seed)) => Auth::Nkey(read("nkey", seed)?),
         _ => login(broker)?.map_or(Auth::None, |(name, password)| Auth::User { name, password }),
     };
     // The client reads the file itself, and says less of what is wrong with it.
@@ -98,8 +101,8 @@ fn rabbitmq_server(broker: &BrokerPlan) -> Result<evenkeel_transport_rabbitmq::S
     let roots = roots(broker)?;
     let login = login(broker)?;
     let login = login.as_ref().map(|(user, password)| (user.as_str(), password.as_str()));
-    let url = format!("{scheme}://{}/%2f", broker.address);
-    Ok(evenkeel_transport_rabbitmq::Server::new(&url, login, roots))
+    let url = format!("{scheme}://{}", broker.address);
+    Ok(evenkeel_transport_rabbitmq::Server::new(&url, login, roots).with_vhost(&broker.vhost))
 }
 
 /// How a queue of RabbitMQ is connected to.

@@ -7,6 +7,7 @@ use evenkeel_delivery::ports::{BoxFuture, Commit, Handler, Journal, Letters, Por
 use evenkeel_delivery::{Bring, Fact, Mark, Policy, Rate, Remembered, Round};
 use evenkeel_log::Log;
 use evenkeel_model::{Clock, Shard, Timestamp, names};
+use evenkeel_transport::mirror::{Mirror, Target};
 use evenkeel_transport::{
     Callbacks, EmbeddedJournal, EmbeddedSource, From as Begins, Held, HttpHandler, HttpSettings, Ingress, IngressSink,
     JournalSettings, Reach, Settling, SinkHandler, SourceSettings,
@@ -28,6 +29,7 @@ pub(crate) fn with_own(plan: &Plan) -> Vec<SubscriptionPlan> {
         topic: Arc::from(names::ALERTS_TOPIC),
         home: None,
         bridge: None,
+        mirror: false,
         filter: None,
         filter_written: None,
         identity: None,
@@ -135,7 +137,7 @@ pub(crate) async fn prepare(
         callbacks: calling.callbacks.clone(),
     };
     let (source, journal) = ways.intakes.reader(&plan.topic, &plan.name, Arc::new(source), Arc::new(journal));
-    let (handler, http) = handler(&plan, calling, ingress, clock)?;
+    let (handler, http) = handler(&plan, calling, ingress, log, clock)?;
     let own = plan.name.starts_with(names::OWN_PREFIX);
     let how = how.filter(|_| !own);
     let telemetry = calling.telemetry.as_ref().filter(|_| !own);
@@ -162,7 +164,7 @@ fn over(
     calling: &Calling,
     ingress: &Arc<Ingress>,
 ) -> Result<Prepared, Error> {
-    let (handler, http) = handler(&plan, calling, ingress, clock)?;
+    let (handler, http) = handler(&plan, calling, ingress, log, clock)?;
     let handler = match &calling.telemetry {
         Some(telemetry) => telemetry.handler(&plan, handler),
         None => handler,
@@ -185,8 +187,17 @@ fn handler(
     plan: &SubscriptionPlan,
     calling: &Calling,
     ingress: &Arc<Ingress>,
+    log: &Log,
     clock: &Arc<dyn Clock>,
 ) -> Result<Handlers, Error> {
+    if let Some(bridge) = plan.bridge.as_ref().filter(|_| plan.mirror) {
+        let target = match bridge {
+            Bridge::Topic(topic) => Target::Topic(topic.clone()),
+            Bridge::Broker(home) => Target::Broker(overlay::copier(home)?),
+        };
+        let mirror = Mirror::open(log.clone(), plan.name.clone(), target).map_err(|e| failed(&e))?;
+        return Ok((Arc::new(mirror), None));
+    }
     let sink: Arc<dyn Sink> = match &plan.bridge {
         None => {
             let settings = http_settings(plan, &plan.push, calling)?;

@@ -8,16 +8,14 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use evenkeel_delivery::ports::{BoxFuture, Capabilities, NativeLimits, PortError, Redelivery, Sink};
+use evenkeel_delivery::ports::{BoxFuture, Capabilities, PortError, Redelivery, Sink};
 use evenkeel_model::Record;
 use evenkeel_transport::Queue;
 use evenkeel_transport::contract::Mistake;
 use evenkeel_transport::contract::intaken::{Connecting, Site};
 use evenkeel_transport::contract::proxy::Proxy;
 use evenkeel_transport::contract::real::{self, Need};
-use evenkeel_transport_aws::{
-    Account, Attribute, Identity, KeyFrom, Message, SIZE_MAX, SqsQueue, SqsSettings, SqsSink,
-};
+use evenkeel_transport_aws::{Account, Attribute, Identity, KeyFrom, Message, SQS, SqsQueue, SqsSettings, SqsSink};
 
 pub(crate) const LEASE: Duration = Duration::from_secs(3);
 
@@ -121,11 +119,8 @@ impl Sqs {
 
 impl Site for Sqs {
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            redelivery: Redelivery::Lease(LEASE),
-            limits: NativeLimits { payload_bytes_max: Some(SIZE_MAX as u64), ..NativeLimits::default() },
-            ..Capabilities::QUEUE
-        }
+        // Each record is in a group of its own here: nothing is said of an order.
+        Capabilities { redelivery: Redelivery::Lease(LEASE), ..SQS }
     }
 
     fn connect(&self) -> Connecting<'_> {

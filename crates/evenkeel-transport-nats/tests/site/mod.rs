@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use async_nats::jetstream;
 use async_nats::jetstream::consumer::{AckPolicy, pull};
-use evenkeel_delivery::ports::{BoxFuture, Capabilities, GivenOrder, NativeLimits, PortError, Redelivery, Sink};
+use evenkeel_delivery::ports::{BoxFuture, Capabilities, NativeLimits, PortError, Redelivery, Sink};
 use evenkeel_model::Record;
 use evenkeel_transport::contract::Mistake;
 use evenkeel_transport::contract::intaken::{Connecting, Site};
 use evenkeel_transport::contract::proxy::{Line, Proxy};
 use evenkeel_transport::contract::real::{self, Need, until};
 use evenkeel_transport::{Parcel, Queue, Style};
-use evenkeel_transport_nats::{Auth, ConsumerSettings, JetStreamQueue, JetStreamSink, Server, connect};
+use evenkeel_transport_nats::{Auth, ConsumerSettings, JETSTREAM, JetStreamQueue, JetStreamSink, Server, connect};
 
 pub(crate) const LEASE: Duration = Duration::from_secs(2);
 const DURABLE: &str = "evenkeel";
@@ -35,6 +35,12 @@ pub(crate) struct Secured {
     pub(crate) ca: PathBuf,
     /// For whoever has the token `secret`.
     pub(crate) token: String,
+    /// An operator's, for whoever has `user.creds`.
+    pub(crate) jwt: String,
+    /// For whoever has the nkey of `user.nk`.
+    pub(crate) nkey: String,
+    /// Where these files are.
+    pub(crate) keys: PathBuf,
 }
 
 /// They are started with the one that [`need`] names.
@@ -46,6 +52,9 @@ pub(crate) fn secured() -> Option<Secured> {
         tls: named("EVENKEEL_TEST_NATS_TLS"),
         ca: named("EVENKEEL_TEST_NATS_CA").into(),
         token: named("EVENKEEL_TEST_NATS_TOKEN"),
+        jwt: named("EVENKEEL_TEST_NATS_JWT"),
+        nkey: named("EVENKEEL_TEST_NATS_NKEY"),
+        keys: named("EVENKEEL_TEST_NATS_KEYS").into(),
     })
 }
 
@@ -130,10 +139,10 @@ fn at(address: SocketAddr) -> Server {
 impl Site for Jet {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
-            order: GivenOrder::Partition,
+            // What the tests' server and its consumers are told.
             redelivery: Redelivery::Lease(LEASE),
             limits: NativeLimits { payload_bytes_max: Some(8 << 20), ..NativeLimits::default() },
-            ..Capabilities::QUEUE
+            ..JETSTREAM
         }
     }
 

@@ -3,14 +3,14 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use evenkeel_delivery::ports::{BoxFuture, Capabilities, NativeLimits, PortError, Sink};
+use evenkeel_delivery::ports::{BoxFuture, Capabilities, PortError, Sink};
 use evenkeel_model::Record;
 use evenkeel_transport::contract::Mistake;
 use evenkeel_transport::contract::intaken::{Connecting, Site};
 use evenkeel_transport::contract::proxy::Proxy;
 use evenkeel_transport::contract::real::{self, Need};
 use evenkeel_transport::{Parcel, Queue, Style};
-use evenkeel_transport_rabbitmq::{Declare, Kind, QueueSettings, RabbitQueue, RabbitSink, Server};
+use evenkeel_transport_rabbitmq::{Declare, Kind, QueueSettings, RABBITMQ, RabbitQueue, RabbitSink, Server};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
@@ -46,6 +46,16 @@ impl Rabbit {
         rabbit
     }
 
+    /// In the place of its queue a stream of the same name, and a consumer of that.
+    pub(crate) async fn stream(&self) -> RabbitQueue {
+        self.remove().await;
+        let mut arguments = FieldTable::default();
+        arguments.insert("x-queue-type".into(), AMQPValue::LongString("stream".into()));
+        let name = self.name.as_str().into();
+        self.direct.queue_declare(name, QueueDeclareOptions::durable(), arguments).await.unwrap();
+        RabbitQueue::open(self.server(), QueueSettings::new(&self.name)).await.unwrap()
+    }
+
     pub(crate) async fn remove(&self) {
         let _ = self.direct.queue_delete(self.name.as_str().into(), QueueDeleteOptions::default()).await;
     }
@@ -69,10 +79,7 @@ impl Rabbit {
 
 impl Site for Rabbit {
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            limits: NativeLimits { payload_bytes_max: Some(16 << 20), ..NativeLimits::default() },
-            ..Capabilities::QUEUE
-        }
+        RABBITMQ
     }
 
     fn connect(&self) -> Connecting<'_> {

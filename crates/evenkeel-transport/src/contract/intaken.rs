@@ -26,6 +26,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Connecting to a queue.
 pub type Connecting<'a> = BoxFuture<'a, Result<Arc<dyn Queue>, PortError>>;
 
+/// What a broker can do, as a subscription sees it: its messages have places in a topic of the log, which keeps them.
+pub fn behind_an_intake(own: Capabilities) -> Capabilities {
+    let prefetch = u32::try_from(IntakeSettings::new(TOPIC).prefetch).ok();
+    Capabilities { keeps_settled: true, limits: NativeLimits { unsettled_max: prefetch, ..own.limits }, ..own }
+}
+
 /// A queue that nothing was published to.
 pub trait Site: Send + Sync {
     /// What the broker can do.
@@ -193,9 +199,7 @@ impl<S> Drop for Intaken<S> {
 
 impl<S: Site> Subject for Intaken<S> {
     fn capabilities(&self) -> Capabilities {
-        let own = self.site.capabilities();
-        let prefetch = u32::try_from(IntakeSettings::new(TOPIC).prefetch).ok();
-        Capabilities { keeps_settled: true, limits: NativeLimits { unsettled_max: prefetch, ..own.limits }, ..own }
+        behind_an_intake(self.site.capabilities())
     }
 
     fn publish(&self, records: Vec<Record>) -> BoxFuture<'_, Result<Vec<Position>, PortError>> {

@@ -3,7 +3,9 @@
 //! A table, one line for each framework: which headers say where the event was, what failed and how often.
 //! Reading is forgiving: a header that is missing or cannot be read leaves its place empty, and a record whose
 //! headers say nothing of a death is shown as it is. Numbers come as text or, from Spring, as big-endian
-//! integers; both are read.
+//! integers; both are read. What brokers themselves say stands in `queues`.
+
+mod queues;
 
 use evenkeel_model::{Position, Record, Shard};
 
@@ -145,7 +147,7 @@ const DIALECTS: [Dialect; 10] = [
 ];
 
 /// What the headers begin with that frameworks write when an event dies; the rest was the event's.
-const OF_DEATH: [&str; 20] = [
+const OF_DEATH: [&str; 23] = [
     "kafka_dlt-",
     "retry_topic-",
     "kafka_exception-",
@@ -166,10 +168,13 @@ const OF_DEATH: [&str; 20] = [
     "NServiceBus.TimeOfFailure",
     "NServiceBus.Retries",
     "NServiceBus.FLRetries",
+    "x-death",
+    "x-first-death-",
+    "x-last-death-",
 ];
 
 /// Whole names of the same kind.
-const OF_DEATH_ALONE: [&str; 7] = [
+const OF_DEATH_ALONE: [&str; 9] = [
     "reason_poisoned",
     "topic_poisoned",
     "handler_poisoned",
@@ -177,6 +182,8 @@ const OF_DEATH_ALONE: [&str; 7] = [
     "ce_knativeerrordest",
     "ce_knativeerrorcode",
     "ce_knativeerrordata",
+    "x-delivery-count",
+    "aws-died-in",
 ];
 
 /// True for a header that was written because the event died.
@@ -199,9 +206,13 @@ pub(super) struct Said {
     pub(super) failed_at: String,
 }
 
-/// What the headers of a record say, if another framework wrote them.
+/// What the headers of a record say, if another framework wrote them, or a broker.
 pub(super) fn read(record: &Record) -> Option<Said> {
-    let dialect = DIALECTS.iter().find(|dialect| last(record, dialect.known_by).is_some())?;
+    let dialect = DIALECTS.iter().find(|dialect| last(record, dialect.known_by).is_some());
+    dialect.map_or_else(|| queues::read(record), |dialect| Some(by(dialect, record)))
+}
+
+fn by(dialect: &Dialect, record: &Record) -> Said {
     let text = |name: &str| last(record, name).map_or_else(String::new, |b| String::from_utf8_lossy(b).into_owned());
     let first = |names: &[&str]| names.iter().map(|name| text(name)).find(|text| !text.is_empty()).unwrap_or_default();
     let count = |name: &str| last(record, name).and_then(number);
@@ -213,7 +224,7 @@ pub(super) fn read(record: &Record) -> Option<Said> {
         _ => None,
     };
     let attempts = dialect.attempts.iter().find_map(|name| count(name)).and_then(|n| u32::try_from(n).ok());
-    Some(Said {
+    Said {
         writer: dialect.name,
         origin,
         from,
@@ -222,7 +233,17 @@ pub(super) fn read(record: &Record) -> Option<Said> {
         message: text(dialect.message),
         attempts: attempts.unwrap_or(0),
         failed_at: text(dialect.failed_at),
-    })
+    }
+}
+
+/// The queue or topic that words for it mean: `rabbitmq://host/vhost/orders?durable=true` of MassTransit,
+/// `orders@machine` of NServiceBus, `arn:aws:sqs:eu-central-1:1:orders` of SQS, or `orders`.
+pub(super) fn queue_named(from: &str) -> &str {
+    let name = match from.split_once("://") {
+        Some((_, path)) => path.split('?').next().and_then(|path| path.rsplit('/').next()).unwrap_or_default(),
+        None => from.split('@').next().unwrap_or_default(),
+    };
+    if name.starts_with("arn:") { name.rsplit(':').next().unwrap_or_default() } else { name }
 }
 
 /// The newest header of that name: some append theirs at each death.
@@ -310,6 +331,19 @@ mod tests {
             ["ce_id", "ce_type", "content-type", "traceparent", "x-tenant", "x-originals", "NServiceBus.MessageId"]
         {
             assert!(!is_of_death(own), "{own}");
+        }
+    }
+
+    #[test]
+    fn whatever_words_a_framework_has_for_its_queue_its_name_is_found() {
+        for words in [
+            "orders",
+            "orders@MACHINE",
+            "rabbitmq://localhost/shop/orders?temporary=false",
+            "amazonsqs://eu-central-1/orders",
+            "arn:aws:sqs:eu-central-1:1:orders",
+        ] {
+            assert_eq!(queue_named(words), "orders", "{words}");
         }
     }
 

@@ -5,13 +5,17 @@
 //! twice, whoever asks. Which letters are meant, how many at a time and how fast is the caller's.
 //!
 //! A letter whose topic is not here, or not said, stays where it is and is counted with the reason.
+//! One that came from a broker goes back there ([`Abroad`]): it is published, and noted when the broker
+//! has it, so that whoever is cut off in between sends it once more.
+//!
 //! Notes are kept as they are: `topic` as the key, and as the value JSON
 //! `{"letters":[[partition,offset],…],"to":…,"reason":…}`.
 
 use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
-use evenkeel_delivery::ports::PortError;
+use evenkeel_delivery::Mark;
+use evenkeel_delivery::ports::{Outgoing, PortError};
 use evenkeel_log::{Append, Log, Set, TopicSettings};
 use evenkeel_model::{Record, Shard, Timestamp, names, partition_for_key};
 use serde_json::{Value, json};
@@ -35,7 +39,7 @@ pub struct Wanted<'a> {
     pub from: Place,
     /// At most so many.
     pub limit: usize,
-    /// To this topic; without one each goes where it came from.
+    /// To this topic, or this address at a broker; without one each goes where it came from.
     pub to: Option<&'a str>,
     /// Why, for the record.
     pub reason: &'a str,
@@ -43,10 +47,46 @@ pub struct Wanted<'a> {
     pub dry_run: bool,
 }
 
+/// Where a letter belongs that came in from a broker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Belongs {
+    /// In this topic, which takes in what is in the queue that it died in.
+    Topic(String),
+    /// At this address.
+    Address(String),
+}
+
+/// The brokers that letters may go back to.
+pub trait Abroad {
+    /// Where a letter belongs that says it died in this queue; `None`: no broker is behind the topic.
+    fn belongs(&self, queue: &str) -> Option<Belongs>;
+    /// Publishes at an address; one answer for each, an error says why it stays.
+    fn send(&self, address: &str, letters: Vec<Outgoing>) -> Vec<Result<(), String>>;
+}
+
+/// No broker.
+pub struct AtHome;
+
+impl Abroad for AtHome {
+    fn belongs(&self, _: &str) -> Option<Belongs> {
+        None
+    }
+
+    fn send(&self, address: &str, letters: Vec<Outgoing>) -> Vec<Result<(), String>> {
+        vec![Err(format!("`{address}` is at no broker that is known here")); letters.len()]
+    }
+}
+
+/// Where a letter goes.
+enum Target {
+    Here(Shard),
+    There(String),
+}
+
 /// What went back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GivenBack {
-    /// How many letters, by the topic that they went to.
+    /// How many letters, by the topic or address that they went to.
     pub given: BTreeMap<String, u64>,
     /// How many stayed, by why.
     pub stayed: BTreeMap<String, u64>,
@@ -95,9 +135,46 @@ impl Returns {
     }
 
     /// Gives back what is wanted, and says how far it came. Must be called by one at a time.
-    pub fn give_back(&mut self, wanted: &Wanted<'_>, now: Timestamp) -> Result<GivenBack, PortError> {
+    pub fn give_back(
+        &mut self,
+        wanted: &Wanted<'_>,
+        abroad: &dyn Abroad,
+        now: Timestamp,
+    ) -> Result<GivenBack, PortError> {
         self.look()?;
-        let mut done = GivenBack::default();
+        let (mut done, letters) = self.meant(wanted)?;
+        let mut set = Vec::new();
+        let mut bytes = 0;
+        let mut parcels: BTreeMap<String, Vec<DeadLetter>> = BTreeMap::new();
+        for letter in letters {
+            match self.target(&letter, wanted.to, abroad) {
+                Ok(Target::Here(shard)) => {
+                    *done.given.entry(shard.topic.to_string()).or_default() += 1;
+                    bytes += letter.record.value.as_ref().map_or(0, Bytes::len);
+                    set.push((letter, shard));
+                }
+                Ok(Target::There(address)) if letter.event.is_some() => {
+                    parcels.entry(address).or_default().push(letter);
+                }
+                Ok(Target::There(_)) => {
+                    *done.stayed.entry("its record cannot be read as an event".to_owned()).or_default() += 1;
+                }
+                Err(why) => *done.stayed.entry(why).or_default() += 1,
+            }
+            if set.len() == LETTERS_MAX || bytes >= BYTES_MAX {
+                self.commit(std::mem::take(&mut set), wanted, now)?;
+                bytes = 0;
+            }
+        }
+        self.commit(set, wanted, now)?;
+        for (address, letters) in parcels {
+            self.send(&address, letters, wanted, abroad, now, &mut done)?;
+        }
+        Ok(done)
+    }
+
+    /// The letters that are wanted and did not go back yet, and where to go on.
+    fn meant(&self, wanted: &Wanted<'_>) -> Result<(GivenBack, Vec<DeadLetter>), PortError> {
         let mut letters = Vec::new();
         let mut passed_over = 0;
         let mut next = None;
@@ -115,31 +192,51 @@ impl Returns {
             }
             next.is_none()
         })?;
-        (done.passed_over, done.next) = (passed_over, next);
-        let mut set = Vec::new();
-        let mut bytes = 0;
-        for letter in letters {
-            match self.target(&letter, wanted.to) {
-                Ok(shard) => {
-                    *done.given.entry(shard.topic.to_string()).or_default() += 1;
-                    bytes += letter.record.value.as_ref().map_or(0, Bytes::len);
-                    set.push((letter, shard));
+        Ok((GivenBack { passed_over, next, ..GivenBack::default() }, letters))
+    }
+
+    /// Publishes at a broker, and notes what it has.
+    fn send(
+        &mut self,
+        address: &str,
+        letters: Vec<DeadLetter>,
+        wanted: &Wanted<'_>,
+        abroad: &dyn Abroad,
+        now: Timestamp,
+        done: &mut GivenBack,
+    ) -> Result<(), PortError> {
+        for part in letters.chunks(LETTERS_MAX) {
+            let outgoing: Vec<Outgoing> = part.iter().filter_map(|letter| outgoing(letter, &self.topic)).collect();
+            let answers = if wanted.dry_run { vec![Ok(()); part.len()] } else { abroad.send(address, outgoing) };
+            let mut there = Vec::new();
+            for (letter, answer) in part.iter().zip(answers) {
+                match answer {
+                    Ok(()) => there.push((letter.at.shard.partition, letter.at.offset)),
+                    Err(why) => *done.stayed.entry(why).or_default() += 1,
                 }
-                Err(why) => *done.stayed.entry(why).or_default() += 1,
             }
-            if set.len() == LETTERS_MAX || bytes >= BYTES_MAX {
-                self.commit(std::mem::take(&mut set), wanted, now)?;
-                bytes = 0;
+            *done.given.entry(address.to_owned()).or_default() += there.len() as u64;
+            if !wanted.dry_run && !there.is_empty() {
+                self.note(BTreeMap::new(), there, wanted, now)?;
             }
         }
-        self.commit(set, wanted, now)?;
-        Ok(done)
+        done.given.retain(|_, count| *count > 0);
+        Ok(())
     }
 
     /// Where a letter goes, or why it stays.
-    fn target(&self, letter: &DeadLetter, to: Option<&str>) -> Result<Shard, String> {
+    fn target(&self, letter: &DeadLetter, to: Option<&str>, abroad: &dyn Abroad) -> Result<Target, String> {
         let from = letter.origin.as_ref().map_or(letter.from.as_str(), |at| &at.shard.topic);
-        let name = to.unwrap_or(from);
+        if let Some(address) = to.filter(|to| to.contains("://")) {
+            return Ok(Target::There(address.to_owned()));
+        }
+        let queue = foreign::queue_named(from);
+        let belongs = if to.is_none() && !queue.is_empty() { abroad.belongs(queue) } else { None };
+        let name = match &belongs {
+            Some(Belongs::Address(address)) => return Ok(Target::There(address.clone())),
+            Some(Belongs::Topic(topic)) => topic,
+            None => to.unwrap_or(from),
+        };
         if name.is_empty() {
             return Err("it does not say where it came from".to_owned());
         }
@@ -151,7 +248,7 @@ impl Returns {
         let was = letter.origin.as_ref().filter(|at| *at.shard.topic == *name).map(|at| at.shard.partition);
         let offset = letter.at.offset.to_be_bytes();
         let by_key = || partition_for_key(letter.key.as_deref().unwrap_or(&offset), topic.partitions);
-        Ok(Shard::new(topic.name, was.filter(|p| *p < topic.partitions).unwrap_or_else(by_key)))
+        Ok(Target::Here(Shard::new(topic.name, was.filter(|p| *p < topic.partitions).unwrap_or_else(by_key))))
     }
 
     fn commit(
@@ -163,9 +260,24 @@ impl Returns {
         if letters.is_empty() || wanted.dry_run {
             return Ok(());
         }
-        self.make_notes()?;
         let places: Vec<Place> =
             letters.iter().map(|(letter, _)| (letter.at.shard.partition, letter.at.offset)).collect();
+        let mut parts: BTreeMap<Shard, Vec<Record>> = BTreeMap::new();
+        for (letter, shard) in letters {
+            parts.entry(shard).or_default().push(as_it_was(letter));
+        }
+        self.note(parts, places, wanted, now)
+    }
+
+    /// Notes that the letters at these places went back, in one set with what goes to topics here.
+    fn note(
+        &mut self,
+        mut parts: BTreeMap<Shard, Vec<Record>>,
+        places: Vec<Place>,
+        wanted: &Wanted<'_>,
+        now: Timestamp,
+    ) -> Result<(), PortError> {
+        self.make_notes()?;
         let note = json!({ "letters": places, "to": wanted.to, "reason": wanted.reason }).to_string();
         let note = Record {
             key: Some(Bytes::copy_from_slice(self.topic.as_bytes())),
@@ -173,10 +285,6 @@ impl Returns {
             headers: Vec::new(),
             created: now,
         };
-        let mut parts: BTreeMap<Shard, Vec<Record>> = BTreeMap::new();
-        for (letter, shard) in letters {
-            parts.entry(shard).or_default().push(as_it_was(letter));
-        }
         parts.insert(notes(), vec![note]);
         let appends = parts.into_iter().map(|(shard, records)| Append::records(shard, records)).collect();
         let appended = self.log.append(Set::appends(appends)).wait();
@@ -209,9 +317,20 @@ fn noted(value: &[u8]) -> Vec<Place> {
 /// The record without what was said of its death, and with where it lay as a letter.
 fn as_it_was(letter: DeadLetter) -> Record {
     let DeadLetter { at, mut record, .. } = letter;
-    record.headers.retain(|h| !foreign::is_of_death(&h.name) && h.name != names::REDRIVEN_FROM);
+    let of_its_way = [names::REDRIVEN_FROM, names::INTAKE, names::BROKER_DELIVERIES];
+    record.headers.retain(|h| !foreign::is_of_death(&h.name) && !of_its_way.contains(&&*h.name));
     record.push_header(names::REDRIVEN_FROM, crate::journal::place(&at));
     record
+}
+
+/// A letter on its way to a broker: the event without what was said of its death. Equal over repeats.
+fn outgoing(letter: &DeadLetter, topic: &str) -> Option<Outgoing> {
+    let event = letter.event.clone()?;
+    let id = Mark::of(names::REDRIVES_TOPIC, topic, &crate::journal::place(&letter.at));
+    let record = as_it_was(letter.clone());
+    let own = |name: &str| !name.starts_with("ce_") && name != "content-type";
+    let headers = record.headers.into_iter().filter(|header| own(&header.name)).collect();
+    Some(Outgoing { event, key: record.key, headers, created: record.created, id })
 }
 
 #[cfg(test)]

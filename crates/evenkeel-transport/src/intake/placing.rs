@@ -3,7 +3,7 @@
 //! Each carries its name in the header [`names::INTAKE`], the last of its headers, so that a start
 //! can read the names back. A message that is larger than a set may be is left where it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,13 +35,15 @@ pub(super) struct Placement {
 impl Book {
     pub(super) fn sort_all(&mut self, messages: Vec<Taken>, now: Timestamp) -> Sifted {
         let mut sifted = Sifted { messages: Vec::with_capacity(messages.len()), known: 0 };
+        let mut on_their_way = HashSet::with_capacity(messages.len());
         for taken in messages {
             let name = name_of(&taken);
-            let twice = matches!(name, Name::Broker(_)) && sifted.messages.iter().any(|(other, _)| *other == name);
             match self.sort(&taken, &name, now) {
                 Sorted::Known => sifted.known += 1,
                 // Its first delivery is on its way to a place; this ticket is void or will be.
-                Sorted::New if twice => sifted.known += 1,
+                Sorted::New if matches!(name, Name::Broker(_)) && !on_their_way.insert(name.clone()) => {
+                    sifted.known += 1;
+                }
                 Sorted::New => sifted.messages.push((name, taken)),
             }
         }
@@ -161,7 +163,7 @@ pub(super) fn name_of_stored(record: &Record) -> Name {
     if id.is_empty() { Name::Content(digest(&own)) } else { Name::Broker(id.into()) }
 }
 
-/// Of key, value and headers; not of times, which a broker may set anew.
+/// Of key, value and headers; not of times, which a broker may set anew, nor of how often it gave the message.
 fn digest(record: &Record) -> [u8; 16] {
     let mut all = Sha256::new();
     let mut part = |bytes: Option<&[u8]>| {
@@ -171,7 +173,7 @@ fn digest(record: &Record) -> [u8; 16] {
     };
     part(record.key.as_deref());
     part(record.value.as_deref());
-    for header in &record.headers {
+    for header in record.headers.iter().filter(|header| header.name != names::BROKER_DELIVERIES) {
         part(Some(header.name.as_bytes()));
         part(header.value.as_deref());
     }

@@ -1,4 +1,4 @@
-//! Dead letters of other frameworks go back to where they came from, some at a time: whoever asks sets the pace, and
+//! Dead letters of other frameworks, and of brokers, go back to where they came from, some at a time: whoever asks sets the pace, and
 //! what went back is on record, so that whoever is cut off may ask again.
 
 use std::collections::HashMap;
@@ -7,15 +7,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::Json;
 use axum::extract::{Path, Request, State};
 use evenkeel_cloudevents::time::format_rfc3339;
+use evenkeel_delivery::ports::Outgoing;
 use evenkeel_log::Log;
-use evenkeel_transport::dead::{Place, Returns, Wanted};
+use evenkeel_transport::dead::{Abroad, Belongs, Place, Returns, Wanted};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::topics::place;
 use crate::api::redrives::{body, filter};
 use crate::api::{Node, Problem};
-use crate::wiring::{blocking, failed};
+use crate::config::brokers::{BrokerKind, home};
+use crate::config::intakes::IntakePlan;
+use crate::config::plan::Plan;
+use crate::error::Error;
+use crate::wiring::{self, Wired, blocking, failed};
 
 /// Letters of one request, at most.
 const LIMIT_MAX: usize = 1_000;
@@ -58,8 +63,11 @@ pub(in crate::api) async fn give_back(
     if asked.reason.trim().is_empty() && !asked.dry_run {
         return Err(Problem::parameter("reason", "", "must say why the letters go back"));
     }
-    if let Some(to) = asked.to.as_deref().filter(|to| node.log.topic(to).is_none() || *to == topic) {
-        return Err(Problem::parameter("to", to, "must be another topic that exists"));
+    let brokers = Brokers::of(&node, &topic);
+    if let Some(to) = asked.to.as_deref().filter(|to| to.contains("://")) {
+        brokers.sink(to).map_err(|e| Problem::parameter("to", to, &format!("names no place to go to: {e}")))?;
+    } else if let Some(to) = asked.to.as_deref().filter(|to| node.log.topic(to).is_none() || *to == topic) {
+        return Err(Problem::parameter("to", to, "must be another topic that exists, or an address at a broker"));
     }
     let from = asked.from.as_deref().map_or(Ok((0, 0)), |text| place("from", text))?;
     let now = node.clock.now();
@@ -72,13 +80,67 @@ pub(in crate::api) async fn give_back(
     let done = blocking(move || {
         let (to, reason) = (asked.to.as_deref(), asked.reason.as_str());
         let wanted = Wanted { filter: &filter, from, limit, to, reason, dry_run };
-        returns.lock().unwrap_or_else(PoisonError::into_inner).give_back(&wanted, now)
+        returns.lock().unwrap_or_else(PoisonError::into_inner).give_back(&wanted, &brokers, now)
     });
     let done = done.await?.map_err(|e| failed(&e))?;
     Ok(Json(json!({
         "dry_run": dry_run, "given": done.given, "stayed": done.stayed, "passed_over": done.passed_over,
         "next": done.next.map(written), "until": until,
     })))
+}
+
+/// The brokers of the file, as the letters of one topic see them. Used where one may block.
+struct Brokers {
+    plan: Arc<Plan>,
+    /// What takes in the letters, if a broker is behind them.
+    from: Option<IntakePlan>,
+    /// What takes in from the same broker: which topics, from which queues.
+    beside: Vec<(String, String)>,
+    runtime: tokio::runtime::Handle,
+}
+
+impl Brokers {
+    fn of(node: &Wired, topic: &str) -> Brokers {
+        let from = node.intakes.plans().find(|plan| *plan.topic == *topic).cloned();
+        let same = |plan: &&IntakePlan| from.as_ref().is_some_and(|from| from.broker.name == plan.broker.name);
+        let beside = node.intakes.plans().filter(same);
+        let beside = beside.map(|plan| (plan.topic.to_string(), plan.from.name().to_owned())).collect();
+        Brokers { plan: node.plan(), from, beside, runtime: tokio::runtime::Handle::current() }
+    }
+
+    fn sink(&self, address: &str) -> Result<Arc<dyn evenkeel_delivery::ports::Sink>, Error> {
+        match home("to", address, &self.plan.brokers)? {
+            Some(home) => wiring::sink(&home),
+            None => Err(failed(&"it is no address")),
+        }
+    }
+}
+
+impl Abroad for Brokers {
+    fn belongs(&self, queue: &str) -> Option<Belongs> {
+        let broker = &self.from.as_ref()?.broker;
+        if let Some((topic, _)) = self.beside.iter().find(|(_, known)| known == queue) {
+            return Some(Belongs::Topic(topic.clone()));
+        }
+        match broker.kind {
+            BrokerKind::RabbitMq if !queue.contains('/') => {
+                Some(Belongs::Address(format!("amqp://{}/{queue}", broker.name)))
+            }
+            BrokerKind::Aws => Some(Belongs::Address(format!("aws://{}/sqs/{queue}", broker.name))),
+            _ => None,
+        }
+    }
+
+    fn send(&self, address: &str, letters: Vec<Outgoing>) -> Vec<Result<(), String>> {
+        let count = letters.len();
+        match self.sink(address) {
+            Ok(sink) => {
+                let answers = self.runtime.block_on(sink.publish(letters));
+                answers.into_iter().map(|answer| answer.map(drop).map_err(|e| e.message)).collect()
+            }
+            Err(e) => vec![Err(e.to_string()); count],
+        }
+    }
 }
 
 /// A place as text.

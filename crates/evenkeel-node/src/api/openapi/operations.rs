@@ -97,6 +97,7 @@ const FORCE: &[Member] = &[
 /// Every route of the node.
 pub(super) const OPERATIONS: &[Operation] = &[
     get("/v1/topics", "listTopics", "All topics", "`topics`: settings, ends and sizes"),
+    get("/v1/intakes", "listIntakes", "What comes in from brokers", "`intakes`: counts, and why nothing comes"),
     get("/v1/topics/{topic}", "showTopic", "One topic", "its settings, ends and sizes"),
     Operation {
         body: Body::Keys("the keys that a topic has in the file: `partitions`, `retention`, `cleanup`"),
@@ -174,6 +175,10 @@ pub(super) const OPERATIONS: &[Operation] = &[
     },
     get("/v1/subscriptions", "listSubscriptions", "All subscriptions", "`subscriptions`: state, counts, latency, lag"),
     get("/v1/subscriptions/{name}", "showSubscription", "One subscription", "state, counts, breakers, parked keys"),
+    Operation {
+        query: &[("partition", "integer", "of both topics"), ("offset", "integer", "in the topic that is mirrored")],
+        ..get("/v1/subscriptions/{name}/mirror", "translateOffset", "An offset as one of the copy", "`translated`")
+    },
     Operation {
         body: Body::Keys("the keys that a subscription has in the file"),
         ..put(

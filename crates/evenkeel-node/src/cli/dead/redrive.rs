@@ -203,7 +203,19 @@ fn planned(answer: &Value) -> String {
         at("takes_at_least_s"),
         at("stops_when")
     );
-    format!("{head}\n{}", super::grouped(answer))
+    format!("{head}{}\n{}", elsewhere(answer), super::grouped(answer))
+}
+
+/// Over a broker several nodes share the partitions, and a redrive is the job of one.
+fn elsewhere(answer: &Value) -> String {
+    match answer["elsewhere"].as_u64() {
+        None | Some(0) => String::new(),
+        Some(letters) => {
+            format!(
+                "\n{letters} more letters are of partitions that other nodes have: ask each of them (--node URL) likewise"
+            )
+        }
+    }
 }
 
 fn listed(answer: &Value) -> String {
@@ -215,5 +227,5 @@ fn listed(answer: &Value) -> String {
 fn told(answer: &Value) -> String {
     let members = answer.as_object().into_iter().flatten();
     let lines: Vec<Vec<String>> = members.map(|(name, value)| vec![name.clone(), cell(Some(value))]).collect();
-    table(&["", ""], &lines)
+    format!("{}{}", table(&["", ""], &lines), elsewhere(answer))
 }

@@ -24,7 +24,7 @@ subscriptions:
     effects: { mode: log, topic: kafka://main/payments }
   mirror:
     topic: kafka://main/orders
-    handler: { publish: copies }
+    handler: { publish: copies, mirror: true }
 topics: { copies: {}, local: {} }
 "#;
 
@@ -60,6 +60,8 @@ fn what_is_wrong_with_a_broker_is_named_with_its_fix() {
         ("topic: kafka://main/orders", "topic: kafka://main/or ders", "is no name of a Kafka topic"),
         ("topic: kafka://main/payments", "topic: local", "write it like `kafka://main/local`"),
         ("publish: copies", "publish: copys", "did you mean `copies`?"),
+        ("mirror: true }", "mirror: true }\n    order: key", "`subscriptions.mirror.order`: is `key`, and a mirror"),
+        ("publish: copies, mirror", "http: { url: 'http://127.0.0.1:1/' }, mirror", "is for a bridge"),
     ] {
         let text = OVER.replacen(from, to, 1);
         assert_ne!(text, OVER);
@@ -87,4 +89,61 @@ fn a_token_of_nats_is_read_from_its_place_and_written_back() {
     assert!(nowhere.contains("brokers.bus.token") && nowhere.contains("{ env: NATS_TOKEN }"), "{nowhere}");
     let rabbit = parsed("brokers: { r: { url: 'amqp://r:5672', token: { env: A } } }\n").unwrap_err();
     assert!(rabbit.contains("brokers.r.token") && rabbit.contains("this is RabbitMQ"), "{rabbit}");
+}
+
+#[test]
+fn credentials_and_nkeys_of_nats_are_read_from_their_place_and_written_back() {
+    let with = |more: &str| parsed(&format!("brokers: {{ bus: {{ url: 'nats://n:4222', {more} }} }}\n"));
+    for (more, said) in [
+        ("credentials: { file: user.creds }", "signs as the user of the credentials in"),
+        ("credentials: { env: NATS_CREDS }", "credentials in the variable `NATS_CREDS`"),
+        ("nkey: { env: NATS_NKEY }", "signs with the nkey whose seed is in the variable `NATS_NKEY`"),
+    ] {
+        let plan = with(more).unwrap();
+        let effective = config::effective(&plan);
+        assert_eq!(parsed(&effective).unwrap().brokers, plan.brokers, "{effective}");
+        assert!(config::explain(&plan).contains(said), "{}", config::explain(&plan));
+    }
+    for more in [
+        "nkey: { env: A }, credentials: { env: B }",
+        "nkey: { env: A }, user: b",
+        "token: { env: A }, nkey: { env: B }",
+    ] {
+        let both = with(more).unwrap_err();
+        assert!(both.contains("brokers.bus.") && both.contains("takes the place of a user"), "{both}");
+    }
+    let rabbit = parsed("brokers: { r: { url: 'amqp://r:5672', credentials: { env: A } } }\n").unwrap_err();
+    assert!(rabbit.contains("`brokers.r.credentials`") && rabbit.contains("this is RabbitMQ"), "{rabbit}");
+    let kafka = parsed("brokers: { k: { url: 'kafka://k:9092', token: { file: A } } }\n").unwrap_err();
+    assert!(kafka.contains("`brokers.k.token`") && kafka.contains("`sasl: oauthbearer`"), "{kafka}");
+}
+
+#[test]
+fn a_virtual_host_stands_in_the_url_or_beside_it() {
+    let with = |url: &str, more: &str| parsed(&format!("brokers: {{ r: {{ url: '{url}'{more} }} }}\n"));
+    for (url, more, vhost) in [
+        ("amqp://r:5672", "", "/"),
+        ("amqp://r:5672/", "", "/"),
+        ("amqp://r:5672/%2f", "", "/"),
+        ("amqp://r:5672/shop", "", "shop"),
+        ("amqp://r:5672/my%20shop", "", "my shop"),
+        ("amqp://r:5672", ", vhost: shop", "shop"),
+        ("amqp://r:5672,s:5672/shop", ", vhost: shop", "shop"),
+    ] {
+        let plan = with(url, more).unwrap();
+        assert_eq!(plan.brokers[0].vhost, vhost, "{url}");
+        let effective = config::effective(&plan);
+        assert_eq!(parsed(&effective).unwrap().brokers, plan.brokers, "{effective}");
+        assert!(config::explain(&plan).contains(&format!("virtual host `{vhost}`")), "{}", config::explain(&plan));
+    }
+    for (url, more, says) in [
+        ("amqp://r:5672/shop", ", vhost: other", "is `other`, and the URL says `shop`"),
+        ("amqp://r:5672/%zz", "", "no percent-encoded name"),
+        ("amqp://r:5672", ", vhost: ''", "is empty"),
+        ("kafka://r:5672", ", vhost: a", "is for RabbitMQ, and this is Kafka"),
+        ("amqps://r:5671", "", "write `amqp://…` and `tls: {}`"),
+    ] {
+        let error = with(url, more).unwrap_err();
+        assert!(error.contains(says), "{url}: {error}");
+    }
 }

@@ -8,7 +8,9 @@ use std::time::Duration;
 use evenkeel_delivery::{BreakerPolicy, DeadBudget, Effects, Exhausted, Order, Parking, Policy, RetrySchedule};
 use evenkeel_model::names;
 
-use super::{begin, breaker, choice, duration, fallback, filter, gate, or, parse, pick, positive, unknown, value};
+use super::{
+    begin, breaker, bridge, choice, duration, fallback, filter, gate, or, parse, pick, positive, unknown, value,
+};
 use crate::config::plan::{Bridge, BrokerPlan, FallbackPlan, Home, Plan, Push, SubscriptionPlan};
 use crate::config::{brokers, push, raw, reading, units};
 use crate::error::Error;
@@ -58,8 +60,7 @@ fn one(
     names: &[String],
     folder: &Path,
 ) -> Result<SubscriptionPlan, Error> {
-    let at = format!("subscriptions.{name}");
-    let at = |key: &str| format!("{at}.{key}");
+    let at = |key: &str| format!("subscriptions.{name}.{key}");
     named(name)?;
     let topic = raw.topic.as_deref().ok_or_else(|| value(&at("topic"), "is missing"))?;
     let home = brokers::home(&at("topic"), topic, &plan.brokers)?;
@@ -69,14 +70,14 @@ fn one(
     }
     let handler = raw.handler.unwrap_or_default();
     let (http, bridge) = reached(&at("handler"), handler.http, handler.publish.as_deref(), topic, plan)?;
+    let mirror = bridge::mirrors(&at("handler.mirror"), handler.mirror, bridge.as_ref())?;
     let (effects, effects_topic) = effects(&at("effects"), raw.effects.unwrap_or_default(), plan, home.as_ref())?;
-    let parking = raw.parking.unwrap_or_default();
     let picked = pick::of(&at(""), raw.identity, raw.sequence, plan.topics.iter().find(|t| *t.name == *topic))?;
     let (fallback, falls_to) = fallback::fallback(&at("fallback"), raw.fallback, topic, plan, folder)?;
     one_fact(&at("fallback.topic"), home.as_ref(), falls_to.as_ref())?;
     let backlog = fallback::backlog(&at("backlog"), &raw.backlog)?;
     let policy = Policy {
-        order: order(&at("order"), &raw.order)?,
+        order: order(&at("order"), &raw.order, mirror)?,
         retry: retry(&at("retry"), raw.retry.unwrap_or_default())?,
         timeout: positive(
             &at("handler.http.timeout"),
@@ -89,7 +90,7 @@ fn one(
         handler_breaker: breaker::read(&at("breaker"), raw.breaker.unwrap_or_default())?,
         depends_on: depends_on(&at("depends_on"), raw.depends_on, plan)?,
         dead_budget: dead_budget(&at("dead_letter_budget"), &raw.dead_letter_budget.unwrap_or_default())?,
-        parking: parking_limits(&at("parking"), &parking)?,
+        parking: parking_limits(&at("parking"), &raw.parking.unwrap_or_default())?,
         inbox: inbox(&at("inbox"), &raw.inbox, plan)?,
         fallback,
         freshness: fallback::freshness(&at("freshness"), &raw.freshness, backlog)?,
@@ -115,6 +116,7 @@ fn one(
             Some(address) => Push::to(address),
         },
         bridge,
+        mirror,
         from: begin::from(&at("from"), raw.from.as_ref())?,
         effects_topic,
         fallback: falls_to,
@@ -122,8 +124,11 @@ fn one(
     })
 }
 
-fn order(at: &str, written: &Option<String>) -> Result<Order, Error> {
-    match or(written, "key") {
+fn order(at: &str, written: &Option<String>, mirror: bool) -> Result<Order, Error> {
+    match or(written, if mirror { "partition" } else { "key" }) {
+        other @ ("key" | "none") if mirror => {
+            Err(value(at, format!("is `{other}`, and a mirror keeps that of each partition")).hint("leave it out"))
+        }
         "key" => Ok(Order::Key),
         "partition" => Ok(Order::Partition),
         "none" => Ok(Order::None),
@@ -234,7 +239,7 @@ fn reached(
         (Some(_), Some(_)) => Err(value(at, "is called by HTTP, and publishes; one of the two")),
         (Some(http), None) => Ok((http, None)),
         (None, Some(to)) => {
-            let bridge = bridge(&format!("{at}.publish"), to, topic, plan)?;
+            let bridge = bridge::to(&format!("{at}.publish"), to, topic, plan)?;
             Ok((raw::push::HttpHandler::default(), Some(bridge)))
         }
         (None, None) => {
@@ -259,18 +264,6 @@ fn one_fact(at: &str, home: Option<&Home>, falls_to: Option<&FallbackPlan>) -> R
         "`{topic}` is a topic of this node, and outcomes are journaled at broker `{broker}`: they could not be one fact"
     );
     Err(value(at, why).hint("write `fallback: { handler: { http: { url: … } } }`"))
-}
-
-/// Where a bridge publishes: a declared topic, or one at a broker.
-fn bridge(at: &str, to: &str, from: &str, plan: &Plan) -> Result<Bridge, Error> {
-    if to == from {
-        return Err(value(at, "is the topic that is read: events would go round in a circle"));
-    }
-    if let Some(home) = brokers::home(at, to, &plan.brokers)? {
-        return Ok(Bridge::Broker(home));
-    }
-    let known: Vec<&str> = plan.topics.iter().map(|t| &*t.name).collect();
-    if known.contains(&to) { Ok(Bridge::Topic(Arc::from(to))) } else { Err(unknown(at, "topic", to, &known)) }
 }
 
 fn retry(at: &str, raw: raw::Retry) -> Result<RetrySchedule, Error> {

@@ -29,6 +29,8 @@ const VISIBILITY_MIN: Duration = Duration::from_secs(10);
 pub(super) fn read(at: &str, raw: raw::Intake) -> Result<Sqs, Error> {
     let strangers = [
         ("stream", raw.stream.is_some()),
+        ("topic", raw.topic.is_some()),
+        ("group", raw.group.is_some()),
         ("consumer", raw.consumer.is_some()),
         ("subject", raw.subject.is_some()),
         ("from", raw.from.is_some()),

@@ -9,18 +9,19 @@ brokers:
   main: { url: 'kafka://127.0.0.1:9092' }
   cloud: { url: 'aws://eu-central-1', profile: shop }
   near: { url: 'aws://', endpoint: 'http://127.0.0.1:9324', user: AKIA, password: { env: AWS_SECRET } }
-topics: { orders: {}, payments: {}, returns: {}, refunds: {} }
+topics: { orders: {}, payments: {}, returns: {}, refunds: {}, clicks: {} }
 intakes:
   orders: { broker: shop, queue: orders, topology: verify }
   payments: { broker: bus, stream: PAYMENTS, subject: 'payments.>' }
   returns: { broker: cloud, queue: returns.fifo, key: event }
   refunds: { broker: near, queue: refunds, visibility: 90s, envelope: keep }
+  clicks: { broker: main, topic: clicks.v1, from: latest }
 ";
 
 #[test]
 fn what_is_written_back_reads_to_the_same_plan() {
     let plan = parse(FILE, Path::new("/etc/evenkeel")).unwrap();
-    assert_eq!((plan.brokers.len(), plan.intakes.len()), (5, 4));
+    assert_eq!((plan.brokers.len(), plan.intakes.len()), (5, 5));
     let again = parse(&effective(&plan), Path::new("/etc/evenkeel")).unwrap();
     assert_eq!((again.brokers, again.intakes), (plan.brokers, plan.intakes));
 }
@@ -29,7 +30,9 @@ fn what_is_written_back_reads_to_the_same_plan() {
 fn what_is_wrong_is_told_with_its_key_and_how_to_mend_it() {
     for (from, to, told) in [
         ("4222' }", "4222', groups: consumer }", "`brokers.bus.groups`: is for Kafka, and this is NATS"),
-        ("broker: shop, queue", "broker: main, queue", "`intakes.orders.broker`: is a Kafka"),
+        ("broker: shop, queue", "broker: main, queue", "`intakes.orders.queue`: Kafka has no such thing"),
+        ("topic: clicks.v1, ", "", "`intakes.clicks.topic`: is missing"),
+        ("queue: orders,", "queue: orders, group: g,", "`intakes.orders.group`: RabbitMQ has no such thing"),
         ("broker: shop, queue", "broker: shopp, queue", "`intakes.orders.broker`: there is no broker `shopp`"),
         ("orders: {}, ", "", "`intakes.orders`: there is no topic `orders`"),
         ("queue: orders,", "stream: orders,", "`intakes.orders.stream`: RabbitMQ has no such thing"),

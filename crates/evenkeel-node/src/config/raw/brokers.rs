@@ -24,6 +24,15 @@ pub struct Broker {
     /// Where the token stands: with `sasl: oauthbearer` a file; of NATS a variable or a file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<Secret>,
+    /// Where the contents of a `.creds` file of NATS stand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<Secret>,
+    /// Where the seed of an nkey of NATS stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nkey: Option<Secret>,
+    /// RabbitMQ's virtual host; `/` unless it says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vhost: Option<String>,
     /// `plain`, `scram-sha-256`, `scram-sha-512` or `oauthbearer`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sasl: Option<String>,

@@ -11,6 +11,12 @@ pub struct Intake {
     /// A queue of RabbitMQ or SQS; of SQS its URL as well.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue: Option<String>,
+    /// A topic of Kafka.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
+    /// The group of Kafka whose offsets say what is done with; `evenkeel.` and the node's topic unless it says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
     /// A stream of NATS.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stream: Option<String>,

@@ -3,7 +3,7 @@
 use evenkeel_log::{Log, ReadLimit};
 use evenkeel_model::{Record, Shard, Timestamp, names};
 
-use super::{GivenBack, Returns, Wanted};
+use super::{AtHome, GivenBack, Returns, Wanted};
 use crate::bench::Bench;
 use crate::dead::Filter;
 
@@ -44,7 +44,7 @@ fn back(log: &Log, partition: u32) -> Vec<Record> {
 fn letters_go_back_as_they_were_to_where_they_lay_and_the_others_say_why_they_stay() {
     let bench = bench();
     let filter = Filter::default();
-    let done = Returns::of(bench.log.clone(), "orders-dlt").give_back(&all(&filter), NOW).unwrap();
+    let done = Returns::of(bench.log.clone(), "orders-dlt").give_back(&all(&filter), &AtHome, NOW).unwrap();
     assert_eq!(done.given.get("orders"), Some(&10));
     let stayed: Vec<_> = done.stayed.iter().map(|(why, n)| (why.as_str(), *n)).collect();
     assert_eq!(stayed, [("it does not say where it came from", 1), ("there is no topic `elsewhere` here", 1)]);
@@ -61,17 +61,17 @@ fn no_letter_goes_back_twice_whoever_asks_and_after_a_restart() {
     let mut bench = bench();
     let filter = Filter::parse("contains=no%20funds").unwrap();
     let mut returns = Returns::of(bench.log.clone(), "orders-dlt");
-    let first = returns.give_back(&Wanted { limit: 3, ..all(&filter) }, NOW).unwrap();
+    let first = returns.give_back(&Wanted { limit: 3, ..all(&filter) }, &AtHome, NOW).unwrap();
     assert_eq!((first.given.get("orders"), first.passed_over), (Some(&3), 0));
     assert!(first.next.is_some_and(|next| next.0 == 0));
     bench.crash();
     let log = bench.log.clone();
     let mut again = Returns::of(log.clone(), "orders-dlt");
-    let rest = again.give_back(&all(&filter), NOW).unwrap();
+    let rest = again.give_back(&all(&filter), &AtHome, NOW).unwrap();
     assert_eq!((rest.given.get("orders"), rest.passed_over, rest.next), (Some(&2), 3, None));
     assert_eq!(back(&log, 3).len(), 5, "those of the other reason stay");
     assert!(again.has((0, 0)) && !again.has((1, 0)));
-    let nothing = Returns::of(log.clone(), "orders-dlt").give_back(&all(&filter), NOW).unwrap();
+    let nothing = Returns::of(log.clone(), "orders-dlt").give_back(&all(&filter), &AtHome, NOW).unwrap();
     assert_eq!((nothing.given.len(), nothing.passed_over), (0, 5));
     // The same name for another topic's letters means other letters.
     assert!(!Returns::of(log, "other-dlt").has((0, 0)));
@@ -82,7 +82,7 @@ fn a_dry_run_counts_and_writes_nothing() {
     let bench = bench();
     let filter = Filter::default();
     let mut returns = Returns::of(bench.log.clone(), "orders-dlt");
-    let planned = returns.give_back(&Wanted { dry_run: true, ..all(&filter) }, NOW).unwrap();
+    let planned = returns.give_back(&Wanted { dry_run: true, ..all(&filter) }, &AtHome, NOW).unwrap();
     assert_eq!(planned.given.get("orders"), Some(&10));
     assert!(back(&bench.log, 3).is_empty() && bench.log.topic(names::REDRIVES_TOPIC).is_none());
     assert!(!returns.has((0, 0)));
@@ -93,7 +93,7 @@ fn another_topic_may_be_named_and_ones_own_letters_topic_may_not() {
     let bench = bench();
     let filter = Filter::default();
     let mut returns = Returns::of(bench.log.clone(), "orders-dlt");
-    let into_itself = returns.give_back(&Wanted { to: Some("orders-dlt"), ..all(&filter) }, NOW).unwrap();
+    let into_itself = returns.give_back(&Wanted { to: Some("orders-dlt"), ..all(&filter) }, &AtHome, NOW).unwrap();
     assert_eq!(
         into_itself,
         GivenBack {
@@ -101,6 +101,6 @@ fn another_topic_may_be_named_and_ones_own_letters_topic_may_not() {
             ..GivenBack::default()
         }
     );
-    let moved = returns.give_back(&Wanted { to: Some("repair"), ..all(&filter) }, NOW).unwrap();
+    let moved = returns.give_back(&Wanted { to: Some("repair"), ..all(&filter) }, &AtHome, NOW).unwrap();
     assert_eq!((moved.given.get("repair"), moved.stayed.len()), (Some(&12), 0));
 }
