@@ -19,7 +19,7 @@ spec:
     metadata: { name: in-time }
     spec:
       ratioMetric:
-        good: { metricSource: { type: evenkeel, spec: { subscription: s, outcome: completed, within: 200ms } } }
+        good: { metricSource: { type: evenkeel, spec: { subscription: s, outcome: completed, within: 1s } } }
         total: { metricSource: { type: evenkeel, spec: { subscription: s } } }
   timeWindow: [ { duration: 1h, isRolling: true } ]
   budgetingMethod: Occurrences
@@ -57,7 +57,7 @@ playbooks:
     when: {{ objective: in-time, severity: page }}
     steps:
       - do: {{ call: {{ url: \"{recycle}/\", body: {{ why: wedged }} }} }}
-        check: {{ objective: in-time, burn_below: 5, within: 30s }}
+        check: {{ objective: in-time, burn_below: 5, within: 120s }}
 "
     )
 }

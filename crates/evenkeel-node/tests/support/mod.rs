@@ -14,7 +14,7 @@ use evenkeel_node::node::{Means, Node, RunningNode};
 use serde_json::Value;
 
 /// Long enough for a loaded machine; nothing is asserted about it.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Waits until `ready` says something.
 pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ready: impl FnMut() -> F) -> T {
