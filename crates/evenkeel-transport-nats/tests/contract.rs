@@ -7,6 +7,8 @@
 
 mod site;
 
+use std::collections::BTreeMap;
+
 use evenkeel_delivery::ports::Journal;
 use evenkeel_model::Shard;
 use evenkeel_transport::Refusal;
@@ -64,6 +66,21 @@ async fn an_outcome_is_acknowledged_and_what_has_none_is_not() {
     until("three are pending", async || subject.site().pending().await == 3).await;
     assert_eq!(subject.site().acknowledged_below().await, 2);
     subject.site().remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_of_acknowledgements_is_confirmed_when_each_of_them_is_there() {
+    let Some(server) = need() else { return };
+    let site = Jet::fresh(server).await;
+    site.publish(records(0..50)).await.unwrap();
+    let queue = site.connect().await.unwrap();
+    let mut lent = BTreeMap::new();
+    while lent.len() < 50 {
+        lent.extend(queue.receive(50).await.unwrap().into_iter().map(|taken| (taken.id, taken.ticket)));
+    }
+    assert!(queue.settle(lent.into_values().collect()).await.is_empty(), "all are confirmed");
+    assert_eq!((site.pending().await, site.acknowledged_below().await), (0, 50));
+    site.remove().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
