@@ -1,4 +1,4 @@
-//! Good and bad events by time, in slices of a second, a minute and an hour.
+//! Good and bad events by time, in slices of a second and of a minute.
 //!
 //! Does: keep exact integer counts for one objective over its whole window, and sum any window
 //! that ends now. Late events land in the slice of their own time. Invariants: counts are never
@@ -6,11 +6,13 @@
 //! it begins within [`FINE`], by less than one minute when it begins earlier. Empty slices take
 //! no memory, and the number of kept ones is bounded whatever times the entries carry.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use evenkeel_model::Timestamp;
 
+use level::{Level, Seen};
+
+mod level;
 #[cfg(test)]
 mod tests;
 
@@ -18,7 +20,7 @@ mod tests;
 pub(crate) const FINE: Duration = Duration::from_secs(2 * 3600);
 const SECOND_US: i64 = 1_000_000;
 /// Widths of the levels, in seconds.
-const WIDTHS: [i64; 3] = [1, 60, 3600];
+const WIDTHS: [i64; 2] = [1, 60];
 
 /// Events counted as good and as bad.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,111 +84,12 @@ impl Second {
     }
 }
 
-/// One slice that is not empty.
-#[derive(Clone, Copy, Debug, Default)]
-struct Slice {
-    number: i64,
-    counts: Counts,
-    /// What was counted up to its end, slices that were let go included: a stretch is a difference.
-    /// Known only of the first [`Level::summed`] slices.
-    up_to: Counts,
-    first_bad: Option<Timestamp>,
-}
-
-/// The slices of one width that are not empty, in order.
-#[derive(Clone, Debug, Default)]
-struct Level {
-    slices: VecDeque<Slice>,
-    /// How many slices know their sum: an event that comes late takes it from those behind its own.
-    summed: usize,
-    /// What was counted in slices that were let go.
-    gone: Counts,
-}
-
-impl Level {
-    fn add(&mut self, number: i64, second: &Second) {
-        let index = self.index(number);
-        let is_last = index + 1 == self.slices.len() && index + 1 == self.summed;
-        let slice = &mut self.slices[index];
-        slice.counts.add(&second.counts);
-        slice.first_bad = match (slice.first_bad, second.bad) {
-            (Some(first), Some((other, _))) => Some(first.min(other)),
-            (first, bad) => first.or(bad.map(|(first, _)| first)),
-        };
-        if is_last {
-            slice.up_to.add(&second.counts);
-        } else {
-            self.summed = self.summed.min(index);
-        }
-    }
-
-    /// The index of the slice of this number, which is made where there is none.
-    fn index(&mut self, number: i64) -> usize {
-        let index = match self.slices.back() {
-            Some(last) if last.number == number => return self.slices.len() - 1,
-            Some(last) if last.number > number => self.begin(number),
-            _ => self.slices.len(),
-        };
-        if self.slices.get(index).is_none_or(|slice| slice.number != number) {
-            let is_summed = index == self.slices.len() && index == self.summed;
-            let up_to = if is_summed { self.before(index) } else { Counts::default() };
-            self.slices.insert(index, Slice { number, up_to, ..Slice::default() });
-            self.summed = if is_summed { index + 1 } else { self.summed.min(index) };
-        }
-        index
-    }
-
-    fn let_go(&mut self) {
-        if let Some(slice) = self.slices.pop_front() {
-            self.gone.add(&slice.counts);
-            self.summed = self.summed.saturating_sub(1);
-        }
-    }
-
-    /// Sums what late events left unsummed.
-    fn settle(&mut self) {
-        let mut sum = self.before(self.summed);
-        for slice in self.slices.range_mut(self.summed..) {
-            sum.add(&slice.counts);
-            slice.up_to = sum;
-        }
-        self.summed = self.slices.len();
-    }
-
-    /// The index of the first slice at or after this number.
-    fn begin(&self, number: i64) -> usize {
-        self.slices.partition_point(|slice| slice.number < number)
-    }
-
-    /// What was counted before the slice of this index.
-    fn before(&self, index: usize) -> Counts {
-        let known = index.min(self.summed);
-        let mut sum =
-            known.checked_sub(1).and_then(|last| self.slices.get(last)).map_or(self.gone, |slice| slice.up_to);
-        self.slices.range(known..index).for_each(|slice| sum.add(&slice.counts));
-        sum
-    }
-
-    /// What was counted in slices `[from, to)`.
-    fn sum(&self, from: i64, to: i64) -> Counts {
-        let begin = self.begin(from);
-        let end = self.begin(to).max(begin);
-        self.before(end).less(&self.before(begin))
-    }
-
-    fn range(&self, from: i64, to: i64) -> impl DoubleEndedIterator<Item = &Slice> {
-        let begin = self.begin(from);
-        let end = self.begin(to).max(begin);
-        self.slices.range(begin..end)
-    }
-}
-
 /// The slices of one objective.
 #[derive(Clone, Debug)]
 pub struct Slices {
-    levels: [Level; 3],
+    levels: [Level; 2],
     /// How many slices of each level may be there.
-    most: [usize; 3],
+    most: [usize; 2],
     keep: Duration,
     first: Option<Timestamp>,
     last: Option<Timestamp>,
@@ -201,7 +104,7 @@ impl Slices {
         let fine = usize::try_from(2 * FINE.as_secs()).unwrap_or(usize::MAX);
         Slices {
             levels: Default::default(),
-            most: [fine, seconds / 60 + 1, seconds / 3600 + 1],
+            most: [fine, seconds / 60 + 1],
             keep,
             first: None,
             last: None,
@@ -235,11 +138,7 @@ impl Slices {
         self.last_bad = self.last_bad.max(second.bad.map(|(_, last)| last));
         let number = second.begins_us.div_euclid(SECOND_US);
         for (level, width) in WIDTHS.iter().enumerate() {
-            let slices = &mut self.levels[level];
-            slices.add(number.div_euclid(*width), &second);
-            if slices.slices.len() > self.most[level] {
-                slices.let_go();
-            }
+            self.levels[level].add(number.div_euclid(*width), &second, self.most[level]);
         }
     }
 
@@ -259,41 +158,29 @@ impl Slices {
         if end < fine_from {
             end = end.div_euclid(60) * 60;
         }
-        let mut sum = Counts::default();
-        self.sum(0, start, end, &mut sum);
-        sum
+        self.sum(start, end)
     }
 
     /// The minutes of `[from, to]` that are not empty: when each began, and its counts.
-    pub(crate) fn minutes(&self, from: Timestamp, to: Timestamp) -> impl Iterator<Item = (Timestamp, &Counts)> {
+    pub(crate) fn minutes(&self, from: Timestamp, to: Timestamp) -> impl Iterator<Item = (Timestamp, Counts)> {
         let minute = |at: Timestamp| at.micros().div_euclid(60 * SECOND_US);
-        let began = |slice: &Slice| Timestamp::from_micros(slice.number.saturating_mul(60 * SECOND_US));
+        let began = |slice: &Seen| Timestamp::from_micros(slice.number.saturating_mul(60 * SECOND_US));
         let range = self.levels[1].range(minute(from), minute(to).saturating_add(1));
-        range.map(move |slice| (began(slice), &slice.counts))
+        range.map(move |slice| (began(&slice), slice.counts))
     }
 
-    /// Sums seconds `[start, end)` with the widest slices that fit, finer ones at the edges.
-    fn sum(&self, level: usize, start: i64, end: i64, into: &mut Counts) {
-        if start >= end {
-            return;
+    /// Sums seconds `[start, end)`: whole minutes, and seconds at the edges.
+    fn sum(&self, start: i64, end: i64) -> Counts {
+        let [seconds, minutes] = &self.levels;
+        let first = start.div_euclid(60).saturating_add(i64::from(start.rem_euclid(60) != 0));
+        let last = end.div_euclid(60);
+        if first >= last {
+            return seconds.sum(start, end);
         }
-        let width = WIDTHS[level];
-        let mut own = |from: i64, to: i64| {
-            if from < to {
-                into.add(&self.levels[level].sum(from.div_euclid(width), to.div_euclid(width)));
-            }
-        };
-        let Some(&wider) = WIDTHS.get(level + 1) else {
-            return own(start, end);
-        };
-        let inner_start = start.div_euclid(wider).saturating_add(i64::from(start.rem_euclid(wider) != 0)) * wider;
-        let inner_end = end.div_euclid(wider) * wider;
-        if inner_start >= inner_end {
-            return own(start, end);
-        }
-        own(start, inner_start);
-        own(inner_end, end);
-        self.sum(level + 1, inner_start, inner_end, into);
+        let mut sum = minutes.sum(first, last);
+        sum.add(&seconds.sum(start, first.saturating_mul(60)));
+        sum.add(&seconds.sum(last.saturating_mul(60), end));
+        sum
     }
 
     /// When the present run of bad events began: looking back from now as far as `most`, up to
@@ -338,16 +225,13 @@ impl Slices {
         for (level, width) in WIDTHS.iter().enumerate() {
             let keep = if level == 0 { FINE + Duration::from_secs(120) } else { self.keep };
             let oldest = (now - keep).micros().div_euclid(SECOND_US).div_euclid(*width);
-            let level = &mut self.levels[level];
-            while level.slices.front().is_some_and(|slice| slice.number < oldest) {
-                level.let_go();
-            }
-            level.settle();
+            self.levels[level].forget(oldest);
+            self.levels[level].settle();
         }
     }
 
     /// How many slices are kept.
     pub fn kept(&self) -> usize {
-        self.levels.iter().map(|level| level.slices.len()).sum()
+        self.levels.iter().map(Level::kept).sum()
     }
 }

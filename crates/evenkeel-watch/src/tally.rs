@@ -110,9 +110,9 @@ fn each_slice(
     let minutes = slices.minutes(whole_from, to).filter(|(began, _)| hidden.is_empty() || !hidden.holds(*began));
     for (began, counts) in minutes {
         match &mut open {
-            Some((current, sum)) if *current == number(began) => sum.add(counts),
+            Some((current, sum)) if *current == number(began) => sum.add(&counts),
             _ => {
-                if let Some((_, sum)) = open.replace((number(began), *counts)) {
+                if let Some((_, sum)) = open.replace((number(began), counts)) {
                     see(&sum);
                 }
             }

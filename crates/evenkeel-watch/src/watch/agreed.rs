@@ -60,7 +60,7 @@ impl Watch {
         Some(Monthly {
             agreement: agreement.clone(),
             month,
-            minutes: minutes.map(|(begins, counts)| Minute { begins, counts: *counts }).collect(),
+            minutes: minutes.map(|(begins, counts)| Minute { begins, counts }).collect(),
             hidings: hidings
                 .map(|e| Hiding { from: e.from, until: e.until, reason: e.reason.clone(), by: e.by.clone() })
                 .collect(),

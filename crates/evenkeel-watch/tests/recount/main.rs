@@ -6,9 +6,8 @@
 //! clocks. `EVENKEEL_RECOUNT=10000000` asks for as many events. Without `python3` it says so and
 //! compares nothing.
 
-use std::fmt::Write as _;
-use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::io::{BufWriter, Write};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -89,7 +88,7 @@ fn event(dice: &mut Dice, offset: u64, at: Timestamp) -> Ended {
 }
 
 /// Counts all events, some records twice, and writes each event down for the other computation.
-fn tell(watch: &mut Watch, events: u64, written: &mut String) {
+fn tell(watch: &mut Watch, events: u64, written: &mut impl Write) {
     let mut dice = Dice(42);
     for (index, subscription) in SUBSCRIPTIONS.into_iter().enumerate() {
         let mut sequence = 0;
@@ -103,8 +102,8 @@ fn tell(watch: &mut Watch, events: u64, written: &mut String) {
             let (kind, source, version) = (&ended.kind, &ended.source, &ended.handler_version);
             let name = ended.outcome.name();
             let (created, until) = (created.micros(), ended.at.micros());
-            let _ =
-                writeln!(written, "e,{subscription},orders,{kind},{source},{version},{name},{created},{until},{told}");
+            writeln!(written, "e,{subscription},orders,{kind},{source},{version},{name},{created},{until},{told}")
+                .expect("it reads all");
             if ended.overdue {
                 entries.push(LedgerEntry::Overdue(Overdue { offset: n, at: overdue, threshold_us: THRESHOLD_US }));
             }
@@ -211,18 +210,19 @@ fn answers(watch: &Watch) -> Vec<String> {
     lines
 }
 
-fn recounted(written: &str) -> Option<Vec<String>> {
+fn python() -> Option<(Child, BufWriter<ChildStdin>)> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/recount/recount.py");
     let mut python = Command::new("python3").arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().ok()?;
-    let mut stdin = python.stdin.take()?;
-    let written = written.to_owned();
-    let writing = std::thread::spawn(move || stdin.write_all(written.as_bytes()));
-    let output = python.wait_with_output().ok()?;
-    writing.join().expect("it writes").expect("it reads all");
+    let stdin = BufWriter::new(python.stdin.take()?);
+    Some((python, stdin))
+}
+
+fn recounted(python: Child) -> Vec<String> {
+    let output = python.wait_with_output().expect("it ends");
     assert!(output.status.success(), "recount.py failed");
     let mut lines: Vec<String> = String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect();
     lines.sort_unstable();
-    Some(lines)
+    lines
 }
 
 #[test]
@@ -231,12 +231,15 @@ fn every_count_equals_an_independent_computation() {
     let (objectives, questions): (Vec<Objective>, Vec<String>) = objectives().into_iter().unzip();
     let asked = questions.len();
     let mut watch = Watch::new(objectives).expect("sound objectives");
-    let mut written = questions.join("\n") + "\n";
-    tell(&mut watch, events, &mut written);
-    let Some(recounted) = recounted(&written) else {
+    let Some((python, mut written)) = python() else {
         eprintln!("skipped: there is no python3");
         return;
     };
+    questions.iter().for_each(|question| writeln!(written, "{question}").expect("it reads all"));
+    tell(&mut watch, events, &mut written);
+    written.flush().expect("it reads all");
+    drop(written);
+    let recounted = recounted(python);
     let answers = answers(&watch);
     assert!(answers.len() > asked + 20, "{} answers", answers.len());
     for (ours, theirs) in answers.iter().zip(&recounted) {
