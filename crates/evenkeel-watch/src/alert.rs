@@ -3,10 +3,12 @@
 //! Rules (multi-window, multi-burn-rate; SRE Workbook, chapter 5): a burn alert fires when both its
 //! windows burn above its factor *and* that many bad events are too rare to be chance
 //! ([`crate::tail`] below alpha; in a composite one part must show that alone, at alpha over the
-//! number of parts). It clears when the short window burns at or below the factor. While the short
-//! window is empty nobody knows: the last state holds as long as the long window still burns (and
-//! no longer than the rule's `hold`), or the subscription's oldest event is older than a latency
-//! objective's threshold. An alert with `after` is pending until it has held that long.
+//! number of parts). It clears when the short window burns at or below the factor, by as good
+//! evidence ([`evidence`]): one good event after a quiet stretch is no recovery. While the short
+//! window is empty or says too little nobody knows: the last state holds as long as the long window
+//! still burns (and no longer than the rule's `hold`); while it is empty also as long as the
+//! subscription's oldest event is older than a latency objective's threshold. An alert with `after`
+//! is pending until it has held that long.
 //!
 //! A window that begins before the first event ever counted is taken as if the time before had
 //! been good at the same rate: else ten bad seconds in the first minute of a new objective would
@@ -21,12 +23,12 @@ use std::time::Duration;
 use evenkeel_model::Timestamp;
 
 use crate::budget::{self, Counted};
-use crate::gate::ln_tail;
-use crate::objective::{Objective, Part};
+use crate::objective::Objective;
 use crate::rule::{AlertRule, Severity, Trigger};
 use crate::slices::Slices;
-use crate::tally::Tally;
+use evidence::{is_of_failure, is_of_recovery};
 
+mod evidence;
 #[cfg(test)]
 mod tests;
 
@@ -248,12 +250,16 @@ impl Tier {
         let burn_long = budget::burn_of(&tallies).map(|burn| burn * counted.known_share(now, long));
         let burns = |burn: Option<f64>| burn.is_some_and(|burn| burn > factor);
         let held = self.rule.hold.is_none_or(|most| {
-            let empty_since = counted.last().map_or(now, |last| last + short);
-            now.since(empty_since) < most
+            let unknown_since = counted.last_bad().or(counted.last()).map_or(now, |last| last + short);
+            now.since(unknown_since) < most
         });
-        let nobody_knows = burn_short.is_none() && (lagging || burns(burn_long) && held);
+        let recovered = || is_of_recovery(&counted.tallies(now, now - short, now), &tallies, factor, objective);
+        let nobody_knows = match burn_short {
+            None => lagging || burns(burn_long) && held,
+            Some(_) => burns(burn_long) && held && !recovered(),
+        };
         Some(Seen {
-            breached: burns(burn_short) && burns(burn_long) && is_evidence(&tallies, objective),
+            breached: burns(burn_short) && burns(burn_long) && is_of_failure(&tallies, objective),
             goes_on: burns(burn_short) || nobody_knows,
             burn_long: burn_long.unwrap_or(0.0),
             burn_short: burn_short.unwrap_or(0.0),
@@ -328,7 +334,7 @@ fn exhausting(now: Timestamp, counted: Counted<'_>, within: Duration) -> Seen {
     // An hour of a quiet topic has too few events to be evidence of anything.
     let tallies = counted.tallies(now, now - (6 * budget::HOUR).min(window), now);
     let soon = lasts.is_some_and(|lasts| lasts <= within);
-    Seen { breached: soon && is_evidence(&tallies, objective), ..seen_of_window(now, counted, soon, left) }
+    Seen { breached: soon && is_of_failure(&tallies, objective), ..seen_of_window(now, counted, soon, left) }
 }
 
 fn seen_of_window(now: Timestamp, counted: Counted<'_>, breached: bool, left: f64) -> Seen {
@@ -345,12 +351,4 @@ fn seen_of_window(now: Timestamp, counted: Counted<'_>, breached: bool, left: f6
         bad: tallies.iter().map(|(_, tally)| tally.events.bad).sum(),
         valid: tallies.iter().map(|(_, tally)| tally.events.valid()).sum(),
     }
-}
-
-/// Too many bad ones to be chance, if the objective were just met.
-fn is_evidence(tallies: &[(&Part, Tally)], objective: &Objective) -> bool {
-    let bad: u64 = tallies.iter().map(|(_, tally)| tally.events.bad).sum();
-    let alpha = (objective.alpha / tallies.len().max(1) as f64).ln();
-    let rare = |(part, tally): &(&Part, Tally)| ln_tail(tally.trials, tally.failures, part.allowed()) < alpha;
-    bad >= objective.bad_min && tallies.iter().any(rare)
 }

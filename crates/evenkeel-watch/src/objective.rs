@@ -42,6 +42,8 @@ pub struct Objective {
     pub window: Window,
     /// When somebody is told.
     pub alerts: Vec<AlertRule>,
+    /// Alerts that usually apply and do not apply here: their names, and why.
+    pub left_out: Vec<(Arc<str>, String)>,
     /// An alert needs at least this many bad events in its long window.
     pub bad_min: u64,
     /// An alert needs bad events that are rarer than this by chance; 1e-3 unless told.
@@ -330,6 +332,7 @@ impl Default for Objective {
             parts: vec![Part::default()],
             window: Window::Rolling(Duration::from_secs(30 * 86_400)),
             alerts: Vec::new(),
+            left_out: Vec::new(),
             bad_min: 1,
             alpha: 1e-3,
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
+const FOUR_WEEKS: Duration = Duration::from_secs(28 * 86_400);
 
 /// Who must act, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -113,6 +114,21 @@ impl AlertRule {
             AlertRule::burn("ticket-quick", Severity::Ticket, 0.10, 24 * HOUR, 2 * HOUR),
             AlertRule::burn("ticket-slow", Severity::Ticket, 0.10, 72 * HOUR, 6 * HOUR),
         ]
+    }
+
+    /// The four tiers for an objective of this window: those of the Workbook from four weeks on. For a shorter one their
+    /// windows are as much shorter, so that each spends its share as fast as in four weeks: an hour of a budget of
+    /// one hour may always cost two per cent of it, and is no page.
+    pub fn usual(window: Duration) -> Vec<AlertRule> {
+        let mut tiers = AlertRule::workbook();
+        for tier in tiers.iter_mut().filter(|_| window < FOUR_WEEKS) {
+            if let Trigger::Burn { long, short, .. } = &mut tier.trigger {
+                let scaled = |of: Duration| of.mul_f64(window.as_secs_f64() / FOUR_WEEKS.as_secs_f64());
+                let whole = |of: Duration| Duration::from_secs(of.as_secs() + u64::from(of.subsec_nanos() > 0));
+                (*long, *short) = (whole(scaled(*long)), whole(scaled(*short)));
+            }
+        }
+        tiers
     }
 
     /// The burn rate at which `budget_share` of the budget of `period` is spent in the long

@@ -49,6 +49,10 @@ impl Problem {
         unknown("dependency", codes::UNKNOWN_DEPENDENCY, name, known)
     }
 
+    pub(crate) fn unknown_agreement(name: &str, known: Vec<&str>) -> Problem {
+        unknown("agreement", codes::UNKNOWN_AGREEMENT, name, known)
+    }
+
     pub(crate) fn unknown_subscription(node: &Wired, name: &str) -> Problem {
         if let Some(damaged) = node.damaged() {
             return damaged.into();

@@ -52,9 +52,8 @@ pub(super) async fn show(
     match node.watching.month(name.as_str().into(), month).await? {
         Some(monthly) => Ok(Json(Document::of(&monthly, node.clock.now(), billed))),
         None => {
-            let known: Vec<String> = node.plan().agreements.iter().map(|a| a.name.to_string()).collect();
-            let rule = format!("must be that of an agreement that there is: [{}]", known.join(", "));
-            Err(Problem::parameter("name", &name, &rule))
+            let plan = node.plan();
+            Err(Problem::unknown_agreement(&name, plan.agreements.iter().map(|a| &*a.name).collect()))
         }
     }
 }

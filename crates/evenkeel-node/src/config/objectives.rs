@@ -109,6 +109,10 @@ pub(super) fn explain(objective: &Objective) -> String {
         }
     }
     lines.extend(objective.alerts.iter().map(|alert| told(alert, objective.window.length())));
+    lines.extend(objective.left_out.iter().map(|(name, why)| format!("{name} does not apply: {why}.")));
+    if objective.alerts.is_empty() {
+        lines.push("No alert applies: nobody is told. `alertPolicies` say what should be told.".to_owned());
+    }
     lines.join("\n  ")
 }
 

@@ -39,6 +39,8 @@ pub const UNKNOWN_PARTITION: &str = "unknown-partition";
 pub const UNKNOWN_SUBSCRIPTION: &str = "unknown-subscription";
 /// There is no such dependency.
 pub const UNKNOWN_DEPENDENCY: &str = "unknown-dependency";
+/// There is no such agreement.
+pub const UNKNOWN_AGREEMENT: &str = "unknown-agreement";
 /// There is no such event.
 pub const UNKNOWN_EVENT: &str = "unknown-event";
 /// There is no such redrive.
@@ -112,6 +114,7 @@ const ALL: &[&str] = &[
     UNKNOWN_PARTITION,
     UNKNOWN_SUBSCRIPTION,
     UNKNOWN_DEPENDENCY,
+    UNKNOWN_AGREEMENT,
     UNKNOWN_EVENT,
     UNKNOWN_REDRIVE,
     REDRIVE_UNDER_WAY,

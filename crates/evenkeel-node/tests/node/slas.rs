@@ -53,6 +53,13 @@ slas: slas/*.yaml
     assert_eq!((report["agreement"]["slice"].as_str(), report["month"].is_string()), (Some("1m"), true), "{report}");
 
     let url = format!("http://{}", node.node.http);
+    let nobody: Value = serde_json::from_str(&node.text("/v1/slas/acne").await).unwrap();
+    assert_eq!(
+        (nobody["status"].as_u64(), nobody["code"].as_str()),
+        (Some(404), Some("unknown-agreement")),
+        "{nobody}"
+    );
+    assert_eq!(nobody["hint"], "did you mean `acme`?", "{nobody}");
     let table = run(folder.path(), &["sla", "--node", &url], 0);
     assert!(table.contains("AVAILABILITY") && table.contains("acme") && table.contains("ACME"), "{table}");
     let json = run(folder.path(), &["sla", "acme", "--output", "json", "--billed", "100.00", "--node", &url], 0);
@@ -76,7 +83,7 @@ async fn what_is_asked_wrongly_is_told() {
     let node = start(folder.path(), "topics: { orders: {} }\n").await;
     let url = format!("http://{}", node.node.http);
     let said = run(folder.path(), &["sla", "nobody", "--node", &url], 1);
-    assert!(said.contains("`name`") && said.contains("nobody"), "{said}");
+    assert!(said.contains("there is no agreement `nobody`") && said.contains("unknown-agreement"), "{said}");
     let said = run(folder.path(), &["sla", "nobody", "--month", "October", "--node", &url], 1);
     assert!(said.contains("`month` must be a month, like 2026-10"), "{said}");
     let said = run(folder.path(), &["sla", "verify", "absent.json"], 2);

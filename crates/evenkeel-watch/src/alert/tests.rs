@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use evenkeel_model::{Outcome, Timestamp};
 
-use crate::objective::Objective;
+use super::evidence::is_of_recovery;
+use crate::objective::{Objective, Part, Scope};
 use crate::rule::{AlertRule, Severity, Trigger};
+use crate::slices::Counts;
+use crate::tally::Tally;
 use crate::testing::{DAY, Dice, HOUR, Ledger, START, latency, success};
 use crate::{AlertEvent, Watch};
 
@@ -274,6 +277,39 @@ fn an_empty_short_window_holds_the_last_state_while_the_long_one_burns() {
     let over: Vec<_> = watch.tick(now + 62 * MINUTE).iter().map(|e| Arc::clone(&e.alert().name)).collect();
     assert_eq!(over, [Arc::from("page-quick")]);
     assert_eq!(watch.tick(now + 7 * HOUR).len(), 1, "the slow page ends with its own long window");
+}
+
+#[test]
+fn one_good_event_after_a_quiet_stretch_is_no_recovery_and_ten_are() {
+    let (mut watch, now) = fired_then_silent(pages_only(success()));
+    let mut ledger = Ledger::at(200);
+    let mut see = |watch: &mut Watch, offset, outcome, at: Timestamp| {
+        watch.ingest(&ledger.ended(offset, at, outcome, MINUTE));
+        watch.tick(at)
+    };
+    let quiet = now + 10 * MINUTE;
+    assert_eq!(see(&mut watch, 200, Outcome::Completed, quiet), [], "one good event of 201 says nothing");
+    let half_a_second = Duration::from_millis(500);
+    assert_eq!(see(&mut watch, 201, Outcome::Dead, quiet + half_a_second), [], "it still fires, so it does not begin");
+    let later = quiet + 10 * MINUTE;
+    for n in 0..9 {
+        assert_eq!(see(&mut watch, 202 + n, Outcome::Completed, later + half_a_second * n as u32), [], "{n}");
+    }
+    let over = see(&mut watch, 211, Outcome::Completed, later + 5 * half_a_second * 2);
+    let names: Vec<_> = over.iter().map(|event| (&*event.alert().name, event.alert().resolved_at.is_some())).collect();
+    assert_eq!(names, [("page-quick", true)], "ten of ten are no chance while half fail; the slow one has one bad");
+}
+
+#[test]
+fn a_part_that_fails_and_falls_silent_is_not_cleared_by_another_part() {
+    let part = |weight| Part { scope: Scope::of("payment"), weight, ..Part::default() };
+    let counts = |good, bad| Tally { events: Counts { good, bad }, ..Tally::default() };
+    let (failed, well) = (part(1.0), part(1.0));
+    let burnt = |tally: Tally| Tally { error: Some(tally.events.bad as f64 / tally.events.valid() as f64), ..tally };
+    let long = [(&failed, burnt(counts(100, 100))), (&well, burnt(counts(1_000, 0)))];
+    let clear = |of_failed| is_of_recovery(&[(&failed, of_failed), (&well, counts(500, 0))], &long, 14.4, &success());
+    assert!(!clear(counts(0, 0)) && !clear(counts(9, 0)) && clear(counts(10, 0)));
+    assert!(!clear(counts(10, 1)) && clear(counts(30, 2)));
 }
 
 #[test]

@@ -35,6 +35,19 @@ fn factors_follow_from_the_share_of_the_budget_and_the_period() {
 }
 
 #[test]
+fn a_short_windows_usual_alerts_burn_as_fast_as_in_four_weeks() {
+    let said = |window: Duration| -> Vec<(u64, u64, f64)> {
+        let tiers = AlertRule::usual(window);
+        let factor = |tier: &AlertRule| (tier.factor(window).unwrap() * 10.0).round() / 10.0;
+        tiers.iter().map(|tier| (tier.windows()[1].as_secs(), tier.windows()[0].as_secs(), factor(tier))).collect()
+    };
+    let month = [(3_600, 300, 14.4), (21_600, 1_800, 6.0), (86_400, 7_200, 3.0), (259_200, 21_600, 1.0)];
+    assert_eq!(said(30 * DAY), month);
+    assert_eq!(said(7 * DAY), [(900, 75, 13.4), (5_400, 450, 5.6), (21_600, 1_800, 2.8), (64_800, 5_400, 0.9)]);
+    assert_eq!(said(HOUR), [(6, 1, 12.0), (33, 3, 5.5), (129, 11, 2.8), (386, 33, 0.9)]);
+}
+
+#[test]
 fn the_workbooks_and_the_demos_alerts_are_sound_at_three_nines() {
     let mut objective = success();
     objective.alerts.push(demo_tier());

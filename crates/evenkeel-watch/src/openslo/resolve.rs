@@ -193,6 +193,7 @@ fn of_slo(metadata: &Metadata, slo: &Slo, from: &Catalogue<'_>, out: &mut Findin
             parts,
             window: window.clone(),
             alerts: Vec::new(),
+            left_out: Vec::new(),
             bad_min: number(metadata, MIN_BAD, out).map_or(1, |n| n as u64),
             alpha: policy::share(metadata, ALPHA, out).unwrap_or(1e-3),
         };
@@ -205,13 +206,11 @@ fn of_slo(metadata: &Metadata, slo: &Slo, from: &Catalogue<'_>, out: &mut Findin
     Some(objectives)
 }
 
-/// Fills in the alerts, and says where each stands. Without policies those of the SRE Workbook
-/// apply that this objective can reach.
+/// Fills in the alerts, and says where each stands.
 fn alerts(objective: &mut Objective, slo: &Slo, from: &Catalogue<'_>, out: &mut Findings) -> Option<Vec<Place>> {
     let budget = (objective.window.length(), objective.allowed());
     if slo.policies.is_empty() {
-        let reached = |rule: &AlertRule| Objective { alerts: vec![rule.clone()], ..objective.clone() }.check().is_ok();
-        objective.alerts = AlertRule::workbook().into_iter().filter(reached).collect();
+        usual_alerts(objective);
         return Some(Vec::new());
     }
     let mut places = Vec::new();
@@ -226,6 +225,30 @@ fn alerts(objective: &mut Objective, slo: &Slo, from: &Catalogue<'_>, out: &mut 
         }
     }
     sound.then_some(places)
+}
+
+/// Below that a short window is a few events at the most, and a tick of the watch is a large part of it.
+const SHORTEST: Duration = Duration::from_secs(2);
+
+/// Without policies those of the SRE Workbook apply that this objective can reach, and it is said why others do not.
+fn usual_alerts(objective: &mut Objective) {
+    for rule in AlertRule::usual(objective.window.length()) {
+        let name = Arc::clone(&rule.name);
+        let short = rule.windows().into_iter().min().unwrap_or_default();
+        let alone = Objective { alerts: vec![rule.clone()], ..objective.clone() };
+        let why = match alone.check() {
+            _ if short < SHORTEST => Some(format!("for this window its short one would be {short:?}")),
+            Err(problems) => problems
+                .into_iter()
+                .find(|problem| problem.field.starts_with("alerts["))
+                .map(|problem| problem.to_string().replacen("alerts[0].", "its ", 1)),
+            Ok(()) => None,
+        };
+        match why {
+            Some(why) => objective.left_out.push((name, why)),
+            None => objective.alerts.push(rule),
+        }
+    }
 }
 
 fn unsound(objective: &Objective, whole: &Place, window: &Place, alerts: &[Place], out: &mut Findings) {

@@ -48,6 +48,28 @@ fn the_demos_objective_is_sound_and_its_threshold_is_the_age_at_which_events_are
 }
 
 #[test]
+fn a_short_objective_has_shorter_alerts_and_check_says_which_do_not_apply() {
+    let usual = file("payment", "payment").split("  alertPolicies:").next().unwrap().to_owned();
+    let words = |window: &str, target: &str| {
+        let text = usual.replace("duration: 30d", &format!("duration: {window}")).replace("target: 0.999", target);
+        let folder = folder(&[("a.yaml", text)]);
+        let plan = plan(folder.path());
+        assert_eq!(plan.refused, []);
+        config::explain(&plan)
+    };
+    let hour = words("1h", "target: 0.99");
+    for word in [
+        "page-quick does not apply: for this window its short one would be 1s.",
+        "page-slow (page) fires when 5 % of the budget goes in 33s, and it still burns in the last 3s (burn above 5.4545)",
+    ] {
+        assert!(hour.contains(word), "{word}\n{hour}");
+    }
+    let low = words("7d", "target: 0.9");
+    assert!(low.contains("page-quick does not apply: its factor is 13.4400: the factor"), "{low}");
+    assert!(words("1m", "target: 0.999").contains("No alert applies: nobody is told."));
+}
+
+#[test]
 fn an_unsound_file_is_refused_by_check_with_file_line_field_and_rule_and_the_others_run() {
     let wrong = file("b", "payment").replace("target: 0.999", "target: 99.9");
     let folder = folder(&[("a.yaml", file("payment", "payment")), ("b.yaml", wrong), ("c.yaml", "{".to_owned())]);

@@ -211,7 +211,10 @@ pub(super) fn without_policies_the_tiers_of_the_workbook_apply_that_can_fire() {
     let names = |text: &str| only(text).alerts.iter().map(|a| a.name.to_string()).collect::<Vec<_>>();
     assert_eq!(names(bare), ["page-quick", "page-slow", "ticket-quick", "ticket-slow"]);
     assert_eq!(names(&bare.replace("target: 0.999", "target: 0.9")), ["page-slow", "ticket-quick", "ticket-slow"]);
-    assert_eq!(names(&bare.replace("duration: 30d", "duration: 1d")), ["page-quick", "page-slow", "ticket-quick"]);
+    let day = only(&bare.replace("duration: 30d", "duration: 1d"));
+    assert_eq!((day.alerts.len(), day.left_out.len()), (4, 0), "a day has all four, with shorter windows");
+    let hour = only(&bare.replace("duration: 30d", "duration: 1h"));
+    assert_eq!((hour.alerts.len(), &*hour.left_out[0].0), (3, "page-quick"));
 }
 
 #[test]
