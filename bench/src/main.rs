@@ -33,6 +33,9 @@ use arguments::{Command, USAGE};
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 fn main() -> ExitCode {
+    // As the node's binary does (docs/why/stalls.md).
+    #[cfg(target_os = "linux")]
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     let words: Vec<String> = std::env::args().skip(1).collect();
     let done = match arguments::parse(&words) {
         Ok(command) => run(command),

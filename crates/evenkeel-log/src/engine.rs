@@ -89,6 +89,7 @@ impl Shared {
         self.news.end();
         self.bell.ring(|wanted| wanted.flush = true);
         self.file_bell.ring(|wanted| wanted.prepare = true);
+        self.files.hurry();
         self.write_bell.ring(|wanted| wanted.flush = true);
         why
     }

@@ -345,6 +345,7 @@ impl Handle {
         self.shared.handover.close("it was closed", false);
         self.shared.bell.ring(|wanted| wanted.close = true);
         self.shared.file_bell.ring(|wanted| wanted.close = true);
+        self.shared.files.hurry();
         self.shared.write_bell.ring(|wanted| wanted.close = true);
         if threads.iter().any(|t| t.thread().id() == thread::current().id()) {
             // A waker dropped the last handle on one of our own threads, which cannot wait for

@@ -59,11 +59,11 @@ impl Tail {
         self.0.iter().map(Held::weight).sum()
     }
 
-    /// Drops the oldest batch if all of it stands before offset `written`. Gives back its weight.
-    pub(crate) fn evict(&mut self, written: u64) -> Option<usize> {
+    /// Takes out the oldest batch if all of it stands before offset `written`.
+    pub(crate) fn evict(&mut self, written: u64) -> Option<Held> {
         if self.0.front()?.end() > written {
             return None;
         }
-        self.0.pop_front().map(|h| h.weight())
+        self.0.pop_front()
     }
 }

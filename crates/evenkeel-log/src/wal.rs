@@ -10,6 +10,7 @@ pub(crate) mod header;
 pub(crate) mod files;
 mod group;
 mod limits;
+mod pace;
 mod room;
 mod order;
 mod flight;

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::{Partition, Place, State};
 use crate::segment::append::Note;
+use crate::tail::Held;
 use crate::write_back::merge;
 
 /// The batches in memory, over all partitions.
@@ -69,15 +70,19 @@ impl State {
         self.arrivals.fresh = fresh;
     }
 
-    /// Drops the oldest batches that are written, down to `bytes`.
-    pub(crate) fn evict(&mut self, bytes: usize) {
+    /// Takes out the oldest batches that are written, down to `bytes`. Thousands of pieces of memory: whoever
+    /// gets them lets go of them when the state is not locked any more.
+    pub(crate) fn evict(&mut self, bytes: usize) -> Vec<Held> {
+        let mut gone = Vec::new();
         while self.arrivals.tail_bytes > bytes {
-            let Some(place) = self.arrivals.order.front().copied() else { return };
+            let Some(place) = self.arrivals.order.front().copied() else { break };
             if let Some(partition) = self.at_mut(place) {
-                let Some(weight) = partition.tail.evict(partition.written) else { return };
-                self.arrivals.tail_bytes = self.arrivals.tail_bytes.saturating_sub(weight);
+                let Some(held) = partition.tail.evict(partition.written) else { break };
+                self.arrivals.tail_bytes = self.arrivals.tail_bytes.saturating_sub(held.weight());
+                gone.push(held);
             }
             self.arrivals.order.pop_front();
         }
+        gone
     }
 }

@@ -9,6 +9,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use super::header::{FILE_MIN, FileHeader};
+use super::pace::{PIECE, Pace};
 use super::{BLOCK, is_full, padded, path};
 use crate::disk::{Disk, File};
 use crate::options::Options;
@@ -38,6 +39,7 @@ pub(crate) struct Files {
     shelf: Mutex<Shelf>,
     /// Held by whoever makes a file, so that the shelf is never locked for long.
     making: Mutex<()>,
+    pace: Pace,
 }
 
 struct Shelf {
@@ -69,7 +71,7 @@ impl Files {
     pub(crate) fn new(disk: Arc<dyn Disk>, options: Options, stats: Arc<Stats>, live: BTreeMap<u64, u64>) -> Files {
         let newest = live.keys().next_back().copied().unwrap_or(0);
         let shelf = Mutex::new(Shelf { newest, live, next: None, spare: Vec::new() });
-        Files { disk, options, stats, shelf, making: Mutex::new(()) }
+        Files { disk, options, stats, shelf, making: Mutex::new(()), pace: Pace::new() }
     }
 
     /// The file to go on in, with room for a group of `bytes`; made now if it was not made ahead.
@@ -96,6 +98,16 @@ impl Files {
             held(&self.shelf).next = Some(file);
         }
         Ok(())
+    }
+
+    /// So much of the newest file is used.
+    pub(crate) fn used(&self, at: u64, size: u64) {
+        self.pace.used(at, size);
+    }
+
+    /// Who makes a file takes no more time than it needs.
+    pub(crate) fn hurry(&self) {
+        self.pace.hurry();
     }
 
     /// True when the next file is there.
@@ -176,12 +188,14 @@ impl Files {
 
     fn create(&self, number: u64, size: u64) -> io::Result<WalFile> {
         let file: Arc<dyn File> = self.disk.open(&path(number), true)?.into();
-        let zeros = vec![0; usize::try_from(size.min(1 << 20)).unwrap_or(1 << 20)];
+        let zeros = vec![0; usize::try_from(size).unwrap_or(PIECE).min(PIECE)];
         let mut at = 0;
         while at < size {
-            let part = usize::try_from(size - at).unwrap_or(usize::MAX).min(zeros.len());
+            let part = usize::try_from(size - at).unwrap_or(PIECE).min(PIECE);
             file.write_at(&zeros[..part], at)?;
+            file.start_write_back(at, part as u64)?;
             at += part as u64;
+            self.pace.pause(at, size);
         }
         self.finish(file, number, size)
     }

@@ -299,6 +299,11 @@ impl Order {
         self.sealed.is_some() || self.position.lsn == 1
     }
 
+    /// Lets whoever makes the next file know how much of this one is used.
+    pub(super) fn note_use(&self) {
+        self.shared.files.used(self.position.at, self.file.header.size);
+    }
+
     /// True when half of this file is used, and the next one is not there.
     pub(super) fn wants_next_file(&self) -> bool {
         self.position.at > self.file.header.size / 2 && !self.shared.files.is_prepared()

@@ -91,6 +91,7 @@ impl Writer {
         let launch = order.launch(&mut jobs, &self.flight, &mut replies);
         let sets = sets - jobs.len();
         self.shared.handover.put_back(jobs);
+        order.note_use();
         let wants = Wants { next_file: order.wants_next_file(), checkpoint: order.wants_checkpoint() };
         Begun { launch, replies, sets, unsealed: was_sealed && !order.has_sealed(), wants }
     }
