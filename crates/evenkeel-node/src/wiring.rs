@@ -10,6 +10,7 @@ mod subscribing;
 mod bounded;
 mod overlay;
 mod letters;
+mod stories;
 mod intakes;
 #[cfg(any(feature = "kafka", feature = "nats", feature = "rabbitmq", feature = "aws"))]
 mod login;
@@ -36,6 +37,7 @@ pub(crate) use intakes::{Intakes, verify};
 pub(crate) use letters::letters;
 pub(crate) use overlay::{connect, sink};
 pub(crate) use registry::{Registered, around, written_by as registered};
+pub(crate) use stories::{Elsewhere, Unseen, elsewhere, stories};
 pub(crate) use subscribing::{Calling, Prepared, Ways, prepare, replay_handler, with_own};
 pub(crate) use topics::all as all_topics;
 pub(crate) use topics::{auto_create, begin_at, create, delete, owed_by_nobody, reshape};

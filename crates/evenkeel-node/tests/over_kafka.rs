@@ -14,13 +14,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use evenkeel_delivery::ports::Sink;
 use evenkeel_transport::contract::proxy::{Line, Proxy, Replacement};
 use evenkeel_transport_kafka::KafkaSink;
 use serde_json::json;
 use shop::{Shop, order};
-use support::{Handler, start, until};
+use support::{Handler, Started, start, until};
 
 const EVENTS: usize = 12;
 /// The one that returns more than its topic takes.
@@ -175,6 +175,94 @@ async fn dead_letters_at_the_broker_are_listed_grouped_dropped_and_redriven_like
     let audit = node.audited(&name).await;
     assert_eq!((&audit["completed"], &audit["problems"]), (&json!(11), &json!([])), "{audit}");
     node.node.shutdown().await;
+}
+
+/// Refuses one, fails at another, and returns an event for the rest.
+async fn of_all_kinds() -> String {
+    let routes = Router::new().fallback(|headers: HeaderMap| async move {
+        let id = headers.get("ce-id").and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
+        let status = match &*id {
+            "order-4" => StatusCode::UNPROCESSABLE_ENTITY,
+            "order-5" => StatusCode::INTERNAL_SERVER_ERROR,
+            _ => StatusCode::OK,
+        };
+        let event = json!({ "specversion": "1.0", "id": format!("for-{id}"), "source": "/p", "type": "Paid" });
+        (status, [(header::CONTENT_TYPE, "application/cloudevents+json")], event.to_string())
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    url
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn any_node_tells_what_became_of_an_event_at_the_broker_and_what_holds_it_up_at_another_node() {
+    let Some(shop) = Shop::open("classic").await else { return };
+    let paid = format!("paid-{}", shop.name());
+    shop.broker().create(&paid, 2, &[]).await.unwrap();
+    let name = shop.subscription();
+    let yaml = format!(
+        "{}
+subscriptions:
+  {name}:
+    topic: {}
+    from: earliest
+    handler: {{ http: {{ url: \"{}\" }} }}
+    retry: {{ initial: 1h, max: 1h }}
+    effects: {{ mode: log, topic: \"kafka://main/{paid}\" }}
+",
+        shop.brokers(),
+        shop.orders_address(),
+        of_all_kinds().await,
+    );
+    let folders = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (a, b) = (start(folders.0.path(), &yaml).await, start(folders.1.path(), &yaml).await);
+    let sink = KafkaSink::open(&shop.broker(), shop.orders()).await.unwrap();
+    let sent = sink.publish((0..EVENTS).map(order).collect()).await;
+    assert!(sent.iter().all(Result::is_ok), "{sent:?}");
+    // Of the one that waits its owner tells, and the other node that it is another's: as soon as both have partitions.
+    let says = async |node: &Started, what: &str| {
+        let why = node.get(&format!("/v1/why?what={what}")).await;
+        why["subscriptions"][0]["says"].to_string()
+    };
+    let shared = until("it waits at one of both", || async {
+        let said = (says(&a, "order-5").await, says(&b, "order-5").await);
+        let waits = [&said.0, &said.1].iter().all(|said| said.contains("waits for its next try"));
+        let elsewhere = [&said.0, &said.1].iter().filter(|said| said.contains("another node's")).count();
+        (waits && elsewhere == 1).then_some(said)
+    })
+    .await;
+    let away = if shared.0.contains("another node's") { &a } else { &b };
+    assert!(says(away, "key-5").await.contains("another node's"), "its key is found likewise");
+    for node in [&a, &b] {
+        for n in (0..EVENTS).filter(|n| *n != 5) {
+            let story = until("it has its outcome", || async {
+                let story = node.get(&format!("/v1/events/order-{n}")).await;
+                story["subscriptions"][0]["outcome"].is_string().then_some(story)
+            })
+            .await;
+            assert_eq!((&story["records"][0]["topic"], &story["unseen"]), (&json!(shop.orders_address()), &json!([])));
+            let ends = (&story["subscriptions"][0]["outcome"], &story["subscriptions"][0]["name"]);
+            let caused: Vec<&str> =
+                story["caused"].as_array().unwrap().iter().filter_map(|c| c["id"].as_str()).collect();
+            let paid = format!("for-order-{n}");
+            match n {
+                4 => assert_eq!((ends, caused), ((&json!("dead"), &json!(name)), vec![]), "{story}"),
+                _ => assert_eq!((ends, caused), ((&json!("completed"), &json!(name)), vec![&*paid]), "{story}"),
+            }
+        }
+        let dead = node.get("/v1/events/order-4").await;
+        assert_eq!(dead["records"].as_array().map(Vec::len), Some(2), "with its letter: {dead}");
+        let groups = node.get(&format!("/v1/subscriptions/{name}/dead/groups")).await;
+        let fingerprint = groups["groups"][0]["fingerprint"].as_str().unwrap().to_owned();
+        until("the page shows the letter", || async { node.text("/").await.contains(&fingerprint).then_some(()) })
+            .await;
+    }
+    let path = format!("/v1/subscriptions/{name}/replays");
+    let replay = a.client.json("POST", &path, Some(json!({ "from": "earliest" }))).await;
+    assert!(replay.unwrap_err().to_string().contains("at a broker"), "nothing is replayed, and that is said");
+    a.node.shutdown().await;
+    b.node.shutdown().await;
 }
 
 /// In front of the broker: what the broker says of its own address is replaced by that of the proxy.

@@ -7,6 +7,7 @@
 mod index;
 mod zones;
 mod search;
+mod telling;
 
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -14,11 +15,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use evenkeel_delivery::ports::PortError;
 use evenkeel_log::Log;
-use evenkeel_model::{EventId, FailureClass, Outcome, Position, Timestamp};
+use evenkeel_model::{EventId, FailureClass, Outcome, Position, Stored, Timestamp, names};
 
 use index::Index;
 use search::Search;
 use zones::Zones;
+
+pub use telling::Telling;
 
 /// All that is known of one event.
 #[derive(Clone, Debug, PartialEq)]
@@ -142,6 +145,35 @@ pub struct StoryCaused {
     pub appended: Timestamp,
     /// The subscription whose handler returned it; `None`: it was published, and names the event as its cause.
     pub subscription: Option<String>,
+}
+
+impl Story {
+    /// What is known of an event by its first record.
+    fn of(event: EventId, record: StoryRecord) -> Story {
+        let chain = event.id.clone();
+        Story {
+            event,
+            records: vec![record],
+            subscriptions: Vec::new(),
+            caused: Vec::new(),
+            chain,
+            related: Vec::new(),
+        }
+    }
+}
+
+impl StoryRecord {
+    fn of(stored: &Stored, kind: String) -> StoryRecord {
+        let text = |value: &Bytes| String::from_utf8_lossy(value).into_owned();
+        StoryRecord {
+            at: stored.at.clone(),
+            appended: stored.appended,
+            kind,
+            key: stored.record.key.clone(),
+            bytes: stored.record.value.as_ref().map_or(0, Bytes::len),
+            caused_by: stored.record.header(names::CAUSED_BY).map(text),
+        }
+    }
 }
 
 /// The stories of all events with this id: one for each source, unless `source` names it.

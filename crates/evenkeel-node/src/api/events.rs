@@ -14,7 +14,7 @@ use super::cursor::{Cursor, From};
 use super::{Node, Parameters, Problem};
 use crate::error::{Error, codes};
 use crate::forms::{key, time};
-use crate::wiring::{blocking, failed};
+use crate::wiring::{Unseen, failed, stories};
 
 /// At most so many events in one answer.
 const LIMIT_MAX: usize = 1_000;
@@ -112,11 +112,21 @@ pub(super) async fn story(
     Path(id): Path<String>,
     Parameters(Source { source }): Parameters<Source>,
 ) -> Result<Json<Value>, Problem> {
-    let (index, asked) = (node.stories.clone(), id.clone());
-    let stories = blocking(move || index.story(&asked, source.as_deref())).await?.map_err(|e| failed(&e))?;
+    let (stories, left) = stories(&node, &id, source.as_deref()).await?;
+    let left: Vec<Value> = left.iter().map(unseen).collect();
     match stories.as_slice() {
-        [] => Err(Problem::new(404, Error::new(codes::UNKNOWN_EVENT, format!("no event has the id `{id}`")))),
-        [one] => Ok(Json(form(one))),
+        [] if left.is_empty() => {
+            Err(Problem::new(404, Error::new(codes::UNKNOWN_EVENT, format!("no event has the id `{id}`"))))
+        }
+        [] => {
+            let said = format!("no event with the id `{id}` was found, and not everything was looked at");
+            Err(Problem::new(404, Error::new(codes::UNKNOWN_EVENT, said)).with("unseen", left))
+        }
+        [one] => {
+            let mut form = form(one);
+            form["unseen"] = left.into();
+            Ok(Json(form))
+        }
         many => {
             let sources: Vec<&str> = many.iter().map(|s| s.event.source.as_str()).collect();
             let said = format!("{} sources have an event `{id}`", many.len());
@@ -124,6 +134,12 @@ pub(super) async fn story(
             Err(Problem::new(409, error).with("sources", sources))
         }
     }
+}
+
+/// What was not looked at.
+pub(super) fn unseen(of: &Unseen) -> Value {
+    let (partition, below) = of.before.unzip();
+    json!({ "place": &*of.place, "partition": partition, "below": below, "why": of.why })
 }
 
 fn form(story: &Story) -> Value {

@@ -2,6 +2,8 @@
 
 mod flows;
 mod happenings;
+mod intakes;
+mod proofs;
 
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
@@ -15,17 +17,11 @@ use std::time::Duration;
 
 use super::events::Source;
 use super::{Node, Problem};
-use crate::happenings::AuditFailed;
 use crate::metrics::process::Usage;
 use crate::page::{self, Status, status};
 use crate::watching::Report;
-use crate::wiring::{Wired, blocking, failed};
-
-/// A proof this young is shown again; an older one is made anew.
-const PROOF_FRESH: Duration = Duration::from_secs(5);
-
-/// The newest proof, and when it was made.
-pub(crate) type Proofs = tokio::sync::Mutex<Option<(Timestamp, Audit)>>;
+use crate::wiring::{Wired, stories};
+pub(crate) use proofs::Proofs;
 
 /// The status page.
 pub(super) async fn show(State(node): Node) -> Response {
@@ -48,8 +44,7 @@ pub(super) async fn story(
     Path(id): Path<String>,
     Query(Source { source }): Query<Source>,
 ) -> Result<Response, Problem> {
-    let (index, asked) = (node.stories.clone(), id.clone());
-    let stories = blocking(move || index.story(&asked, source.as_deref())).await?.map_err(|e| failed(&e))?;
+    let (stories, _) = stories(&node, &id, source.as_deref()).await?;
     let (url, now) = (format!("http://{}", node.http), node.clock.now());
     Ok(match stories.as_slice() {
         [] => (StatusCode::NOT_FOUND, answer(page::story::nobody(&id, &url, now))).into_response(),
@@ -79,11 +74,11 @@ pub(super) async fn asset(Path(name): Path<String>) -> Response {
     }
 }
 
-async fn status(node: &Wired) -> Status {
+async fn status(node: &Arc<Wired>) -> Status {
     let now = node.clock.now();
     let report = node.watching.report().await;
     let incidents = node.responding.incidents().await.unwrap_or_default();
-    let proof = proof(node, now).await;
+    let proof = proofs::proof(node).await;
     let log = node.log.status();
     Status {
         now,
@@ -95,11 +90,12 @@ async fn status(node: &Wired) -> Status {
             usage: usage(node, now),
             draining: false,
         },
-        flows: flows::flows(node, report.as_ref(), proof.as_ref().map(|(_, audit)| audit)).await,
-        proof: proof.map(|(at, audit)| proven(at, &audit, report.as_ref())),
+        flows: flows::flows(node, report.as_ref(), proof.as_deref()).await,
+        proof: proof.map(|proof| proven(proof.at, &proof.audit, report.as_ref())),
         objectives: report.as_ref().map(objectives).unwrap_or_default(),
         happenings: happenings::happenings(node, report.as_ref(), &incidents),
         topics: topics(node),
+        intakes: intakes::intakes(node),
         log: status::Log {
             stopped: log.stopped,
             damage: node.log.damage().iter().map(damaged).collect(),
@@ -134,18 +130,6 @@ fn usage(node: &Wired, now: Timestamp) -> status::Usage {
         disk_bytes: usage.disk_bytes,
         network_bytes: network,
     }
-}
-
-/// One audit at a time, whoever asks; several readers share it.
-async fn proof(node: &Wired, now: Timestamp) -> Option<(Timestamp, Audit)> {
-    let mut newest = node.proofs.lock().await;
-    if newest.as_ref().is_none_or(|(at, _)| now.since(*at) > PROOF_FRESH) {
-        match node.audit().await {
-            Ok(audit) => *newest = Some((now, audit)),
-            Err(e) => AuditFailed { error: e.to_string() }.tell(),
-        }
-    }
-    newest.clone()
 }
 
 fn proven(at: Timestamp, audit: &Audit, report: Option<&Report>) -> status::Proof {

@@ -41,6 +41,11 @@ pub(super) async fn begin(
     })?;
     let wire = node.wire(&name).ok_or_else(|| Problem::unknown_subscription(&node, &name))?;
     let topic = &wire.plan.topic;
+    if wire.plan.home.is_some() {
+        let said = format!("subscription `{name}` reads `{topic}` at a broker: a replay reads this node's log only");
+        let hint = "a subscription of another name with `from: TIME` reads the window again; what died goes again by `evenkeel dead redrive`";
+        return Err(Problem::new(409, Error::new(codes::OVER_A_BROKER, said).hint(hint)));
+    }
     let count = node.log.topic(topic).map_or(0, |t| t.partitions);
     let partitions: Vec<u32> = match asked.partition {
         Some(p) if p >= count => {

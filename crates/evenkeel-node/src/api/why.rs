@@ -1,18 +1,20 @@
 //! `GET /v1/why` and `GET /v1/subscriptions/{name}/why`: what holds an event or a key up, what waits behind it,
 //! what comes next; in words, and as plain values.
 
+mod away;
+
 use axum::Json;
 use axum::extract::{Path, State};
 use evenkeel_delivery::{BreakerView, Exhausted, PendingWhy, Why, WhyAsked, WhyEvent, WhyState};
 use evenkeel_model::{Position, Timestamp};
-use evenkeel_transport::story::{Story, story};
+use evenkeel_transport::story::Story;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Node, Parameters, Problem};
 use crate::config::units::show_duration;
 use crate::forms::{key as key_text, time};
-use crate::wiring::{Wire, Wired, blocking, failed};
+use crate::wiring::{Wire, Wired, elsewhere, stories};
 
 /// What is asked: a key, an event's id, or a text that may be either.
 #[derive(Deserialize)]
@@ -45,40 +47,53 @@ async fn answer(node: &Wired, only: Option<&str>, asked: Asked) -> Result<Json<V
     if id.is_none() && key.is_none() {
         return Err(Problem::parameter("key", "", "or `id` must say of what"));
     }
-    let stories = match id {
-        Some(id) => {
-            let (log, id) = (node.log.clone(), id.clone());
-            blocking(move || story(&log, &id, asked.source.as_deref())).await?.map_err(|e| failed(&e))?
-        }
-        None => Vec::new(),
+    let (stories, unseen) = match id {
+        Some(id) => stories(node, id, asked.source.as_deref()).await?,
+        None => (Vec::new(), Vec::new()),
     };
     let mut found = Vec::new();
     for wire in node.wires.all().iter().filter(|w| only.is_none_or(|name| *w.plan.name == *name)) {
         for story in &stories {
-            found.extend(of_event(node, wire, story).await);
+            found.extend(of_event(node, wire, story).await?);
         }
         if stories.is_empty()
             && let Some(key) = key
         {
-            found.extend(of_key(node, wire, key).await);
+            found.extend(of_key(node, wire, key).await?);
         }
     }
     let what = if stories.is_empty() { "key" } else { "event" };
-    Ok(Json(json!({ "asked": id.or(key), "as": what, "subscriptions": found })))
+    let unseen: Vec<Value> = unseen.iter().map(super::events::unseen).collect();
+    Ok(Json(json!({ "asked": id.or(key), "as": what, "subscriptions": found, "unseen": unseen })))
 }
 
-async fn of_key(node: &Wired, wire: &Wire, key: &str) -> Option<Value> {
-    let why = wire.handle.why(WhyAsked::Key(key.to_owned().into())).await?;
-    why.first.as_ref()?;
-    Some(form(&wire.plan.name, &why, says(&why, node.clock.now())))
+async fn of_key(node: &Wired, wire: &Wire, key: &str) -> Result<Option<Value>, Problem> {
+    let asked = WhyAsked::Key(key.to_owned().into());
+    if let Some(elsewhere) = elsewhere(node, wire, &asked).await? {
+        let waits = elsewhere.pending.is_some();
+        return Ok(waits.then(|| form(&wire.plan.name, &Why::default(), away::says(&elsewhere, node.clock.now()))));
+    }
+    let Some(why) = wire.handle.why(asked).await.filter(|why| why.first.is_some()) else { return Ok(None) };
+    Ok(Some(form(&wire.plan.name, &why, says(&why, node.clock.now()))))
 }
 
 /// What became of each record of the event that the subscription reads.
-async fn of_event(node: &Wired, wire: &Wire, story: &Story) -> Vec<Value> {
+async fn of_event(node: &Wired, wire: &Wire, story: &Story) -> Result<Vec<Value>, Problem> {
     let mut all = Vec::new();
     for record in story.records.iter().filter(|r| r.at.shard.topic == wire.plan.topic) {
         let told = story.subscriptions.iter().find(|s| *s.name == *wire.plan.name && s.at == record.at);
-        let Some(why) = wire.handle.why(WhyAsked::At(record.at.clone())).await else { continue };
+        let mut there = record.at.clone();
+        // At its broker the topic has no address.
+        there.shard.topic = wire.plan.home.as_ref().map_or(there.shard.topic, |home| home.topic.clone());
+        let asked = WhyAsked::At(there);
+        let away = elsewhere(node, wire, &asked).await?;
+        let why = match &away {
+            Some(_) => Why::default(),
+            None => match wire.handle.why(asked).await {
+                Some(why) => why,
+                None => continue,
+            },
+        };
         let outcome =
             told.and_then(|t| Some((t.outcome?, t.ended_at, t.reason.clone()))).filter(|_| why.first.is_none());
         let mut said = match &outcome {
@@ -87,6 +102,7 @@ async fn of_event(node: &Wired, wire: &Wire, story: &Story) -> Vec<Value> {
                 let why = reason.as_deref().map(|r| format!(" ({r})")).unwrap_or_default();
                 vec![format!("{} is {}{when}{why}: nothing holds it up", place(&record.at), outcome.name())]
             }
+            None if away.is_some() => Vec::new(),
             None if why.first.is_none() && why.unread => vec![format!("{} was not read yet", place(&record.at))],
             None if why.first.is_none() => {
                 vec![format!("{} was read before this subscription began", place(&record.at))]
@@ -95,12 +111,13 @@ async fn of_event(node: &Wired, wire: &Wire, story: &Story) -> Vec<Value> {
         };
         if outcome.is_none() {
             said.extend(says(&why, node.clock.now()));
+            said.extend(away.iter().flat_map(|away| away::says(away, node.clock.now())));
         }
         let mut form = form(&wire.plan.name, &why, said);
         form["outcome"] = outcome.map_or(Value::Null, |(outcome, ..)| Value::from(outcome.name()));
         all.push(form);
     }
-    all
+    Ok(all)
 }
 
 fn form(name: &str, why: &Why, says: Vec<String>) -> Value {
@@ -217,11 +234,7 @@ fn suspicion(why: &Why, first: &WhyEvent) -> Option<String> {
 
 fn holds(first: &WhyEvent, now: Timestamp) -> String {
     let place = place(&first.at);
-    let until = first.next_at.map(|at| {
-        let left = std::time::Duration::from_secs(at.since(now).as_secs());
-        format!("{} (in {})", time(at), show_duration(left))
-    });
-    let until = until.unwrap_or_default();
+    let until = first.next_at.map(|at| in_a_while(at, now)).unwrap_or_default();
     let tried = format!(
         "{} of {} attempts are booked, {} provisional",
         first.counters.attempts, first.attempts_max, first.unbooked
@@ -242,6 +255,11 @@ fn holds(first: &WhyEvent, now: Timestamp) -> String {
         WhyState::Ending => format!("{place} has its outcome, which becomes durable now"),
         WhyState::Queued | WhyState::Duplicate => format!("{place} waits"),
     }
+}
+
+fn in_a_while(at: Timestamp, now: Timestamp) -> String {
+    let left = std::time::Duration::from_secs(at.since(now).as_secs());
+    format!("{} (in {})", time(at), show_duration(left))
 }
 
 fn comes_next(why: &Why, first: &WhyEvent) -> String {

@@ -87,5 +87,17 @@ fn told(story: &Value) -> String {
         let (kind, id) = (at(&related, "/type"), at(&related, "/id"));
         lines.push(format!("{}  of the same chain: {kind} {id} in {}", at(&related, "/appended_at"), place(&related)));
     }
+    lines.extend(list(story, "unseen").iter().map(unseen));
     lines.join("\n")
+}
+
+/// What the answer does not know of.
+pub(super) fn unseen(of: &Value) -> String {
+    let at = |name: &str| cell(of.get(name));
+    match of.get("partition").is_some_and(|partition| !partition.is_null()) {
+        true => {
+            format!("not looked at: {}/{} below offset {} ({})", at("place"), at("partition"), at("below"), at("why"))
+        }
+        false => format!("not looked at: {} ({})", at("place"), at("why")),
+    }
 }

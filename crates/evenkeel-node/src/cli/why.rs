@@ -34,14 +34,15 @@ pub(super) async fn run(args: Args) -> Result<(), Error> {
 
 fn told(answer: &Value) -> String {
     let subscriptions = answer["subscriptions"].as_array().map(Vec::as_slice).unwrap_or_default();
-    if subscriptions.is_empty() {
-        return format!("nothing of `{}` is held up", cell(answer.get("asked")));
-    }
     let mut lines = Vec::new();
+    if subscriptions.is_empty() {
+        lines.push(format!("nothing of `{}` is held up", cell(answer.get("asked"))));
+    }
     for one in subscriptions {
         lines.push(format!("{}:", cell(one.get("name"))));
         let says = one["says"].as_array().into_iter().flatten().filter_map(Value::as_str);
         lines.extend(says.map(|said| format!("  {said}")));
     }
+    lines.extend(answer["unseen"].as_array().into_iter().flatten().map(super::story::unseen));
     lines.join("\n")
 }

@@ -49,6 +49,8 @@ pub const UNKNOWN_REDRIVE: &str = "unknown-redrive";
 pub const REDRIVE_UNDER_WAY: &str = "redrive-under-way";
 /// The redrive is over.
 pub const REDRIVE_OVER: &str = "redrive-over";
+/// The subscription reads at a broker, where that cannot be done.
+pub const OVER_A_BROKER: &str = "over-a-broker";
 /// Nobody waits for that callback.
 pub const UNKNOWN_CALLBACK: &str = "unknown-callback";
 /// There is no such path or method.
@@ -119,6 +121,7 @@ const ALL: &[&str] = &[
     UNKNOWN_REDRIVE,
     REDRIVE_UNDER_WAY,
     REDRIVE_OVER,
+    OVER_A_BROKER,
     UNKNOWN_CALLBACK,
     UNKNOWN_PATH,
     INVALID_EVENT,

@@ -11,6 +11,7 @@ pub(super) fn section(status: &Status) -> Markup {
     html! {
         section id="ground" {
             div { h2 { "Topics" } (topics(status)) }
+            @if !status.intakes.is_empty() { div { h2 { "Intakes" } (intakes(status)) } }
             div { h2 { "Log" } (log::figures(status)) }
             div { h2 { "Node" } (node(status)) }
         }
@@ -35,6 +36,31 @@ fn topics(status: &Status) -> Markup {
             }
             p class="small" { (marks::command(&status.node.url, &["topics"])) }
         }
+    }
+}
+
+/// What comes in from brokers, and why nothing comes, if so.
+fn intakes(status: &Status) -> Markup {
+    html! {
+        table {
+            thead { tr {
+                th scope="col" { "Topic" } th scope="col" { "From" }
+                th scope="col" class="r" { "Placed" } th scope="col" class="r" { "Held" }
+                th scope="col" class="r" { "Came again" }
+            } }
+            tbody { @for intake in &status.intakes { tr {
+                th scope="row" { a href={ "/v1/topics/" (segment(&intake.topic)) } { (intake.topic) } }
+                td {
+                    code { (intake.broker) } " " (intake.from) " "
+                    @if !intake.connected { (marks::state(Tone::Bad, "not connected")) }
+                    @if let Some(problem) = &intake.problem { p class="small" { (problem) } }
+                }
+                td class="r" { (marks::count(intake.placed)) }
+                td class="r" { (marks::count(intake.held)) }
+                td class="r" { (marks::count(intake.again)) }
+            } } }
+        }
+        p class="small" { (marks::command(&status.node.url, &["intakes"])) }
     }
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use evenkeel_model::{Position, Shard, Timestamp, names};
 
 use super::status::{
-    BehindIt, Damage, DeadGroup, Endpoint, Flow, Forced, Gate, Happening, HappeningKind, Lane, Log, Moment, Node,
-    Objective, Proof, Status, Topic, Usage,
+    BehindIt, Damage, DeadGroup, Endpoint, Flow, Forced, Gate, Happening, HappeningKind, Intake, Lane, Log, Moment,
+    Node, Objective, Proof, Status, Topic, Usage,
 };
 
 /// 2026-01-31T08:30:00Z.
@@ -132,6 +132,15 @@ pub(super) fn healthy() -> Status {
         ],
         happenings: vec![resolved],
         topics: topics(),
+        intakes: vec![Intake {
+            topic: "orders".to_owned(),
+            broker: "shop".to_owned(),
+            from: "orders-in".to_owned(),
+            problem: Some("queue `orders-in` does not exist".to_owned()),
+            held: 17,
+            placed: 1_204,
+            ..Intake::default()
+        }],
         log: Log {
             wal_bytes: 64 << 20,
             wal_bytes_max: Some(1 << 30),

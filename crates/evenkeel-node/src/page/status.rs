@@ -3,12 +3,14 @@
 //! Nothing is derived here. Rates, quantiles and shares come as the audit, the watch and the
 //! subscriptions' views have them; `None` is "not known", and is shown so.
 
+mod intake;
 mod objective;
 
 use std::time::Duration;
 
 use evenkeel_model::{Position, Timestamp};
 
+pub use intake::Intake;
 pub use objective::Objective;
 
 /// Everything that one page shows, as of one moment.
@@ -28,6 +30,8 @@ pub struct Status {
     pub happenings: Vec<Happening>,
     /// Users' topics, and the node's own after them.
     pub topics: Vec<Topic>,
+    /// What comes in from brokers, in the order of the configuration.
+    pub intakes: Vec<Intake>,
     /// The log.
     pub log: Log,
 }

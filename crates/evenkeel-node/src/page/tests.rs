@@ -224,6 +224,15 @@ fn commands_are_quoted_for_a_shell_and_name_a_node_that_is_not_the_default() {
 }
 
 #[test]
+fn what_comes_in_from_a_broker_is_shown_and_why_nothing_comes() {
+    reads(
+        &healthy(),
+        &["Topics", "Intakes", "shop orders-in", "not connected", "`orders-in` does not exist", "1,204", "17"],
+    );
+    assert!(!text(&empty()).contains("Intakes"), "who has none is not told of them");
+}
+
+#[test]
 fn gaps_in_the_budget_s_history_stay_gaps() {
     let html = render(&healthy()).into_string();
     let path = html.split(" d=\"M40").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();

@@ -1,15 +1,18 @@
 //! Subscriptions over Kafka.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use evenkeel::runtime::{Opener, SubscriptionSpec};
+use evenkeel_delivery::Pending;
 use evenkeel_delivery::ports::{BoxFuture, Membership, Outgoing, Placed, PortError, Sink, SinkError, Unsent};
 use evenkeel_log::{Log, Set};
-use evenkeel_model::{Clock, Outcome, Record, Shard, names};
+use evenkeel_model::{Clock, Outcome, Record, Shard, names, partition_for_key};
 use evenkeel_transport::audit::SubscriptionAudit;
 use evenkeel_transport::dead::DeadLetter;
 use evenkeel_transport::mirror::Copier;
+use evenkeel_transport::story::Telling;
 use evenkeel_transport::{From as Begins, Queue, SourceSettings};
 use evenkeel_transport_kafka::{
     Broker, BrokerSettings, Flavour, GroupProtocol, KafkaQueue, KafkaSink, Mechanism, Member, MemberSettings, Names,
@@ -20,6 +23,7 @@ use tokio::sync::OnceCell;
 use super::failed;
 use super::login::Connect;
 use super::overlay::Hands;
+use super::stories::Unseen;
 use crate::config::brokers::{BrokerPlan, Home, Sasl, secret};
 use crate::config::intakes::{IntakePlan, Origin};
 use crate::config::plan::{From, SubscriptionPlan};
@@ -252,6 +256,44 @@ pub(super) async fn letters(
 ) -> Result<(), Error> {
     let broker = broker(&home.broker)?;
     evenkeel_transport_kafka::letters(&broker, &Names::of(&plan.name), clock, from, see).await.map_err(|e| failed(&e))
+}
+
+/// What subscriptions of one broker know of an event, and what was not looked at there.
+pub(super) async fn stories(
+    plans: &[(SubscriptionPlan, Home)],
+    clock: &Arc<dyn Clock>,
+    telling: Telling,
+    within: Duration,
+) -> Result<(Telling, Vec<Unseen>), Error> {
+    let Some((_, home)) = plans.first() else { return Ok((telling, Vec::new())) };
+    let (broker, name) = (broker(&home.broker)?, home.broker.name.clone());
+    let all = plans.iter().map(|(plan, home)| settings(plan, home)).collect();
+    let address = move |topic: &str| Arc::from(format!("kafka://{name}/{topic}"));
+    let told = evenkeel_transport_kafka::stories(&broker, all, clock.clone(), address.clone(), telling, within);
+    let (telling, unseen) = told.await.map_err(|e| failed(&e))?;
+    let unseen = unseen.into_iter().map(|of| Unseen {
+        place: address(&of.topic),
+        before: Some((of.partition, of.below)),
+        why: "there was no time for it".to_owned(),
+    });
+    Ok((telling, unseen.collect()))
+}
+
+/// What of a partition waits durably, wherever its owner is.
+pub(super) async fn pending(
+    plan: &SubscriptionPlan,
+    home: &Home,
+    clock: &Arc<dyn Clock>,
+    partition: u32,
+) -> Result<Vec<Pending>, Error> {
+    let broker = broker(&home.broker)?;
+    evenkeel_transport_kafka::pending(&broker, &settings(plan, home), clock, partition).await.map_err(|e| failed(&e))
+}
+
+/// The partition of a key in the topic that is read, as Kafka's producers have it.
+pub(super) async fn partition_of(home: &Home, key: &[u8]) -> Result<Option<u32>, Error> {
+    let partitions = broker(&home.broker)?.partitions(&home.topic).await.map_err(|e| failed(&e))?;
+    Ok(partitions.map(|count| partition_for_key(key, count)))
 }
 
 fn protocol(plan: &BrokerPlan) -> GroupProtocol {

@@ -1,14 +1,18 @@
 //! Subscriptions over a broker: their ports, made by the adapter that this binary was built with.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use evenkeel::runtime::Opener;
+use evenkeel_delivery::Pending;
 use evenkeel_delivery::ports::{BoxFuture, Handler, Membership, Sink};
 use evenkeel_log::Log;
 use evenkeel_model::Clock;
 use evenkeel_transport::dead::DeadLetter;
 use evenkeel_transport::mirror::Copier;
+use evenkeel_transport::story::Telling;
 
+use super::stories::Unseen;
 use crate::config::brokers::{BrokerKind, BrokerPlan, Home};
 use crate::config::plan::SubscriptionPlan;
 use crate::error::{Error, codes};
@@ -115,6 +119,50 @@ pub(super) fn letters<'a>(
         BrokerKind::Nats | BrokerKind::RabbitMq | BrokerKind::Aws => {
             Box::pin(std::future::ready(Err(by_intake(&home.broker))))
         }
+    }
+}
+
+/// What subscriptions of one broker know of an event, and what was not looked at there.
+pub(super) fn stories<'a>(
+    plans: &'a [(SubscriptionPlan, Home)],
+    clock: &'a Arc<dyn Clock>,
+    telling: Telling,
+    within: Duration,
+) -> BoxFuture<'a, Result<(Telling, Vec<Unseen>), Error>> {
+    #[cfg(feature = "kafka")]
+    return Box::pin(super::kafka::stories(plans, clock, telling, within));
+    #[cfg(not(feature = "kafka"))]
+    {
+        // No subscription over a broker runs in such a binary.
+        let _ = (plans, clock, within);
+        Box::pin(std::future::ready(Ok((telling, Vec::new()))))
+    }
+}
+
+/// What of a partition waits durably, wherever its owner is.
+pub(super) fn pending<'a>(
+    plan: &'a SubscriptionPlan,
+    home: &'a Home,
+    clock: &'a Arc<dyn Clock>,
+    partition: u32,
+) -> BoxFuture<'a, Result<Vec<Pending>, Error>> {
+    #[cfg(feature = "kafka")]
+    return Box::pin(super::kafka::pending(plan, home, clock, partition));
+    #[cfg(not(feature = "kafka"))]
+    {
+        let _ = (plan, clock, partition);
+        Box::pin(std::future::ready(Err(absent(&home.broker))))
+    }
+}
+
+/// The partition of a key in the topic that is read.
+pub(super) fn partition_of<'a>(home: &'a Home, key: &'a [u8]) -> BoxFuture<'a, Result<Option<u32>, Error>> {
+    #[cfg(feature = "kafka")]
+    return Box::pin(super::kafka::partition_of(home, key));
+    #[cfg(not(feature = "kafka"))]
+    {
+        let _ = key;
+        Box::pin(std::future::ready(Err(absent(&home.broker))))
     }
 }
 

@@ -9,7 +9,7 @@ use evenkeel_cloudevents::kafka::{Read, from_record};
 use evenkeel_delivery::ports::PortError;
 use evenkeel_log::{Ends, Log};
 use evenkeel_model::ledger::{self, AttemptFailed, Ended, LedgerEntry, LedgerRecord, Redriven};
-use evenkeel_model::{Event, Outcome, Position, Record, Shard, Stored, names};
+use evenkeel_model::{Event, Outcome, Position, Shard, Stored, names};
 
 use super::index::{Index, Key};
 use super::zones::Zones;
@@ -123,31 +123,17 @@ fn records(search: &Search<'_>, id: &str, source: Option<&str>) -> Result<Vec<St
     search.each(&[Key::Id(id)], |stored| {
         let Some(event) = event_with(id, stored).filter(|e| source.is_none_or(|s| s == e.id.source)) else { return };
         let chain = event.extension("correlationid").unwrap_or_else(|| id.to_owned());
-        let record = StoryRecord {
-            at: stored.at.clone(),
-            appended: stored.appended,
-            kind: event.kind,
-            key: stored.record.key.clone(),
-            bytes: stored.record.value.as_ref().map_or(0, bytes::Bytes::len),
-            caused_by: text(&stored.record, names::CAUSED_BY),
-        };
+        let record = StoryRecord::of(stored, event.kind);
         match stories.iter_mut().find(|s| s.event == event.id) {
             Some(story) => story.records.push(record),
-            None => stories.push(Story {
-                event: event.id,
-                records: vec![record],
-                subscriptions: Vec::new(),
-                caused: Vec::new(),
-                chain,
-                related: Vec::new(),
-            }),
+            None => stories.push(Story { chain, ..Story::of(event.id, record) }),
         }
     })?;
     Ok(stories)
 }
 
 /// The event of a record, if it has this id. Only what may be it is decoded.
-fn event_with(id: &str, stored: &Stored) -> Option<Event> {
+pub(super) fn event_with(id: &str, stored: &Stored) -> Option<Event> {
     let record = &stored.record;
     let may_be = match record.header("ce_id") {
         Some(value) => value.as_ref() == id.as_bytes(),
@@ -204,7 +190,7 @@ pub(super) fn offset_of(entry: &LedgerEntry) -> u64 {
     }
 }
 
-fn tell(story: &mut Story, record: &LedgerRecord, at: Position, entry: &LedgerEntry) {
+pub(super) fn tell(story: &mut Story, record: &LedgerRecord, at: Position, entry: &LedgerEntry) {
     let name = &record.subscription;
     let known = story.subscriptions.iter().position(|s| s.name == *name && s.at == at);
     let nth = known.unwrap_or_else(|| {
@@ -348,18 +334,18 @@ fn chain(search: &Search<'_>, story: &mut Story) -> Result<(), PortError> {
 }
 
 /// No dead letter and nothing held aside: the event's own record.
-fn is_first(stored: &Stored) -> bool {
+pub(super) fn is_first(stored: &Stored) -> bool {
     stored.record.header(names::dead::ORIGIN).is_none() && stored.record.header(names::held::ORIGIN).is_none()
 }
 
-fn extension(stored: &Stored, name: &str) -> Option<String> {
+pub(super) fn extension(stored: &Stored, name: &str) -> Option<String> {
     match from_record(&stored.record, &stored.at) {
         Read::Event(event) | Read::Plain(event) => event.extension(name),
         Read::NotAnEvent(_) => None,
     }
 }
 
-fn effect(stored: &Stored, subscription: Option<String>) -> Option<StoryCaused> {
+pub(super) fn effect(stored: &Stored, subscription: Option<String>) -> Option<StoryCaused> {
     match from_record(&stored.record, &stored.at) {
         Read::Event(event) | Read::Plain(event) => Some(StoryCaused {
             event: event.id,
@@ -370,8 +356,4 @@ fn effect(stored: &Stored, subscription: Option<String>) -> Option<StoryCaused> 
         }),
         Read::NotAnEvent(_) => None,
     }
-}
-
-fn text(record: &Record, name: &str) -> Option<String> {
-    record.header(name).map(|v| String::from_utf8_lossy(v).into_owned())
 }

@@ -1,11 +1,13 @@
+use std::sync::Arc;
 use std::time::Duration;
 
+use evenkeel_cloudevents::kafka::to_record;
 use evenkeel_delivery::ports::{Journal, Source};
 use evenkeel_delivery::{AttemptId, Fact};
-use evenkeel_model::ledger::AttemptFailed;
-use evenkeel_model::{FailureClass, Outcome, Shard};
+use evenkeel_model::ledger::{AttemptFailed, LedgerEntry, LedgerRecord};
+use evenkeel_model::{FailureClass, Outcome, Record, Shard, Stored, names};
 
-use super::{Story, StoryIndex, story};
+use super::{Story, StoryIndex, Telling, story};
 use crate::bench::{Bench, event};
 use crate::contract::rounds::{NOW, at, ended, overdue, returned, round};
 use crate::{EmbeddedJournal, EmbeddedSource, Ingress, JournalSettings, SourceSettings};
@@ -177,4 +179,37 @@ async fn with_the_index_a_story_reads_what_it_needs_and_not_the_log() {
     for (shard, ends) in bench.log.cut().iter().filter(|(shard, _)| &*shard.topic == "orders") {
         assert_eq!(index.read_up_to(shard).unwrap(), ends.high_watermark, "nothing is left to read behind it");
     }
+}
+
+#[test]
+fn a_story_is_told_of_records_elsewhere_once_and_only_at_the_address_that_a_subscription_reads() {
+    let (orders, others): (Arc<str>, Arc<str>) = ("kafka://main/orders".into(), "kafka://main/others".into());
+    let there = self::orders();
+    let record = |offset, id: &str, header: Option<(&str, &str)>| {
+        let mut record = to_record(&event(id, "a"), NOW);
+        header.into_iter().for_each(|(name, value)| record.push_header(name, value.to_owned()));
+        Stored { at: at(&there, offset), appended: NOW, record }
+    };
+    let plain =
+        Stored { at: at(&there, 9), appended: NOW, record: Record { value: Some("{}".into()), ..Record::default() } };
+    let mut telling = Telling::new("e1", None, Vec::new());
+    assert!(telling.record(&orders, &record(3, "e1", None)) && telling.record(&orders, &record(3, "e1", None)));
+    assert!(!telling.record(&orders, &record(4, "e2", None)) && !telling.record(&orders, &plain));
+    let Fact::Ended { entry, .. } = ended(&there, 3, Outcome::Completed, 1) else { panic!() };
+    let entries = vec![LedgerEntry::Ended(entry)];
+    let (subscription, topic): (Arc<str>, Arc<str>) = ("payment".into(), "orders".into());
+    let ledger = LedgerRecord { subscription, topic, partition: 0, sequence: 0, at: NOW, entries };
+    telling.ledger(&others, &ledger);
+    telling.ledger(&orders, &ledger);
+    telling.record(&others, &record(5, "paid", Some((names::CAUSED_BY, "payment;orders;0;3"))));
+    telling.record(&others, &record(6, "no", Some((names::CAUSED_BY, "payment;orders;0;4"))));
+    telling.record(&others, &record(7, "named", Some(("ce_causationid", "e1"))));
+    assert_eq!(telling.places(&orders), [(0, 3, NOW)]);
+    let stories = telling.finish();
+    let [Story { records, subscriptions, caused, .. }] = &stories[..] else { panic!("{stories:?}") };
+    let place = (&*records[0].at.shard.topic, records[0].at.offset, records.len());
+    assert_eq!(place, ("kafka://main/orders", 3, 1));
+    assert_eq!((subscriptions.len(), subscriptions[0].outcome), (1, Some(Outcome::Completed)));
+    let caused: Vec<_> = caused.iter().map(|c| (&*c.event.id, c.subscription.as_deref())).collect();
+    assert_eq!(caused, [("paid", Some("payment")), ("named", None)]);
 }

@@ -6,13 +6,13 @@ use evenkeel_cloudevents::time::parse_rfc3339;
 use evenkeel_delivery::{BreakerState, BreakerView, View};
 use evenkeel_model::names::DEAD_SUFFIX;
 use evenkeel_model::{Shard, Timestamp};
-use evenkeel_transport::audit::Audit;
-use evenkeel_transport::dead;
+use evenkeel_transport::dead::{self, DeadLetter};
 use evenkeel_transport::http::EndpointView;
 use evenkeel_watch::TrendPoint;
 use evenkeel_watch::objective::Indicator;
 use std::time::Duration;
 
+use super::proofs::{DEAD_READ_MAX, Proof};
 use crate::api::redrives::{is_closed, seen as redriven};
 use crate::config::subscribed;
 use crate::page::status;
@@ -23,25 +23,24 @@ use crate::wiring::{Wire, Wired, blocking};
 const MOMENT: Duration = Duration::from_secs(30);
 /// Points of a plot: an hour.
 const MOMENTS: usize = 120;
-/// At most so many dead letters are grouped for the page.
-const DEAD_READ_MAX: usize = 1_000;
-
-pub(super) async fn flows(node: &Wired, report: Option<&Report>, audit: Option<&Audit>) -> Vec<status::Flow> {
+pub(super) async fn flows(node: &Wired, report: Option<&Report>, proof: Option<&Proof>) -> Vec<status::Flow> {
     let wires = node.wires.all();
     let mut flows = Vec::with_capacity(wires.len());
     for wire in wires.iter() {
-        flows.push(flow(node, wire, report, audit).await);
+        flows.push(flow(node, wire, report, proof).await);
     }
     flows
 }
 
-async fn flow(node: &Wired, wire: &Wire, report: Option<&Report>, audit: Option<&Audit>) -> status::Flow {
+async fn flow(node: &Wired, wire: &Wire, report: Option<&Report>, proof: Option<&Proof>) -> status::Flow {
     let view = wire.handle.view().await.unwrap_or_default();
     let name = &wire.plan.name;
     let seen = report.and_then(|r| r.snapshot.subscriptions.iter().find(|s| s.subscription == *name));
-    let unread = audit.and_then(|a| a.subscriptions.iter().find(|s| s.name == *name)).map_or(0, |s| s.unread);
-    let closed = redriven(wire).await.closed;
-    let dead = open_letters(node, name, &closed);
+    let unread = proof.and_then(|p| p.audit.subscriptions.iter().find(|s| s.name == *name)).map_or(0, |s| s.unread);
+    let (dead, dead_groups) = match &wire.plan.home {
+        Some(_) => there(proof, name),
+        None => here(node, wire).await,
+    };
     let topic = report.and_then(|r| r.snapshot.topics.iter().find(|t| t.topic == wire.plan.topic));
     let words = subscribed(&wire.plan);
     status::Flow {
@@ -70,7 +69,7 @@ async fn flow(node: &Wired, wire: &Wire, report: Option<&Report>, audit: Option<
         lanes: view.lanes.iter().map(lane).collect(),
         forced: view.breakers.iter().filter_map(forced).collect(),
         endpoints: endpoints(&wire.http.as_ref().map(|http| http.endpoints()).unwrap_or_default()),
-        dead_groups: if dead > 0 { dead_groups(node, name, closed).await } else { Vec::new() },
+        dead_groups,
         policy: words.lines().map(|line| line.trim().to_owned()).collect(),
     }
 }
@@ -154,6 +153,19 @@ fn endpoints(all: &[EndpointView]) -> Vec<status::Endpoint> {
     all.iter().map(endpoint).collect()
 }
 
+/// Dead letters in the node's own log that nobody has dealt with, and their groups.
+async fn here(node: &Wired, wire: &Wire) -> (u64, Vec<status::DeadGroup>) {
+    let (name, closed) = (&wire.plan.name, redriven(wire).await.closed);
+    let dead = open_letters(node, name, &closed);
+    (dead, if dead > 0 { dead_groups(node, name, closed).await } else { Vec::new() })
+}
+
+/// Those at its broker, as they were when they were read last.
+fn there(proof: Option<&Proof>, name: &str) -> (u64, Vec<status::DeadGroup>) {
+    let letters = proof.and_then(|proof| proof.letters.get(name));
+    letters.map_or_else(Default::default, |letters| (letters.count, grouped(letters.first.iter())))
+}
+
 /// Letters that nobody has dealt with.
 fn open_letters(node: &Wired, name: &str, closed: &[(u64, u64)]) -> u64 {
     let Ok(ends) = node.log.ends(&Shard::new(format!("{name}{DEAD_SUFFIX}"), 0)) else { return 0 };
@@ -175,16 +187,20 @@ async fn dead_groups(node: &Wired, name: &str, closed: Vec<(u64, u64)>) -> Vec<s
         all.map(|()| open)
     });
     let letters = read.await.ok().and_then(Result::ok).unwrap_or_default();
+    grouped(letters.iter())
+}
+
+fn grouped<'l>(letters: impl Iterator<Item = &'l DeadLetter>) -> Vec<status::DeadGroup> {
     let mut groups: BTreeMap<String, status::DeadGroup> = BTreeMap::new();
     for letter in letters {
         let group = groups.entry(letter.fingerprint.clone()).or_default();
         group.count += 1;
-        group.fingerprint = letter.fingerprint;
-        group.class = letter.class;
-        group.reason = letter.reason;
-        group.message = letter.message;
+        group.fingerprint.clone_from(&letter.fingerprint);
+        group.class.clone_from(&letter.class);
+        group.reason.clone_from(&letter.reason);
+        group.message.clone_from(&letter.message);
         group.last_at = parse_rfc3339(&letter.last_failed_at).unwrap_or(letter.appended);
-        group.example = letter.id;
+        group.example.clone_from(&letter.id);
     }
     groups.into_values().collect()
 }

@@ -1,0 +1,319 @@
+//! The stories of an event by its id, of what lies at a broker: in the topics that subscriptions read, beside them,
+//! and where their handlers' events go; and what became of it by the ledgers of all nodes.
+//!
+//! There is no index at a broker, so topics are read, the newest records first, in stretches that grow, until the
+//! event is met or the time is up. Invariant: what was not read is said.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use evenkeel_delivery::ports::PortError;
+use evenkeel_delivery::{Pending, Remembered};
+use evenkeel_model::{Clock, Shard, Stored, Timestamp, ledger};
+use evenkeel_transport::story::Telling;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::Message;
+use rdkafka::{Offset, TopicPartitionList};
+use tokio::time::Instant;
+
+use crate::broker::PATIENCE;
+use crate::client::{Ears, show_token};
+use crate::journal::peek;
+use crate::record::stored;
+use crate::{Broker, PartitionSettings};
+
+/// So many records of each partition are read first, and then so many times as many.
+const STRETCH: u64 = 20_000;
+const GROWTH: u64 = 4;
+/// Clocks of producers are believed to be right to within this, where outcomes are looked for.
+const SLACK: Duration = Duration::from_secs(3600);
+const POLL: Duration = Duration::from_millis(100);
+
+/// Records that were not looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unseen {
+    /// The topic.
+    pub topic: Arc<str>,
+    /// Its partition.
+    pub partition: u32,
+    /// What lies before this offset.
+    pub below: u64,
+}
+
+/// Tells what there is of the event at this broker, for as long as it may take; what was not read comes back.
+/// `address` is what a topic goes by.
+pub async fn stories(
+    broker: &Broker,
+    subscriptions: Vec<PartitionSettings>,
+    clock: Arc<dyn Clock>,
+    address: impl Fn(&str) -> Arc<str> + Send + 'static,
+    telling: Telling,
+    within: Duration,
+) -> Result<(Telling, Vec<Unseen>), PortError> {
+    let broker = broker.clone();
+    let read = move || {
+        let until = Instant::now() + within;
+        let mut looking = Looking { broker, clock, address: Box::new(address), telling, until };
+        let unseen = looking.look(&subscriptions)?;
+        Ok((looking.telling, unseen))
+    };
+    tokio::task::spawn_blocking(read).await.map_err(|e| PortError(e.to_string()))?
+}
+
+/// What of a partition waits durably, by its journal; whoever owns it writes on.
+pub async fn pending(
+    broker: &Broker,
+    settings: &PartitionSettings,
+    clock: &Arc<dyn Clock>,
+    partition: u32,
+) -> Result<Vec<Pending>, PortError> {
+    if broker.partitions(&settings.names.journal).await?.is_none_or(|there| there <= partition) {
+        return Ok(Vec::new());
+    }
+    let remembered = peek(broker, clock, settings, partition).await?;
+    let waits = |fact| match fact {
+        Remembered::Pending(pending) => Some(pending),
+        _ => None,
+    };
+    Ok(remembered.into_iter().filter_map(waits).collect())
+}
+
+/// What a topic goes by.
+type Address = Box<dyn Fn(&str) -> Arc<str> + Send>;
+
+struct Looking {
+    broker: Broker,
+    clock: Arc<dyn Clock>,
+    address: Address,
+    telling: Telling,
+    until: Instant,
+}
+
+/// A partition that is read backwards, stretch by stretch.
+struct Partition {
+    number: u32,
+    start: u64,
+    /// What lies from here on was read.
+    below: u64,
+}
+
+/// A topic, and a client that reads it.
+struct Topic {
+    name: Arc<str>,
+    client: BaseConsumer<Ears>,
+    partitions: Vec<Partition>,
+}
+
+impl Looking {
+    fn look(&mut self, subscriptions: &[PartitionSettings]) -> Result<Vec<Unseen>, PortError> {
+        let mut topics: BTreeMap<Arc<str>, Topic> = BTreeMap::new();
+        for of in subscriptions {
+            let beside = [of.names.dead.as_str().into(), of.names.ledger.as_str().into()];
+            let outward = [of.effects.clone(), of.fallback.clone()];
+            for name in [of.source.topic.clone()].into_iter().chain(beside).chain(outward.into_iter().flatten()) {
+                if !topics.contains_key(&name)
+                    && let Some(topic) = self.open(&name)?
+                {
+                    topics.insert(name, topic);
+                }
+            }
+        }
+        let ledgers: Vec<&str> = subscriptions.iter().map(|of| of.names.ledger.as_str()).collect();
+        let is_of_events = |name: &str| !ledgers.contains(&name);
+        let mut stretch = STRETCH;
+        let mut found = false;
+        while !found && topics.iter().any(|(name, t)| is_of_events(name) && !t.is_read()) && Instant::now() < self.until
+        {
+            for topic in topics.values_mut().filter(|topic| is_of_events(&topic.name)) {
+                found |= self.back(topic, stretch)?;
+            }
+            stretch = stretch.saturating_mul(GROWTH);
+        }
+        let unseen = topics.values().filter(|topic| is_of_events(&topic.name)).flat_map(Topic::unseen).collect();
+        self.became(subscriptions, &topics)?;
+        Ok(unseen)
+    }
+
+    /// What became of it, and what was made of it: after it came, and so behind it in time.
+    fn became(
+        &mut self,
+        subscriptions: &[PartitionSettings],
+        topics: &BTreeMap<Arc<str>, Topic>,
+    ) -> Result<(), PortError> {
+        let Some(begun) = self.telling.begun() else { return Ok(()) };
+        let since = begun - SLACK;
+        for of in subscriptions {
+            let Some(ledger) = topics.get(of.names.ledger.as_str()) else { continue };
+            let address = (self.address)(&of.source.topic);
+            let mut partitions: Vec<u32> = self.telling.places(&address).iter().map(|(p, ..)| *p).collect();
+            partitions.sort_unstable();
+            partitions.dedup();
+            let telling = &mut self.telling;
+            let tell = |stored: &Stored| {
+                let value = stored.record.value.as_deref().unwrap_or_default();
+                ledger::decode(value).iter().for_each(|record| telling.ledger(&address, record));
+            };
+            ledger.behind(since, Some(&partitions), &self.broker, &self.clock, self.until, tell)?;
+        }
+        for (name, topic) in topics.iter().filter(|(name, _)| {
+            let outward = |of: &PartitionSettings| of.effects.iter().chain(&of.fallback).any(|topic| topic == *name);
+            subscriptions.iter().any(|of| *of.names.dead == ***name || outward(of))
+        }) {
+            let (address, telling) = ((self.address)(name), &mut self.telling);
+            let see = |stored: &Stored| {
+                telling.record(&address, stored);
+            };
+            topic.behind(since, None, &self.broker, &self.clock, self.until, see)?;
+        }
+        Ok(())
+    }
+
+    /// Reads the next stretch of each partition; true when the event was met.
+    fn back(&mut self, topic: &mut Topic, stretch: u64) -> Result<bool, PortError> {
+        let next = |p: &Partition| (p.number, p.below.saturating_sub(stretch).max(p.start), p.below);
+        let wanted: Vec<(u32, u64, u64)> = topic.partitions.iter().map(next).collect();
+        let (address, telling, mut found) = ((self.address)(&topic.name), &mut self.telling, false);
+        let see = |stored: &Stored| found |= telling.record(&address, stored);
+        if topic.read(&wanted, &self.broker, &self.clock, self.until, see)? {
+            for (partition, (_, from, _)) in topic.partitions.iter_mut().zip(&wanted) {
+                partition.below = *from;
+            }
+        }
+        Ok(found)
+    }
+
+    /// `None`: it is not there.
+    fn open(&self, name: &Arc<str>) -> Result<Option<Topic>, PortError> {
+        let properties = [
+            // Named as a client must be; it never joins and commits nothing.
+            ("group.id", "evenkeel.stories"),
+            ("enable.auto.commit", "false"),
+            ("enable.auto.offset.store", "false"),
+            ("enable.partition.eof", "true"),
+            // What retention takes meanwhile is passed over.
+            ("auto.offset.reset", "earliest"),
+            ("isolation.level", "read_committed"),
+            ("queued.max.messages.kbytes", "8192"),
+            ("fetch.wait.max.ms", "100"),
+            ("allow.auto.create.topics", "false"),
+        ];
+        let ears = Ears::new(&self.broker);
+        let shown = ears.shown();
+        let client: BaseConsumer<Ears> = self.broker.client(&properties, ears)?;
+        show_token(&shown, |time| drop(client.poll(time)));
+        let failed = |e: KafkaError| self.broker.failed(&format!("topic `{name}`"), &e);
+        let metadata = client.fetch_metadata(Some(name), PATIENCE).map_err(failed)?;
+        let there = metadata.topics().iter().find(|t| t.name() == &**name && t.error().is_none());
+        let Some(count) = there.map(|topic| topic.partitions().len()).filter(|count| *count > 0) else {
+            return Ok(None);
+        };
+        let mut partitions = Vec::with_capacity(count);
+        for number in 0..u32::try_from(count).unwrap_or(u32::MAX) {
+            let (low, high) = client.fetch_watermarks(name, signed(number), PATIENCE).map_err(failed)?;
+            let (start, below) = (u64::try_from(low).unwrap_or(0), u64::try_from(high).unwrap_or(0));
+            partitions.push(Partition { number, start, below });
+        }
+        Ok(Some(Topic { name: name.clone(), client, partitions }))
+    }
+}
+
+impl Topic {
+    fn is_read(&self) -> bool {
+        self.partitions.iter().all(|p| p.below <= p.start)
+    }
+
+    fn unseen(&self) -> impl Iterator<Item = Unseen> + '_ {
+        let left = self.partitions.iter().filter(|p| p.below > p.start);
+        left.map(|p| Unseen { topic: self.name.clone(), partition: p.number, below: p.below })
+    }
+
+    /// Reads what came since a time, of these partitions.
+    fn behind(
+        &self,
+        since: Timestamp,
+        only: Option<&[u32]>,
+        broker: &Broker,
+        clock: &Arc<dyn Clock>,
+        until: Instant,
+        see: impl FnMut(&Stored),
+    ) -> Result<(), PortError> {
+        let meant = |p: &&Partition| only.is_none_or(|only| only.contains(&p.number));
+        let mut asked = TopicPartitionList::new();
+        for partition in self.partitions.iter().filter(meant) {
+            let at = Offset::Offset(since.millis().max(0));
+            let failed = |e: KafkaError| broker.failed(&format!("topic `{}`", self.name), &e);
+            asked.add_partition_offset(&self.name, signed(partition.number), at).map_err(failed)?;
+        }
+        if asked.count() == 0 {
+            return Ok(());
+        }
+        let failed = |e: KafkaError| broker.failed(&format!("topic `{}`: asking for a time", self.name), &e);
+        let found = self.client.offsets_for_times(asked, PATIENCE).map_err(failed)?;
+        let ends = |element: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| {
+            let number = u32::try_from(element.partition()).ok()?;
+            let from = u64::try_from(element.offset().to_raw().filter(|raw| *raw >= 0)?).ok()?;
+            // To the end as it is now: what became of it may have come since.
+            Some((number, from, u64::MAX))
+        };
+        let wanted: Vec<(u32, u64, u64)> = found.elements().iter().filter_map(ends).collect();
+        self.read(&wanted, broker, clock, until, see).map(drop)
+    }
+
+    /// Shows what lies in these stretches (partition, from, below), or up to the end. False when the time was up before.
+    fn read(
+        &self,
+        wanted: &[(u32, u64, u64)],
+        broker: &Broker,
+        clock: &Arc<dyn Clock>,
+        until: Instant,
+        mut see: impl FnMut(&Stored),
+    ) -> Result<bool, PortError> {
+        let failed = |e: KafkaError| broker.failed(&format!("reading topic `{}`", self.name), &e);
+        let mut open: BTreeMap<i32, u64> = BTreeMap::new();
+        let mut list = TopicPartitionList::new();
+        for (number, from, below) in wanted.iter().filter(|(_, from, below)| from < below) {
+            let at = Offset::Offset(i64::try_from(*from).unwrap_or(i64::MAX));
+            list.add_partition_offset(&self.name, signed(*number), at).map_err(failed)?;
+            open.insert(signed(*number), *below);
+        }
+        if open.is_empty() {
+            return Ok(true);
+        }
+        self.client.assign(&list).map_err(failed)?;
+        let mut shard = Shard { topic: self.name.clone(), partition: 0 };
+        while !open.is_empty() {
+            if Instant::now() >= until {
+                return Ok(false);
+            }
+            match self.client.poll(POLL) {
+                None => {}
+                Some(Ok(message)) => {
+                    shard.partition = u32::try_from(message.partition()).unwrap_or(0);
+                    let one = stored(&message, &shard, clock.now());
+                    let Some(below) = open.get(&message.partition()) else { continue };
+                    let (below, offset) = (*below, one.at.offset);
+                    if offset < below {
+                        see(&one);
+                    }
+                    if offset.saturating_add(1) >= below {
+                        open.remove(&message.partition());
+                    }
+                }
+                Some(Err(KafkaError::PartitionEOF(number))) => {
+                    open.remove(&number);
+                }
+                Some(Err(e)) => match e.rdkafka_error_code() {
+                    Some(RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::BrokerTransportFailure) => {}
+                    _ => return Err(failed(e)),
+                },
+            }
+        }
+        Ok(true)
+    }
+}
+
+fn signed(number: u32) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}
