@@ -1,5 +1,5 @@
-//! CloudEvents 1.0 in the forms in which they travel: HTTP (binary, structured, batched), JSON
-//! and Kafka; and the questions that are asked of an event wherever it came from.
+//! CloudEvents 1.0 in the forms in which they travel: HTTP (binary, structured, batched), JSON,
+//! Kafka, NATS and AMQP; and the questions that are asked of an event wherever it came from.
 //!
 //! Every form is read into the same [`evenkeel_model::Event`], and everything that is read is
 //! checked: what breaks a rule of the specification comes back as a [`Problem`] that names the
@@ -27,12 +27,14 @@ mod content;
 mod draft;
 mod limits;
 mod media_type;
+mod parcel;
 mod problem;
 mod uri;
 
 pub use content::{content_hash, data_pointer};
 pub use created::created;
 pub use limits::Limits;
+pub use parcel::{Parcel, Style};
 pub use problem::Problem;
 
 #[cfg(test)]

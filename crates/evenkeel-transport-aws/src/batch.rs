@@ -1,6 +1,5 @@
 //! What both sinks share: events of ten messages a call, each answered by itself.
 
-use evenkeel_cloudevents::kafka::to_record;
 use evenkeel_delivery::ports::{Outgoing, Placed, SinkError, Unsent};
 
 use crate::message::Message;
@@ -73,10 +72,9 @@ pub(crate) fn ready(to: &str, events: &[&Outgoing], fifo: bool, size_max: usize)
 
 /// As one goes to the topics of Kafka, in the binding of AWS.
 fn message(event: &Outgoing, group: Option<&str>) -> Message {
-    let mut record = to_record(&event.event, event.created);
+    let mut record = evenkeel_transport::record(event);
     record.key = event.key.clone();
     record.created = event.created;
-    record.headers.extend(event.headers.iter().cloned());
     Message::of(&record, group)
 }
 

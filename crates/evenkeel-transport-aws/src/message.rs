@@ -73,9 +73,15 @@ impl Message {
         for header in headers {
             let text = header.value.as_deref().and_then(|value| str::from_utf8(value).ok());
             let room = message.attributes.len() < HEADERS_MAX && !message.attributes.contains_key(&header.name);
-            if let Some(text) = text.filter(|text| room && is_name(&header.name) && is_text(text)) {
-                message.attributes.insert(header.name.clone(), Attribute::Text(text.to_owned()));
+            if !room || !is_name(&header.name) {
+                continue;
             }
+            let attribute = match (text, &header.value) {
+                (Some(text), _) if is_text(text) => Attribute::Text(text.to_owned()),
+                (None, Some(bytes)) => Attribute::Bytes(bytes.clone()),
+                _ => continue,
+            };
+            message.attributes.insert(header.name.clone(), attribute);
         }
         let given = Given { group: group.map(str::to_owned), ..Given::default() };
         let read = message.clone().into_record(&given);

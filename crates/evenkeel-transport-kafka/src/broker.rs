@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use evenkeel_delivery::ports::PortError;
 use rdkafka::ClientConfig;
+use rdkafka::admin::AdminClient;
 use rdkafka::config::FromClientConfigAndContext;
 
 use crate::client::Ears;
@@ -145,6 +146,16 @@ impl Broker {
             config.set(key, value);
         }
         config.create_with_context(ears).map_err(|e| self.failed("no client", &e))
+    }
+
+    /// A client that makes topics and asks for their settings. The library gives such a one no token, and would wait
+    /// in vain: then the answer is at once an error that says what to do.
+    pub(crate) fn admin(&self, what: &str) -> Result<AdminClient<Ears>, PortError> {
+        if self.token().is_some() {
+            let why = "topics are neither made nor asked for their settings with `oauthbearer`; make them first";
+            return Err(self.failed(what, &why));
+        }
+        self.client(&[], Ears::new(self))
     }
 
     fn secure(&self, config: &mut ClientConfig) {

@@ -15,13 +15,13 @@ use std::time::Duration;
 
 use evenkeel_delivery::ports::{BoxFuture, Change, Membership, PortError};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::{Mutex as AsyncMutex, Notify};
 
 use crate::Broker;
-use crate::client::Ears;
+use crate::client::{Ears, heard};
 use crate::happenings::PartitionsNotTaken;
 
 /// The group is looked at at least so often.
@@ -72,6 +72,7 @@ pub struct Member {
     told: AsyncMutex<UnboundedReceiver<Told>>,
     wake: Arc<Notify>,
     closing: Arc<AtomicBool>,
+    trouble: Arc<Mutex<Option<String>>>,
     held: Mutex<BTreeSet<u32>>,
 }
 
@@ -80,7 +81,7 @@ impl Member {
     pub fn join(broker: &Broker, settings: &MemberSettings) -> Result<Member, PortError> {
         let (sender, told) = unbounded_channel();
         let ears = Ears::new(broker).with_rebalances(sender);
-        let closing = ears.closing.clone();
+        let (closing, trouble) = (ears.closing.clone(), ears.trouble());
         let session = settings.session.as_millis().to_string();
         // Three are missed before anybody is taken for dead.
         let heartbeat = (settings.session / 4).min(HEARTBEAT).as_millis().max(1).to_string();
@@ -113,6 +114,7 @@ impl Member {
             told: AsyncMutex::new(told),
             wake,
             closing,
+            trouble,
             held: Mutex::default(),
         })
     }
@@ -122,7 +124,7 @@ impl Member {
         loop {
             while let Some(result) = self.consumer.poll(Duration::ZERO) {
                 if let Err(problem) = result {
-                    return Change::Trouble(problem.to_string());
+                    return Change::Trouble(self.said(&problem));
                 }
             }
             if let Ok(Told { given, lost, partitions }) = told.try_recv() {
@@ -134,6 +136,15 @@ impl Member {
             }
             let _ = tokio::time::timeout(LOOK_EVERY, self.wake.notified()).await;
         }
+    }
+
+    /// Where nobody answers, what the client heard before says why.
+    fn said(&self, problem: &KafkaError) -> String {
+        let away = problem.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown);
+        let why = heard(&self.trouble).filter(|_| away).unwrap_or_else(|| problem.to_string());
+        // How long it took is another time each time, and no news.
+        let why = why.split(" (after ").next().unwrap_or_default();
+        self.broker.failed(&format!("the group of topic `{}`", self.topic), &why).0
     }
 
     /// Asks the group's coordinator in the one way that it answers to members only: by noting an

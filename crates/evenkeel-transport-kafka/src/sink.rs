@@ -7,7 +7,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use evenkeel_cloudevents::kafka::to_record;
 use evenkeel_delivery::ports::{BoxFuture, Outgoing, Placed, PortError, Sink, SinkError, Unsent};
 use evenkeel_model::{Position, Record, Shard, partition_for_key};
 use evenkeel_transport::mirror::Copier;
@@ -148,15 +147,7 @@ impl KafkaSink {
 
 impl Sink for KafkaSink {
     fn publish(&self, events: Vec<Outgoing>) -> BoxFuture<'_, Vec<Result<Placed, SinkError>>> {
-        let record = |out: &Outgoing| {
-            let mut record = to_record(&out.event, out.created);
-            record.headers.extend(out.headers.iter().cloned());
-            if out.key.is_some() {
-                record.key.clone_from(&out.key);
-            }
-            record
-        };
-        let records: Vec<Record> = events.iter().map(record).collect();
+        let records: Vec<Record> = events.iter().map(evenkeel_transport::record).collect();
         let placed = records.into_iter().map(|record| (self.partition_of(&record), record)).collect();
         Box::pin(self.sent(placed))
     }

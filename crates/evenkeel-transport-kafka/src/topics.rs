@@ -137,7 +137,7 @@ impl Broker {
 
     /// The settings of a topic, by name; what is secret is left out.
     pub async fn settings_of(&self, topic: &str) -> Result<BTreeMap<String, String>, PortError> {
-        let admin: AdminClient<Ears> = self.client(&[], Ears::new(self))?;
+        let admin = self.admin(&format!("the settings of topic `{topic}`"))?;
         let options = AdminOptions::new().request_timeout(Some(PATIENCE));
         let asked = admin.describe_configs(&[ResourceSpecifier::Topic(topic)], &options).await;
         let what = format!("the settings of topic `{topic}`");
@@ -150,7 +150,7 @@ impl Broker {
     /// Makes a topic with these settings and else the broker's defaults, and returns when it is there. One
     /// that exists stays as it is.
     pub async fn create(&self, topic: &str, partitions: u32, settings: &[(&str, &str)]) -> Result<(), PortError> {
-        let admin: AdminClient<Ears> = self.client(&[], Ears::new(self))?;
+        let admin = self.admin(&format!("creating topic `{topic}`"))?;
         let options = AdminOptions::new().operation_timeout(Some(PATIENCE)).request_timeout(Some(PATIENCE));
         let count = i32::try_from(partitions).unwrap_or(i32::MAX);
         let new = NewTopic::new(topic, count, TopicReplication::Fixed(-1));
@@ -192,7 +192,8 @@ impl Broker {
         if found.missing.is_empty() {
             return Ok(found);
         }
-        let admin: AdminClient<Ears> = self.client(&[], Ears::new(self))?;
+        let (missing, each) = (found.missing.join("`, `"), found.partitions);
+        let admin = self.admin(&format!("creating `{missing}`, with {each} partitions each"))?;
         let options = AdminOptions::new().operation_timeout(Some(PATIENCE)).request_timeout(Some(PATIENCE));
         let count = i32::try_from(found.partitions).unwrap_or(i32::MAX);
         // At least as long as identities count, and a week for whoever asks what happened.

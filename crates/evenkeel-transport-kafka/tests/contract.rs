@@ -162,7 +162,7 @@ async fn a_broker_that_asks_who_we_are_is_told_over_tls() {
         Mechanism::Plain("$ConnectionString".to_owned(), secret("Endpoint=sb://test/;SharedAccessKey=k")),
         Mechanism::ScramSha256("evenkeel".to_owned(), secret("secret")),
         Mechanism::ScramSha512("evenkeel".to_owned(), secret("secret")),
-        Mechanism::OauthBearer(token(folder.path())),
+        Mechanism::OauthBearer(house::token(folder.path())),
     ];
     for mechanism in ways {
         let way = format!("{mechanism:?}");
@@ -174,17 +174,6 @@ async fn a_broker_that_asks_who_we_are_is_told_over_tls() {
         let (events, _) = opened.source.fetch(&places[0].shard, 0, 10).await.unwrap();
         assert_eq!(events.len(), 1, "{way}");
     }
-}
-
-/// A token that nobody signed, as the test's broker takes it (RFC 7519 §6), in a file.
-fn token(folder: &std::path::Path) -> std::path::PathBuf {
-    use base64::Engine;
-    let part = |json: String| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(json);
-    let expires = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs() + 3600;
-    let claims = format!("{{\"sub\":\"evenkeel\",\"exp\":{expires}}}");
-    let file = folder.join("token");
-    std::fs::write(&file, format!("{}.{}.", part("{\"alg\":\"none\"}".to_owned()), part(claims))).unwrap();
-    file
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,8 +8,9 @@ mod house;
 use std::sync::Arc;
 use std::time::Duration;
 
-use evenkeel_delivery::ports::{BoxFuture, Capabilities, PortError, Sink};
-use evenkeel_model::{Record, Shard};
+use evenkeel_delivery::Mark;
+use evenkeel_delivery::ports::{BoxFuture, Capabilities, Outgoing, PortError, Sink};
+use evenkeel_model::{Event, Record, Shard, Timestamp};
 use evenkeel_transport::Queue;
 use evenkeel_transport::contract::intaken::{Connecting, Intaken, Site};
 use evenkeel_transport::contract::proxy::{Proxy, Replacement};
@@ -143,18 +144,43 @@ async fn what_the_group_is_told_follows_what_has_its_outcome_and_the_next_one_be
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn event_hubs_is_told_who_we_are_by_connection_string() {
+async fn event_hubs_is_told_who_we_are_by_connection_string_or_token_by_whatever_asks_it() {
     let Some(address) = kafka() else { return };
     let secret = Secret::new("Endpoint=sb://test/;SharedAccessKey=k");
-    let Some(hubs) = event_hubs(Mechanism::Plain("$ConnectionString".to_owned(), secret)) else { return };
-    let topic = Topic::fresh(&address).await;
-    topic.publish(records(0..5)).await.unwrap();
-    let queue = KafkaQueue::open(&hubs, topic.settings()).await.unwrap();
-    let mut taken = Vec::new();
-    until("all five came", async || {
-        taken.extend(queue.receive(10).await.unwrap());
-        taken.len() == 5
-    })
-    .await;
-    assert!(queue.settle(taken.into_iter().map(|one| one.ticket).collect()).await.is_empty(), "and they are settled");
+    let folder = tempfile::tempdir().unwrap();
+    let ways =
+        [Mechanism::Plain("$ConnectionString".to_owned(), secret), Mechanism::OauthBearer(house::token(folder.path()))];
+    for way in ways {
+        let said = format!("{way:?}");
+        let Some(hubs) = event_hubs(way) else { return };
+        let topic = Topic::fresh(&address).await;
+        topic.publish(records(0..5)).await.unwrap();
+        let queue = KafkaQueue::open(&hubs, topic.settings()).await.unwrap_or_else(|e| panic!("{said}: {e}"));
+        let mut taken = Vec::new();
+        until("all five came", async || {
+            taken.extend(queue.receive(10).await.unwrap_or_else(|e| panic!("{said}: {e}")));
+            taken.len() == 5
+        })
+        .await;
+        let settled = queue.settle(taken.into_iter().map(|one| one.ticket).collect()).await;
+        assert!(settled.is_empty(), "and they are settled: {said}");
+        // Where it cannot be made, that is said at once, and what to do.
+        let made = unique("made");
+        match hubs.create(&made, 1, &[]).await {
+            Ok(()) => assert!(hubs.settings_of(&made).await.unwrap().contains_key("retention.ms"), "{said}"),
+            Err(problem) => {
+                assert!(said.contains("token") && problem.to_string().contains("make them first"), "{said}: {problem}");
+                create(&address, &made, 1).await;
+            }
+        }
+        let sink = KafkaSink::open(&hubs, made).await.unwrap_or_else(|e| panic!("{said}: {e}"));
+        let sent = sink.publish(vec![outgoing()]).await;
+        assert!(sent[0].is_ok(), "{said}: {sent:?}");
+    }
+}
+
+fn outgoing() -> Outgoing {
+    let event = Event::new("/shop", "1", "OrderCreated");
+    let id = Mark::of("test", "/shop", "1");
+    Outgoing { event, key: None, headers: Vec::new(), created: Timestamp::from_millis(1_795_219_200_000), id }
 }

@@ -11,7 +11,7 @@ use async_nats::jetstream::Context;
 use async_nats::jetstream::context::{PublishError, PublishErrorKind};
 use evenkeel_delivery::ports::{BoxFuture, Outgoing, Placed, Sink, SinkError, Unsent};
 use evenkeel_model::{Position, Shard};
-use evenkeel_transport::{NoConnection, Parcel, Style, by_key};
+use evenkeel_transport::{NoConnection, Style, by_key, parcel};
 use tokio::sync::OnceCell;
 
 use crate::message::message;
@@ -44,7 +44,7 @@ impl JetStreamSink {
     }
 
     async fn publish_one(&self, event: &Outgoing) -> Result<Placed, SinkError> {
-        let (mut headers, body) = message(Parcel::outgoing(event, Style::Nats));
+        let (mut headers, body) = message(parcel(event, Style::Nats));
         headers.insert(MESSAGE_ID, event.id.to_hex().as_str());
         let subject = self.subject(event);
         let sent = self.context.publish_with_headers(subject.clone(), headers, body).await;

@@ -90,9 +90,9 @@ async fn a_lease_is_renewed_as_long_as_there_is_no_outcome() {
     subject.publish(records(0..4)).await.unwrap();
     let _opened = subject.open().await.unwrap();
     let intake = subject.intake().unwrap();
-    // Each would come again five times. A machine that stands still for most of a lease costs one.
-    let over = tokio::time::Instant::now() + site::LEASE * 11 / 2;
-    until("five leases and a half are over", async || tokio::time::Instant::now() > over).await;
+    // Each would come again five times: a lease is renewed at half of it. A machine that stands still for most of a
+    // lease costs one.
+    until("each is renewed ten times", async || intake.view().renewed >= 4 * 10).await;
     let view = intake.view();
     assert!(view.held == 4 && view.again <= 2 * 4, "{view:?}");
     assert_eq!(subject.site().pending().await, 4);

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use evenkeel_delivery::ports::{BoxFuture, Outgoing, Placed, Sink, SinkError, Unsent};
-use evenkeel_transport::{Parcel, Style, by_key};
+use evenkeel_transport::{Style, by_key, parcel};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{Channel, Confirmation, Connection};
 use tokio::sync::Mutex;
@@ -67,7 +67,7 @@ impl RabbitSink {
     }
 
     async fn publish_one(&self, channel: &Channel, event: &Outgoing) -> Result<Placed, SinkError> {
-        let parcel = Parcel::outgoing(event, Style::Amqp);
+        let parcel = parcel(event, Style::Amqp);
         if parcel.body.len() > PAYLOAD_BYTES_MAX {
             let message = format!("RabbitMQ: {} bytes, and {PAYLOAD_BYTES_MAX} are allowed", parcel.body.len());
             return Err(SinkError { unsent: Unsent::Never, message });

@@ -14,7 +14,6 @@
 
 mod queue;
 mod late;
-mod parcel;
 mod book;
 mod placing;
 mod reader;
@@ -34,7 +33,6 @@ use book::Book;
 use placing::{Placer, name_of_stored};
 
 pub use late::LateQueue;
-pub use parcel::{Parcel, Style};
 pub use queue::{Queue, Taken, Terms, Ticket};
 
 /// After an error the broker is asked again after this, then after twice as long, to thirty times.

@@ -54,6 +54,8 @@ pub struct View {
     /// Events read and without a committed outcome, by position, and whether they are parked
     /// (and not at the handler): what audit counts as in flight or parked.
     pub pending: Vec<(Position, bool)>,
+    /// What keeps it from its broker, as that was said last.
+    pub trouble: Option<String>,
 }
 
 impl View {

@@ -64,7 +64,7 @@ async fn form(node: &Wired, wire: &Wire, seen: &[SubscriptionSnapshot]) -> Value
         "name": &*plan.name, "uid": plan.uid, "topic": &*plan.topic, "handler": plan.push.shown(), "own": wire.is_own(),
         "declared": changing::is_declared(node, &plan.name), "written": config::written_subscription(plan),
         "effects_topic": plan.effects_topic.as_deref(),
-        "state": state, "why": stopped.or(view.paused.clone()),
+        "state": state, "why": stopped.or(view.paused.clone()).or(view.trouble.clone()),
         "in_flight": view.in_flight, "queued": view.queued, "parked": view.parked, "parked_keys": view.parked_keys,
         "concurrency": view.concurrency, "in_flight_bytes": view.in_flight_bytes,
         "held": held(wire.held.size()),

@@ -37,6 +37,7 @@ fn row(flow: &Flow, most: f64, status: &Status) -> Markup {
             }
             div class="inside" {
                 @if let Some(text) = gate_text(&flow.gate) { p { (gate_sentence(&text, &flow.gate, status)) } }
+                @if let Some(trouble) = &flow.trouble { p { (marks::state(Tone::Bad, "broker")) " " (marks::prose(trouble)) } }
                 @for forced in &flow.forced { (held_by_operator(forced, status)) }
                 (curves::section(flow))
                 (endpoints(flow, status))

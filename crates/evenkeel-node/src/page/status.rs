@@ -126,6 +126,8 @@ pub struct Flow {
     pub falls_back: bool,
     /// Whether events pass.
     pub gate: Gate,
+    /// What keeps it from its broker.
+    pub trouble: Option<String>,
     /// Breakers that an operator holds open, or closed.
     pub forced: Vec<Forced>,
     /// Where its handler is, when that is in several places, or not all of them are called.

@@ -184,3 +184,12 @@ fn names_that_aws_refuses_are_known() {
         assert!(!is_name(name), "{name}");
     }
 }
+
+#[test]
+fn bytes_of_a_header_travel_as_bytes() {
+    let mut record = Record { value: Some(Bytes::from_static(b"{}")), created: NOW, ..Record::default() };
+    record.push_header("bin", vec![0, 255]);
+    let message = Message::of(&record, None);
+    assert_eq!((&*message.body, message.attributes.get("bin")), ("{}", Some(&Attribute::Bytes(vec![0, 255].into()))));
+    assert_eq!(message.into_record(&Given { sent: NOW, ..Given::default() }), record);
+}

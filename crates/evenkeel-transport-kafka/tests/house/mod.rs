@@ -147,3 +147,14 @@ pub(crate) fn read_all(address: &str, topic: &str, partitions: u32) -> Vec<Recor
     }
     all
 }
+
+/// A token that nobody signed, as the test's broker takes it (RFC 7519 §6), in a file.
+pub(crate) fn token(folder: &std::path::Path) -> std::path::PathBuf {
+    use base64::Engine;
+    let part = |json: String| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(json);
+    let expires = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs() + 3600;
+    let claims = format!("{{\"sub\":\"evenkeel\",\"exp\":{expires}}}");
+    let file = folder.join("token");
+    std::fs::write(&file, format!("{}.{}.", part("{\"alg\":\"none\"}".to_owned()), part(claims))).unwrap();
+    file
+}

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_delivery::ports::{Call, Handler, Source};
-use evenkeel_model::{Record, Shard, Verdict};
+use evenkeel_log::Cleanup;
+use evenkeel_model::{Record, Shard, Verdict, names};
 
-use super::{Mirror, Target, translate};
+use super::{BUCKET, Mirror, Target, translate};
 use crate::bench::{Bench, START};
 use crate::{EmbeddedSource, SourceSettings};
 
@@ -90,4 +91,42 @@ async fn a_partition_that_the_copy_does_not_have_is_told_and_copies_nothing() {
     let Verdict::Failed(failure) = &answers[0].verdict else { panic!("{answers:?}") };
     assert!(failure.message.contains("topic `copies` has no partition 1 (it has 1)"), "{}", failure.message);
     assert!(bench.records("copies").is_empty());
+}
+
+/// What compaction leaves: of each key the newest note.
+fn compacted(bench: &Bench) -> Bench {
+    let mut newest: Vec<Record> = Vec::new();
+    for stored in bench.records(names::MIRRORS_TOPIC) {
+        newest.retain(|note| note.key != stored.record.key);
+        newest.push(stored.record);
+    }
+    let left = Bench::new(&[(names::MIRRORS_TOPIC, 1)]);
+    left.append(names::MIRRORS_TOPIC, 0, newest);
+    left
+}
+
+#[tokio::test]
+async fn notes_do_not_grow_with_what_is_copied_and_what_is_left_of_them_translates_to_a_bucket_before_at_most() {
+    const ALL: u64 = 2 * BUCKET + 652;
+    let bench = Bench::new(&[("orders", 1), ("copies", 1)]);
+    // What lies there before is what makes the offsets other ones.
+    bench.append("copies", 0, (0..9).map(record).collect());
+    bench.append("orders", 0, (0..ALL).map(record).collect());
+    for from in (0..ALL).step_by(100) {
+        // Each time another mirror: the node was started again.
+        let copy = mirror(&bench, "copies");
+        for some in [from, from + 50] {
+            copy.handle_batch(calls(&bench, 0, some, 50).await).await;
+        }
+    }
+    let left = compacted(&bench);
+    assert_eq!(left.records(names::MIRRORS_TOPIC).len(), 3, "a note for each bucket");
+    for offset in 0..ALL {
+        let exact = translate(&bench.log, "copy", 0, offset).unwrap();
+        assert_eq!(exact, Some(offset + 9));
+        let coarse = translate(&left.log, "copy", 0, offset).unwrap().unwrap();
+        assert!(coarse <= offset + 9 && coarse + BUCKET > offset + 9, "{offset} is said to be {coarse}");
+    }
+    let cleanup = bench.log.topic(names::MIRRORS_TOPIC).unwrap().settings.cleanup;
+    assert!(matches!(cleanup, Cleanup::Compact { .. }), "{cleanup:?}");
 }

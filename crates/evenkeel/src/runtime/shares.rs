@@ -12,6 +12,7 @@
 
 mod asking;
 mod parts;
+mod troubles;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +29,7 @@ use super::happening::Control;
 use super::{Dependencies, SubscriptionSpec};
 use crate::happenings::GroupChanged;
 use parts::{Did, Parts};
+use troubles::Troubles;
 
 /// How often it is looked whether an owner stopped by itself.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -66,8 +68,8 @@ pub fn share_out(spec: SharedSpec, clock: Arc<dyn Clock>, seed: u64, dependencie
     let parts = Parts::new(ground);
     let mut look = tokio::time::interval(LOOK_EVERY);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let shares =
-        Shares { reins, membership, parts, grace, look, leaving: None, asking: JoinSet::new(), dependencies, clock };
+    let (asking, troubles) = (JoinSet::new(), Troubles::default());
+    let shares = Shares { reins, membership, parts, grace, look, leaving: None, asking, dependencies, clock, troubles };
     let task = tokio::spawn(shares.run());
     handle.with_task(task.abort_handle())
 }
@@ -83,6 +85,7 @@ struct Shares {
     asking: JoinSet<()>,
     dependencies: Dependencies,
     clock: Arc<dyn Clock>,
+    troubles: Troubles,
 }
 
 /// On the way out.
@@ -130,9 +133,12 @@ impl Shares {
     }
 
     fn take_change(&mut self, change: Change) {
-        GroupChanged { subscription: self.reins.name.to_string(), change: format!("{change:?}") }.tell();
+        if !matches!(change, Change::Trouble(_)) {
+            GroupChanged { subscription: self.reins.name.to_string(), change: format!("{change:?}") }.tell();
+        }
         match change {
             Change::Given(partitions) => {
+                self.troubles.over();
                 self.membership.took(&partitions);
                 if self.leaving.is_some() {
                     return self.membership.gave_up(&partitions);
@@ -152,7 +158,11 @@ impl Shares {
                 self.parts.kill(&partitions);
                 self.membership.gave_up(&partitions);
             }
-            Change::Trouble(what) => self.alarm("broker_trouble", what),
+            Change::Trouble(what) => {
+                if self.troubles.came(&what, self.clock.now()) {
+                    self.alarm("broker_trouble", what);
+                }
+            }
         }
     }
 
@@ -194,7 +204,10 @@ impl Shares {
                 self.dependencies.force(self.clock.now(), HANDLER, &force);
                 return;
             }
-            control => return asking::ask(self.parts.running(), control, &mut self.asking),
+            control => {
+                let trouble = self.troubles.standing(!self.parts.is_empty(), self.clock.now());
+                return asking::ask(self.parts.running(), control, trouble, &mut self.asking);
+            }
         };
         match &mut self.leaving {
             Some(leaving) => leaving.waiting.push(done),

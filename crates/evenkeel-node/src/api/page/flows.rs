@@ -60,6 +60,7 @@ async fn flow(node: &Wired, wire: &Wire, report: Option<&Report>, proof: Option<
         shed_below: view.shed_below,
         falls_back: wire.plan.fallback.is_some(),
         gate: gate(wire, &view),
+        trouble: view.trouble.clone(),
         moments: report
             .and_then(|r| r.trends.get(name))
             .map(|trend| moments(trend, node.clock.now()))

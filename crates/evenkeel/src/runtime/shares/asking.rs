@@ -18,11 +18,11 @@ const LANES_SHOWN: usize = 20;
 type Running = Vec<(u32, SubscriptionHandle)>;
 
 /// Passes it on, or answers it in a task.
-pub(super) fn ask(running: Running, control: Control, asking: &mut JoinSet<()>) {
+pub(super) fn ask(running: Running, control: Control, trouble: Option<String>, asking: &mut JoinSet<()>) {
     match control {
         Control::Command(command) => command_all(&running, &command),
         Control::View(tell) => drop(asking.spawn(async move {
-            let mut whole = View::default();
+            let mut whole = View { trouble, ..View::default() };
             for (_, handle) in &running {
                 if let Some(view) = handle.view().await {
                     add(&mut whole, view);
@@ -180,5 +180,44 @@ fn add_breaker(all: &mut Vec<BreakerView>, mut one: BreakerView) {
         Some(there) if weight(there.state) < weight(one.state) => *there = one,
         Some(_) => {}
         None => all.push(one),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use evenkeel_model::Timestamp;
+
+    use super::*;
+
+    fn plan() -> RedrivePlan {
+        RedrivePlan {
+            id: "r1".into(),
+            selection: "".into(),
+            letters: Shard::new("payment.dead", 0),
+            until: u64::MAX,
+            selected: 90,
+            reason: String::new(),
+            canary: 10,
+            every: Duration::from_millis(20),
+            at_once: 64,
+            stop_permille: 200,
+            stop_min: 20,
+            new_key: false,
+            started_at: Timestamp::EPOCH,
+        }
+    }
+
+    #[test]
+    fn the_parts_of_a_redrive_go_together_no_faster_than_the_whole_was_to() {
+        let parts: Vec<RedrivePlan> = (0..3).map(|partition| part_of(&plan(), partition, 3)).collect();
+        let per_second: f64 = parts.iter().map(|part| 1.0 / part.every.as_secs_f64()).sum();
+        assert!((per_second - 50.0).abs() < 1e-9, "{per_second} a second");
+        let sum = |of: fn(&RedrivePlan) -> u32| parts.iter().map(of).sum::<u32>();
+        // Rounded up, so that each part has something.
+        assert!((10..13).contains(&sum(|part| part.canary)) && (64..67).contains(&sum(|part| part.at_once)));
+        let places: Vec<u32> = parts.iter().map(|part| part.letters.partition).collect();
+        assert_eq!(places, [0, 1, 2], "each takes the letters of its own partition");
     }
 }

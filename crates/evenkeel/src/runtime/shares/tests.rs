@@ -284,3 +284,21 @@ async fn what_one_partition_finds_out_of_the_handler_shuts_the_gate_of_all() {
     handle.command(Command::Breaker { dependency: HANDLER.to_owned(), force: Force::Automatic });
     until("all of it is done", || cluster.ended() == 40).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_keeps_a_node_from_its_broker_is_told_once_and_shown_until_the_group_gives_something() {
+    let cluster = Cluster::new(1);
+    let a = node(&cluster, true);
+    let mut alarms = a.handle.alarms();
+    for _ in 0..50 {
+        a.group.send(Change::Trouble("no such topic".to_owned())).unwrap();
+    }
+    let alarm = alarms.recv().await.unwrap();
+    assert_eq!((alarm.code, &*alarm.message), ("broker_trouble", "no such topic"));
+    let view = a.handle.view().await.unwrap();
+    assert_eq!(view.trouble.as_deref(), Some("no such topic"));
+    a.group.send(Change::Given(vec![0])).unwrap();
+    until("the partition is held", || a.held.lock().unwrap().contains(&0)).await;
+    assert_eq!(a.handle.view().await.unwrap().trouble, None);
+    assert!(alarms.try_recv().is_err(), "the other times it was no news");
+}

@@ -1,8 +1,8 @@
 use bytes::Bytes;
-use evenkeel_cloudevents::kafka::to_record;
 use evenkeel_model::{AttributeValue, Event, Header, Record, Timestamp, names};
 
 use super::{Parcel, Style};
+use crate::kafka::to_record;
 
 const STYLES: [Style; 2] = [Style::Nats, Style::Amqp];
 const NOW: Timestamp = Timestamp::from_millis(1_795_219_200_000);

@@ -10,11 +10,10 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use bytes::{Buf, Bytes};
-use evenkeel_cloudevents::kafka::to_record;
-use evenkeel_cloudevents::time::parse_rfc3339;
-use evenkeel_delivery::ports::Outgoing;
 use evenkeel_model::varint::{get_i64, get_text, get_u64, put_i64, put_text, put_u64};
 use evenkeel_model::{Header, Record, Timestamp, names};
+
+use crate::time::parse_rfc3339;
 
 /// Whose binding it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,16 +91,6 @@ impl Parcel {
             parcel.headers.push((names::EXACT.to_owned(), exact(record)));
         }
         parcel
-    }
-
-    /// An event on its way out as a message.
-    pub fn outgoing(event: &Outgoing, style: Style) -> Parcel {
-        let mut record = to_record(&event.event, event.created);
-        record.key = event.key.clone();
-        record.created = event.created;
-        let more = event.headers.iter().filter(|header| header.name != names::EXTENSION_TYPES);
-        record.headers.extend(more.cloned());
-        Parcel::of(&record, style)
     }
 
     /// All of a record but its payload, as text: what [`names::EXACT`] holds.
