@@ -87,8 +87,9 @@ fn late_events_count_whenever_one_asks_and_lets_go() {
     for step in 0..60_u64 {
         let now = START + HOUR * step as u32;
         for _ in 0..200 {
-            // Up to now, some of them long ago: before everything that is kept, or in hours that had none.
-            let back = if dice.below(4) == 0 { 3 * DAY } else { 3 * HOUR };
+            // Up to now, in hours that are there already; in every third step also long ago: before everything that is
+            // kept, or in hours that had none.
+            let back = if step % 3 == 0 && dice.below(4) == 0 { 3 * DAY } else { 3 * HOUR };
             let at = now - Duration::from_micros(dice.below(back.as_micros() as u64));
             let good = dice.below(3) != 0;
             slices.add(at, good);
