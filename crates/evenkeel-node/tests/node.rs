@@ -26,6 +26,8 @@ mod disk;
 mod healing;
 #[path = "node/objectives.rs"]
 mod objectives;
+#[path = "node/pace.rs"]
+mod pace;
 #[path = "node/prometheus.rs"]
 mod prometheus;
 #[path = "node/receivers.rs"]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use evenkeel_model::ledger::{AttemptFailed, LedgerEntry};
 use evenkeel_model::{FailureClass, Outcome, Timestamp};
 
+use crate::distance::Pace;
 use crate::objective::{Empty, Method, Objective, Part};
 use crate::testing::{DAY, Dice, HOUR, Ledger, START, ended, latency, success};
 use crate::{Excluded, Exclusion, Ingested, Watch};
@@ -301,4 +302,25 @@ fn lag_is_an_age_and_a_distance_in_events_and_in_time() {
     watch.set_oldest("payment", None);
     watch.tick(START + 61 * second);
     assert_eq!(watch.indicators("payment").unwrap().distance, 0, "nothing is unfinished");
+}
+
+#[test]
+fn a_subscription_that_went_back_is_rewound_until_it_is_where_it_was() {
+    let mut watch = Watch::new(Vec::new()).unwrap();
+    let mut ledger = Ledger::default();
+    let mut see = |step: u32, offset: u64| {
+        let now = START + 10 * SECOND * step;
+        watch.set_end("orders", 0, 1_000_000, now);
+        watch.ingest(&ledger.ended(offset, now, Outcome::Completed, HALF));
+        watch.set_oldest("payment", Some(now));
+        watch.tick(now);
+        let seen = watch.indicators("payment").unwrap();
+        (seen.pace, seen.distance)
+    };
+    (0..6).for_each(|step| assert_eq!(see(step, 500_000 + u64::from(step)).0, Pace::Good));
+    // An event that ended late is no way back.
+    assert_eq!(see(6, 499_000), (Pace::Good, 499_994));
+    assert_eq!(see(7, 100_000), (Pace::Rewound, 899_999));
+    assert_eq!(see(8, 100_001).0, Pace::Rewound);
+    assert_eq!(see(9, 600_000), (Pace::Good, 399_999), "it is beyond where it was");
 }
