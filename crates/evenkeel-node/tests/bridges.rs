@@ -76,14 +76,19 @@ subscriptions:
 async fn a_mirror_copies_partition_by_partition_and_says_where_a_consumer_goes_on() {
     let Some(shop) = Shop::open("classic").await else { return };
     let folder = tempfile::tempdir().unwrap();
+    let across = format!("across-{}", shop.name());
+    shop.broker().create(&across, 6, &[]).await.unwrap();
     let yaml = format!(
         "{}
+  second: {{ url: \"kafka://{}\", session: 3s }}
 topics: {{ out: {{ partitions: 6 }}, copy: {{ partitions: 6 }} }}
 subscriptions:
   there-{name}: {{ topic: out, from: earliest, handler: {{ publish: \"{orders}\", mirror: true }} }}
-  copy-{name}: {{ topic: {orders}, from: earliest, handler: {{ publish: copy, mirror: true }} }}
+  over-{name}: {{ topic: {orders}, from: earliest, handler: {{ publish: \"kafka://second/{across}\", mirror: true }} }}
+  copy-{name}: {{ topic: kafka://second/{across}, from: earliest, handler: {{ publish: copy, mirror: true }} }}
 ",
         shop.brokers(),
+        shop.address(),
         name = shop.name(),
         orders = shop.orders_address(),
     );
@@ -110,14 +115,15 @@ subscriptions:
         let numbers = |all: &[serde_json::Value]| all.iter().map(shop::number_in).collect::<Vec<_>>();
         assert_eq!(numbers(&copied), numbers(&there), "partition {partition}, in its order");
         for (offset, event) in there.iter().enumerate() {
-            // Out of this log into Kafka, and from there into this log again.
+            // Out of this log into Kafka, from there into another Kafka, and into this log again.
             let translated = async |mirror: &str, offset: u64| {
                 let path =
                     format!("/v1/subscriptions/{mirror}-{}/mirror?partition={partition}&offset={offset}", shop.name());
                 node.get(&path).await["translated"].as_u64().unwrap()
             };
             let at_kafka = translated("there", offset as u64).await;
-            let back = usize::try_from(translated("copy", at_kafka).await).unwrap();
+            let across = translated("over", at_kafka).await;
+            let back = usize::try_from(translated("copy", across).await).unwrap();
             assert_eq!(shop::number_in(&copied[back]), shop::number_in(event));
         }
     }
