@@ -90,7 +90,13 @@ impl Alert {
             "exhaustion" => format!("{name} has spent its error budget in {} if it goes on like this", said(self.long)),
             _ => {
                 let long = said(self.long);
-                let events = format!("({} of {} events bad in {long})", self.bad, self.valid);
+                let events = match self.valid {
+                    0 => format!("(no event in {long})"),
+                    valid => format!("({} of {valid} events bad in {long})", self.bad),
+                };
+                if self.resolved_at.is_some() {
+                    return format!("{name} no longer burns its error budget too fast {events}");
+                }
                 if self.burn_long >= 1.0 {
                     return format!(
                         "{name} burns its error budget {:.1} times as fast as it may {events}",
@@ -105,15 +111,20 @@ impl Alert {
     }
 }
 
-/// `1h`, `3d`, `90s`: in the largest unit that it is a whole number of.
+/// `1h`, `3d`, `6m26s`.
 fn said(time: Duration) -> String {
-    let seconds = time.as_secs();
-    let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
-    let whole = |(length, _): &&(u64, &str)| seconds > 0 && seconds.is_multiple_of(*length);
-    match units.iter().find(whole) {
-        Some((length, unit)) if time.subsec_nanos() == 0 => format!("{}{unit}", seconds / length),
-        _ => format!("{time:?}"),
+    if time.is_zero() || time.subsec_nanos() > 0 {
+        return format!("{time:?}");
     }
+    let mut left = time.as_secs();
+    let mut text = String::new();
+    for (length, unit) in [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")] {
+        if left >= length {
+            text += &format!("{}{unit}", left / length);
+        }
+        left %= length;
+    }
+    text
 }
 
 /// An alert changed.

@@ -297,6 +297,8 @@ fn one_good_event_after_a_quiet_stretch_is_no_recovery_and_ten_are() {
     }
     let over = see(&mut watch, 211, Outcome::Completed, later + 5 * half_a_second * 2);
     let names: Vec<_> = over.iter().map(|event| (&*event.alert().name, event.alert().resolved_at.is_some())).collect();
+    let said = over[0].alert().summary();
+    assert!(said.ends_with("no longer burns its error budget too fast (201 of 212 events bad in 1h)"), "{said}");
     assert_eq!(names, [("page-quick", true)], "ten of ten are no chance while half fail; the slow one has one bad");
 }
 
