@@ -199,7 +199,7 @@ fn a_story_is_told_of_records_elsewhere_once_and_only_at_the_address_that_a_subs
     let entries = vec![LedgerEntry::Ended(entry)];
     let (subscription, topic): (Arc<str>, Arc<str>) = ("payment".into(), "orders".into());
     let ledger = LedgerRecord { subscription, topic, partition: 0, sequence: 0, at: NOW, entries };
-    telling.ledger(&others, &ledger);
+    telling.ledger(&others, &LedgerRecord { subscription: "of-others".into(), ..ledger.clone() });
     telling.ledger(&orders, &ledger);
     telling.record(&others, &record(5, "paid", Some((names::CAUSED_BY, "payment;orders;0;3"))));
     telling.record(&others, &record(6, "no", Some((names::CAUSED_BY, "payment;orders;0;4"))));
