@@ -13,7 +13,7 @@ const WIDTH: f64 = 560.0;
 const HEIGHT: f64 = 128.0;
 const TOP: f64 = 8.0;
 /// Room for the labels of the axes.
-const LEFT: f64 = 80.0;
+const LEFT: f64 = 100.0;
 const BELOW: f64 = 24.0;
 /// A label that is nearer to the one below it is left out.
 const APART: f64 = 20.0;

@@ -16,7 +16,7 @@ const WIDTH: f64 = 560.0;
 const HEIGHT: f64 = 96.0;
 const TOP: f64 = 8.0;
 /// Room for the labels of the axes.
-const LEFT: f64 = 80.0;
+const LEFT: f64 = 100.0;
 const BELOW: f64 = 24.0;
 
 /// One line of a plot: its name, its class, and what it shows of each moment.
