@@ -58,9 +58,7 @@ pub(super) async fn say(State(node): Node, body: Request) -> Result<Json<Value>,
 pub(super) async fn withdraw(State(node): Node, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
     match node.watching.include(id.clone()).await? {
         Some(exclusion) => Ok(Json(json!(ExclusionForm::from(&exclusion)))),
-        None => {
-            Err(Problem::parameter("id", &id, "must be that of an exclusion; `evenkeel slo exclusions` lists them"))
-        }
+        None => Err(Problem::unknown_id("exclusion", codes::UNKNOWN_EXCLUSION, &id, "evenkeel slo exclusions")),
     }
 }
 

@@ -53,6 +53,12 @@ impl Problem {
         unknown("agreement", codes::UNKNOWN_AGREEMENT, name, known)
     }
 
+    /// A silence or an exclusion that is over, or never was; `lists` is the verb that shows those that are.
+    pub(crate) fn unknown_id(kind: &str, code: &'static str, id: &str, lists: &str) -> Problem {
+        let error = Error::new(code, format!("there is no {kind} `{id}`"));
+        Problem::new(404, error.hint(format!("`{lists}` lists them"))).with(kind, id)
+    }
+
     pub(crate) fn unknown_subscription(node: &Wired, name: &str) -> Problem {
         if let Some(damaged) = node.damaged() {
             return damaged.into();

@@ -62,6 +62,6 @@ pub(super) async fn say(State(node): Node, body: Request) -> Result<Json<Value>,
 pub(super) async fn withdraw(State(node): Node, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
     match node.watching.unsilence(id.clone()).await? {
         Some(silence) => Ok(Json(json!(SilenceForm::from(&silence)))),
-        None => Err(Problem::parameter("id", &id, "must be that of a silence; `evenkeel alerts silences` lists them")),
+        None => Err(Problem::unknown_id("silence", codes::UNKNOWN_SILENCE, &id, "evenkeel alerts silences")),
     }
 }

@@ -41,6 +41,10 @@ pub const UNKNOWN_SUBSCRIPTION: &str = "unknown-subscription";
 pub const UNKNOWN_DEPENDENCY: &str = "unknown-dependency";
 /// There is no such agreement.
 pub const UNKNOWN_AGREEMENT: &str = "unknown-agreement";
+/// There is no such silence.
+pub const UNKNOWN_SILENCE: &str = "unknown-silence";
+/// There is no such exclusion.
+pub const UNKNOWN_EXCLUSION: &str = "unknown-exclusion";
 /// There is no such event.
 pub const UNKNOWN_EVENT: &str = "unknown-event";
 /// There is no such redrive.
@@ -117,6 +121,8 @@ const ALL: &[&str] = &[
     UNKNOWN_SUBSCRIPTION,
     UNKNOWN_DEPENDENCY,
     UNKNOWN_AGREEMENT,
+    UNKNOWN_SILENCE,
+    UNKNOWN_EXCLUSION,
     UNKNOWN_EVENT,
     UNKNOWN_REDRIVE,
     REDRIVE_UNDER_WAY,

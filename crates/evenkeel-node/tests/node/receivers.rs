@@ -204,6 +204,8 @@ async fn a_silenced_alert_is_told_to_nobody_until_the_silence_ends_also_over_a_r
     assert_eq!(bodies(&hook)[0]["firing"][0]["objective"], "quiet");
     let gone = evenkeel(house.path(), &["alerts", "unsilence", &id, "--node", &url]);
     assert_eq!(gone.status.code(), Some(1), "it is over already");
+    let said = String::from_utf8_lossy(&gone.stderr).into_owned();
+    assert!(said.contains("unknown-silence") && said.contains("`evenkeel alerts silences` lists them"), "{said}");
     node.node.shutdown().await;
 }
 
