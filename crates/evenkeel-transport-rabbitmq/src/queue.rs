@@ -97,7 +97,7 @@ struct Link {
     consumer: Consumer,
     number: u64,
     /// Ends with it.
-    _connection: Connection,
+    connection: Connection,
 }
 
 impl RabbitQueue {
@@ -121,7 +121,7 @@ impl RabbitQueue {
         let (channel, consumer) = begun.map_err(late)?.map_err(|e| self.failed(&e))?;
         let mut current = self.channel.write().unwrap_or_else(PoisonError::into_inner);
         *current = (current.0 + 1, Some(channel));
-        Ok(Link { consumer, number: current.0, _connection: connection })
+        Ok(Link { consumer, number: current.0, connection })
     }
 
     async fn consume(&self, connection: &Connection) -> lapin::Result<(Channel, Consumer)> {
@@ -151,6 +151,16 @@ impl RabbitQueue {
             let _ = asking.close(200, "asked".into()).await;
         }
         Ok((!there).then_some(declare))
+    }
+
+    /// Ends the connection, and waits until the server knows: what it sends to a consumer that is gone in all but name
+    /// comes again behind what others are given meanwhile.
+    async fn part(&self) {
+        let Some(link) = self.link.lock().await.take() else { return };
+        self.channel.write().unwrap_or_else(PoisonError::into_inner).1 = None;
+        let closing = link.connection.close(200, "drained".into());
+        // A server that does not answer finds out by itself.
+        let _ = tokio::time::timeout(STEP_TIMEOUT, closing).await;
     }
 
     async fn take(&self, max: usize) -> Result<Vec<Taken>, PortError> {
@@ -264,6 +274,7 @@ impl Queue for RabbitQueue {
                 let options = BasicNackOptions { requeue: true, multiple: false };
                 join_all(tags.into_iter().map(|tag| channel.basic_nack(tag, options))).await;
             }
+            self.part().await;
         })
     }
 }

@@ -188,9 +188,8 @@ impl Intake {
         let _ = self.over.subscribe().wait_for(|over| *over).await;
         self.settle_once().await;
         let rest = self.book().give_back();
-        if !rest.is_empty() {
-            self.queue.give_back(rest).await;
-        }
+        // Also when nothing is left: the broker is to lend us nothing any more.
+        self.queue.give_back(rest).await;
         self.finished.notify_one();
     }
 

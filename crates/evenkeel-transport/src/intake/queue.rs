@@ -51,6 +51,7 @@ pub trait Queue: Send + Sync + 'static {
     fn settle(&self, tickets: Vec<Ticket>) -> BoxFuture<'_, Vec<Ticket>>;
     /// They are still worked on. Best effort: one that comes too late is given again, and known.
     fn renew(&self, tickets: Vec<Ticket>) -> BoxFuture<'_, ()>;
-    /// They won't be worked on here: whoever asks may have them now. Best effort.
+    /// They won't be worked on here: whoever asks may have them now. Best effort. The last call, with or without
+    /// tickets: whoever lends should know then that we take nothing any more.
     fn give_back(&self, tickets: Vec<Ticket>) -> BoxFuture<'_, ()>;
 }
