@@ -67,6 +67,18 @@ async fn a_message_outlives_more_lost_connections_than_its_queue_allows() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_given_back_is_lent_nothing_more() {
+    let Some(server) = need() else { return };
+    let site = Rabbit::fresh(server, Kind::Quorum).await;
+    let gone = site.connect().await.unwrap();
+    gone.give_back(Vec::new()).await;
+    site.publish(records(0..5)).await.unwrap();
+    until("they wait for the next one, although somebody still holds the last", async || site.depth().await == 5).await;
+    drop(gone);
+    site.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_no_queue_takes_is_not_confirmed() {
     let Some(server) = need() else { return };
     let site = Rabbit::fresh(server, Kind::Classic).await;

@@ -42,7 +42,8 @@ impl Rabbit {
         let direct = connection.create_channel().await.unwrap();
         direct.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
         let rabbit = Rabbit { name, kind, direct, _connection: connection, proxy };
-        drop(RabbitQueue::open(rabbit.server(), rabbit.settings()).await.unwrap());
+        let maker = RabbitQueue::open(rabbit.server(), rabbit.settings()).await.unwrap();
+        maker.give_back(Vec::new()).await;
         rabbit
     }
 
