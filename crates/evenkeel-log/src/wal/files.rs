@@ -76,6 +76,8 @@ impl Files {
 
     /// The file to go on in, with room for a group of `bytes`; made now if it was not made ahead.
     pub(crate) fn next(&self, bytes: u64) -> io::Result<WalFile> {
+        // Whoever stands here waits, however much of his file is left.
+        self.pace.used(1, 1);
         let _making = held(&self.making);
         let ahead = held(&self.shelf).next.take();
         let file = match ahead {

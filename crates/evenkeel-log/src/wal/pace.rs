@@ -1,9 +1,9 @@
 //! How fast the next write-ahead file is made: a burst of zeros would keep appends waiting for the device, and
 //! so would the flush behind it. So it is made in small pieces, with pauses, while there is time.
 //!
-//! There is time while less of the file before it is used than is made of the next one: making begins
-//! when half is used, and ends at the latest when three quarters are. An idle log makes it as well, a
-//! little at a time. Invariant: whoever closes the log, or stands at the end of his file, waits for one
+//! There is time while four pieces are made for each that is used of the file before it: making begins
+//! when half is used, and has no pauses when three quarters are. An idle log makes it as well, a
+//! little at a time. Invariant: whoever closes the log, or needs the next file now, waits for one
 //! pause at most.
 
 use std::sync::atomic::{AtomicU64, Ordering};
