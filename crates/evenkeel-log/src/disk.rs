@@ -54,6 +54,11 @@ pub trait Disk: Send + Sync + 'static {
     fn will_read(&self, paths: Vec<String>) {
         let _ = paths;
     }
+    /// Says that nobody is expected to read this part of a file soon, which is durable: no memory need be spent
+    /// on it. Nothing more is meant.
+    fn forget(&self, path: &str, at: u64, length: u64) {
+        let _ = (path, at, length);
+    }
     /// Has this thread, whose work nobody waits for, give way to others.
     fn work_behind(&self) {}
     /// 64 bits that nobody can guess.
@@ -74,6 +79,11 @@ pub trait File: Send + Sync {
     /// Writes these one behind the other, as [`File::write_at`] does.
     fn write_parts_at(&self, parts: &[&[u8]], at: u64) -> io::Result<()> {
         self.write_at(&parts.concat(), at)
+    }
+    /// Like [`File::write_at`], for bytes that nobody is expected to read soon: they need not take the memory
+    /// that others are served from.
+    fn write_unread_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
+        self.write_at(bytes, at)
     }
     /// Has the device begin with what was written to this range, without waiting and without a
     /// promise; a flush that follows has less to do.

@@ -7,6 +7,7 @@
 //! for want of room while it writes changes nothing that counts, but for what may go ([`lean`]), and is
 //! done again; any other failure stops the log.
 
+mod cached;
 mod lean;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +15,7 @@ use std::io;
 
 use evenkeel_model::Timestamp;
 
+use self::cached::Cached;
 use crate::calendar::{self, Counted, Extent, Part, Run};
 use crate::checkpoint::{Checkpoint, PartitionAt, slot_path};
 use crate::disk::{Disk, File};
@@ -36,6 +38,7 @@ pub(crate) struct Flusher {
     /// By generation modulo 2.
     slots: [Option<Position>; 2],
     times: Counted,
+    cached: Cached,
 }
 
 /// One moment of the log.
@@ -51,7 +54,7 @@ struct Moment {
 
 impl Flusher {
     pub(crate) fn new(slots: [Option<Position>; 2], times: Counted) -> Flusher {
-        Flusher { slots, times }
+        Flusher { slots, times, cached: Cached::default() }
     }
 
     /// Checkpoints all that is durable now, if there is anything new.
@@ -73,6 +76,8 @@ impl Flusher {
         self.count(&checkpoint);
         let condemned = moment.condemned;
         let gone = publish(shared, checkpoint.generation, |number, _| number < condemned);
+        let files = written.parts.iter().flat_map(|part| &part.files);
+        self.cached.flushed(&*shared.disk, files, shared.options.cached_bytes);
         self.clean_up(shared, &gone)
     }
 

@@ -37,6 +37,8 @@ pub struct Options {
     pub open_segments_max: usize,
     /// Records that are kept in memory although their segment is written, in bytes.
     pub tail_bytes: usize,
+    /// What was written to segments last stays in the file system's cache, in bytes; what is older is let go of.
+    pub cached_bytes: u64,
     /// What compaction may take in memory while it works: 32 bytes for each key.
     pub compaction_bytes: usize,
     /// On a full disk, the part of the last write-ahead file that only `evenkeel.*` topics may use.
@@ -90,6 +92,7 @@ impl Default for Options {
             unwritten_bytes_max: 128 << 20,
             open_segments_max: 2048,
             tail_bytes: 32 << 20,
+            cached_bytes: 512 << 20,
             compaction_bytes: 32 << 20,
             headroom_bytes: 256 << 10,
             producer_expiry: Duration::from_secs(24 * 3600),

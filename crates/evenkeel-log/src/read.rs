@@ -60,7 +60,9 @@ pub(crate) fn read(shared: &Shared, shard: &Shard, from: u64, limit: ReadLimit) 
             Source::End => break,
             Source::Tail(batches) => {
                 for batch in &batches {
-                    out.take(&batch.bytes, batch.appended, next).map_err(|e| in_memory(shard, batch.base, e))?;
+                    // As below; and memory that groups come in is used again when nobody has a piece of it.
+                    let bytes = Bytes::copy_from_slice(&batch.bytes);
+                    out.take(&bytes, batch.appended, next).map_err(|e| in_memory(shard, batch.base, e))?;
                 }
                 // All of it may have been hidden.
                 let Some(last) = batches.last() else { break };

@@ -163,9 +163,9 @@ impl State {
     }
 
     /// Takes the next entry of a durable group: the machine's turn first, then what is kept.
-    pub(crate) fn apply(&mut self, place: Place, held: Held) -> Result<(), String> {
-        let head = Head::parse(&held.bytes).map_err(|e| e.to_string())?;
-        for fact in self.machine.apply(place, &head, &held.bytes, held.appended)? {
+    /// `head` is that of its batch.
+    pub(crate) fn apply(&mut self, place: Place, head: &Head, held: Held) -> Result<(), String> {
+        for fact in self.machine.apply(place, head, &held.bytes, held.appended)? {
             self.follow(&fact);
         }
         let weight = held.weight();

@@ -65,6 +65,7 @@ fn small() -> Options {
         unwritten_bytes_max: 48 << 10,
         open_segments_max: 3,
         tail_bytes: 2 << 10,
+        cached_bytes: 4 << 10,
         compaction_bytes: 1 << 10,
         headroom_bytes: 8 << 10,
         producer_expiry: Duration::from_secs(3600),

@@ -1,6 +1,6 @@
 //! The write-ahead log: numbered files of aligned, chained, checksummed groups.
 //!
-//! [`header`] has the bytes, [`block`] the aligned memory, [`files`] the files ahead of and behind
+//! [`header`] has the bytes, [`block`] and [`slab`] the aligned memory, [`files`] the files ahead of and behind
 //! the writer; [`group`] turns sets into a group, [`order`] gives it its place, [`writer`] writes it, and
 //! [`flight`] lands it. A group that is valid and vouches for another (`durable`) proves that the other
 //! was complete.
@@ -12,6 +12,7 @@ mod group;
 mod limits;
 mod pace;
 mod room;
+mod slab;
 mod order;
 mod flight;
 pub(crate) mod writer;

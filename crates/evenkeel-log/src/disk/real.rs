@@ -6,9 +6,14 @@ mod tests;
 use std::fs;
 use std::hash::{BuildHasher, Hasher};
 use std::io::{self, IoSlice, Read, Seek, Write};
+#[cfg(target_os = "linux")]
+use std::num::NonZeroU64;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+
+#[cfg(target_os = "linux")]
+use rustix::fs::OFlags;
 
 use super::{Disk, File, LockError};
 
@@ -87,7 +92,7 @@ impl Disk for RealDisk {
     fn open(&self, path: &str, create: bool) -> io::Result<Box<dyn File>> {
         let path = self.folder.join(path);
         let file = fs::OpenOptions::new().read(true).write(true).create(create).truncate(false).open(&path)?;
-        Ok(Box::new(RealFile { path, file, direct: OnceLock::new() }))
+        Ok(Box::new(RealFile { path, file, direct: OnceLock::new(), unread: OnceLock::new() }))
     }
 
     fn list(&self, folder: &str) -> io::Result<Vec<String>> {
@@ -164,6 +169,14 @@ impl Disk for RealDisk {
     }
 
     #[cfg(target_os = "linux")]
+    fn forget(&self, path: &str, at: u64, length: u64) {
+        let (Ok(file), Some(length)) = (fs::File::open(self.folder.join(path)), NonZeroU64::new(length)) else {
+            return;
+        };
+        let _ = rustix::fs::fadvise(&file, at, Some(length), rustix::fs::Advice::DontNeed);
+    }
+
+    #[cfg(target_os = "linux")]
     fn work_behind(&self) {
         // Where it may not be, all threads count alike.
         let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), BEHIND);
@@ -179,22 +192,28 @@ struct RealFile {
     file: fs::File,
     /// Opened at the first aligned write; `None` where the file system refuses direct writes.
     direct: OnceLock<Option<fs::File>>,
+    /// The same without waiting for the medium.
+    unread: OnceLock<Option<fs::File>>,
 }
 
 impl RealFile {
     fn direct(&self) -> Option<&fs::File> {
-        self.direct.get_or_init(|| open_direct(&self.path)).as_ref()
+        self.direct.get_or_init(|| open_direct(&self.path, true)).as_ref()
+    }
+
+    fn unread(&self) -> Option<&fs::File> {
+        self.unread.get_or_init(|| open_direct(&self.path, false)).as_ref()
     }
 }
 
 #[cfg(target_os = "linux")]
-fn open_direct(path: &std::path::Path) -> Option<fs::File> {
-    let flags = rustix::fs::OFlags::DIRECT | rustix::fs::OFlags::DSYNC;
+fn open_direct(path: &Path, durable: bool) -> Option<fs::File> {
+    let flags = OFlags::DIRECT | if durable { OFlags::DSYNC } else { OFlags::empty() };
     fs::OpenOptions::new().write(true).custom_flags(flags.bits().cast_signed()).open(path).ok()
 }
 
 #[cfg(not(target_os = "linux"))]
-fn open_direct(_: &std::path::Path) -> Option<fs::File> {
+fn open_direct(_: &Path, _: bool) -> Option<fs::File> {
     None
 }
 
@@ -250,8 +269,20 @@ impl File for RealFile {
     fn start_write_back(&self, at: u64, length: u64) -> io::Result<()> {
         // On Linux this advice begins with the range's dirty pages, as sync_file_range would, and
         // does not wait for them; they stay in the cache.
-        let length = std::num::NonZeroU64::new(length);
+        let length = NonZeroU64::new(length);
         Ok(rustix::fs::fadvise(&self.file, at, length, rustix::fs::Advice::DontNeed)?)
+    }
+
+    fn write_unread_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
+        // Memory of the cache that was never used costs more than the write, on virtual machines above all.
+        if let (true, Some(unread)) = (aligned(bytes, at), self.unread()) {
+            match unread.write_all_at(bytes, at) {
+                Err(e) if e.kind() == io::ErrorKind::InvalidInput => {}
+                done => return done,
+            }
+        }
+        self.file.write_all_at(bytes, at)?;
+        self.start_write_back(at, bytes.len() as u64)
     }
 
     fn write_durable(&self, bytes: &[u8], at: u64) -> io::Result<()> {

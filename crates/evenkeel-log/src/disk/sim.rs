@@ -99,6 +99,11 @@ impl SimDisk {
         held(&self.world).flushes
     }
 
+    /// What nobody is expected to read soon, as it was said.
+    pub fn forgotten(&self) -> Vec<(String, std::ops::Range<u64>)> {
+        held(&self.world).forgotten.clone()
+    }
+
     /// How many changes were asked for.
     pub fn changes(&self) -> u64 {
         held(&self.world).changes
@@ -195,6 +200,10 @@ impl Disk for SimDisk {
 
     fn sync_folder(&self, folder: &str) -> io::Result<()> {
         self.alive()?.sync_folder(folder)
+    }
+
+    fn forget(&self, path: &str, at: u64, length: u64) {
+        held(&self.world).forgotten.push((path.to_owned(), at..at + length));
     }
 
     fn entropy(&self) -> u64 {

@@ -277,7 +277,7 @@ fn take(state: &mut State, place: Place, head: &Head, held: Held, damage: &mut D
     if head.base > next && !compacted {
         damage.lost.push(Offsets { shard, from: next, to: Some(head.base) });
     }
-    if let Err(why) = state.apply(place, held) {
+    if let Err(why) = state.apply(place, head, held) {
         damage.what = format!("{}; {why}", damage.what);
     }
 }

@@ -324,7 +324,7 @@ fn apply(state: &mut State, header: &GroupHeader, payload: &Bytes) -> Result<(),
     let entries: Vec<_> = entries(header, payload).collect::<Result<_, _>>()?;
     for (place, head, bytes) in entries {
         let appended = Timestamp::from_micros(header.at_us);
-        state.apply(place, Held { base: head.base, count: head.count, appended, lsn: header.lsn, bytes })?;
+        state.apply(place, &head, Held { base: head.base, count: head.count, appended, lsn: header.lsn, bytes })?;
     }
     Ok(())
 }

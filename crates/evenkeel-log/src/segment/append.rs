@@ -43,6 +43,10 @@ pub(crate) struct Dirty {
     log: Arc<dyn File>,
     /// What the device was not yet asked to begin with.
     left: Range<u64>,
+    /// Where it is.
+    path: Arc<str>,
+    /// What was written since it was flushed last.
+    fresh: Range<u64>,
 }
 
 impl Dirty {
@@ -55,6 +59,11 @@ impl Dirty {
     /// What is to be flushed.
     pub(crate) fn file(&self) -> &dyn File {
         &*self.log
+    }
+
+    /// Where it is, and what of it was written since it was flushed last.
+    pub(crate) fn fresh(&self) -> (&Arc<str>, &Range<u64>) {
+        (&self.path, &self.fresh)
     }
 
     /// Makes it durable.
@@ -74,15 +83,20 @@ pub(crate) struct Growing {
     index: Arc<dyn File>,
     /// The device was asked to begin with what stands before this.
     started: u64,
+    path: Arc<str>,
+    /// What stands before this was given away to be flushed.
+    given: u64,
 }
 
 impl Growing {
     /// Goes on behind what `segment` says; its files are made if need be.
     pub(crate) fn open(site: Site<'_>, folder: &str, segment: Segment) -> io::Result<Growing> {
         let path = |of: fn(&str, u64, u64) -> String| of(folder, segment.base, segment.revision);
-        let log = site.disk.open(&path(log_path), true)?.into();
+        let at: Arc<str> = path(log_path).into();
+        let log = site.disk.open(&at, true)?.into();
         let index = site.disk.open(&path(index_path), true)?.into();
-        Ok(Growing { segment, log, index, started: segment.log_bytes })
+        let written = segment.log_bytes;
+        Ok(Growing { segment, log, index, started: written, path: at, given: written })
     }
 
     /// Writes batches behind all others. Counts them only if all of them are written.
@@ -108,9 +122,9 @@ impl Growing {
         if upto < self.started + START {
             return None;
         }
-        let left = self.started..upto;
+        let dirty = Dirty { left: self.started..upto, ..self.dirty() };
         self.started = upto;
-        Some(Dirty { log: self.log.clone(), left })
+        Some(dirty)
     }
 
     /// What was written so far.
@@ -120,7 +134,8 @@ impl Growing {
 
     /// What must be flushed before a checkpoint counts it.
     pub(crate) fn dirty(&self) -> Dirty {
-        Dirty { log: self.log.clone(), left: self.started..self.segment.log_bytes }
+        let (log, path, end) = (self.log.clone(), self.path.clone(), self.segment.log_bytes);
+        Dirty { log, left: self.started..end, path, fresh: self.given..end }
     }
 }
 
@@ -256,7 +271,7 @@ impl Appender {
         let mut files = std::mem::take(&mut self.sealed);
         if let Some(growing) = self.growing.as_mut().filter(|_| self.written) {
             files.push(growing.dirty());
-            growing.started = growing.segment.log_bytes;
+            (growing.started, growing.given) = (growing.segment.log_bytes, growing.segment.log_bytes);
         }
         self.written = false;
         let folder = std::mem::take(&mut self.created).then(|| self.folder.clone());

@@ -1,5 +1,6 @@
 //! Limits and refusals: locks, rights, sizes, full disks, failing disks, full queues.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -247,4 +248,27 @@ fn a_process_that_may_open_few_files_writes_many_partitions() {
     rig.kill();
     rig.open().expect("it opens again");
     assert!((0..60).all(|partition| rig.values(partition).is_ok_and(|values| values == ["0", "1", "2"])));
+}
+
+#[test]
+fn of_what_was_flushed_only_the_newest_stays_in_the_cache() {
+    let rig = Rig::with_topic(15, None);
+    for n in 0..60 {
+        put(&rig, "t", 500).expect("appended");
+        if n % 3 == 2 {
+            rig.log().flush().expect("flushed");
+        }
+    }
+    let logs = rig.log().segment_paths().into_iter().filter(|path| path.ends_with(".log"));
+    let mut left: BTreeMap<String, u64> = logs.map(|path| (path, 0)).collect();
+    for (path, part) in rig.disk.forgotten() {
+        let upto = left.get_mut(&path).expect("a segment");
+        assert_eq!(*upto, part.start, "{path}: each byte once, in order");
+        *upto = part.end;
+    }
+    let bytes = |path: &str| rig.disk.bytes(path).expect("it is there").len() as u64;
+    let cached: u64 = left.iter().map(|(path, gone)| bytes(path) - gone).sum();
+    let max = rig.options.cached_bytes;
+    assert!(cached <= max && cached + 3 * 700 > max, "{cached} bytes of {max}");
+    assert!(left.len() > 4 && left.values().filter(|gone| **gone > 0).count() > 2, "{left:?}");
 }

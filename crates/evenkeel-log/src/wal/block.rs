@@ -26,10 +26,6 @@ impl Aligned {
         self.memory.resize(self.start, 0);
     }
 
-    pub(crate) fn capacity(&self) -> usize {
-        self.memory.capacity()
-    }
-
     pub(crate) fn put(&mut self, bytes: &[u8]) {
         let length = self.memory.len() - self.start;
         if self.memory.len() + bytes.len() + ALIGN > self.memory.capacity() {
@@ -49,9 +45,5 @@ impl Aligned {
 
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.memory[self.start..]
-    }
-
-    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
-        &mut self.memory[self.start..]
     }
 }

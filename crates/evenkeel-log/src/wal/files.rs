@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex};
 
+use super::block::Aligned;
 use super::header::{FILE_MIN, FileHeader};
 use super::pace::{PIECE, Pace};
 use super::{BLOCK, is_full, padded, path};
@@ -190,12 +191,12 @@ impl Files {
 
     fn create(&self, number: u64, size: u64) -> io::Result<WalFile> {
         let file: Arc<dyn File> = self.disk.open(&path(number), true)?.into();
-        let zeros = vec![0; usize::try_from(size).unwrap_or(PIECE).min(PIECE)];
+        let mut zeros = Aligned::new();
+        zeros.put(&vec![0; usize::try_from(size).unwrap_or(PIECE).min(PIECE)]);
         let mut at = 0;
         while at < size {
             let part = usize::try_from(size - at).unwrap_or(PIECE).min(PIECE);
-            file.write_at(&zeros[..part], at)?;
-            file.start_write_back(at, part as u64)?;
+            file.write_unread_at(&zeros.bytes()[..part], at)?;
             at += part as u64;
             self.pace.pause(at, size);
         }

@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
+use bytes::Bytes;
 use evenkeel_model::Timestamp;
 
 use super::Position;
-use super::block::Aligned;
 use super::group::Group;
 use super::writer::Reply;
 use crate::AppendError;
@@ -21,16 +21,13 @@ use crate::engine::Shared;
 use crate::safeguard::{Guards, Safeguard};
 use crate::ticket::held;
 
-/// Buffers that are larger than this are not kept by an idle log.
-const KEPT_BYTES: usize = 64 << 10;
-
 /// A group with its offsets, on its way to the medium.
 pub(crate) struct Launch {
     /// Counts launches, from 1.
     pub(super) number: u64,
     pub(super) file: Arc<dyn File>,
     pub(super) at: u64,
-    pub(super) buffer: Aligned,
+    pub(super) bytes: Bytes,
     pub(super) group: Group,
     /// Where the log goes on behind it.
     pub(super) end: Position,
@@ -40,7 +37,7 @@ pub(crate) struct Launch {
 impl Launch {
     /// What it takes on the medium.
     pub(crate) fn bytes(&self) -> u64 {
-        if self.group.entries == 0 { 0 } else { self.buffer.bytes().len() as u64 }
+        if self.group.entries == 0 { 0 } else { self.bytes.len() as u64 }
     }
 
     /// Writes it. What is durable then counts when it has landed.
@@ -51,11 +48,10 @@ impl Launch {
         if let Some(why) = &self.group.broken {
             return Err(why.clone());
         }
-        let bytes = self.buffer.bytes();
         let done = if guards.on(Safeguard::GroupWrite) {
-            self.file.write_durable(bytes, self.at)
+            self.file.write_durable(&self.bytes, self.at)
         } else {
-            self.file.write_at(bytes, self.at)
+            self.file.write_at(&self.bytes, self.at)
         };
         done.map_err(|e| format!("a write to the write-ahead log failed: {e}"))
     }
@@ -87,7 +83,6 @@ struct Air {
     /// Written before one that was launched earlier.
     early: BTreeMap<u64, (Launch, Result<(), String>)>,
     failed: Option<String>,
-    buffers: Vec<Aligned>,
 }
 
 impl Flight {
@@ -124,15 +119,6 @@ impl Flight {
         }
     }
 
-    pub(super) fn buffer(&self) -> Aligned {
-        held(&self.air).buffers.pop().unwrap_or_else(Aligned::new)
-    }
-
-    /// Lets go of memory that an idle log does not need.
-    pub(super) fn rest(&self) {
-        held(&self.air).buffers.retain(|buffer| buffer.capacity() <= KEPT_BYTES);
-    }
-
     /// A launch is over; makes it visible, and those that only waited for it.
     pub(super) fn land(&self, shared: &Shared, launch: Launch, done: Result<(), String>) -> Landing {
         let mut air = held(&self.air);
@@ -146,9 +132,8 @@ impl Flight {
         while let Some((launch, done)) = air.early.remove(&next) {
             next += 1;
             let done = air.failed.clone().map_or(done, Err);
-            let Launch { mut group, end, last_at, buffer, .. } = launch;
-            let done = done.and_then(|()| self.publish(shared, &mut group, end, last_at));
-            air.buffers.push(buffer);
+            let Launch { mut group, end, last_at, bytes, .. } = launch;
+            let done = done.and_then(|()| self.publish(shared, &mut group, &bytes, (end, last_at)));
             landing.add(group, &done);
             if let Err(why) = done {
                 air.failed.get_or_insert(why);
@@ -173,17 +158,22 @@ impl Flight {
         drop(early);
     }
 
-    fn publish(&self, shared: &Shared, group: &mut Group, end: Position, last_at: Timestamp) -> Result<(), String> {
+    fn publish(
+        &self,
+        shared: &Shared,
+        group: &mut Group,
+        bytes: &Bytes,
+        (end, last_at): (Position, Timestamp),
+    ) -> Result<(), String> {
         if group.entries == 0 {
             return Ok(());
         }
         shared.stats.group(group.bytes);
         shared.stats.flushed();
-        let entries = std::mem::take(&mut group.held);
+        let mut entries = group.take_held(bytes).into_iter();
         {
             let mut state = shared.state_mut();
-            let mut entries = entries.into_iter();
-            let applied = entries.try_for_each(|(place, held)| state.apply(place, held));
+            let applied = entries.try_for_each(|(place, head, held)| state.apply(place, &head, held));
             applied.map_err(|why| format!("the log's state went astray: {why}"))?;
             state.wal = end;
             state.last_at = last_at;

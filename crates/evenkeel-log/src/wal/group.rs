@@ -2,12 +2,12 @@
 //! their offsets, and their batches go into the buffer. What is to be published, and what is to be
 //! answered, refusals too, is kept until the write is through. No I/O here.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use evenkeel_model::Timestamp;
 
-use super::block::Aligned;
 use super::header::ENTRY_BYTES;
 use super::limits::Limits;
 use crate::batch::Head;
@@ -27,11 +27,19 @@ pub(super) struct Group {
     /// Of batches.
     pub(super) bytes: u64,
     /// To be made visible, in order.
-    pub(super) held: Vec<(Place, Held)>,
+    entries_at: Vec<EntryAt>,
     /// To be told when the group is durable.
     pub(super) answers: Vec<Answer>,
     /// Why what the group says cannot be so; it must not be written.
     pub(super) broken: Option<String>,
+}
+
+/// A batch that has its offset.
+struct EntryAt {
+    place: Place,
+    head: Head,
+    /// In the group's bytes.
+    at: Range<usize>,
 }
 
 /// What is said to whom.
@@ -63,11 +71,23 @@ impl Answer {
 
 impl Group {
     pub(super) fn new(at: Timestamp, lsn: u64) -> Group {
-        Group { at, lsn, entries: 0, bytes: 0, held: Vec::new(), answers: Vec::new(), broken: None }
+        Group { at, lsn, entries: 0, bytes: 0, entries_at: Vec::new(), answers: Vec::new(), broken: None }
+    }
+
+    /// What is to be made visible, in order, as slices of the group's bytes: copies, where the group is so small
+    /// that most of its memory is padding.
+    pub(super) fn take_held(&mut self, bytes: &Bytes) -> Vec<(Place, Head, Held)> {
+        let sparse = self.bytes < bytes.len() as u64 / 4 * 3;
+        let (appended, lsn) = (self.at, self.lsn);
+        let held = |EntryAt { place, head, at }| {
+            let bytes = if sparse { Bytes::copy_from_slice(&bytes[at]) } else { bytes.slice(at) };
+            (place, head, Held { base: head.base, count: head.count, appended, lsn, bytes })
+        };
+        std::mem::take(&mut self.entries_at).into_iter().map(held).collect()
     }
 
     /// Takes a job in. `machine` has taken all entries before.
-    pub(super) fn take(&mut self, machine: &mut Machine, limits: &mut Limits<'_>, buffer: &mut Aligned, job: Job) {
+    pub(super) fn take(&mut self, machine: &mut Machine, limits: &mut Limits<'_>, buffer: &mut BytesMut, job: Job) {
         let mut order = Order { group: self, machine, limits, buffer };
         let answer = match job.work {
             Work::Append(parts, changes, promise) => Answer::Append(order.append(parts, &changes), promise),
@@ -83,7 +103,7 @@ struct Order<'a, 'l> {
     group: &'a mut Group,
     machine: &'a mut Machine,
     limits: &'a mut Limits<'l>,
-    buffer: &'a mut Aligned,
+    buffer: &'a mut BytesMut,
 }
 
 impl Order<'_, '_> {
@@ -206,29 +226,28 @@ impl Order<'_, '_> {
     fn entry(&mut self, place: Place, mut head: Head, batch: Bytes) {
         head.base = self.next(place);
         let epoch = self.machine.at(place).map_or(0, |p| i32::try_from(p.leader_epoch).unwrap_or(i32::MAX));
-        let mut batch = batch.try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..]));
-        batch::place(&mut batch, head.base, epoch);
-        let bytes = batch.freeze();
-        if let Err(why) = self.machine.apply(place, &head, &bytes, self.group.at) {
+        if let Err(why) = self.machine.apply(place, &head, &batch, self.group.at) {
             self.group.broken = Some(why);
         }
-        self.put(place, &bytes);
-        let (base, count, appended, lsn) = (head.base, head.count, self.group.at, self.group.lsn);
-        self.group.held.push((place, Held { base, count, appended, lsn, bytes }));
+        let at = self.put(place, &batch);
+        batch::place(&mut self.buffer[at.clone()], head.base, epoch);
+        self.group.entries_at.push(EntryAt { place, head, at });
     }
 
     fn next(&self, place: Place) -> u64 {
         self.machine.at(place).map_or(0, |p| p.next)
     }
 
-    fn put(&mut self, place: Place, batch: &[u8]) {
+    /// Gives back where the batch is.
+    fn put(&mut self, place: Place, batch: &[u8]) -> Range<usize> {
         let mut entry = [0; ENTRY_BYTES];
         entry[..4].copy_from_slice(&place.topic.to_le_bytes());
         entry[4..8].copy_from_slice(&place.partition.to_le_bytes());
         entry[8..].copy_from_slice(&u32::try_from(batch.len()).unwrap_or(u32::MAX).to_le_bytes());
-        self.buffer.put(&entry);
-        self.buffer.put(batch);
+        self.buffer.extend_from_slice(&entry);
+        self.buffer.extend_from_slice(batch);
         self.group.entries += 1;
         self.group.bytes += batch.len() as u64;
+        self.buffer.len() - batch.len()..self.buffer.len()
     }
 }

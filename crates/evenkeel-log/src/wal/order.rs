@@ -13,15 +13,16 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::{Bytes, BytesMut};
 use evenkeel_model::Timestamp;
 
-use super::block::Aligned;
 use super::files::WalFile;
 use super::flight::{Flight, Launch};
 use super::group::Group;
 use super::header::{GROUP_BYTES, GroupHeader, Kind};
 use super::limits::{Limits, OnTheWay};
 use super::room::Room;
+use super::slab::Slabs;
 use super::writer::{GATHER_BYTES, Reply};
 use super::{BLOCK, FIRST_GROUP, Position, is_full, padded};
 use crate::AppendError;
@@ -49,12 +50,13 @@ pub(super) struct Order {
     unflushed: u64,
     /// The next group, while it gathers.
     open: Option<Gathering>,
+    slabs: Slabs,
 }
 
 /// A group that is not complete.
 pub(super) struct Gathering {
     group: Group,
-    buffer: Aligned,
+    buffer: BytesMut,
     /// Of its payload.
     bytes: usize,
     /// Sets that it took.
@@ -90,6 +92,7 @@ impl Order {
             room: Room::default(),
             unflushed,
             open: None,
+            slabs: Slabs::default(),
         }
     }
 
@@ -105,7 +108,7 @@ impl Order {
             self.make_room_for_first(jobs, flight, replies);
         }
         while let Some(job) = jobs.pop_front() {
-            if let Err(job) = self.gather(job, flight) {
+            if let Err(job) = self.gather(job) {
                 jobs.push_front(job);
                 break;
             }
@@ -113,17 +116,21 @@ impl Order {
         let Gathering { mut group, mut buffer, .. } = self.open.take()?;
         group.broken = group.broken.or_else(|| self.shared.stopped());
         let (file, at) = (self.file.file.clone(), self.position.at);
-        if group.entries > 0
-            && let Err(e) = self.chain(Kind::Data, group.entries, &mut buffer, flight.durable())
-        {
-            group.broken = Some(e.to_string());
+        let mut bytes = Bytes::new();
+        if group.entries > 0 {
+            match self.chain(Kind::Data, group.entries, &mut buffer, flight.durable()) {
+                Ok(()) => bytes = buffer.split().freeze(),
+                Err(e) => group.broken = Some(e.to_string()),
+            }
         }
+        buffer.clear();
+        self.slabs.put_back(buffer);
         let (end, last_at) = (self.position, self.last_at);
-        Some(Launch { number: flight.launch(), file, at, buffer, group, end, last_at })
+        Some(Launch { number: flight.launch(), file, at, bytes, group, end, last_at })
     }
 
     /// Takes a job into the next group, if it fits there; else gives it back.
-    fn gather(&mut self, job: Job, flight: &Flight) -> Result<(), Job> {
+    fn gather(&mut self, job: Job) -> Result<(), Job> {
         let bytes = self.open.as_ref().map_or(0, |open| open.bytes);
         let more = bytes + job.takes(&self.machine);
         let fits = self.position.at + group_bytes(more) <= self.limit(job.own);
@@ -131,33 +138,33 @@ impl Order {
             return Err(job);
         }
         if self.open.is_none() {
-            self.open = Some(self.begin(group_bytes(more), flight));
+            self.open = Some(self.begin(GROUP_BYTES + more));
         }
         let Some(open) = &mut self.open else { return Err(job) };
+        self.slabs.grow(&mut open.buffer, GROUP_BYTES + more);
         let mut limits = Limits { shared: &self.shared, on_the_way: &mut self.on_the_way };
         open.group.take(&mut self.machine, &mut limits, &mut open.buffer, job);
         (open.bytes, open.sets) = (more, open.sets + 1);
         Ok(())
     }
 
-    fn begin(&mut self, bytes: u64, flight: &Flight) -> Gathering {
+    fn begin(&mut self, bytes: usize) -> Gathering {
         self.last_at = self.last_at.max(self.shared.clock.now());
-        let mut buffer = flight.buffer();
-        buffer.clear(usize::try_from(bytes).unwrap_or(0));
-        buffer.put(&[0; GROUP_BYTES]);
+        let mut buffer = self.slabs.take(bytes);
+        buffer.extend_from_slice(&[0; GROUP_BYTES]);
         Gathering { group: Group::new(self.last_at, self.position.lsn), buffer, bytes: 0, sets: 0 }
     }
 
     /// Takes jobs into the next group ahead of time, while another is in the air, as long as that needs
     /// no waiting. Those that do not fit stay in `jobs`.
-    pub(super) fn gather_ahead(&mut self, jobs: &mut VecDeque<Job>, flight: &Flight) {
+    pub(super) fn gather_ahead(&mut self, jobs: &mut VecDeque<Job>) {
         let behind = self.shared.state().unwritten() >= self.shared.options.unwritten_bytes_max;
         if behind || self.shared.stopped().is_some() {
             return;
         }
         while let Some(job) = jobs.pop_front() {
             let alone = self.open.is_none() && job.bytes > GATHER_BYTES;
-            let taken = if alone { Err(job) } else { self.gather(job, flight) };
+            let taken = if alone { Err(job) } else { self.gather(job) };
             if let Err(job) = taken {
                 jobs.push_front(job);
                 return;
@@ -286,7 +293,7 @@ impl Order {
             }
         }
         self.sealed = Some(generation);
-        flight.rest();
+        self.slabs.rest();
     }
 
     /// True when nothing is left to vouch for.
@@ -332,17 +339,18 @@ impl Order {
 
     /// Writes a group without entries, while nothing else is in the air.
     fn write_empty(&mut self, kind: Kind, payload: &[u8], flight: &Flight) -> io::Result<()> {
-        let mut buffer = Aligned::new();
-        buffer.clear(BLOCK as usize);
-        buffer.put(&[0; GROUP_BYTES]);
-        buffer.put(payload);
+        let mut buffer = self.slabs.take(BLOCK as usize);
+        buffer.extend_from_slice(&[0; GROUP_BYTES]);
+        buffer.extend_from_slice(payload);
         let (file, at) = (self.file.file.clone(), self.position.at);
         self.chain(kind, 0, &mut buffer, flight.durable())?;
         let done = if self.shared.options.guards().on(Safeguard::GroupWrite) {
-            file.write_durable(buffer.bytes(), at)
+            file.write_durable(&buffer, at)
         } else {
-            file.write_at(buffer.bytes(), at)
+            file.write_at(&buffer, at)
         };
+        buffer.clear();
+        self.slabs.put_back(buffer);
         match &done {
             Ok(()) => flight.set_durable(self.position.lsn - 1),
             Err(e) => drop(self.shared.stop(&format!("a write to the write-ahead log failed: {e}"))),
@@ -352,9 +360,9 @@ impl Order {
     }
 
     /// Gives the group in the buffer its header, and moves on behind it.
-    fn chain(&mut self, kind: Kind, entries: u32, buffer: &mut Aligned, durable: u64) -> io::Result<()> {
+    fn chain(&mut self, kind: Kind, entries: u32, buffer: &mut BytesMut, durable: u64) -> io::Result<()> {
         let guards = self.shared.options.guards();
-        let length = buffer.bytes().len() - GROUP_BYTES;
+        let length = buffer.len() - GROUP_BYTES;
         let header = GroupHeader {
             kind,
             crc: 0,
@@ -366,12 +374,12 @@ impl Order {
             at_us: self.last_at.micros(),
             entries,
         };
-        buffer.pad();
+        buffer.resize(buffer.len().next_multiple_of(BLOCK as usize), 0);
         let seed = self.file.header.seed(self.position.at, guards);
-        let crc = header.seal(buffer.bytes_mut(), seed);
-        self.position.at += buffer.bytes().len() as u64;
-        self.unflushed += buffer.bytes().len() as u64;
-        self.room.ordered(buffer.bytes().len() as u64);
+        let crc = header.seal(buffer, seed);
+        self.position.at += buffer.len() as u64;
+        self.unflushed += buffer.len() as u64;
+        self.room.ordered(buffer.len() as u64);
         self.position.lsn += 1;
         self.position.previous = crc;
         self.sealed = None;

@@ -105,7 +105,7 @@ impl Writer {
         let mut jobs = VecDeque::new();
         self.shared.handover.join(limit.saturating_sub(bytes), job, &mut jobs)?;
         let coming = jobs.len();
-        order.gather_ahead(&mut jobs, &self.flight);
+        order.gather_ahead(&mut jobs);
         if !jobs.is_empty() {
             self.shared.handover.unjoin(coming, jobs);
         }

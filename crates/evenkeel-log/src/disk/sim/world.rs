@@ -38,6 +38,7 @@ pub(super) struct World {
     pub(super) faults: Vec<(Fault, u64)>,
     /// How many files a process may have open, and how many it has.
     pub(super) files_max: Option<usize>,
+    pub(super) forgotten: Vec<(String, std::ops::Range<u64>)>,
     pub(super) files: usize,
     pub(super) flushes: u64,
     pub(super) changes: u64,
@@ -72,6 +73,7 @@ impl World {
             writable: true,
             faults: Vec::new(),
             files_max: None,
+            forgotten: Vec::new(),
             files: 0,
             flushes: 0,
             changes: 0,
