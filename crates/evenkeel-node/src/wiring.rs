@@ -37,6 +37,8 @@ pub(crate) use intakes::{Intakes, verify};
 pub(crate) use letters::letters;
 pub(crate) use overlay::{connect, sink};
 pub(crate) use registry::{Registered, around, written_by as registered};
+#[cfg(test)]
+pub(crate) use stories::UnseenPart;
 pub(crate) use stories::{Elsewhere, Unseen, elsewhere, stories};
 pub(crate) use subscribing::{Calling, Prepared, Ways, prepare, replay_handler, with_own};
 pub(crate) use topics::all as all_topics;

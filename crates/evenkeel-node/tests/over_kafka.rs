@@ -6,9 +6,10 @@ mod support;
 #[path = "kafka/shop.rs"]
 #[allow(dead_code, reason = "the other test uses the rest")]
 mod shop;
+#[path = "kafka/forwarding.rs"]
+mod forwarding;
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +17,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode, header};
 use evenkeel_delivery::ports::Sink;
-use evenkeel_transport::contract::proxy::{Line, Proxy, Replacement};
 use evenkeel_transport_kafka::KafkaSink;
 use serde_json::json;
 use shop::{Shop, order};
@@ -263,77 +263,4 @@ subscriptions:
     assert!(replay.unwrap_err().to_string().contains("at a broker"), "nothing is replayed, and that is said");
     a.node.shutdown().await;
     b.node.shutdown().await;
-}
-
-/// In front of the broker: what the broker says of its own address is replaced by that of the proxy.
-async fn proxied(shop: &Shop) -> Proxy {
-    let target: SocketAddr = shop.address().parse().unwrap();
-    let lives = |port: u16| [b"127.0.0.1".as_slice(), &u32::from(port).to_be_bytes()].concat();
-    Proxy::replacing(target, |own: SocketAddr| Replacement::new(lives(target.port()), lives(own.port()))).await.unwrap()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn while_a_broker_is_away_events_are_taken_here_and_forwarded_in_order_when_it_is_back() {
-    let Some(shop) = Shop::open("classic").await else { return };
-    let proxy = proxied(&shop).await;
-    let handler = Handler::start(|_| 200).await;
-    let folder = tempfile::tempdir().unwrap();
-    let (name, orders) = (shop.name(), shop.orders_address());
-    let yaml = format!(
-        "brokers:\n  main: {{ url: \"kafka://{}\", session: 3s }}
-topics: {{ out: {{ partitions: 3 }} }}
-subscriptions:
-  forward-{name}:
-    topic: out
-    from: earliest
-    handler: {{ publish: \"{orders}\" }}
-    retry: {{ initial: 50ms, max: 500ms }}
-  read-{name}:
-    topic: {orders}
-    from: earliest
-    handler: {{ http: {{ url: \"{}\" }} }}
-",
-        proxy.address(),
-        handler.url,
-    );
-    let node = start(folder.path(), &yaml).await;
-    let publish = async |from: usize| {
-        for n in from..from + EVENTS {
-            let event = json!({
-                "specversion": "1.0", "id": format!("order-{n}"), "source": "/shop", "type": "OrderCreated",
-                "partitionkey": format!("key-{}", n % 2), "data": { "n": n }
-            });
-            node.publish("out", event).await;
-        }
-    };
-    let handled = async |count: usize| {
-        until("they are handled", || async {
-            let ids: BTreeSet<String> = handler.seen().iter().map(|call| call.header("ce-id")).collect();
-            (ids.len() >= count).then_some(())
-        })
-        .await;
-    };
-    publish(0).await;
-    handled(EVENTS).await;
-    proxy.set(Line::Cut);
-    publish(EVENTS).await;
-    // The bridge has found out: its breaker holds what waits.
-    until("its breaker opens", || async {
-        let shown = node.get(&format!("/v1/subscriptions/forward-{name}")).await;
-        shown.to_string().contains("\"state\":\"open\"").then_some(())
-    })
-    .await;
-    proxy.set(Line::Open);
-    handled(2 * EVENTS).await;
-    assert_eq!(node.audited(&format!("forward-{name}")).await["dead"], 0, "an outage kills nothing");
-    let mut newest = [None, None];
-    for event in shop.read(&shop.orders()).await {
-        let id = String::from_utf8_lossy(event.header("ce_id").unwrap()).into_owned();
-        let n: usize = id.rsplit('-').next().unwrap().parse().unwrap();
-        // One whose confirmation was lost may be there twice, and none before what came before it.
-        assert!(newest[n % 2].is_none_or(|before| before <= n), "{n} after {newest:?}");
-        newest[n % 2] = Some(n);
-    }
-    assert_eq!(newest, [Some(2 * EVENTS - 2), Some(2 * EVENTS - 1)]);
-    node.node.shutdown().await;
 }

@@ -41,7 +41,7 @@ pub use letters::letters;
 pub use partition::{Outcomes, Partition, PartitionSettings};
 pub use queue::{KafkaQueue, QueueSettings};
 pub use sink::KafkaSink;
-pub use stories::{Unseen, pending, stories};
+pub use stories::{Stretch, Unseen, pending, stories};
 pub use topics::{Found, Names, Wanted};
 
 /// What Kafka can do, of one partition. A payload is limited by the topic (`max.message.bytes`),

@@ -2,7 +2,8 @@
 //! and where their handlers' events go; and what became of it by the ledgers of all nodes.
 //!
 //! There is no index at a broker, so topics are read, the newest records first, in stretches that grow, until the
-//! event is met or the time is up. Invariant: what was not read is said.
+//! event is met or the time is up; then ledgers, dead letters and effects, from when it came. Invariant: what was not
+//! read is said, of a ledger too: an outcome may lie there.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,10 +17,9 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
-use tokio::time::Instant;
 
 use crate::broker::PATIENCE;
-use crate::client::{Ears, show_token};
+use crate::client::{Ears, heard, show_token};
 use crate::journal::peek;
 use crate::record::stored;
 use crate::{Broker, PartitionSettings};
@@ -30,6 +30,10 @@ const GROWTH: u64 = 4;
 /// Clocks of producers are believed to be right to within this, where outcomes are looked for.
 const SLACK: Duration = Duration::from_secs(3600);
 const POLL: Duration = Duration::from_millis(100);
+/// Who asks waits: a broker that says nothing for so long is away.
+const REACH: Duration = Duration::from_secs(4);
+/// What became of an event that was met late is read all the same, for this part of the time.
+const LATE: u32 = 4;
 
 /// Records that were not looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,12 +42,21 @@ pub struct Unseen {
     pub topic: Arc<str>,
     /// Its partition.
     pub partition: u32,
-    /// What lies before this offset.
-    pub below: u64,
+    /// Which of them.
+    pub stretch: Stretch,
 }
 
-/// Tells what there is of the event at this broker, for as long as it may take; what was not read comes back.
-/// `address` is what a topic goes by.
+/// A part of a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stretch {
+    /// What lies before this offset.
+    Below(u64),
+    /// What lies from this offset on.
+    From(u64),
+}
+
+/// Tells what there is of the event at this broker, for as long as it may take by the clock (and a quarter more for
+/// what became of it); what was not read comes back. `address` is what a topic goes by.
 pub async fn stories(
     broker: &Broker,
     subscriptions: Vec<PartitionSettings>,
@@ -54,8 +67,8 @@ pub async fn stories(
 ) -> Result<(Telling, Vec<Unseen>), PortError> {
     let broker = broker.clone();
     let read = move || {
-        let until = Instant::now() + within;
-        let mut looking = Looking { broker, clock, address: Box::new(address), telling, until };
+        let until = clock.now() + within;
+        let mut looking = Looking { broker, clock, address: Box::new(address), telling, within, until };
         let unseen = looking.look(&subscriptions)?;
         Ok((looking.telling, unseen))
     };
@@ -88,7 +101,8 @@ struct Looking {
     clock: Arc<dyn Clock>,
     address: Address,
     telling: Telling,
-    until: Instant,
+    within: Duration,
+    until: Timestamp,
 }
 
 /// A partition that is read backwards, stretch by stretch.
@@ -124,15 +138,19 @@ impl Looking {
         let is_of_events = |name: &str| !ledgers.contains(&name);
         let mut stretch = STRETCH;
         let mut found = false;
-        while !found && topics.iter().any(|(name, t)| is_of_events(name) && !t.is_read()) && Instant::now() < self.until
+        while !found
+            && topics.iter().any(|(name, t)| is_of_events(name) && !t.is_read())
+            && self.clock.now() < self.until
         {
             for topic in topics.values_mut().filter(|topic| is_of_events(&topic.name)) {
                 found |= self.back(topic, stretch)?;
             }
             stretch = stretch.saturating_mul(GROWTH);
         }
-        let unseen = topics.values().filter(|topic| is_of_events(&topic.name)).flat_map(Topic::unseen).collect();
-        self.became(subscriptions, &topics)?;
+        let mut unseen: Vec<Unseen> =
+            topics.values().filter(|topic| is_of_events(&topic.name)).flat_map(Topic::unseen).collect();
+        self.until = self.until.max(self.clock.now() + self.within / LATE);
+        self.became(subscriptions, &topics, &mut unseen)?;
         Ok(unseen)
     }
 
@@ -141,6 +159,7 @@ impl Looking {
         &mut self,
         subscriptions: &[PartitionSettings],
         topics: &BTreeMap<Arc<str>, Topic>,
+        unseen: &mut Vec<Unseen>,
     ) -> Result<(), PortError> {
         let Some(begun) = self.telling.begun() else { return Ok(()) };
         let since = begun - SLACK;
@@ -155,7 +174,7 @@ impl Looking {
                 let value = stored.record.value.as_deref().unwrap_or_default();
                 ledger::decode(value).iter().for_each(|record| telling.ledger(&address, record));
             };
-            ledger.behind(since, Some(&partitions), &self.broker, &self.clock, self.until, tell)?;
+            unseen.extend(ledger.behind(since, Some(&partitions), &self.broker, &self.clock, self.until, tell)?);
         }
         for (name, topic) in topics.iter().filter(|(name, _)| {
             let outward = |of: &PartitionSettings| of.effects.iter().chain(&of.fallback).any(|topic| topic == *name);
@@ -165,7 +184,7 @@ impl Looking {
             let see = |stored: &Stored| {
                 telling.record(&address, stored);
             };
-            topic.behind(since, None, &self.broker, &self.clock, self.until, see)?;
+            unseen.extend(topic.behind(since, None, &self.broker, &self.clock, self.until, see)?);
         }
         Ok(())
     }
@@ -176,8 +195,9 @@ impl Looking {
         let wanted: Vec<(u32, u64, u64)> = topic.partitions.iter().map(next).collect();
         let (address, telling, mut found) = ((self.address)(&topic.name), &mut self.telling, false);
         let see = |stored: &Stored| found |= telling.record(&address, stored);
-        if topic.read(&wanted, &self.broker, &self.clock, self.until, see)? {
-            for (partition, (_, from, _)) in topic.partitions.iter_mut().zip(&wanted) {
+        let left = topic.read(&wanted, &self.broker, &self.clock, self.until, see)?;
+        for (partition, (number, from, _)) in topic.partitions.iter_mut().zip(&wanted) {
+            if !left.contains_key(number) {
                 partition.below = *from;
             }
         }
@@ -200,11 +220,15 @@ impl Looking {
             ("allow.auto.create.topics", "false"),
         ];
         let ears = Ears::new(&self.broker);
-        let shown = ears.shown();
+        let (shown, trouble) = (ears.shown(), ears.trouble());
         let client: BaseConsumer<Ears> = self.broker.client(&properties, ears)?;
         show_token(&shown, |time| drop(client.poll(time)));
         let failed = |e: KafkaError| self.broker.failed(&format!("topic `{name}`"), &e);
-        let metadata = client.fetch_metadata(Some(name), PATIENCE).map_err(failed)?;
+        let metadata = client.fetch_metadata(Some(name), REACH).map_err(|e| {
+            // What the client heard meanwhile says more than that it took too long.
+            while heard(&trouble).is_none() && client.poll(POLL).is_some() {}
+            heard(&trouble).map_or_else(|| failed(e), |why| self.broker.failed(&format!("topic `{name}`"), &why))
+        })?;
         let there = metadata.topics().iter().find(|t| t.name() == &**name && t.error().is_none());
         let Some(count) = there.map(|topic| topic.partitions().len()).filter(|count| *count > 0) else {
             return Ok(None);
@@ -226,19 +250,23 @@ impl Topic {
 
     fn unseen(&self) -> impl Iterator<Item = Unseen> + '_ {
         let left = self.partitions.iter().filter(|p| p.below > p.start);
-        left.map(|p| Unseen { topic: self.name.clone(), partition: p.number, below: p.below })
+        left.map(|p| self.left(p.number, Stretch::Below(p.below)))
     }
 
-    /// Reads what came since a time, of these partitions.
+    fn left(&self, partition: u32, stretch: Stretch) -> Unseen {
+        Unseen { topic: self.name.clone(), partition, stretch }
+    }
+
+    /// Reads what came since a time, of these partitions; what it did not come to is said.
     fn behind(
         &self,
         since: Timestamp,
         only: Option<&[u32]>,
         broker: &Broker,
         clock: &Arc<dyn Clock>,
-        until: Instant,
+        until: Timestamp,
         see: impl FnMut(&Stored),
-    ) -> Result<(), PortError> {
+    ) -> Result<Vec<Unseen>, PortError> {
         let meant = |p: &&Partition| only.is_none_or(|only| only.contains(&p.number));
         let mut asked = TopicPartitionList::new();
         for partition in self.partitions.iter().filter(meant) {
@@ -247,10 +275,11 @@ impl Topic {
             asked.add_partition_offset(&self.name, signed(partition.number), at).map_err(failed)?;
         }
         if asked.count() == 0 {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let failed = |e: KafkaError| broker.failed(&format!("topic `{}`: asking for a time", self.name), &e);
         let found = self.client.offsets_for_times(asked, PATIENCE).map_err(failed)?;
+        found.elements().iter().try_for_each(|element| element.error()).map_err(failed)?;
         let ends = |element: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| {
             let number = u32::try_from(element.partition()).ok()?;
             let from = u64::try_from(element.offset().to_raw().filter(|raw| *raw >= 0)?).ok()?;
@@ -258,51 +287,52 @@ impl Topic {
             Some((number, from, u64::MAX))
         };
         let wanted: Vec<(u32, u64, u64)> = found.elements().iter().filter_map(ends).collect();
-        self.read(&wanted, broker, clock, until, see).map(drop)
+        let left = self.read(&wanted, broker, clock, until, see)?;
+        Ok(left.into_iter().map(|(partition, from)| self.left(partition, Stretch::From(from))).collect())
     }
 
-    /// Shows what lies in these stretches (partition, from, below), or up to the end. False when the time was up before.
+    /// Shows what lies in these stretches (partition, from, below), or up to the end. When the time was up before:
+    /// the partitions that were not read to there, and from where on they were not.
     fn read(
         &self,
         wanted: &[(u32, u64, u64)],
         broker: &Broker,
         clock: &Arc<dyn Clock>,
-        until: Instant,
+        until: Timestamp,
         mut see: impl FnMut(&Stored),
-    ) -> Result<bool, PortError> {
+    ) -> Result<BTreeMap<u32, u64>, PortError> {
         let failed = |e: KafkaError| broker.failed(&format!("reading topic `{}`", self.name), &e);
-        let mut open: BTreeMap<i32, u64> = BTreeMap::new();
+        let mut open: BTreeMap<u32, u64> = BTreeMap::new();
         let mut list = TopicPartitionList::new();
-        for (number, from, below) in wanted.iter().filter(|(_, from, below)| from < below) {
+        for (number, from, _) in wanted.iter().filter(|(_, from, below)| from < below) {
             let at = Offset::Offset(i64::try_from(*from).unwrap_or(i64::MAX));
             list.add_partition_offset(&self.name, signed(*number), at).map_err(failed)?;
-            open.insert(signed(*number), *below);
+            open.insert(*number, *from);
         }
         if open.is_empty() {
-            return Ok(true);
+            return Ok(open);
         }
+        let ends: BTreeMap<u32, u64> = wanted.iter().map(|(number, _, below)| (*number, *below)).collect();
         self.client.assign(&list).map_err(failed)?;
         let mut shard = Shard { topic: self.name.clone(), partition: 0 };
-        while !open.is_empty() {
-            if Instant::now() >= until {
-                return Ok(false);
-            }
+        while !open.is_empty() && clock.now() < until {
             match self.client.poll(POLL) {
                 None => {}
                 Some(Ok(message)) => {
                     shard.partition = u32::try_from(message.partition()).unwrap_or(0);
                     let one = stored(&message, &shard, clock.now());
-                    let Some(below) = open.get(&message.partition()) else { continue };
-                    let (below, offset) = (*below, one.at.offset);
+                    let Some(next) = open.get_mut(&shard.partition) else { continue };
+                    let (below, offset) = (ends[&shard.partition], one.at.offset);
                     if offset < below {
                         see(&one);
                     }
-                    if offset.saturating_add(1) >= below {
-                        open.remove(&message.partition());
+                    *next = offset.saturating_add(1);
+                    if *next >= below {
+                        open.remove(&shard.partition);
                     }
                 }
                 Some(Err(KafkaError::PartitionEOF(number))) => {
-                    open.remove(&number);
+                    open.remove(&u32::try_from(number).unwrap_or(0));
                 }
                 Some(Err(e)) => match e.rdkafka_error_code() {
                     Some(RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::BrokerTransportFailure) => {}
@@ -310,7 +340,7 @@ impl Topic {
                 },
             }
         }
-        Ok(true)
+        Ok(open)
     }
 }
 

@@ -138,8 +138,11 @@ pub(super) async fn story(
 
 /// What was not looked at.
 pub(super) fn unseen(of: &Unseen) -> Value {
-    let (partition, below) = of.before.unzip();
-    json!({ "place": &*of.place, "partition": partition, "below": below, "why": of.why })
+    let part = of.part.as_ref();
+    json!({
+        "place": &*of.place, "partition": part.map(|part| part.partition), "from": part.and_then(|part| part.from),
+        "below": part.and_then(|part| part.below), "outcomes_of": of.outcomes_of.as_deref(), "why": of.why, "says": of.says(),
+    })
 }
 
 fn form(story: &Story) -> Value {

@@ -44,11 +44,11 @@ pub(super) async fn story(
     Path(id): Path<String>,
     Query(Source { source }): Query<Source>,
 ) -> Result<Response, Problem> {
-    let (stories, _) = stories(&node, &id, source.as_deref()).await?;
+    let (stories, unseen) = stories(&node, &id, source.as_deref()).await?;
     let (url, now) = (format!("http://{}", node.http), node.clock.now());
     Ok(match stories.as_slice() {
-        [] => (StatusCode::NOT_FOUND, answer(page::story::nobody(&id, &url, now))).into_response(),
-        [one] => answer(page::story::page(one, &url, now)),
+        [] => (StatusCode::NOT_FOUND, answer(page::story::nobody(&id, &unseen, &url, now))).into_response(),
+        [one] => answer(page::story::page(one, &unseen, &url, now)),
         many => (StatusCode::CONFLICT, answer(page::story::which(many, &url, now))).into_response(),
     })
 }

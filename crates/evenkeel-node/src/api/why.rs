@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::{Node, Parameters, Problem};
 use crate::config::units::show_duration;
 use crate::forms::{key as key_text, time};
-use crate::wiring::{Wire, Wired, elsewhere, stories};
+use crate::wiring::{Elsewhere, Unseen, Wire, Wired, elsewhere, stories};
 
 /// What is asked: a key, an event's id, or a text that may be either.
 #[derive(Deserialize)]
@@ -47,19 +47,19 @@ async fn answer(node: &Wired, only: Option<&str>, asked: Asked) -> Result<Json<V
     if id.is_none() && key.is_none() {
         return Err(Problem::parameter("key", "", "or `id` must say of what"));
     }
-    let (stories, unseen) = match id {
+    let (stories, mut unseen) = match id {
         Some(id) => stories(node, id, asked.source.as_deref()).await?,
         None => (Vec::new(), Vec::new()),
     };
     let mut found = Vec::new();
     for wire in node.wires.all().iter().filter(|w| only.is_none_or(|name| *w.plan.name == *name)) {
         for story in &stories {
-            found.extend(of_event(node, wire, story).await?);
+            found.extend(of_event(node, wire, story, &mut unseen).await);
         }
         if stories.is_empty()
             && let Some(key) = key
         {
-            found.extend(of_key(node, wire, key).await?);
+            found.extend(of_key(node, wire, key, &mut unseen).await);
         }
     }
     let what = if stories.is_empty() { "key" } else { "event" };
@@ -67,18 +67,33 @@ async fn answer(node: &Wired, only: Option<&str>, asked: Asked) -> Result<Json<V
     Ok(Json(json!({ "asked": id.or(key), "as": what, "subscriptions": found, "unseen": unseen })))
 }
 
-async fn of_key(node: &Wired, wire: &Wire, key: &str) -> Result<Option<Value>, Problem> {
+async fn of_key(node: &Wired, wire: &Wire, key: &str, unseen: &mut Vec<Unseen>) -> Option<Value> {
     let asked = WhyAsked::Key(key.to_owned().into());
-    if let Some(elsewhere) = elsewhere(node, wire, &asked).await? {
+    if let Ok(Some(elsewhere)) = beyond(node, wire, &asked, unseen).await {
         let waits = elsewhere.pending.is_some();
-        return Ok(waits.then(|| form(&wire.plan.name, &Why::default(), away::says(&elsewhere, node.clock.now()))));
+        return waits.then(|| form(&wire.plan.name, &Why::default(), away::says(&elsewhere, node.clock.now())));
     }
-    let Some(why) = wire.handle.why(asked).await.filter(|why| why.first.is_some()) else { return Ok(None) };
-    Ok(Some(form(&wire.plan.name, &why, says(&why, node.clock.now()))))
+    // Of a broker that is away, what this node has of it.
+    let why = wire.handle.why(asked).await.filter(|why| why.first.is_some())?;
+    Some(form(&wire.plan.name, &why, says(&why, node.clock.now())))
+}
+
+/// What another node has of it; an error when its broker is away, which is said once.
+async fn beyond(
+    node: &Wired,
+    wire: &Wire,
+    asked: &WhyAsked,
+    unseen: &mut Vec<Unseen>,
+) -> Result<Option<Elsewhere>, ()> {
+    let Some(home) = &wire.plan.home else { return Ok(None) };
+    if unseen.iter().any(|of| of.is_all_of(home)) {
+        return Err(());
+    }
+    elsewhere(node, wire, asked).await.map_err(|e| unseen.push(Unseen::broker(home, &e)))
 }
 
 /// What became of each record of the event that the subscription reads.
-async fn of_event(node: &Wired, wire: &Wire, story: &Story) -> Result<Vec<Value>, Problem> {
+async fn of_event(node: &Wired, wire: &Wire, story: &Story, unseen: &mut Vec<Unseen>) -> Vec<Value> {
     let mut all = Vec::new();
     for record in story.records.iter().filter(|r| r.at.shard.topic == wire.plan.topic) {
         let told = story.subscriptions.iter().find(|s| *s.name == *wire.plan.name && s.at == record.at);
@@ -86,7 +101,11 @@ async fn of_event(node: &Wired, wire: &Wire, story: &Story) -> Result<Vec<Value>
         // At its broker the topic has no address.
         there.shard.topic = wire.plan.home.as_ref().map_or(there.shard.topic, |home| home.topic.clone());
         let asked = WhyAsked::At(there);
-        let away = elsewhere(node, wire, &asked).await?;
+        let beyond = beyond(node, wire, &asked, unseen).await;
+        let is_told = beyond.is_ok();
+        let away = beyond.ok().flatten();
+        let waits = away.as_ref().is_some_and(|away| away.pending.is_some());
+        let hidden = !is_told || unseen.iter().any(|of| of.hides(&wire.plan.name, record.at.shard.partition));
         let why = match &away {
             Some(_) => Why::default(),
             None => match wire.handle.why(asked).await {
@@ -102,6 +121,9 @@ async fn of_event(node: &Wired, wire: &Wire, story: &Story) -> Result<Vec<Value>
                 let why = reason.as_deref().map(|r| format!(" ({r})")).unwrap_or_default();
                 vec![format!("{} is {}{when}{why}: nothing holds it up", place(&record.at), outcome.name())]
             }
+            None if hidden && why.first.is_none() && !waits => {
+                vec![format!("what became of {} is not known: not all was looked at", place(&record.at))]
+            }
             None if away.is_some() => Vec::new(),
             None if why.first.is_none() && why.unread => vec![format!("{} was not read yet", place(&record.at))],
             None if why.first.is_none() => {
@@ -111,13 +133,13 @@ async fn of_event(node: &Wired, wire: &Wire, story: &Story) -> Result<Vec<Value>
         };
         if outcome.is_none() {
             said.extend(says(&why, node.clock.now()));
-            said.extend(away.iter().flat_map(|away| away::says(away, node.clock.now())));
+            said.extend(away.iter().filter(|_| waits || !hidden).flat_map(|away| away::says(away, node.clock.now())));
         }
         let mut form = form(&wire.plan.name, &why, said);
         form["outcome"] = outcome.map_or(Value::Null, |(outcome, ..)| Value::from(outcome.name()));
         all.push(form);
     }
-    Ok(all)
+    all
 }
 
 fn form(name: &str, why: &Why, says: Vec<String>) -> Value {

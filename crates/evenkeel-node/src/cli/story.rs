@@ -50,6 +50,9 @@ fn told(story: &Value) -> String {
             Some(outcome) => {
                 format!("{outcome} at {} after {} ms", at(&one, "/ended_at"), at(&one, "/created_to_ended_ms"))
             }
+            None if list(story, "unseen").iter().any(|of| of["outcomes_of"] == one["name"]) => {
+                "no outcome was found, and not all of its ledger was looked at".to_owned()
+            }
             None => "has no outcome yet".to_owned(),
         };
         lines.push(format!(
@@ -93,11 +96,24 @@ fn told(story: &Value) -> String {
 
 /// What the answer does not know of.
 pub(super) fn unseen(of: &Value) -> String {
-    let at = |name: &str| cell(of.get(name));
-    match of.get("partition").is_some_and(|partition| !partition.is_null()) {
-        true => {
-            format!("not looked at: {}/{} below offset {} ({})", at("place"), at("partition"), at("below"), at("why"))
-        }
-        false => format!("not looked at: {} ({})", at("place"), at("why")),
+    format!("not looked at: {}", cell(of.get("says")))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::told;
+
+    #[test]
+    fn no_outcome_is_only_said_where_the_whole_ledger_was_looked_at() {
+        let story = |unseen| {
+            let one = json!({ "name": "stock", "outcome": null });
+            told(&json!({ "id": "o-1", "source": "/shop", "subscriptions": [one], "unseen": unseen }))
+        };
+        assert!(story(json!([])).contains("stock: has no outcome yet"));
+        let said = story(json!([{ "outcomes_of": "stock", "says": "stock.ledger/3" }]));
+        assert!(said.contains("no outcome was found, and not all of its ledger was looked at"), "{said}");
+        assert!(said.contains("not looked at: stock.ledger/3") && !said.contains("has no outcome yet"), "{said}");
     }
 }

@@ -12,17 +12,19 @@ use maud::{DOCTYPE, Markup, html};
 
 use super::marks::{self, Tone, segment};
 use super::numbers;
+use crate::wiring::Unseen;
 use moments::moments;
 
 /// Other events of its chain that are listed.
 const RELATED_SHOWN: usize = 50;
 
 /// The page; of an event that several sources have, or none, see [`which`] and [`nobody`].
-pub(crate) fn page(story: &Story, node_url: &str, now: Timestamp) -> Markup {
+pub(crate) fn page(story: &Story, unseen: &[Unseen], node_url: &str, now: Timestamp) -> Markup {
     let moments = moments(story, now);
     let began = moments.first().map_or(now, |moment| moment.at);
     let body = html! {
-        (sentence(story))
+        (sentence(story, unseen))
+        (not_looked_at(unseen))
         section id="picture" {
             h2 { "What became of it" }
             div class="wide" { (lanes::picture(lanes::WIDE, story, &moments, now)) }
@@ -70,18 +72,28 @@ pub(crate) fn which(stories: &[Story], node_url: &str, now: Timestamp) -> Markup
 }
 
 /// No event has this id.
-pub(crate) fn nobody(id: &str, node_url: &str, now: Timestamp) -> Markup {
+pub(crate) fn nobody(id: &str, unseen: &[Unseen], node_url: &str, now: Timestamp) -> Markup {
     let body = html! {
         section class="headline empty" {
             p class="word" { span aria-hidden="true" { "○" } " not found" }
-            h1 { "No event has the id " code { (id) } }
+            h1 { @if unseen.is_empty() { "No event has the id " } @else { "No event was found with the id " } code { (id) } }
         }
+        (not_looked_at(unseen))
         section { p { "Retention may have let it go. " a href="/" { "Back to the node" } } }
     };
     frame("story", node_url, now, &body)
 }
 
-fn sentence(story: &Story) -> Markup {
+/// What the page does not know of.
+fn not_looked_at(unseen: &[Unseen]) -> Markup {
+    html! {
+        @if !unseen.is_empty() {
+            section id="unseen" { h2 { "Not looked at" } ul { @for of in unseen { li { (of.says()) } } } }
+        }
+    }
+}
+
+fn sentence(story: &Story, unseen: &[Unseen]) -> Markup {
     let badly = |outcome| matches!(outcome, evenkeel_model::Outcome::Dead | evenkeel_model::Outcome::Expired);
     let names = |open: bool| -> Vec<&str> {
         let of = story
@@ -92,6 +104,9 @@ fn sentence(story: &Story) -> Markup {
     };
     let (failed, open) = (names(false), names(true));
     let (class, tone, word, said) = match (failed.as_slice(), open.as_slice()) {
+        ([], _) if unseen.iter().any(|of| of.outcomes_of.is_some()) => {
+            ("empty", Tone::Quiet, "not known", "Not all outcomes were looked at.".to_owned())
+        }
         ([], []) if story.subscriptions.is_empty() => {
             ("empty", Tone::Quiet, "stored", "No subscription has it.".to_owned())
         }

@@ -1,6 +1,7 @@
 //! Subscriptions over Kafka.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,14 +17,14 @@ use evenkeel_transport::story::Telling;
 use evenkeel_transport::{From as Begins, Queue, SourceSettings};
 use evenkeel_transport_kafka::{
     Broker, BrokerSettings, Flavour, GroupProtocol, KafkaQueue, KafkaSink, Mechanism, Member, MemberSettings, Names,
-    Partition, PartitionSettings, QueueSettings, Secret, Security, Wanted,
+    Partition, PartitionSettings, QueueSettings, Secret, Security, Stretch, Wanted,
 };
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 
 use super::failed;
 use super::login::Connect;
 use super::overlay::Hands;
-use super::stories::Unseen;
+use super::stories::{Unseen, UnseenPart};
 use crate::config::brokers::{BrokerPlan, Home, Sasl, secret};
 use crate::config::intakes::{IntakePlan, Origin};
 use crate::config::plan::{From, SubscriptionPlan};
@@ -169,18 +170,38 @@ struct Late {
     broker: Broker,
     topic: Arc<str>,
     sink: OnceCell<KafkaSink>,
+    failures: AtomicU64,
+    /// Held by who opens it: why that failed last.
+    failed: Mutex<Option<SinkError>>,
 }
 
 impl Late {
     fn of(home: &Home) -> Result<Late, Error> {
-        Ok(Late { broker: broker(&home.broker)?, topic: home.topic.clone(), sink: OnceCell::new() })
+        Ok(Late {
+            broker: broker(&home.broker)?,
+            topic: home.topic.clone(),
+            sink: OnceCell::new(),
+            failures: AtomicU64::new(0),
+            failed: Mutex::new(None),
+        })
     }
 
+    /// To find out that a broker is away takes a while: all that wait meanwhile are told, and do not try one by one.
     async fn opened(&self) -> Result<&KafkaSink, SinkError> {
+        if let Some(sink) = self.sink.get() {
+            return Ok(sink);
+        }
+        let before = self.failures.load(Ordering::SeqCst);
+        let mut failed = self.failed.lock().await;
+        if let Some(error) = failed.as_ref().filter(|_| self.failures.load(Ordering::SeqCst) > before) {
+            return Err(error.clone());
+        }
         let opened = self.sink.get_or_try_init(|| KafkaSink::open(&self.broker, self.topic.clone())).await;
         opened.map_err(|PortError(message)| {
             let denied = message.contains("does not exist") || message.contains("authentication");
-            SinkError { unsent: if denied { Unsent::Denied } else { Unsent::Unreachable }, message }
+            let error = SinkError { unsent: if denied { Unsent::Denied } else { Unsent::Unreachable }, message };
+            self.failures.fetch_add(1, Ordering::SeqCst);
+            failed.insert(error).clone()
         })
     }
 }
@@ -271,10 +292,18 @@ pub(super) async fn stories(
     let address = move |topic: &str| Arc::from(format!("kafka://{name}/{topic}"));
     let told = evenkeel_transport_kafka::stories(&broker, all, clock.clone(), address.clone(), telling, within);
     let (telling, unseen) = told.await.map_err(|e| failed(&e))?;
-    let unseen = unseen.into_iter().map(|of| Unseen {
-        place: address(&of.topic),
-        before: Some((of.partition, of.below)),
-        why: "there was no time for it".to_owned(),
+    let ledger_of = |topic: &str| plans.iter().find(|(plan, _)| *Names::of(&plan.name).ledger == *topic);
+    let unseen = unseen.into_iter().map(|of| {
+        let (from, below) = match of.stretch {
+            Stretch::From(from) => (Some(from), None),
+            Stretch::Below(below) => (None, Some(below)),
+        };
+        Unseen {
+            place: address(&of.topic),
+            part: Some(UnseenPart { partition: of.partition, from, below }),
+            outcomes_of: ledger_of(&of.topic).map(|(plan, _)| plan.name.clone()),
+            why: "there was no time for it".to_owned(),
+        }
     });
     Ok((telling, unseen.collect()))
 }

@@ -9,6 +9,7 @@ use evenkeel_transport::story::{
 };
 
 use super::{nobody, page, which};
+use crate::wiring::{Unseen, UnseenPart};
 
 const AT: Timestamp = Timestamp::from_millis(1_795_000_000_000);
 const URL: &str = "http://127.0.0.1:8080";
@@ -90,7 +91,7 @@ pub(crate) fn told() -> Story {
 
 #[test]
 fn every_step_of_a_story_is_in_the_picture_and_in_the_table_in_the_order_of_time() {
-    let page = page(&told(), URL, after(8_000_000)).into_string();
+    let page = page(&told(), &[], URL, after(8_000_000)).into_string();
     assert!(page.contains("Ended badly in stock."), "{page}");
     let steps = [
         "stored at 0/7",
@@ -120,8 +121,28 @@ fn every_step_of_a_story_is_in_the_picture_and_in_the_table_in_the_order_of_time
 #[test]
 fn an_event_that_has_not_ended_is_under_way() {
     let story = Story { subscriptions: vec![subscription("stock", None, Vec::new())], ..told() };
-    let page = page(&story, URL, after(60_000)).into_string();
+    let page = page(&story, &[], URL, after(60_000)).into_string();
     assert!(page.contains("Not ended in stock.") && page.contains("has not ended"), "{page}");
+}
+
+#[test]
+fn what_was_not_looked_at_is_said_and_is_no_outcome() {
+    let unseen = Unseen {
+        place: Arc::from("kafka://main/stock.ledger"),
+        part: Some(UnseenPart { partition: 3, from: Some(17), below: None }),
+        outcomes_of: Some(Arc::from("stock")),
+        why: "there was no time for it".to_owned(),
+    };
+    let of = [unseen];
+    let says = "kafka://main/stock.ledger/3 from offset 17 on (there was no time for it): what became of it for `stock` may lie there";
+    let open = Story { subscriptions: vec![subscription("stock", None, Vec::new())], ..told() };
+    for story in [open, Story { subscriptions: Vec::new(), ..told() }] {
+        let page = page(&story, &of, URL, after(60_000)).into_string();
+        assert!(page.contains(says) && page.contains("Not all outcomes were looked at."), "{page}");
+        assert!(!page.contains("Not ended in") && !page.contains("No subscription has it"), "{page}");
+    }
+    assert!(nobody("o-1", &of, URL, AT).into_string().contains(says));
+    assert!(of[0].hides("stock", 3) && !of[0].hides("stock", 2) && !of[0].hides("payment", 3));
 }
 
 #[test]
@@ -129,13 +150,13 @@ fn an_id_of_several_sources_or_of_nobody_says_so() {
     let other = Story { event: EventId { source: "/other".to_owned(), id: "o-1".to_owned() }, ..told() };
     let several = which(&[told(), other], URL, AT).into_string();
     assert!(several.contains("2 sources") && several.contains("/events/o-1?source=%2Fother"), "{several}");
-    assert!(nobody("<x>", URL, AT).into_string().contains("&lt;x&gt;"));
+    assert!(nobody("<x>", &[], URL, AT).into_string().contains("&lt;x&gt;"));
 }
 
 /// With `EVENKEEL_PAGES=folder` the page is left there, beside those of the node.
 #[test]
 fn the_page_of_a_story_is_whole() {
-    let html = page(&told(), URL, after(8_000_000)).into_string();
+    let html = page(&told(), &[], URL, after(8_000_000)).into_string();
     assert!(html.starts_with("<!DOCTYPE html>") && html.ends_with("</html>"));
     if let Ok(folder) = std::env::var("EVENKEEL_PAGES") {
         std::fs::write(std::path::Path::new(&folder).join("story.html"), html).expect("page");
