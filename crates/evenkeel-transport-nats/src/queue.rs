@@ -32,8 +32,12 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 const PULL: Duration = Duration::from_secs(30);
 /// So many messages of a pull may be on their way to us.
 const AHEAD: usize = 256;
+/// A server that does not answer is not waited for longer when we go.
+const PARTING: Duration = Duration::from_secs(2);
 /// A message is done with.
 const ACK: &[u8] = b"+ACK";
+/// A message is for whoever asks.
+const NAK: &[u8] = b"-NAK";
 /// The lease of a consumer that we make.
 const LEASE: Duration = Duration::from_secs(30);
 
@@ -218,6 +222,20 @@ impl JetStreamQueue {
         }
     }
 
+    /// Ends the pull, and waits until the server knows: what it lends to a pull that nobody reads comes to the next one
+    /// only when its lease ends. What came and was not read goes back.
+    async fn part(&self) {
+        let Some(mut pulled) = self.link.lock().await.pulled.take() else { return };
+        let mut unread = Vec::new();
+        while let Some(Some(came)) = pulled.next().now_or_never() {
+            unread.extend(came.ok().and_then(|message| Some(Ticket(message.reply.as_ref()?.to_string().into()))));
+        }
+        drop(pulled);
+        self.say(&unread, NAK).await;
+        // It takes up what one connection says in its order: who has this answer has been heard before.
+        let _ = tokio::time::timeout(PARTING, self.consumer.get_info()).await;
+    }
+
     async fn say(&self, tickets: &[Ticket], what: &'static [u8]) {
         for ticket in tickets.iter().filter(|ticket| !ticket.0.is_empty()) {
             let _ = self.client.publish(ticket.0.to_string(), Bytes::from_static(what)).await;
@@ -318,8 +336,8 @@ impl Queue for JetStreamQueue {
 
     fn give_back(&self, tickets: Vec<Ticket>) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            self.say(&tickets, b"-NAK").await;
-            let _ = self.client.flush().await;
+            self.say(&tickets, NAK).await;
+            self.part().await;
         })
     }
 }

@@ -8,15 +8,22 @@
 mod site;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use async_nats::connection::State;
 use evenkeel_delivery::ports::Journal;
 use evenkeel_model::Shard;
-use evenkeel_transport::Refusal;
 use evenkeel_transport::contract::intaken::{Intaken, Site};
+use evenkeel_transport::contract::proxy::Line;
 use evenkeel_transport::contract::real::{complete, records, until};
 use evenkeel_transport::contract::{CHECKS, Subject};
+use evenkeel_transport::{Queue as _, Refusal, Taken, Ticket};
 use evenkeel_transport_nats::{Auth, Server, connect};
 use site::{Jet, Secured, need};
+
+/// Published while nodes come and go.
+const EVENTS: usize = 600;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn jetstream_keeps_the_contract() {
@@ -80,6 +87,96 @@ async fn a_batch_of_acknowledgements_is_confirmed_when_each_of_them_is_there() {
     }
     assert!(queue.settle(lent.into_values().collect()).await.is_empty(), "all are confirmed");
     assert_eq!((site.pending().await, site.acknowledged_below().await), (0, 50));
+    site.remove().await;
+}
+
+/// Who sends acknowledgements one after the other, and loses its connection between two of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_was_lost_in_between_confirms_nothing() {
+    let Some(server) = need() else { return };
+    let site = Jet::fresh(server).await;
+    site.publish(records(0..10)).await.unwrap();
+    let (queue, client) = site.proxied().await;
+    let mut lent = BTreeMap::new();
+    while lent.len() < 10 {
+        lent.extend(queue.receive(10).await.unwrap().into_iter().map(|taken| (taken.id, taken.ticket)));
+    }
+    let mut tickets: Vec<Ticket> = lent.into_values().collect();
+    let last = tickets.pop().unwrap();
+    // More than any socket takes: so the last one is said when there is another connection.
+    let nobody = |n: usize| Ticket(format!("nobody.{n}.{}", "x".repeat(3_000)).into());
+    tickets.extend((0..8_000).map(nobody).chain([last]));
+    let (count, said) = (tickets.len(), client.statistics().out_messages.load(Ordering::Relaxed));
+    site.line(Line::Stalled);
+    let settling = tokio::spawn(async move { queue.settle(tickets).await });
+    until("the first ones are on their way", async || {
+        client.statistics().out_messages.load(Ordering::Relaxed) >= said + 20
+    })
+    .await;
+    site.line(Line::Cut);
+    until("they are lost", async || client.connection_state() != State::Connected).await;
+    site.line(Line::Open);
+    assert_eq!(settling.await.unwrap().len(), count, "all are to be told again");
+    assert!(site.pending().await > 0, "which is needed");
+    site.remove().await;
+}
+
+/// The number of a message in its stream.
+fn sequence(taken: &Taken) -> u64 {
+    taken.id.as_ref().unwrap().rsplit(';').next().unwrap().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_given_back_is_lent_nothing_more() {
+    let Some(server) = need() else { return };
+    let site = Jet::fresh(server).await;
+    let gone = site.connect().await.unwrap();
+    assert!(gone.receive(10).await.unwrap().is_empty(), "it has begun to pull");
+    gone.give_back(Vec::new()).await;
+    let next = site.connect().await.unwrap();
+    site.publish(records(0..5)).await.unwrap();
+    let mut lent = Vec::new();
+    while lent.len() < 5 {
+        lent.extend(next.receive(10).await.unwrap());
+    }
+    assert!(lent.iter().all(|taken| !taken.again && !taken.ticket.0.is_empty()), "nobody had them before: {lent:?}");
+    drop(gone);
+    site.remove().await;
+}
+
+/// Each goes down in order, and is still there while the next one works.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_that_follow_each_other_under_load_are_given_all_in_order() {
+    let Some(server) = need() else { return };
+    let site = Arc::new(Jet::fresh(server).await);
+    let publisher = site.clone();
+    let publishing = tokio::spawn(async move {
+        for n in (0..EVENTS).step_by(10) {
+            publisher.publish(records(n..n + 10)).await.unwrap();
+        }
+    });
+    let (mut came, mut gone) = (Vec::new(), Vec::new());
+    while came.len() < EVENTS {
+        let node = site.connect().await.unwrap();
+        let (mut lent, enough) = (Vec::new(), EVENTS.min(came.len() + 40));
+        while came.len() < enough {
+            // After an error it is asked again, as an intake does.
+            for taken in node.receive(20).await.unwrap_or_default() {
+                let sequence = sequence(&taken);
+                if !came.contains(&sequence) {
+                    came.push(sequence);
+                }
+                lent.push(taken.ticket);
+            }
+        }
+        let rest = lent.split_off(lent.len() / 2);
+        node.settle(lent).await;
+        node.give_back(rest).await;
+        gone.push(node);
+    }
+    publishing.await.unwrap();
+    assert_eq!(came, (1..=EVENTS as u64).collect::<Vec<_>>(), "in the order of the stream");
+    println!("{EVENTS} messages, {} nodes", gone.len());
     site.remove().await;
 }
 

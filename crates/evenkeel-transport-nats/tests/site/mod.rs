@@ -105,6 +105,16 @@ impl Jet {
         self.proxy.set(Line::Open);
     }
 
+    /// A consumer of it and its connection, behind the proxy.
+    pub(crate) async fn proxied(&self) -> (JetStreamQueue, async_nats::Client) {
+        let client = connect(&at(self.proxy.address())).await.unwrap();
+        (JetStreamQueue::open(client.clone(), &self.settings()).await.unwrap(), client)
+    }
+
+    pub(crate) fn line(&self, line: Line) {
+        self.proxy.set(line);
+    }
+
     /// Messages that were given and not acknowledged.
     pub(crate) async fn pending(&self) -> usize {
         self.consumer().await.info().await.unwrap().num_ack_pending
