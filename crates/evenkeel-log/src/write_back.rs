@@ -2,7 +2,7 @@
 //!
 //! Batches are gathered per partition. A turn takes partitions that are worth a write, and when too
 //! much waits the largest of the others, a little at a time, so that the device gets a steady stream
-//! and appends never wait behind a burst. What was written may leave memory: readers find it in the page cache, and
+//! and appends never wait behind a burst. What was written may leave memory: readers find it in its segment, and
 //! the write-ahead log still has it, so nothing here is flushed, and nothing counts before a
 //! checkpoint ([`crate::flusher`]) has flushed what [`WriteBack::unflushed`] gives it.
 //!
@@ -140,12 +140,12 @@ impl WriteBack {
     pub(crate) fn turn(&mut self, site: Site<'_>, state: &mut Access<'_>, demand: Demand) -> io::Result<()> {
         self.turns += 1;
         let (places, before) = match demand {
-            Demand::Usual => (state.look(|state| worthy(state, site.options.unwritten_bytes_max / 4)), u64::MAX),
+            Demand::Usual => (state.look(|state| worthy(state, site.options.unwritten_bytes_max / 4)), None),
             Demand::Relief => {
                 let goal = site.options.unwritten_bytes_max.saturating_sub(site.options.write_back_bytes);
-                (state.look(|state| worthy(state, goal)), u64::MAX)
+                (state.look(|state| worthy(state, goal)), None)
             }
-            Demand::Before(lsn) => (state.look(|state| state.waiting(0)), lsn),
+            Demand::Before(lsn) => (state.look(|state| state.waiting(0)), Some(lsn)),
         };
         // A segment takes two; half of the process's files are for others.
         let most = site.options.open_segments_max.min(site.disk.files_max() / 4).max(1);
@@ -160,7 +160,7 @@ impl WriteBack {
         site: Site<'_>,
         state: &mut Access<'_>,
         places: Vec<Place>,
-        (before, most): (u64, usize),
+        (before, most): (Option<u64>, usize),
     ) -> io::Result<()> {
         let mut notes = Vec::new();
         let mut done = Ok(());
@@ -184,10 +184,18 @@ impl WriteBack {
         done
     }
 
-    fn write_place(&mut self, site: Site<'_>, state: &Access<'_>, place: Place, before: u64) -> io::Result<()> {
+    fn write_place(&mut self, site: Site<'_>, state: &Access<'_>, place: Place, before: Option<u64>) -> io::Result<()> {
+        let mut first = true;
         loop {
             let from = self.appenders.get(&place).and_then(|used| used.appender.end());
-            let Some(chunk) = state.look(|state| chunk(state, place, from, before)) else { return Ok(()) };
+            let Some(chunk) = state.look(|state| chunk(state, place, from, before.unwrap_or(u64::MAX))) else {
+                return Ok(());
+            };
+            // What came meanwhile is worth more with what comes next, unless it has to be written now.
+            if !first && before.is_none() && chunk.batches.iter().map(Held::weight).sum::<usize>() < WORTH {
+                return Ok(());
+            }
+            first = false;
             let turn = self.turns;
             let used = match self.appenders.entry(place) {
                 std::collections::btree_map::Entry::Occupied(used) => used.into_mut(),

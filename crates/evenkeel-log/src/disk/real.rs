@@ -1,5 +1,6 @@
 //! A folder of the machine.
 
+mod straight;
 #[cfg(test)]
 mod tests;
 
@@ -10,11 +11,12 @@ use std::io::{self, IoSlice, Read, Seek, Write};
 use std::num::NonZeroU64;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 #[cfg(target_os = "linux")]
 use rustix::fs::OFlags;
 
+use self::straight::Straight;
 use super::{Disk, File, LockError};
 
 /// How many parts one write takes.
@@ -36,12 +38,13 @@ const BLOCK: usize = 4096;
 /// A data folder.
 pub struct RealDisk {
     folder: PathBuf,
+    straight: Arc<Straight>,
 }
 
 impl RealDisk {
     /// The folder at `path`; it is made when the log is opened.
     pub fn new(path: impl Into<PathBuf>) -> RealDisk {
-        RealDisk { folder: path.into() }
+        RealDisk { folder: path.into(), straight: Arc::new(Straight::new()) }
     }
 }
 
@@ -92,7 +95,8 @@ impl Disk for RealDisk {
     fn open(&self, path: &str, create: bool) -> io::Result<Box<dyn File>> {
         let path = self.folder.join(path);
         let file = fs::OpenOptions::new().read(true).write(true).create(create).truncate(false).open(&path)?;
-        Ok(Box::new(RealFile { path, file, direct: OnceLock::new(), unread: OnceLock::new() }))
+        let straight = self.straight.clone();
+        Ok(Box::new(RealFile { path, file, direct: OnceLock::new(), unread: OnceLock::new(), straight }))
     }
 
     fn list(&self, folder: &str) -> io::Result<Vec<String>> {
@@ -194,6 +198,7 @@ struct RealFile {
     direct: OnceLock<Option<fs::File>>,
     /// The same without waiting for the medium.
     unread: OnceLock<Option<fs::File>>,
+    straight: Arc<Straight>,
 }
 
 impl RealFile {
@@ -247,6 +252,10 @@ impl File for RealFile {
     }
 
     fn write_parts_at(&self, parts: &[&[u8]], mut at: u64) -> io::Result<()> {
+        let bytes = parts.iter().map(|part| part.len()).sum();
+        if let (true, Some(direct)) = (self.straight.takes(bytes), self.unread()) {
+            return self.straight.write((&self.file, direct), parts, bytes, at);
+        }
         for run in parts.chunks(IOVECS_MAX) {
             let mut slices: Vec<IoSlice<'_>> = run.iter().map(|part| IoSlice::new(part)).collect();
             let mut slices = slices.as_mut_slice();

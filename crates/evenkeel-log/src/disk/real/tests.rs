@@ -121,3 +121,28 @@ fn a_folder_tells_how_much_room_there_is() {
     assert!(RealDisk::new(folder.path()).free().expect("told").is_some_and(|bytes| bytes > 0));
     assert!(RealDisk::new(folder.path().join("gone")).free().is_err());
 }
+
+#[test]
+fn a_long_run_lands_wherever_it_begins_and_ends() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let disk = RealDisk::new(folder.path());
+    let file = disk.open("f", true).expect("made");
+    let mut expected = Vec::new();
+    // Parts of many lengths, runs of 64 KiB to 3 MiB, with ends anywhere in a block, and short ones between.
+    for (number, length) in
+        [100_000, 65_536, 70_001, 3_000_000, 1_048_576, 5, 200_000, 1_044_480].into_iter().enumerate()
+    {
+        let bytes: Vec<u8> = (0..length).map(|n| (n * 7 + number) as u8).collect();
+        let parts: Vec<&[u8]> = bytes.chunks(1000 + 37 * number).collect();
+        file.write_parts_at(&parts, expected.len() as u64).expect("written");
+        expected.extend_from_slice(&bytes);
+        if number == 3 {
+            file.flush().expect("flushed");
+        }
+    }
+    file.flush().expect("flushed");
+    let mut found = vec![0; expected.len()];
+    file.read_at(&mut found, 0).expect("read");
+    assert!(found == expected);
+    assert_eq!(file.size().expect("a size"), expected.len() as u64);
+}
