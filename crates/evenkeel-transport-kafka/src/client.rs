@@ -15,7 +15,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
-use rdkafka::producer::ProducerContext;
+use rdkafka::producer::{BaseProducer, ProducerContext};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Message, TopicPartitionList};
 use tokio::sync::mpsc::UnboundedSender;
@@ -31,6 +31,9 @@ const TOKEN_LIFE: Duration = Duration::from_secs(300);
 /// A client wants its token at once; it is not waited for longer than a second.
 const TOKEN_POLL: Duration = Duration::from_millis(10);
 const TOKEN_POLLS: u32 = 100;
+
+/// Between two looks at what a producer was told; a round trip takes longer.
+const MOMENT: Duration = Duration::from_micros(500);
 
 /// What one client hears.
 pub(crate) struct Ears {
@@ -79,6 +82,14 @@ pub(crate) fn show_token(shown: &AtomicBool, mut poll: impl FnMut(Duration)) {
         }
         poll(TOKEN_POLL);
     }
+}
+
+/// Hears what came to a producer, and lets a moment pass. The client's own `poll` counts in whole milliseconds and
+/// spins through what is less; so it is asked for what is there, and the thread rests. Where a thread may block.
+#[expect(clippy::disallowed_methods, reason = "a producer has no bell that could be waited for")]
+pub(crate) fn listen(producer: &BaseProducer<Ears>) {
+    producer.poll(Duration::ZERO);
+    std::thread::sleep(MOMENT);
 }
 
 /// The trouble that was noted, if any.

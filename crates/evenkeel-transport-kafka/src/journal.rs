@@ -5,9 +5,11 @@
 //! returned, the dead letters, and the group's offset. Now and then what the journal comes to goes
 //! along as a snapshot; keys are used anew behind it, so that compaction removes what lies before.
 //!
-//! Invariants: a round is there whole or not at all; who opens it fences whoever had it before, so a
-//! commit of theirs fails; what is loaded was read to its end behind that fence; after a commit whose
-//! outcome is not known nothing is committed any more before it was loaded again.
+//! Two producers take turns: a broker that still ends a transaction of one takes the next of the other at once.
+//!
+//! Invariants: a round is there whole or not at all; a transaction begins when the one before it is decided; who
+//! opens it fences whoever had it before, so a commit of theirs fails; what is loaded was read to its end behind
+//! that fence; after a commit whose outcome is not known nothing is committed any more before it was loaded again.
 
 mod assembling;
 mod letters;
@@ -62,11 +64,14 @@ pub(crate) struct Whose {
     pub(crate) fallback: Option<Outward>,
 }
 
+/// Who writes it, in turns.
+pub(crate) type Producers = [Arc<BaseProducer<Ears>>; 2];
+
 pub(crate) struct KafkaJournal {
     broker: Broker,
     clock: Arc<dyn Clock>,
     whose: Arc<Whose>,
-    producer: Arc<BaseProducer<Ears>>,
+    producers: Producers,
     /// For the group's offsets: it never joined, and says so.
     member: Arc<BaseConsumer<Ears>>,
     ids: Option<Ids>,
@@ -82,6 +87,8 @@ struct State {
     at: Option<At>,
     /// Loaded, and not asked for yet.
     loaded: Option<Vec<Remembered>>,
+    /// Whose turn it is.
+    turn: usize,
 }
 
 struct At {
@@ -96,12 +103,12 @@ struct At {
     recall: Recall,
 }
 
-/// What a journal is made of; `producer` has its right already.
+/// What a journal is made of; its producers have their rights already.
 pub(crate) struct Made {
     pub(crate) broker: Broker,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) whose: Arc<Whose>,
-    pub(crate) producer: Arc<BaseProducer<Ears>>,
+    pub(crate) producers: Producers,
     pub(crate) member: Arc<BaseConsumer<Ears>>,
     pub(crate) ids: Option<Ids>,
     pub(crate) outcomes: Option<Outcomes>,
@@ -109,20 +116,25 @@ pub(crate) struct Made {
 
 impl KafkaJournal {
     pub(crate) fn new(made: Made) -> KafkaJournal {
-        let Made { broker, clock, whose, producer, member, ids, outcomes } = made;
+        let Made { broker, clock, whose, producers, member, ids, outcomes } = made;
         let (state, selections) = (Mutex::default(), letters::Selections::default());
-        KafkaJournal { broker, clock, whose, producer, member, ids, outcomes, state, selections }
+        KafkaJournal { broker, clock, whose, producers, member, ids, outcomes, state, selections }
     }
 
-    /// Reads what was committed, and takes it over: the fence that all calls carry from now on.
+    /// Reads what was committed, and takes it over, with both producers: the fence that all calls carry from now on.
+    /// So two nodes that take the producers' rights from each other at the same time never both pass: who has lost one
+    /// of them since fails here, and both write in the same order.
     pub(crate) async fn take_over(&self, begins: Vec<(u32, u64)>) -> Result<u64, PortError> {
         let mut state = self.state.lock().await;
         let mut at = self.read(&mut state).await?;
         at.fence += 1;
-        let page = Page::Round(encode_journal(&[])).encode(at.fence, at.ledger_next);
-        let pieces = vec![Piece::own(&self.whose.names.journal, &self.whose.shard, Page::round_key(at.rounds), page)];
-        at.rounds += 1;
-        self.run(pieces, begins, at.snapshot).await?;
+        let mut begins = begins;
+        for _ in &self.producers {
+            let page = Page::Round(encode_journal(&[])).encode(at.fence, at.ledger_next);
+            let pieces = vec![self.own(Page::round_key(at.rounds), page)];
+            at.rounds += 1;
+            self.run(&mut state.turn, pieces, std::mem::take(&mut begins), at.snapshot).await?;
+        }
         let fence = at.fence;
         state.at = Some(at);
         Ok(fence)
@@ -139,15 +151,17 @@ impl KafkaJournal {
         metadata.ok_or_else(|| self.broker.failed("the group's metadata", &"there is none"))
     }
 
-    /// One transaction; the offset of the first piece that is part of a snapshot.
+    /// One transaction; the offset of the first piece that is part of a snapshot. Who failed has the next turn again:
+    /// its client knows what is undecided.
     async fn run(
         &self,
+        turn: &mut usize,
         pieces: Vec<Piece>,
         offsets: Vec<(u32, u64)>,
         snapshot: Option<u64>,
     ) -> Result<Option<u64>, PortError> {
         let transaction = Transaction {
-            producer: self.producer.clone(),
+            producer: self.producers[*turn].clone(),
             group: self.metadata()?,
             topic: self.whose.shard.topic.clone(),
             pieces,
@@ -157,10 +171,12 @@ impl KafkaJournal {
         let done = tokio::task::spawn_blocking(move || transaction.run()).await;
         let done = done.map_err(|e| PortError(e.to_string()))?;
         let Shard { topic, partition } = &self.whose.shard;
-        done.map_err(|e| {
+        let done = done.map_err(|e| {
             self.broker
                 .failed(&format!("the journal of `{}` for {topic}/{partition}", self.whose.names.subscription), &e)
-        })
+        })?;
+        *turn = 1 - *turn;
+        Ok(done)
     }
 
     async fn commit_round(&self, commit: Commit) -> Result<(), PortError> {
@@ -184,7 +200,7 @@ impl KafkaJournal {
         if snapshot {
             pieces.extend(self.snapshot(&mut at));
         }
-        let wrote = self.run(pieces, assembled.offsets, at.snapshot).await?;
+        let wrote = self.run(&mut state.turn, pieces, assembled.offsets, at.snapshot).await?;
         if snapshot {
             (at.snapshot, at.rounds, at.bytes) = (wrote, 0, 0);
         }

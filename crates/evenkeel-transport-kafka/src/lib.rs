@@ -3,8 +3,8 @@
 //! A subscription over Kafka is owned partition by partition: the group ([`Member`]) says which
 //! partitions this node has, and each of them has a [`Partition`]: a source, and a journal that lies
 //! in topics beside the source and is written in the Kafka transaction that commits offsets, returned
-//! events and dead letters. The transactional id is (subscription, partition), so whoever opens a
-//! partition fences whoever had it before, and only then reads what was committed.
+//! events and dead letters. Its two transactional ids are of (subscription, partition), so
+//! whoever opens a partition fences whoever had it before, and only then reads what was committed.
 //!
 //! What it does not do: it decides nothing about retries, order or breakers, and starts no task.
 //!

@@ -14,13 +14,15 @@ use rdkafka::producer::{BaseProducer, Producer};
 use rdkafka::topic_partition_list::Offset;
 
 use crate::client::{Ears, heard, show_token};
-use crate::journal::{KafkaJournal, Made, Outward, Whose};
+use crate::journal::{KafkaJournal, Made, Outward, Producers, Whose};
 use crate::reading::{Ahead, Reader};
 use crate::source::{self, KafkaSource, begins};
 use crate::{Broker, Fits, Names};
 
 /// How long whoever had the partition may take to be fenced.
 const FENCING: Duration = Duration::from_secs(60);
+/// How long a new client may look for a broker before it is asked for anything.
+const LINE: Duration = Duration::from_secs(5);
 /// The largest message that is sent, and the largest batch of several.
 const MESSAGE_BYTES_MAX: usize = 16_777_216;
 const BATCH_BYTES: usize = 1_000_000;
@@ -96,7 +98,7 @@ impl Partition {
             fallback: outward(settings.fallback.clone()).await?,
         });
         let fits = fits(broker, settings).await?;
-        let producer = fence(broker, settings, number, fits.as_ref()).await?;
+        let producers = fence(broker, settings, number, fits.as_ref()).await?;
         let group = settings.names.group.clone();
         let reader = Reader::open(broker, clock.clone(), &group, shard.clone(), Ahead::Much)?;
         let begun = begun(broker, settings, &reader, number, &clock).await?;
@@ -105,7 +107,7 @@ impl Partition {
             broker: broker.clone(),
             clock: clock.clone(),
             whose,
-            producer,
+            producers,
             member: reader.consumer().clone(),
             ids: Option::clone(&ids),
             outcomes: settings.outcomes.clone(),
@@ -139,14 +141,24 @@ async fn fits(broker: &Broker, settings: &PartitionSettings) -> Result<Option<Fi
     Ok(Some(Fits { topic, bytes_max }))
 }
 
-/// A producer whose transactional id nobody else can use any more.
+/// Producers whose transactional ids nobody else can use any more. Both rights are taken before the journal is read.
 async fn fence(
     broker: &Broker,
     settings: &PartitionSettings,
     number: u32,
     fits: Option<&Fits>,
+) -> Result<Producers, PortError> {
+    let [first, second] = settings.names.transactional_ids(number);
+    let (first, second) = tokio::try_join!(take(broker, settings, first, fits), take(broker, settings, second, fits))?;
+    Ok([first, second])
+}
+
+async fn take(
+    broker: &Broker,
+    settings: &PartitionSettings,
+    id: String,
+    fits: Option<&Fits>,
 ) -> Result<Arc<BaseProducer<Ears>>, PortError> {
-    let id = settings.names.transactional_id(number);
     let timeout = settings.transaction_timeout.as_millis().to_string();
     let message = MESSAGE_BYTES_MAX.to_string();
     // The limit of a topic is that of a batch: several that fit must not be one that does not.
@@ -166,6 +178,9 @@ async fn fence(
     let broker = broker.clone();
     let taken = move || {
         show_token(&shown, |time| producer.poll(time));
+        // A client that does not know the brokers yet looks for its coordinator again after half a second only. Whether
+        // it knows them now or not, the next call says.
+        let _ = producer.client().fetch_metadata(None, LINE);
         let taken = producer.init_transactions(FENCING);
         let why = |e| heard(&trouble).unwrap_or_else(|| format!("{e}"));
         taken.map_err(|e| broker.failed(&format!("taking over `{id}`"), &why(e))).map(|()| Arc::new(producer))

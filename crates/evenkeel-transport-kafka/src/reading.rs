@@ -38,6 +38,8 @@ pub(crate) enum Ahead {
     Much,
     /// For one record now and then.
     Little,
+    /// For reading to the end once: that it is the end is told at once.
+    ToTheEnd,
 }
 
 /// Before a partition's leader is looked for again.
@@ -64,9 +66,10 @@ impl Reader {
         shard: Shard,
         ahead: Ahead,
     ) -> Result<Reader, PortError> {
-        let (queue, fetch) = match ahead {
-            Ahead::Much => ("8192", "2097152"),
-            Ahead::Little => ("64", "65536"),
+        let (queue, fetch, wait) = match ahead {
+            Ahead::Much => ("8192", "2097152", "100"),
+            Ahead::Little => ("64", "65536", "100"),
+            Ahead::ToTheEnd => ("8192", "2097152", "1"),
         };
         let properties = [
             // Named for its progress; it never joins.
@@ -78,7 +81,7 @@ impl Reader {
             ("isolation.level", "read_committed"),
             ("queued.max.messages.kbytes", queue),
             ("max.partition.fetch.bytes", fetch),
-            ("fetch.wait.max.ms", "100"),
+            ("fetch.wait.max.ms", wait),
             ("fetch.error.backoff.ms", "100"),
             ("allow.auto.create.topics", "false"),
         ];

@@ -15,7 +15,7 @@ use rdkafka::producer::BaseProducer;
 use tokio::sync::mpsc::unbounded_channel;
 
 use crate::Broker;
-use crate::client::{Ears, heard};
+use crate::client::{Ears, heard, listen};
 use crate::journal::Report;
 use crate::record::outgoing;
 
@@ -83,7 +83,7 @@ impl KafkaSink {
                     Ok(()) => break,
                     Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
                         report = back.delivery_opaque;
-                        self.producer.poll(Duration::from_millis(1));
+                        listen(&self.producer);
                     }
                     Err((error, _)) => {
                         answers[nth] = Some(Err(self.failed(&error)));
@@ -94,7 +94,7 @@ impl KafkaSink {
         }
         drop(to);
         loop {
-            self.producer.poll(Duration::from_millis(1));
+            listen(&self.producer);
             loop {
                 use tokio::sync::mpsc::error::TryRecvError;
                 match reports.try_recv() {

@@ -55,9 +55,11 @@ impl Names {
         }
     }
 
-    /// Who writes the journal of a partition: only one can.
-    pub fn transactional_id(&self, partition: u32) -> String {
-        format!("{}.{partition}", self.group)
+    /// Who writes the journal of a partition, in turns: only one can, who has both.
+    pub fn transactional_ids(&self, partition: u32) -> [String; 2] {
+        let first = format!("{}.{partition}", self.group);
+        let second = format!("{first}.b");
+        [first, second]
     }
 }
 

@@ -31,10 +31,10 @@ pub(super) async fn load(
     member: &Arc<BaseConsumer<Ears>>,
 ) -> Result<(Vec<Remembered>, At), PortError> {
     let hint = snapshot_at(whose, member).await;
-    let Replay { recall, mut at, .. } = replay(broker, clock, &whose.names, whose.shard.partition, hint).await?;
+    let journal = replay(broker, clock, &whose.names, whose.shard.partition, hint);
+    let (Replay { recall, mut at, .. }, identities) = tokio::try_join!(journal, inbox(broker, clock, whose))?;
     let remembered = recall.finish();
     at.recall.take(remembered.clone());
-    let identities = inbox(broker, clock, whose).await?;
     Ok((joined(identities, remembered), at))
 }
 
@@ -46,7 +46,7 @@ async fn replay(
     hint: Option<u64>,
 ) -> Result<Replay, PortError> {
     let shard = Shard::new(names.journal.as_str(), partition);
-    let mut reader = Reader::open(broker, clock.clone(), &names.group, shard, Ahead::Much)?;
+    let mut reader = Reader::open(broker, clock.clone(), &names.group, shard, Ahead::ToTheEnd)?;
     let (start, _) = reader.ends().await?;
     let from = hint.filter(|hint| *hint >= start).unwrap_or(start);
     let mut replay = Replay::new(hint);
@@ -139,7 +139,7 @@ impl Replay {
 /// The identities of the inbox's window, in the order of their outcomes.
 async fn inbox(broker: &Broker, clock: &Arc<dyn Clock>, whose: &Whose) -> Result<Vec<Remembered>, PortError> {
     let shard = Shard::new(whose.names.ledger.as_str(), whose.shard.partition);
-    let mut reader = Reader::open(broker, clock.clone(), &whose.names.group, shard, Ahead::Much)?;
+    let mut reader = Reader::open(broker, clock.clone(), &whose.names.group, shard, Ahead::ToTheEnd)?;
     let since = clock.now() - whose.inbox;
     let Some(from) = reader.at_time(since).await? else { return Ok(Vec::new()) };
     let mut all = Vec::new();

@@ -17,7 +17,7 @@ use rdkafka::topic_partition_list::Offset;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 
-use crate::client::Ears;
+use crate::client::{Ears, listen};
 use crate::record::outgoing;
 
 /// A round is tried for so long.
@@ -183,7 +183,7 @@ impl Transaction {
                     Ok(()) => break,
                     Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
                         report = back.delivery_opaque;
-                        self.producer.poll(Duration::from_millis(1));
+                        listen(&self.producer);
                     }
                     Err((error, _)) => return Err(Failed::of(error)),
                 }
@@ -196,7 +196,7 @@ impl Transaction {
     fn arrived(&self, reports: &mut UnboundedReceiver<Reported>, deadline: Instant) -> Result<Option<u64>, Failed> {
         // The client's own flush waits in steps of 100 ms.
         while self.producer.in_flight_count() > 0 {
-            self.producer.poll(Duration::from_millis(1));
+            listen(&self.producer);
             if Instant::now() >= deadline {
                 return Err(Failed::Over(KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut)));
             }
@@ -234,7 +234,7 @@ impl Transaction {
             match step(&self.producer) {
                 Ok(()) => return Ok(()),
                 Err(KafkaError::Transaction(e)) if e.is_retriable() && Instant::now() < deadline => {
-                    self.producer.poll(Duration::from_millis(10));
+                    listen(&self.producer);
                 }
                 Err(error) => return Err(Failed::of(error)),
             }

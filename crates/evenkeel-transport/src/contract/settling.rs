@@ -37,19 +37,29 @@ pub(super) async fn late(subject: &dyn Subject) -> Result<(), Broken> {
     same(&published, &read_all(&*subject.open().await?.source, 100).await?)
 }
 
-/// A commit of whoever had it before is refused, and leaves nothing behind.
+/// A commit of whoever had it before is refused, and leaves nothing behind; however many commits he made before, since
+/// rights may be held in turns.
 pub(super) async fn fenced(subject: &dyn Subject) -> Result<(), Broken> {
     publish(subject, records(20)).await?;
-    let old = subject.open().await?;
-    old.journal.load().await?;
-    let shard = old.source.shards().await?.remove(0).0;
-    let new = subject.open().await?;
-    new.journal.load().await?;
-    let late = old.journal.commit(round(1, vec![ended(&shard, 0, Outcome::Completed, 0)])).await;
-    promise(late.is_err(), || "who lost his right could commit".to_owned())?;
-    let found = new.journal.load().await?;
-    promise(found.is_empty(), || format!("what was refused is remembered: {found:?}"))?;
-    new.journal.commit(round(1, vec![ended(&shard, 0, Outcome::Completed, 0)])).await?;
+    let mut offset = 0;
+    for made in 0..3 {
+        let old = subject.open().await?;
+        old.journal.load().await?;
+        let shard = old.source.shards().await?.remove(0).0;
+        let outcome = |offset| vec![ended(&shard, offset, Outcome::Completed, 0)];
+        for number in 1..=made {
+            old.journal.commit(round(number, outcome(offset))).await?;
+            offset += 1;
+        }
+        let new = subject.open().await?;
+        let known = new.journal.load().await?;
+        let late = old.journal.commit(round(made + 1, outcome(offset))).await;
+        promise(late.is_err(), || format!("who lost his right could commit, after {made} commits"))?;
+        let found = new.journal.load().await?;
+        promise(found == known, || format!("what was refused is remembered: {found:?}, and not {known:?}"))?;
+        new.journal.commit(round(1, outcome(offset))).await?;
+        offset += 1;
+    }
     Ok(())
 }
 
