@@ -3,6 +3,9 @@
 //! A report, and nothing else: it is found by recovery, by `verify` and by reads, and repaired only
 //! by an operator. It says what is known; where later groups cannot tell, it says that as well.
 
+pub(crate) mod met;
+pub(crate) mod note;
+
 use std::fmt;
 
 use evenkeel_model::Shard;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use evenkeel_model::Clock;
 
 use crate::compaction::Cleaner;
+use crate::damage::note;
 use crate::disk::Disk;
 use crate::flusher::Flusher;
 use crate::handles::Handles;
@@ -56,9 +57,9 @@ pub(crate) struct Shared {
     pub(crate) write_bell: Bell,
     pub(crate) state: RwLock<State>,
     pub(crate) stopped: OnceLock<String>,
-    /// Why it is only read, if it was opened so.
-    pub(crate) read_only: Option<String>,
-    pub(crate) damage: Vec<Damage>,
+    /// Why it is only read, if it was opened so or a reader met damage.
+    pub(crate) read_only: OnceLock<String>,
+    pub(crate) damage: RwLock<Vec<Damage>>,
 }
 
 impl Shared {
@@ -77,14 +78,42 @@ impl Shared {
 
     /// Says so when the log is only read.
     pub(crate) fn writable(&self) -> Result<(), AppendError> {
-        self.read_only.as_ref().map_or(Ok(()), |why| Err(AppendError::ReadOnly { why: why.clone() }))
+        self.read_only.get().map_or(Ok(()), |why| Err(AppendError::ReadOnly { why: why.clone() }))
+    }
+
+    /// What is said of a set that was not taken since the log stopped for that reason.
+    pub(crate) fn refusal(&self, why: &str) -> AppendError {
+        self.writable().err().unwrap_or_else(|| AppendError::Stopped { why: why.to_owned() })
+    }
+
+    /// What is damaged, as far as it is known.
+    pub(crate) fn damage(&self) -> Vec<Damage> {
+        self.damage.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A reader met damage: from now on the log is only read, also after the next open.
+    pub(crate) fn damaged(&self, found: Vec<Damage>) {
+        let mut all = self.damage.write().unwrap_or_else(PoisonError::into_inner);
+        if found.iter().all(|new| all.iter().any(|known| known.file == new.file)) {
+            return;
+        }
+        all.extend(found);
+        let why = format!("the log is damaged at {}", all[0]);
+        let mut files: Vec<String> = all.iter().map(|damage| damage.file.clone()).collect();
+        drop(all);
+        let _ = self.read_only.set(why.clone());
+        files.dedup();
+        // Without a note a restart forgets it until somebody reads that record again; on a disk that takes no
+        // note there is nothing more to be done about it.
+        let _ = note::write(&*self.disk, self.options.guards(), &files);
+        self.stop(&why);
     }
 
     /// Stops the log for good. Gives back the reason, which is that of the first who stopped it.
     pub(crate) fn stop(&self, why: &str) -> String {
         let why = self.stopped.get_or_init(|| why.to_owned()).clone();
         for job in self.handover.close(&why, true) {
-            job.refuse(AppendError::Stopped { why: why.clone() });
+            job.refuse(self.refusal(&why));
         }
         self.news.end();
         self.bell.ring(|wanted| wanted.flush = true);

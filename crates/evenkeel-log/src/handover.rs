@@ -101,6 +101,11 @@ impl<J: Load> Handover<J> {
         self.held().depth = depth.max(1);
     }
 
+    /// How many turns may be taken at once.
+    pub(crate) fn depth(&self) -> usize {
+        self.held().depth
+    }
+
     /// Takes the job, or gives it back. Nobody is told: who offers asks for a turn, or tells.
     pub(crate) fn offer(&self, job: J) -> Result<(), Refused<J>> {
         self.held().push(job, u64::MAX, self.bytes_max)

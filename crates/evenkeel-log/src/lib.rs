@@ -109,8 +109,9 @@
 //! # Crashes and damage
 //! An unwritten end is cut at the next open; damage before it is never passed over:
 //! [`OpenError::Corrupt`] names the file, the place and the offsets, [`Log::open_damaged`] serves what
-//! is whole, [`verify()`] and [`dump()`] look without changing anything, [`Repair`] gives up what is lost
-//! if an operator says so. `docs/format.md` has the bytes and the rules, `docs/semantics.md` what holds
+//! is whole, and damage that a read meets later makes the log read-only likewise ([`Log::damage`]).
+//! [`verify()`] and [`dump()`] look without changing anything, [`Repair`] gives up what is lost if an
+//! operator says so. `docs/format.md` has the bytes and the rules, `docs/semantics.md` what holds
 //! on which file system.
 //!
 //! # Invariants

@@ -92,9 +92,10 @@ impl Log {
         Ok(log)
     }
 
-    /// What was found damaged when the log was opened with [`Log::open_damaged`].
+    /// What is damaged: found when the log was opened with [`Log::open_damaged`], or by a reader since. A
+    /// log of which this is not empty is only read.
     pub fn damage(&self) -> Vec<Damage> {
-        self.0.shared.damage.clone()
+        self.0.shared.damage()
     }
 
     /// Puts the parts together.
@@ -130,8 +131,8 @@ impl Log {
             write_bell: Bell::default(),
             state: RwLock::new(state),
             stopped: OnceLock::new(),
-            read_only,
-            damage,
+            read_only: read_only.map_or_else(OnceLock::new, OnceLock::from),
+            damage: RwLock::new(damage),
         });
         shared.handover.set_depth(shared.options.writers.unwrap_or(1));
         let pen = Arc::new(Pen::new(shared.clone(), Writer::new(shared.clone(), file, position, unflushed)));
@@ -227,7 +228,7 @@ impl Log {
 
     /// The first offset that was appended at or after `time`; `None` when there is none yet.
     pub fn offset_at(&self, shard: &Shard, time: Timestamp) -> Result<Option<u64>, ReadError> {
-        read::offset_at(&self.0.shared, shard, time)
+        read::offset_at(&self.0.shared, shard, time).inspect_err(|e| self.met(e))
     }
 
     /// From now on `holder` owes what is at or above these floors: retention stops there. Floors

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use evenkeel_model::Timestamp;
 
+use crate::AppendError;
 use crate::depth::Depth;
 use crate::engine::{Fuse, Shared};
 use crate::handover::{Handover, Turn};
@@ -65,6 +66,11 @@ impl Pen {
 
     pub(crate) fn handover(&self) -> &Handover<Job> {
         &self.shared.handover
+    }
+
+    /// What is said of a set that was not taken.
+    pub(crate) fn refusal(&self, why: &str) -> AppendError {
+        self.shared.refusal(why)
     }
 
     /// From now on whoever appends may write, and a thread takes over.

@@ -24,12 +24,15 @@ use std::io;
 use std::sync::Arc;
 
 use crate::calendar::Counted;
+use crate::damage::met;
+use crate::damage::note::{self, Noted};
 use crate::disk::readonly::NoFile;
 use crate::disk::{Disk, LockError, is_of_medium};
 use crate::machine::Memory;
 use crate::options::Options;
 use crate::safeguard::Guards;
 use crate::segment::append::{Dirty, Site};
+use crate::segment::log_path;
 use crate::state::State;
 use crate::stats::Stats;
 use crate::wal::files::WalFile;
@@ -38,6 +41,7 @@ use crate::wal::is_full;
 use crate::wal::{BLOCK, FIRST_GROUP, Position};
 use crate::write_back::{Access, Demand, WriteBack};
 use crate::{Damage, DamageKind, OpenError};
+use evenkeel_model::Shard;
 use scan::End;
 use slots::Slots;
 
@@ -68,15 +72,21 @@ pub(crate) struct Survey {
     /// Where the log ends; `None` when there is none yet.
     pub(crate) end: Option<End>,
     pub(crate) damage: Vec<Damage>,
+    /// A note names segments that were damaged; what of them is damaged still is in `damage`.
+    pub(crate) noted: bool,
 }
 
 /// Recovers the log on `disk`, or makes an empty one.
 pub(crate) fn recover(disk: &Arc<dyn Disk>, options: &Options, stats: &Arc<Stats>) -> Result<Recovered, OpenError> {
     let site = Site { disk: &**disk, options, stats };
     let mut replay = Replay::new(Some(site));
-    let Survey { slots, state, end, damage } = read(&**disk, options.guards(), options.memory(), &mut replay)?;
+    let Survey { slots, state, end, damage, noted } = read(&**disk, options.guards(), options.memory(), &mut replay)?;
     if !damage.is_empty() {
         return Err(OpenError::Corrupt { damage });
+    }
+    if noted {
+        // An operator put a good copy there, or gave up what was lost.
+        disk.remove(note::FILE).map_err(doing("removing", note::FILE))?;
     }
     match (slots.newest(), end) {
         (Some(_), Some(End { file: Some(file), position, bytes })) => {
@@ -172,7 +182,28 @@ fn read(disk: &dyn Disk, guards: Guards, memory: Memory, replay: &mut Replay<'_>
             None
         }
     };
-    Ok(Survey { slots, state, end, damage })
+    let noted = noted(disk, guards, &state, &mut damage)?;
+    Ok(Survey { slots, state, end, damage, noted })
+}
+
+/// Looks at the segments that a reader found damaged while the log ran. True when there is a note of them.
+fn noted(disk: &dyn Disk, guards: Guards, state: &State, damage: &mut Vec<Damage>) -> Result<bool, OpenError> {
+    let noted = note::read(disk).map_err(doing("reading", note::FILE))?;
+    if noted == Noted::Nothing {
+        return Ok(false);
+    }
+    for (place, topic, _, partition) in state.places() {
+        let shard = Shard::new(topic.name.clone(), place.partition);
+        let folder = state.folder(place);
+        for segment in &partition.segments {
+            let path = log_path(&folder, segment.base, segment.revision);
+            if noted.names(&path) && !damage.iter().any(|known| known.file == path) {
+                let found = met::places(disk, guards, &folder, &shard, segment);
+                damage.extend(found.map_err(doing("reading", &path))?);
+            }
+        }
+    }
+    Ok(true)
 }
 
 /// Takes the folder for this process.
@@ -199,7 +230,7 @@ pub(crate) fn whole(disk: &dyn Disk, options: &Options) -> Result<Recovered, Ope
     if survey.damage.is_empty() {
         survey.damage = crate::verify::look(disk, options.guards(), &survey)?.damage;
     }
-    let Survey { slots, state, end, damage } = survey;
+    let Survey { slots, state, end, damage, .. } = survey;
     let header = FileHeader { number: 0, size: FIRST_GROUP + BLOCK, nonce: [0; 16] };
     let position = end.as_ref().map_or(state.wal, |e| e.position);
     let extent = state.times;

@@ -53,13 +53,15 @@ pub enum Safeguard {
     TimesChecksum,
     /// Write-ahead files are reused only when both slots lie behind them.
     BothSlots,
+    /// The data folder is synced after a note of damage that a reader met was created.
+    NoteFolderSync,
     /// An idle log writes an empty group that vouches for the last one.
     Sealing,
 }
 
 impl Safeguard {
     /// All of them.
-    pub const ALL: [Safeguard; 24] = [
+    pub const ALL: [Safeguard; 25] = [
         Safeguard::GroupWrite,
         Safeguard::WalFileFlush,
         Safeguard::WalFolderSync,
@@ -83,6 +85,7 @@ impl Safeguard {
         Safeguard::IndexChecksum,
         Safeguard::TimesChecksum,
         Safeguard::BothSlots,
+        Safeguard::NoteFolderSync,
         Safeguard::Sealing,
     ];
 }

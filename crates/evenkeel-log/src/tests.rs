@@ -9,6 +9,7 @@ mod harm;
 mod handover;
 mod limits;
 mod mending;
+mod met;
 mod model;
 mod mutation;
 mod panics;

@@ -122,7 +122,7 @@ impl<T> Submitted<T> {
             Ok(()) => None,
             Err(Refused::Full(job)) => Some(job),
             Err(Refused::Closed(job, why)) => {
-                job.refuse(AppendError::Stopped { why });
+                job.refuse(pen.refusal(&why));
                 return Submitted { ticket, errand: None };
             }
         };
@@ -160,7 +160,7 @@ impl Errand {
                     self.pen.handover().tell();
                     return false;
                 }
-                Err(Refused::Closed(job, why)) => job.refuse(AppendError::Stopped { why }),
+                Err(Refused::Closed(job, why)) => job.refuse(self.pen.refusal(&why)),
             }
         }
         if caller == Caller::Future && !self.yielded && self.pen.lets_others_first() {

@@ -73,7 +73,7 @@ fn run(disk: Arc<dyn Disk>, guards: Guards) -> Result<Verified, OpenError> {
 
 /// Looks at everything that a survey did not look at.
 pub(crate) fn look(disk: &dyn Disk, guards: Guards, survey: &Survey) -> Result<Verified, OpenError> {
-    let Survey { slots, state, end, damage } = survey;
+    let Survey { slots, state, end, damage, .. } = survey;
     let mut verified = Verified { damage: damage.clone(), ..Verified::default() };
     if let (Some(newest), Some(end)) = (slots.newest(), end) {
         verified.groups = end.position.lsn.saturating_sub(newest.wal.lsn);

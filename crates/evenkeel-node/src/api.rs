@@ -157,11 +157,17 @@ async fn no_cross_origin(request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-/// Whatever would change something is refused while the log is damaged.
+/// Whatever would change something is refused while the log is damaged, and what fails for it says so.
 async fn no_writing_behind_damage(State(node): Node, request: Request, next: Next) -> Response {
     let changes = request.method() != Method::GET && request.method() != Method::HEAD;
-    match node.damaged().filter(|_| changes) {
+    if let Some(damaged) = node.damaged().filter(|_| changes) {
+        return Problem::from(damaged).into_response();
+    }
+    let response = next.run(request).await;
+    let vague = response.extensions().get::<problem::Told>().is_some_and(|told| told.leaves_damage_unnamed());
+    match node.damaged().filter(|_| vague) {
+        // This request met it, or asked somebody whom it stopped.
         Some(damaged) => Problem::from(damaged).into_response(),
-        None => next.run(request).await,
+        None => response,
     }
 }

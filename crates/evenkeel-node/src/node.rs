@@ -134,7 +134,12 @@ impl Node {
             processor: std::sync::Mutex::default(),
         });
         bridge(&wired);
-        replaying::go_on(&wired).await?;
+        match replaying::go_on(&wired).await {
+            Err(e) if wired.damaged().is_none() => return Err(e),
+            // What it could not read is told by whoever asks; the rest is served for reading.
+            _ => {}
+        }
+        let is_damaged = wired.damaged().is_some();
         let serving = tokio::spawn(serving::serve(listener, api::routes(wired.clone()), headers_bytes_max, stopping));
         Ok(RunningNode { http, is_damaged, wired, retention, stop, serving })
     }

@@ -62,6 +62,8 @@ mod replaying;
 mod outliving;
 #[path = "node/damaged.rs"]
 mod damaged;
+#[path = "node/rotten.rs"]
+mod rotten;
 #[path = "node/verbs.rs"]
 mod verbs;
 #[path = "node/described.rs"]

@@ -1,6 +1,8 @@
 //! What may happen while events come in, are read and are journaled: see [`happening`](crate::happening).
 
 crate::happenings! {
+    /// An event's `expirytime` or `priority` means nothing and counts as not there; told once for each subscription.
+    WARN "attribute-not-known" AttributeNotKnown { subscription: String, attribute: String, value: String, event: String } "an attribute has a value that is not known; it counts as not there";
     /// Nothing comes in from a broker; told once until something does.
     WARN "intake-stands" IntakeStands { topic: String, problem: String } "nothing is taken in; it is tried again";
     /// A message that the log cannot hold.

@@ -43,7 +43,7 @@ pub use journal::{EmbeddedJournal, JOURNAL_PARTITIONS, JournalSettings, Recall, 
 pub use outgoing::{parcel, record};
 pub use refusal::{NoConnection, Refusal};
 pub use sink::{IngressSink, SinkHandler, batches_by_key, by_key};
-pub use source::{EmbeddedSource, From, Names, Pick, SourceSettings, deliver, taken};
+pub use source::{Doubts, EmbeddedSource, From, Names, Pick, SourceSettings, deliver, senseless, taken};
 
 /// What the embedded log can do. One process has it at a time, and the log itself keeps others out;
 /// an event is no larger than one atomic set may be, by default.

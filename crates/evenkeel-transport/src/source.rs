@@ -10,6 +10,7 @@
 //! [`Source::changed`] never misses an append that came after its last completion.
 
 mod ahead;
+mod attributes;
 mod growth;
 mod passed;
 mod pick;
@@ -23,7 +24,6 @@ use std::time::Duration;
 use evenkeel_cloudevents::created;
 use evenkeel_cloudevents::filter::Filter;
 use evenkeel_cloudevents::kafka::{Read, from_record};
-use evenkeel_cloudevents::time::parse_rfc3339;
 use evenkeel_delivery::ports::{BoxFuture, Delivered, News, PortError, Source};
 use evenkeel_delivery::{Arrival, Screen, Version};
 use evenkeel_log::{Log, ReadError, ReadLimit};
@@ -35,6 +35,7 @@ use crate::held::Held;
 use crate::pages::unreadable;
 use crate::{dead, mark};
 use ahead::Ahead;
+pub use attributes::{Doubts, senseless};
 use growth::Turns;
 use passed::Passed;
 pub use passed::taken;
@@ -88,6 +89,8 @@ pub struct SourceSettings {
     /// Of a topic that got more partitions, what was appended before comes first, so that a key
     /// that moved keeps its order; true by default. False for whoever reads partitions singly.
     pub growths_in_turn: bool,
+    /// Which attributes of its events were told of; nothing, to begin with.
+    pub doubts: Arc<Doubts>,
 }
 
 impl SourceSettings {
@@ -105,6 +108,7 @@ impl SourceSettings {
             believe: Duration::from_secs(3600),
             held_bytes_max: 0,
             growths_in_turn: true,
+            doubts: Arc::default(),
         }
     }
 }
@@ -268,19 +272,6 @@ impl EmbeddedSource {
     }
 }
 
-/// The priority of an event that names none, or none that is known.
-const PRIORITY: u8 = 4;
-
-/// 0 to 9, or a name.
-fn priority(text: &str) -> u8 {
-    match text.trim() {
-        "low" => 1,
-        "high" => 7,
-        "critical" => 9,
-        other => other.parse().ok().filter(|n| *n <= 9).unwrap_or(PRIORITY),
-    }
-}
-
 /// A record as the runtime gets it: read as an event, screened by the filter, with its mark, its
 /// creation time and its version. `names` holds what most events of a fetch have in common.
 pub fn deliver(settings: &SourceSettings, stored: Stored, names: &mut Names) -> Delivered {
@@ -302,9 +293,9 @@ pub fn deliver(settings: &SourceSettings, stored: Stored, names: &mut Names) -> 
         key: record.key.clone(),
         mark: mark(&settings.uid, &identity(settings, &event, &record, plain)),
         created,
-        expires: event.extension("expirytime").as_deref().and_then(parse_rfc3339),
+        expires: attributes::expires(settings, &event),
         bytes: record.value.as_ref().map_or(0, |value| u32::try_from(value.len()).unwrap_or(u32::MAX)),
-        priority: event.extension("priority").map_or(PRIORITY, |text| priority(&text)),
+        priority: attributes::priority(settings, &event),
         kind: name(&event.kind),
         source: name(&event.id.source),
         version: settings.sequence.as_ref().filter(|_| !nothing).map_or(Version::None, |s| s.version(&event, &record)),

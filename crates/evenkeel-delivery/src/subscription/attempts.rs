@@ -151,6 +151,11 @@ impl Subscription {
         self.settle_failed(now, slot, &again, undecided);
     }
 
+    /// True when its handler wants it back at a time at which its age is used up.
+    fn waits_too_long(&self, now: Timestamp, slot: Slot, again: &Again) -> bool {
+        again.not_before.is_some_and(|at| self.aged(slot) + at.since(now) > self.policy.retry.age)
+    }
+
     /// True when the event's age is used up and no other event told outage from poison since
     /// its failure before this one.
     fn nobody_can_tell(&self, slot: Slot, again: &Again) -> bool {
@@ -169,7 +174,8 @@ impl Subscription {
         }
         if spends(again.class) && room && closed && !undecided {
             let window_ends = now + self.breakers.window(again.accused);
-            let over_age = over_age && self.events[slot].course.counters.attempts > 0;
+            let over_age =
+                over_age && self.events[slot].course.counters.attempts > 0 || self.waits_too_long(now, slot, again);
             let attempt = Unbooked { seq: self.seq, accused: again.accused, window_ends, over_age };
             self.provisional(slot, attempt);
         } else {

@@ -25,7 +25,7 @@ impl Device {
         let began = self.now;
         while self.now < until {
             let ms = u64::try_from(self.now.since(began).as_millis()).expect("a short time");
-            self.now = self.now + Duration::from_micros(group_us(self.depth, ms));
+            self.now = self.now + Duration::from_micros(group_us(self.depth, ms).max(1));
             if let Some(depth) = of.landed(self.now, 100_000, busy) {
                 self.depth = depth;
                 self.tried.push(depth);
@@ -103,5 +103,13 @@ fn a_load_that_ends_in_the_middle_of_a_trial_leaves_the_lower_depth() {
 fn where_one_is_the_most_nothing_is_tried() {
     let (mut device, mut depth) = (Device::new(), Depth::new(1));
     device.work(&mut depth, TEN_SECONDS, true, |depth, _| 400 / depth as u64);
+    assert_eq!(device.tried, [0; 0]);
+}
+
+#[test]
+fn bursts_with_rests_between_them_are_no_load_to_measure() {
+    let (mut device, mut depth) = (Device::new(), Depth::new(4));
+    // Ten busy groups, then thirty milliseconds of nothing, again and again.
+    device.work(&mut depth, TEN_SECONDS, true, |_, ms| if ms % 40 < 10 { 1_000 } else { 30_000 });
     assert_eq!(device.tried, [0; 0]);
 }

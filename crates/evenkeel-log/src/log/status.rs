@@ -30,6 +30,8 @@ pub struct LogStatus {
     pub waiting: usize,
     /// Their bytes.
     pub waiting_bytes: usize,
+    /// Groups that may be written at once: fixed, or found out under load.
+    pub depth: usize,
     /// Bytes that compaction read and wrote since it was opened.
     pub compacted_bytes: u64,
     /// Bytes that segments got smaller by for it.
@@ -71,6 +73,7 @@ impl Log {
             transactions,
             waiting: shared.handover.waiting(),
             waiting_bytes: shared.handover.waiting_bytes(),
+            depth: shared.handover.depth(),
             compacted_bytes,
             compaction_freed_bytes,
             compaction_passes,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use evenkeel_model::Timestamp;
 
 use crate::ReadError;
+use crate::damage::met::{self, Second};
 use crate::engine::Shared;
 use crate::segment::index::Index;
 use crate::segment::walk::{Files, Found, Lost, Walk};
@@ -28,6 +29,8 @@ pub(crate) struct Reading<'a> {
     next: u64,
     /// The index was made again, or could not be.
     rebuilt: bool,
+    /// Damage was looked at twice.
+    doubted: bool,
 }
 
 impl<'a> Reading<'a> {
@@ -42,9 +45,26 @@ impl<'a> Reading<'a> {
     ) -> Result<Reading<'a>, ReadError> {
         let path = log_path(&folder, segment.base, segment.revision);
         let opened = shared.handles.open(&*shared.disk, place, &folder, &segment);
-        let files = opened.map_err(|e| io_error(&path, &e))?;
+        let files = opened.map_err(|e| {
+            if e.kind() == io::ErrorKind::NotFound {
+                met::look_again(shared, place, &folder, &segment);
+            }
+            io_error(&path, &e)
+        })?;
         let walk = Walk::from(&files, &segment, shared.options.guards(), from, wanted);
-        Ok(Reading { shared, place, folder, path, segment, files, walk, wanted, next: from, rebuilt: false })
+        Ok(Reading {
+            shared,
+            place,
+            folder,
+            path,
+            segment,
+            files,
+            walk,
+            wanted,
+            next: from,
+            rebuilt: false,
+            doubted: false,
+        })
     }
 
     /// The next batch.
@@ -56,16 +76,33 @@ impl<'a> Reading<'a> {
                     self.next = found.as_ref().map_or(self.next, |f| f.end);
                     return Ok(found);
                 }
-                Err(Lost::Index) => self.go_on_without().map_err(|lost| self.error(&lost))?,
-                Err(lost) => return Err(self.error(&lost)),
+                Err(Lost::Index) => self.go_on_without().or_else(|lost| self.look_again(&lost))?,
+                Err(lost) => self.look_again(&lost)?,
             }
         }
+    }
+
+    /// What is damaged is believed when it is damaged at a second look as well, of which the log is told;
+    /// else the walk goes on, once.
+    fn look_again(&mut self, lost: &Lost) -> Result<(), ReadError> {
+        let Lost::Damaged(..) = lost else { return Err(self.error(lost)) };
+        if std::mem::replace(&mut self.doubted, true)
+            || met::look_again(self.shared, self.place, &self.folder, &self.segment) == Second::Same
+        {
+            return Err(self.error(lost));
+        }
+        let Segment { base, revision, .. } = self.segment;
+        self.shared.handles.close(self.place, Gone::Segment { base, revision });
+        let opened = self.shared.handles.open(&*self.shared.disk, self.place, &self.folder, &self.segment);
+        self.files = opened.map_err(|e| io_error(&self.path, &e))?;
+        self.walk = Walk::from(&self.files, &self.segment, self.shared.options.guards(), self.next, self.wanted);
+        Ok(())
     }
 
     /// The first offset that was taken at or after `time`, by the index; `None` when it cannot tell.
     pub(crate) fn indexed_at(&mut self, time: Timestamp) -> Result<Option<u64>, ReadError> {
         let found = self.entry_at(time);
-        if found.is_some() || !self.rebuild().map_err(|lost| self.error(&lost))? {
+        if found.is_some() || !self.rebuild().or_else(|lost| self.look_again(&lost).map(|()| false))? {
             return Ok(found);
         }
         Ok(self.entry_at(time))

@@ -382,8 +382,9 @@ fn a_damaged_segment_is_left_alone_and_said() {
     let problems: Vec<String> = (0..20).flat_map(|_| rig.log().clean(1).problems).collect();
     assert_eq!(problems.len(), 1, "it is said once: {problems:?}");
     assert!(problems[0].contains("00000000000000000000.log"), "{problems:?}");
+    assert_eq!(rig.log().damage().len(), 1, "the log is told, as by any reader");
     rig.kill();
-    rig.open().expect("it opens");
+    assert!(matches!(rig.open(), Err(crate::OpenError::Corrupt { .. })));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::damage;
 use super::explore::explore;
+use super::met;
 use super::producers;
 use crate::Safeguard;
 
@@ -34,6 +35,7 @@ fn proof(safeguard: Safeguard) -> Proof {
         Safeguard::IndexChecksum => damage::a_damaged_index_is_not_believed,
         Safeguard::TimesChecksum => damage::damaged_times_are_not_believed,
         Safeguard::BothSlots => damage::one_damaged_slot_loses_nothing,
+        Safeguard::NoteFolderSync => met::told_damage_is_known_after_a_power_cut,
         Safeguard::Sealing => damage::damage_to_a_sealed_last_group_is_reported,
     }
 }

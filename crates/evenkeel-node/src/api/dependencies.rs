@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::{Path, Request, State};
 use evenkeel::runtime::DependencyView;
 use evenkeel_delivery::{BreakerState, BreakerView, Command, Force};
+use evenkeel_model::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -109,8 +110,10 @@ pub(super) fn breaker(view: &BreakerView) -> Value {
     let forced = view.forced.as_ref().map(|forced| {
         json!({ "state": if forced.open { "open" } else { "closed" }, "reason": forced.reason, "at": time(forced.at) })
     });
+    // One that never opened has been closed since there is one.
+    let changed = (view.since != Timestamp::EPOCH).then_some(view.since);
     json!({
-        "dependency": &*view.dependency, "state": state, "since": time(view.since),
+        "dependency": &*view.dependency, "state": state, "since": changed.map(time),
         "next_probe": view.next_probe.map(time), "opened_in_a_row": view.steps, "forced": forced,
         "sharers": view.sharers,
     })

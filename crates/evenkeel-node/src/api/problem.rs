@@ -97,9 +97,24 @@ impl From<Error> for Problem {
     }
 }
 
+/// The code of the problem that a response tells, for the layers around it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Told {
+    code: &'static str,
+    has_hint: bool,
+}
+
+impl Told {
+    /// True when the log's damage may be behind it and is not named with its place and fix.
+    pub(super) fn leaves_damage_unnamed(self) -> bool {
+        self.code == codes::INTERNAL || (self.code == codes::DATA_CORRUPT && !self.has_hint)
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let told = Told { code: self.error.code, has_hint: self.error.hint.is_some() };
         let mut document = json!({
             "type": format!("urn:evenkeel:error:{}", self.error.code),
             "title": status.canonical_reason().unwrap_or("error"),
@@ -112,6 +127,7 @@ impl IntoResponse for Problem {
             members.extend(self.more);
         }
         let mut response = (status, Json(document)).into_response();
+        response.extensions_mut().insert(told);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if self.status == 503 {

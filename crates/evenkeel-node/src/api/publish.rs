@@ -5,7 +5,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::HeaderMap;
 use evenkeel_cloudevents::{Limits, http as cloudevents};
 use evenkeel_model::names;
-use evenkeel_transport::PublishError;
+use evenkeel_transport::{PublishError, senseless};
 use serde_json::{Value, json};
 
 use super::{Node, Problem, limits};
@@ -33,6 +33,12 @@ pub(super) async fn publish(
         Limits { body_bytes_max: bytes_max, batch_events_max: plan.limits.batch_events_max, ..Limits::default() };
     let headers = parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     let events = cloudevents::decode(headers, body, &limits).map_err(|p| malformed(&parts.headers, &p))?;
+    for (index, event) in events.iter().enumerate() {
+        if let Some(problem) = senseless(event) {
+            let field = if events.len() > 1 { format!("[{index}].{}", problem.field) } else { problem.field };
+            return Err(malformed(&parts.headers, &evenkeel_cloudevents::Problem { field, ..problem }));
+        }
+    }
     let publishing = node.telemetry.as_ref().map(|telemetry| telemetry.publishing(&topic, &events));
     let came = node.ingress.publish(&topic, events).await;
     if let Some(publishing) = publishing {

@@ -2,21 +2,25 @@
 //!
 //! Invariant: an unknown key is refused with its path and the nearest right name.
 
+mod mapped;
+
 use serde::de::DeserializeOwned;
 
 use super::nearest::nearest;
 use crate::error::{Error, codes};
+use mapped::Mapped;
 
 /// Reads one YAML document.
 pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
     let value: serde_json::Value = serde_saphyr::from_str(text)
         .map_err(|e| Error::new(codes::CONFIG_VALUE, format!("is not YAML: {}", e.without_snippet())).exit(3))?;
-    from_value("", value)
+    // A file of comments says as much as an empty one.
+    from_value("", if value.is_null() { serde_json::Value::Object(serde_json::Map::new()) } else { value })
 }
 
 /// Takes a raw form out of a value that was read before; `at` is its path.
 pub(super) fn from_value<T: DeserializeOwned>(at: &str, value: serde_json::Value) -> Result<T, Error> {
-    serde_path_to_error::deserialize(value).map_err(|e| {
+    serde_path_to_error::deserialize(Mapped(value)).map_err(|e| {
         let path = match (at, e.path().to_string()) {
             (at, path) if path == "." => at.to_owned(),
             ("", path) => path,

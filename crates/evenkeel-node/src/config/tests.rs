@@ -59,6 +59,16 @@ fn an_empty_file_has_a_default_for_every_key() {
 }
 
 #[test]
+fn a_list_where_keys_stand_is_refused_with_its_path() {
+    for (text, path) in [("[]", ""), ("http: []", "`http`: "), ("topics: { orders: [] }", "`topics.orders`: ")] {
+        let error = read(text).unwrap_err();
+        assert_eq!(error.message, format!("{path}must be a mapping of keys, not a list"), "{text}");
+    }
+    assert!(read("topics: []").unwrap_err().message.contains("`topics`"), "a mapping by name is none either");
+    assert!(read("# nothing yet").is_ok() && read("auto_create: { allow: [] }").is_ok());
+}
+
+#[test]
 fn a_typo_is_refused_with_its_path_and_the_nearest_right_name() {
     for (from, to, path, right) in [
         ("attempts: 8", "atempts: 8", "subscriptions.payment.retry.atempts", "subscriptions.payment.retry.attempts"),

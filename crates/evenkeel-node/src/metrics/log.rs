@@ -49,6 +49,7 @@ pub(super) fn add<'a>(page: &mut Exposition<'a>, seen: &'a Seen) {
     page.alone(&names::LOG_TRANSACTIONS, log.transactions as f64);
     page.alone(&names::LOG_WAITING, log.waiting as f64);
     page.alone(&names::LOG_WAITING_BYTES, log.waiting_bytes as f64);
+    page.alone(&names::LOG_DEPTH, log.depth as f64);
     page.alone(&names::LOG_COMPACTED, log.compacted_bytes as f64);
     page.alone(&names::LOG_COMPACTION_FREED, log.compaction_freed_bytes as f64);
     page.alone(&names::LOG_COMPACTION_PASSES, log.compaction_passes as f64);

@@ -100,6 +100,9 @@ pub const LOG_TRANSACTIONS: Metric = gauge("evenkeel_log_open_transactions", "Tr
 pub const LOG_WAITING: Metric = gauge("evenkeel_log_waiting_sets", "Sets that wait to be written.");
 /// Their bytes.
 pub const LOG_WAITING_BYTES: Metric = gauge("evenkeel_log_waiting_bytes", "Bytes of sets that wait to be written.");
+/// The log's depth.
+pub const LOG_DEPTH: Metric =
+    gauge("evenkeel_log_depth_groups", "Groups that may be written at once, as the device was seen to gain from.");
 /// Compaction's work.
 pub const LOG_COMPACTED: Metric =
     counter("evenkeel_log_compacted_bytes_total", "Bytes that compaction read and wrote since the start.");
@@ -116,8 +119,10 @@ pub const LOG_WARNINGS: Metric =
 pub const LOG_WAL_MAX: Metric =
     gauge("evenkeel_log_wal_max_bytes", "What the write-ahead files may grow to before appends wait.");
 /// Damaged places.
-pub const LOG_DAMAGED: Metric =
-    gauge("evenkeel_log_damaged_places", "Damaged places that were found at the start; above 0 the log is only read.");
+pub const LOG_DAMAGED: Metric = gauge(
+    "evenkeel_log_damaged_places",
+    "Damaged places that were found at the start or by a reader since; above 0 the log is only read.",
+);
 /// Partitions near their limit.
 pub const NEARLY_FULL: Metric =
     gauge("evenkeel_topic_nearly_full_partitions", "Partitions that hold four fifths of their limit, or more.");
@@ -376,7 +381,7 @@ pub const SERIES: Metric = gauge("evenkeel_metrics_series", "Series on this page
 pub const ALL: &[&Metric] = &[
     &UPTIME, &LOG_GROUPS, &LOG_FLUSHES, &LOG_BYTES, &LOG_WAL_BYTES, &LOG_SEGMENT_BYTES, &LOG_STOPPED, &LOG_UNWRITTEN,
     &LOG_WRITE, &LOG_CHECKPOINT, &LOG_CHECKPOINT_AGE, &LOG_PRODUCERS, &LOG_TRANSACTIONS, &LOG_WAITING,
-    &LOG_WAITING_BYTES, &LOG_COMPACTED, &LOG_COMPACTION_FREED, &LOG_COMPACTION_PASSES, &LOG_WARNINGS, &LOG_WAL_MAX,
+    &LOG_WAITING_BYTES, &LOG_DEPTH, &LOG_COMPACTED, &LOG_COMPACTION_FREED, &LOG_COMPACTION_PASSES, &LOG_WARNINGS, &LOG_WAL_MAX,
     &LOG_DAMAGED, &NEARLY_FULL, &TOPIC_BYTES, &DISK_FREE, &EVENTS, &FAILED_ATTEMPTS, &DELIVERIES, &ATTEMPTS, &UNKNOWN,
     &DEAD, &EMITTED, &OVERDUE, &NOT_BELIEVED, &LEDGER_GAPS, &LAG, &DISTANCE, &DISTANCE_TIME, &PACE, &GROUP_EVENTS,
     &GROUP_LATENCY, &FOLDED, &COMPLETION_RATE, &ARRIVAL_RATE, &DELIVERED, &UNDELIVERED, &UNJOINED, &LATENCY, &HANDLER,

@@ -27,6 +27,8 @@ const ROOM_AGAIN: u64 = 2 * SCARCE;
 #[derive(Clone, Debug, Default)]
 struct Seen {
     stopped: Option<String>,
+    /// What readers found damaged, each place.
+    damage: Vec<String>,
     near: Vec<Near>,
     free: Option<u64>,
     /// Why what is written may not be on the medium.
@@ -55,6 +57,8 @@ struct News {
 #[derive(Default)]
 struct Said {
     stopped: bool,
+    /// How many damaged places.
+    damaged: usize,
     near: BTreeMap<Shard, bool>,
     scarce: bool,
     doubted: bool,
@@ -89,13 +93,18 @@ fn look(log: &Log, data: &std::path::Path) -> Seen {
     // What the file system is was said when the node began.
     let doubt = log.warnings().into_iter().find(|w| matches!(w, Warning::TooQuick { .. }));
     let (free, doubt) = (doctor::free_bytes(data), doubt.map(|w| w.to_string()));
-    Seen { stopped: log.status().stopped, near: near.collect(), free, doubt }
+    let damage = log.damage().iter().map(ToString::to_string).collect();
+    Seen { stopped: log.status().stopped, damage, near: near.collect(), free, doubt }
 }
 
 impl Said {
     fn news(&mut self, seen: Seen, data: &str) -> Vec<News> {
-        let mut news = Vec::new();
-        if let Some(why) = seen.stopped.filter(|_| !std::mem::replace(&mut self.stopped, true)) {
+        let mut news: Vec<News> = seen.damage.iter().skip(self.damaged).map(|place| rotten(place, data)).collect();
+        self.damaged = self.damaged.max(seen.damage.len());
+        // Damage has stopped it, and says what to do.
+        if let Some(why) =
+            seen.stopped.filter(|_| seen.damage.is_empty()).filter(|_| !std::mem::replace(&mut self.stopped, true))
+        {
             news.push(News {
                 level: Level::Bad,
                 text: format!("the log has stopped: {why}; nothing is acknowledged any more, reads go on"),
@@ -144,6 +153,16 @@ impl Said {
             }
             _ => None,
         }
+    }
+}
+
+fn rotten(place: &str, data: &str) -> News {
+    News {
+        level: Level::Bad,
+        text: format!("the log is damaged at {place}; what is whole is read, and nothing is written any more"),
+        fix: format!(
+            "copy the folder, stop the node, look with `evenkeel log verify {data}`; `evenkeel log repair {data}` says what it would give up"
+        ),
     }
 }
 
@@ -204,6 +223,21 @@ mod tests {
         let news = said.news(stopped.clone(), "/data");
         assert!(news[0].level == Level::Bad && news[0].fix.contains("evenkeel doctor --data /data"), "{news:?}");
         assert_eq!(said.news(stopped, "/data"), []);
+    }
+
+    #[test]
+    fn damage_that_was_met_is_told_place_by_place_and_not_as_a_device_that_failed() {
+        let mut said = Said::default();
+        let met = |places: &[&str]| Seen {
+            damage: places.iter().map(ToString::to_string).collect(),
+            stopped: Some("the log is damaged at a".to_owned()),
+            ..Seen::default()
+        };
+        let news = said.news(met(&["a"]), "/data");
+        assert!(news.len() == 1 && news[0].fix.contains("evenkeel log verify /data"), "{news:?}");
+        assert_eq!(said.news(met(&["a"]), "/data"), []);
+        let news = said.news(met(&["a", "b"]), "/data");
+        assert!(news.len() == 1 && news[0].text.starts_with("the log is damaged at b;"), "{news:?}");
     }
 
     #[test]

@@ -146,6 +146,7 @@ impl Endpoints {
     /// A call came back, or was given up.
     pub(super) fn returned(&mut self, now: Timestamp, at: usize, said: Said) {
         let Ejection { failures, open, open_max, slow_start } = self.ejection;
+        let alone = self.all.len() == 1;
         let endpoint = &mut self.all[at];
         endpoint.in_flight = endpoint.in_flight.saturating_sub(1);
         match said {
@@ -160,7 +161,8 @@ impl Endpoints {
             Said::Fails => {
                 endpoint.failed += 1;
                 let is_out = endpoint.out_until.is_some_and(|until| until > now);
-                if endpoint.failed >= failures && !is_out {
+                // Where there is no other, it is called all the same: the breaker is for that.
+                if endpoint.failed >= failures && !is_out && !alone {
                     let out = open.saturating_mul(1 << endpoint.ejections.min(16)).min(open_max);
                     endpoint.out_until = Some(now + out);
                     endpoint.warm_from = Some(now + out);
@@ -225,6 +227,18 @@ mod tests {
 
     fn at(s: u64) -> Timestamp {
         Timestamp::EPOCH + Duration::from_secs(s)
+    }
+
+    #[test]
+    fn the_only_endpoint_is_never_out() {
+        let target = ("http://h/".to_owned(), "http://h/".parse().unwrap());
+        let mut all = Endpoints::new(vec![target], Ejection::default(), None);
+        for _ in 0..100 {
+            let place = all.pick(at(0), &[]).unwrap();
+            all.returned(at(0), place, Said::Fails);
+        }
+        let view = &all.view(at(1))[0];
+        assert_eq!((view.state, view.until), ("in", None), "the breaker is for that");
     }
 
     /// Calls that come back at once; how many each endpoint got.

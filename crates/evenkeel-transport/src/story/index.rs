@@ -14,11 +14,11 @@ use evenkeel_cloudevents::kafka::{Read, from_record};
 use evenkeel_delivery::Mark;
 use evenkeel_delivery::ports::PortError;
 use evenkeel_log::seen::{Damaged, Series, Sighting, VALUE_BYTES};
-use evenkeel_log::{Ends, Log};
+use evenkeel_log::{Ends, Log, ReadError, ReadLimit};
 use evenkeel_model::{Position, Shard, Stored, Timestamp, names};
 
 use super::search::is_of_events;
-use crate::pages::Pages;
+use crate::pages::{Pages, unreadable};
 
 /// The series' name: a folder of its own.
 const NAME: &str = "story";
@@ -194,16 +194,23 @@ impl Index {
         let (mut found, mut met) = (Vec::new(), HashSet::new());
         let mut next = look(mark)?.as_ref().map(Place::of);
         while let Some(place) = next.filter(|place| found.len() < FOLLOWED_MAX && met.insert(*place)) {
-            found.extend(topics.get(&place.topic).and_then(|topic| self.read(topic, place)));
+            if let Some(topic) = topics.get(&place.topic) {
+                found.extend(self.read(topic, place)?);
+            }
             next = if place.has_before { look(place.before(mark))?.as_ref().map(Place::of) } else { None };
         }
         Ok(found)
     }
 
-    fn read(&self, topic: &Arc<str>, place: Place) -> Option<Stored> {
+    fn read(&self, topic: &Arc<str>, place: Place) -> Result<Option<Stored>, PortError> {
         let shard = Shard::new(topic.clone(), place.partition);
-        let read = self.log.read(&shard, place.offset, evenkeel_log::ReadLimit::records(1)).ok()?;
-        read.into_iter().next().filter(|stored| stored.at == Position { shard, offset: place.offset })
+        let read = match self.log.read(&shard, place.offset, ReadLimit::records(1)) {
+            Ok(read) => read,
+            // That it was never there is another answer than that it cannot be read.
+            Err(e @ (ReadError::Corrupt { .. } | ReadError::Io { .. })) => return Err(unreadable(&shard, &e)),
+            Err(_) => return Ok(None),
+        };
+        Ok(read.into_iter().next().filter(|stored| stored.at == Position { shard, offset: place.offset }))
     }
 
     /// Where what is not indexed begins.

@@ -138,6 +138,20 @@ fn a_retry_is_never_earlier_than_the_handler_wishes() {
 }
 
 #[test]
+fn a_wish_beyond_retry_age_ends_the_event_once_it_is_booked_and_not_at_the_wished_time() {
+    let mut p = policy();
+    (p.retry.age, p.retry.attempts) = (secs(600), 50);
+    for (wish, outcome) in [(secs(300), None), (secs(86_400), Some((Outcome::Dead, 1)))] {
+        let mut world = World::new(p.clone(), poison(retry_after(500, wish)));
+        world.publish(0, "k", "poison");
+        world.traffic(1000, ms(100), 20);
+        world.run(secs(200));
+        assert_eq!(world.tries("poison"), 1, "never earlier than it wishes");
+        assert_eq!(world.outcome("poison").map(|e| (e.outcome, e.attempts)), outcome, "{wish:?}");
+    }
+}
+
+#[test]
 fn a_defer_into_the_past_is_no_busy_loop_and_defers_spend_nothing() {
     let mut world = World::new(policy(), poison(Verdict::Defer { until: start() }));
     world.publish(0, "k", "poison");
