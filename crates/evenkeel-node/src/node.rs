@@ -134,14 +134,18 @@ impl Node {
             processor: std::sync::Mutex::default(),
         });
         bridge(&wired);
-        match replaying::go_on(&wired).await {
-            Err(e) if wired.damaged().is_none() => return Err(e),
-            // What it could not read is told by whoever asks; the rest is served for reading.
-            _ => {}
-        }
-        let is_damaged = wired.damaged().is_some();
+        let is_damaged = go_on(&wired).await?;
         let serving = tokio::spawn(serving::serve(listener, api::routes(wired.clone()), headers_bytes_max, stopping));
         Ok(RunningNode { http, is_damaged, wired, retention, stop, serving })
+    }
+}
+
+/// Goes on with what was under way. True when the log is damaged, as found now or before.
+async fn go_on(node: &Arc<Wired>) -> Result<bool, Error> {
+    match replaying::go_on(node).await {
+        // What could not be read is told by whoever asks; the rest is served for reading.
+        Err(_) if node.damaged().is_some() => Ok(true),
+        done => done.map(|()| node.damaged().is_some()),
     }
 }
 
