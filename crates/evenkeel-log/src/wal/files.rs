@@ -226,3 +226,6 @@ impl Files {
         Ok(WalFile { header, file })
     }
 }
+
+#[cfg(test)]
+mod tests;

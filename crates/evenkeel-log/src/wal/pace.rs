@@ -25,11 +25,20 @@ pub(super) struct Pace {
     /// The log is being closed.
     closing: Mutex<bool>,
     told: Condvar,
+    /// Pauses, counted where nobody should trust a clock.
+    #[cfg(test)]
+    pauses: AtomicU64,
 }
 
 impl Pace {
     pub(super) fn new() -> Pace {
-        Pace { used: AtomicU64::new(WHOLE), closing: Mutex::default(), told: Condvar::new() }
+        Pace {
+            used: AtomicU64::new(WHOLE),
+            closing: Mutex::default(),
+            told: Condvar::new(),
+            #[cfg(test)]
+            pauses: AtomicU64::default(),
+        }
     }
 
     /// So much of the newest file is used.
@@ -48,9 +57,19 @@ impl Pace {
         let closing = held(&self.closing);
         let pauses = !*closing && has_time(self.used.load(Ordering::Relaxed), share(made, size));
         if pauses {
+            #[cfg(test)]
+            self.pauses.fetch_add(1, Ordering::Relaxed);
             drop(self.told.wait_timeout(closing, PAUSE));
         }
         pauses
+    }
+}
+
+#[cfg(test)]
+impl Pace {
+    /// How often somebody paused.
+    pub(super) fn pauses(&self) -> u64 {
+        self.pauses.load(Ordering::Relaxed)
     }
 }
 
