@@ -11,6 +11,7 @@ mod bounded;
 mod overlay;
 mod letters;
 mod stories;
+mod tailing;
 mod intakes;
 #[cfg(any(feature = "kafka", feature = "nats", feature = "rabbitmq", feature = "aws"))]
 mod login;
@@ -41,6 +42,7 @@ pub(crate) use registry::{Registered, around, written_by as registered};
 pub(crate) use stories::UnseenPart;
 pub(crate) use stories::{Elsewhere, Unseen, elsewhere, stories};
 pub(crate) use subscribing::{Calling, Prepared, Ways, prepare, replay_handler, with_own};
+pub(crate) use tailing::{Begin, Page, page, places};
 pub(crate) use topics::all as all_topics;
 pub(crate) use topics::{auto_create, begin_at, create, delete, owed_by_nobody, reshape};
 pub(crate) use wires::Wires;

@@ -10,99 +10,31 @@ mod support;
 #[path = "kafka/shop.rs"]
 mod shop;
 
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
 
-use evenkeel_node::client::Client;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
 use shop::Shop;
+use support::up::Up;
 use support::{row, until};
 
 /// Events that are called between two blows.
 const BETWEEN: usize = 100;
 
-/// A node that runs, with its own data.
-struct Up {
-    name: &'static str,
-    child: Child,
-    client: Client,
-    log: PathBuf,
+async fn start(shop: &Shop, folder: &Path, name: &'static str) -> Up {
+    Up::start(folder, name, &shop.config(name)).await
 }
 
-impl Up {
-    async fn start(shop: &Shop, folder: &Path, name: &'static str) -> Up {
-        let folder = folder.join(name);
-        std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(folder.join("evenkeel.yaml"), shop.config(name)).unwrap();
-        let log = folder.join("node.log");
-        let errors = std::fs::File::options().append(true).create(true).open(&log).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
-            .args(["up", "--config"])
-            .arg(folder.join("evenkeel.yaml"))
-            .stdout(Stdio::piped())
-            .stderr(errors)
-            .spawn()
-            .unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let read = move || {
-            let mut line = String::new();
-            stdout.read_line(&mut line).unwrap();
-            line
-        };
-        let line = tokio::task::spawn_blocking(read).await.unwrap();
-        let said = std::fs::read_to_string(&log).unwrap_or_default();
-        let address = line.strip_prefix("evenkeel ready: http ").unwrap_or_else(|| panic!("`{line}`\n{said}"));
-        let client = Client::new(&format!("http://{}", address.split(' ').next().unwrap()));
-        Up { name, child, client, log }
-    }
-
-    fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
-        kill_process(pid, signal).unwrap();
-    }
-
-    fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-
-    /// Goes down in order.
-    async fn leave(mut self) {
-        self.signal(Signal::TERM);
-        let waited = until("the node goes down", || {
-            let ended = self.child.try_wait().unwrap();
-            async move { ended }
-        });
-        assert_eq!(waited.await.code(), Some(0), "{}", self.said());
-    }
-
-    fn said(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap_or_default()
-    }
-
-    async fn audited(&self, shop: &Shop) -> Value {
-        let audit = self.client.json("GET", "/v1/audit", None).await.unwrap();
-        row(&audit, "subscriptions", &shop.subscription())
-    }
-}
-
-impl Drop for Up {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if std::thread::panicking() {
-            eprintln!("── {}\n{}", self.log.display(), self.said());
-        }
-    }
+async fn audited(node: &Up, shop: &Shop) -> Value {
+    let audit = node.client.json("GET", "/v1/audit", None).await.unwrap();
+    row(&audit, "subscriptions", &shop.subscription())
 }
 
 /// All of it: nothing lost, every effect once and in the order of its key, the books closed.
 async fn proven(shop: &Shop, node: &Up, events: usize) {
     until("every event has its effect", || async { (shop.called() >= events).then_some(()) }).await;
     let audit = until("nothing is open", || async {
-        let of = node.audited(shop).await;
+        let of = audited(node, shop).await;
         let open = ["in_flight", "parked", "unread"].iter().map(|n| of[n].as_u64().unwrap()).sum::<u64>();
         // What was confirmed too late is there twice.
         let appended = of["completed"].as_u64().unwrap() + of["duplicate"].as_u64().unwrap();
@@ -122,11 +54,11 @@ async fn proven(shop: &Shop, node: &Up, events: usize) {
 async fn nodes_that_are_rolled_under_load_lose_nothing_and_do_nothing_twice() {
     let Some(shop) = Shop::open("classic").await else { return };
     let folder = tempfile::tempdir().unwrap();
-    let mut nodes = vec![Up::start(&shop, folder.path(), "a").await, Up::start(&shop, folder.path(), "b").await];
+    let mut nodes = vec![start(&shop, folder.path(), "a").await, start(&shop, folder.path(), "b").await];
     let publishing = shop.publish();
     for name in ["c", "d", "e"] {
         shop.works(BETWEEN).await;
-        let next = Up::start(&shop, folder.path(), name).await;
+        let next = start(&shop, folder.path(), name).await;
         shop.node_works(name, 1).await;
         nodes.remove(0).leave().await;
         nodes.push(next);
@@ -141,7 +73,7 @@ async fn nodes_that_are_rolled_under_load_lose_nothing_and_do_nothing_twice() {
 async fn nodes_that_are_killed_under_load_lose_nothing_and_do_nothing_twice() {
     let Some(shop) = Shop::open("classic").await else { return };
     let folder = tempfile::tempdir().unwrap();
-    let mut nodes = vec![Up::start(&shop, folder.path(), "a").await, Up::start(&shop, folder.path(), "b").await];
+    let mut nodes = vec![start(&shop, folder.path(), "a").await, start(&shop, folder.path(), "b").await];
     let publishing = shop.publish();
     for name in ["c", "d", "e"] {
         let victim = nodes.remove(0);
@@ -151,7 +83,7 @@ async fn nodes_that_are_killed_under_load_lose_nothing_and_do_nothing_twice() {
         let mut victim = victim;
         victim.kill();
         shop.release();
-        nodes.push(Up::start(&shop, folder.path(), name).await);
+        nodes.push(start(&shop, folder.path(), name).await);
     }
     shop.works(BETWEEN).await;
     let events = publishing.end().await;
@@ -168,10 +100,10 @@ async fn busy(shop: &Shop, node: &Up) {
 async fn a_node_that_stood_still_for_longer_than_its_session_is_fenced() {
     let Some(shop) = Shop::open("classic").await else { return };
     let folder = tempfile::tempdir().unwrap();
-    let a = Up::start(&shop, folder.path(), "a").await;
+    let a = start(&shop, folder.path(), "a").await;
     let publishing = shop.publish();
     shop.node_works("a", BETWEEN).await;
-    let b = Up::start(&shop, folder.path(), "b").await;
+    let b = start(&shop, folder.path(), "b").await;
     shop.node_works("b", 1).await;
     shop.hold();
     busy(&shop, &a).await;
@@ -184,7 +116,7 @@ async fn a_node_that_stood_still_for_longer_than_its_session_is_fenced() {
     shop.node_works("a", 1).await;
     let events = publishing.end().await;
     proven(&shop, &b, events).await;
-    assert!(a.audited(&shop).await["completed"].as_u64() == Some(events as u64), "either node can answer for both");
+    assert!(audited(&a, &shop).await["completed"].as_u64() == Some(events as u64), "either node can answer for both");
     assert!(!b.said().contains("begins anew"), "nobody takes a partition from who was given it: {}", b.said());
 }
 
@@ -194,7 +126,7 @@ async fn three_nodes_in_a_group_that_the_broker_shares_out() {
     let folder = tempfile::tempdir().unwrap();
     let mut nodes = Vec::new();
     for name in ["a", "b", "c"] {
-        nodes.push(Up::start(&shop, folder.path(), name).await);
+        nodes.push(start(&shop, folder.path(), name).await);
     }
     let publishing = shop.publish();
     for name in ["a", "b", "c"] {
@@ -202,7 +134,7 @@ async fn three_nodes_in_a_group_that_the_broker_shares_out() {
     }
     nodes.remove(0).leave().await;
     shop.works(BETWEEN).await;
-    nodes.push(Up::start(&shop, folder.path(), "d").await);
+    nodes.push(start(&shop, folder.path(), "d").await);
     shop.node_works("d", 1).await;
     let events = publishing.end().await;
     proven(&shop, &nodes[0], events).await;

@@ -8,6 +8,8 @@ mod support;
 mod shop;
 #[path = "kafka/forwarding.rs"]
 mod forwarding;
+#[path = "kafka/tailing.rs"]
+mod tailing;
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -23,6 +25,8 @@ use shop::{Shop, order};
 use support::{Handler, Started, start, until};
 
 const EVENTS: usize = 12;
+/// Two orders whose numbers are so far apart have one key.
+const SAME_KEY: usize = 40;
 /// The one that returns more than its topic takes.
 const LARGE: usize = 4;
 

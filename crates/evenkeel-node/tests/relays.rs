@@ -9,16 +9,14 @@
 mod support;
 #[path = "relays/site.rs"]
 mod site;
-#[path = "relays/up.rs"]
-mod up;
 
 use std::ops::Range;
 
 use evenkeel_transport::contract::proxy::{Line, Proxy};
 use serde_json::{Value, json};
 use site::Site;
+use support::up::Up;
 use support::{Handler, Started, needs, start, until};
-use up::Up;
 
 const EVENTS: usize = 120;
 const KEYS: usize = 7;
@@ -79,13 +77,13 @@ subscriptions:
 ",
         handler.url
     );
-    let mut node = Up::start(folder.path(), &yaml).await;
+    let mut node = Up::start(folder.path(), "node", &yaml).await;
     site.publish(0..EVENTS / 2).await;
     for kill in 1..=KILLS {
         let calls = kill * EVENTS / 2 / (KILLS + 1);
         until("some were called", || async { (handler.seen().len() >= calls).then_some(()) }).await;
         node.kill();
-        node = Up::start(folder.path(), &yaml).await;
+        node = Up::start(folder.path(), "node", &yaml).await;
     }
     site.publish(EVENTS / 2..EVENTS).await;
     let mut came = Vec::new();

@@ -28,7 +28,9 @@ mod queue;
 mod sink;
 mod letters;
 mod audit;
+mod look;
 mod stories;
+mod tail;
 
 use evenkeel_delivery::ports::{Capabilities, GivenOrder, NativeLimits};
 
@@ -42,6 +44,7 @@ pub use partition::{Outcomes, Partition, PartitionSettings};
 pub use queue::{KafkaQueue, QueueSettings};
 pub use sink::KafkaSink;
 pub use stories::{Stretch, Unseen, pending, stories};
+pub use tail::{Page, Place, page, places};
 pub use topics::{Found, Names, Wanted};
 
 /// What Kafka can do, of one partition. A payload is limited by the topic (`max.message.bytes`),

@@ -11,17 +11,15 @@ use std::time::Duration;
 
 use evenkeel_delivery::ports::PortError;
 use evenkeel_delivery::{Pending, Remembered};
-use evenkeel_model::{Clock, Shard, Stored, Timestamp, ledger};
+use evenkeel_model::{Clock, Stored, Timestamp, ledger};
 use evenkeel_transport::story::Telling;
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::Message;
+use rdkafka::consumer::Consumer;
+use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::broker::PATIENCE;
-use crate::client::{Ears, heard, show_token};
 use crate::journal::peek;
-use crate::record::stored;
+use crate::look::{Partition, Topic, signed};
 use crate::{Broker, PartitionSettings};
 
 /// So many records of each partition are read first, and then so many times as many.
@@ -29,9 +27,6 @@ const STRETCH: u64 = 20_000;
 const GROWTH: u64 = 4;
 /// Clocks of producers are believed to be right to within this, where outcomes are looked for.
 const SLACK: Duration = Duration::from_secs(3600);
-const POLL: Duration = Duration::from_millis(100);
-/// Who asks waits: a broker that says nothing for so long is away.
-const REACH: Duration = Duration::from_secs(4);
 /// What became of an event that was met late is read all the same, for this part of the time.
 const LATE: u32 = 4;
 
@@ -105,21 +100,6 @@ struct Looking {
     until: Timestamp,
 }
 
-/// A partition that is read backwards, stretch by stretch.
-struct Partition {
-    number: u32,
-    start: u64,
-    /// What lies from here on was read.
-    below: u64,
-}
-
-/// A topic, and a client that reads it.
-struct Topic {
-    name: Arc<str>,
-    client: BaseConsumer<Ears>,
-    partitions: Vec<Partition>,
-}
-
 impl Looking {
     fn look(&mut self, subscriptions: &[PartitionSettings]) -> Result<Vec<Unseen>, PortError> {
         let mut topics: BTreeMap<Arc<str>, Topic> = BTreeMap::new();
@@ -128,7 +108,7 @@ impl Looking {
             let outward = [of.effects.clone(), of.fallback.clone()];
             for name in [of.source.topic.clone()].into_iter().chain(beside).chain(outward.into_iter().flatten()) {
                 if !topics.contains_key(&name)
-                    && let Some(topic) = self.open(&name)?
+                    && let Some(topic) = Topic::open(&self.broker, &name)?
                 {
                     topics.insert(name, topic);
                 }
@@ -173,6 +153,7 @@ impl Looking {
             let tell = |stored: &Stored| {
                 let value = stored.record.value.as_deref().unwrap_or_default();
                 ledger::decode(value).iter().for_each(|record| telling.ledger(&address, record));
+                true
             };
             unseen.extend(ledger.behind(since, Some(&partitions), &self.broker, &self.clock, self.until, tell)?);
         }
@@ -183,6 +164,7 @@ impl Looking {
             let (address, telling) = ((self.address)(name), &mut self.telling);
             let see = |stored: &Stored| {
                 telling.record(&address, stored);
+                true
             };
             unseen.extend(topic.behind(since, None, &self.broker, &self.clock, self.until, see)?);
         }
@@ -194,7 +176,10 @@ impl Looking {
         let next = |p: &Partition| (p.number, p.below.saturating_sub(stretch).max(p.start), p.below);
         let wanted: Vec<(u32, u64, u64)> = topic.partitions.iter().map(next).collect();
         let (address, telling, mut found) = ((self.address)(&topic.name), &mut self.telling, false);
-        let see = |stored: &Stored| found |= telling.record(&address, stored);
+        let see = |stored: &Stored| {
+            found |= telling.record(&address, stored);
+            true
+        };
         let left = topic.read(&wanted, &self.broker, &self.clock, self.until, see)?;
         for (partition, (number, from, _)) in topic.partitions.iter_mut().zip(&wanted) {
             if !left.contains_key(number) {
@@ -202,44 +187,6 @@ impl Looking {
             }
         }
         Ok(found)
-    }
-
-    /// `None`: it is not there.
-    fn open(&self, name: &Arc<str>) -> Result<Option<Topic>, PortError> {
-        let properties = [
-            // Named as a client must be; it never joins and commits nothing.
-            ("group.id", "evenkeel.stories"),
-            ("enable.auto.commit", "false"),
-            ("enable.auto.offset.store", "false"),
-            ("enable.partition.eof", "true"),
-            // What retention takes meanwhile is passed over.
-            ("auto.offset.reset", "earliest"),
-            ("isolation.level", "read_committed"),
-            ("queued.max.messages.kbytes", "8192"),
-            ("fetch.wait.max.ms", "100"),
-            ("allow.auto.create.topics", "false"),
-        ];
-        let ears = Ears::new(&self.broker);
-        let (shown, trouble) = (ears.shown(), ears.trouble());
-        let client: BaseConsumer<Ears> = self.broker.client(&properties, ears)?;
-        show_token(&shown, |time| drop(client.poll(time)));
-        let failed = |e: KafkaError| self.broker.failed(&format!("topic `{name}`"), &e);
-        let metadata = client.fetch_metadata(Some(name), REACH).map_err(|e| {
-            // What the client heard meanwhile says more than that it took too long.
-            while heard(&trouble).is_none() && client.poll(POLL).is_some() {}
-            heard(&trouble).map_or_else(|| failed(e), |why| self.broker.failed(&format!("topic `{name}`"), &why))
-        })?;
-        let there = metadata.topics().iter().find(|t| t.name() == &**name && t.error().is_none());
-        let Some(count) = there.map(|topic| topic.partitions().len()).filter(|count| *count > 0) else {
-            return Ok(None);
-        };
-        let mut partitions = Vec::with_capacity(count);
-        for number in 0..u32::try_from(count).unwrap_or(u32::MAX) {
-            let (low, high) = client.fetch_watermarks(name, signed(number), PATIENCE).map_err(failed)?;
-            let (start, below) = (u64::try_from(low).unwrap_or(0), u64::try_from(high).unwrap_or(0));
-            partitions.push(Partition { number, start, below });
-        }
-        Ok(Some(Topic { name: name.clone(), client, partitions }))
     }
 }
 
@@ -265,7 +212,7 @@ impl Topic {
         broker: &Broker,
         clock: &Arc<dyn Clock>,
         until: Timestamp,
-        see: impl FnMut(&Stored),
+        see: impl FnMut(&Stored) -> bool,
     ) -> Result<Vec<Unseen>, PortError> {
         let meant = |p: &&Partition| only.is_none_or(|only| only.contains(&p.number));
         let mut asked = TopicPartitionList::new();
@@ -290,60 +237,4 @@ impl Topic {
         let left = self.read(&wanted, broker, clock, until, see)?;
         Ok(left.into_iter().map(|(partition, from)| self.left(partition, Stretch::From(from))).collect())
     }
-
-    /// Shows what lies in these stretches (partition, from, below), or up to the end. When the time was up before:
-    /// the partitions that were not read to there, and from where on they were not.
-    fn read(
-        &self,
-        wanted: &[(u32, u64, u64)],
-        broker: &Broker,
-        clock: &Arc<dyn Clock>,
-        until: Timestamp,
-        mut see: impl FnMut(&Stored),
-    ) -> Result<BTreeMap<u32, u64>, PortError> {
-        let failed = |e: KafkaError| broker.failed(&format!("reading topic `{}`", self.name), &e);
-        let mut open: BTreeMap<u32, u64> = BTreeMap::new();
-        let mut list = TopicPartitionList::new();
-        for (number, from, _) in wanted.iter().filter(|(_, from, below)| from < below) {
-            let at = Offset::Offset(i64::try_from(*from).unwrap_or(i64::MAX));
-            list.add_partition_offset(&self.name, signed(*number), at).map_err(failed)?;
-            open.insert(*number, *from);
-        }
-        if open.is_empty() {
-            return Ok(open);
-        }
-        let ends: BTreeMap<u32, u64> = wanted.iter().map(|(number, _, below)| (*number, *below)).collect();
-        self.client.assign(&list).map_err(failed)?;
-        let mut shard = Shard { topic: self.name.clone(), partition: 0 };
-        while !open.is_empty() && clock.now() < until {
-            match self.client.poll(POLL) {
-                None => {}
-                Some(Ok(message)) => {
-                    shard.partition = u32::try_from(message.partition()).unwrap_or(0);
-                    let one = stored(&message, &shard, clock.now());
-                    let Some(next) = open.get_mut(&shard.partition) else { continue };
-                    let (below, offset) = (ends[&shard.partition], one.at.offset);
-                    if offset < below {
-                        see(&one);
-                    }
-                    *next = offset.saturating_add(1);
-                    if *next >= below {
-                        open.remove(&shard.partition);
-                    }
-                }
-                Some(Err(KafkaError::PartitionEOF(number))) => {
-                    open.remove(&u32::try_from(number).unwrap_or(0));
-                }
-                Some(Err(e)) => match e.rdkafka_error_code() {
-                    Some(RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::BrokerTransportFailure) => {}
-                    _ => return Err(failed(e)),
-                },
-            }
-        }
-        Ok(open)
-    }
-}
-
-fn signed(number: u32) -> i32 {
-    i32::try_from(number).unwrap_or(i32::MAX)
 }

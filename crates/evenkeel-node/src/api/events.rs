@@ -1,5 +1,7 @@
 //! Events as they lie in a topic, and the story of one by its id.
 
+mod abroad;
+
 use axum::Json;
 use axum::extract::{Path, State};
 use evenkeel_cloudevents::json;
@@ -12,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::cursor::{Cursor, From};
 use super::{Node, Parameters, Problem};
+use crate::config::brokers::home;
 use crate::error::{Error, codes};
 use crate::forms::{key, time};
 use crate::wiring::{Unseen, failed, stories};
@@ -36,6 +39,9 @@ pub(super) async fn list(
     Path(name): Path<String>,
     Parameters(asked): Parameters<Asked>,
 ) -> Result<Json<Value>, Problem> {
+    if let Some(home) = home("topic", &name, &node.plan().brokers)? {
+        return abroad::list(&node, &home, &name, &asked).await;
+    }
     let topic = node.log.topic(&name).ok_or_else(|| Problem::unknown_topic(&node, &name))?;
     let partitions: Vec<u32> = match asked.partition {
         Some(partition) if partition >= topic.partitions => {
@@ -45,16 +51,9 @@ pub(super) async fn list(
         Some(partition) => vec![partition],
         None => (0..topic.partitions).collect(),
     };
-    let begin = |from| Cursor::begin(&node.log, &name, &partitions, from);
-    let mut cursor = match (&asked.cursor, asked.from.as_deref()) {
-        (Some(text), _) => Cursor::parse(text)?,
-        (None, None) => begin(From::Earliest)?,
-        // `next` of an earlier answer is a place like any other.
-        (None, Some(text)) => match (From::parse(text), Cursor::parse(text)) {
-            (Ok(from), _) => begin(from)?,
-            (Err(_), Ok(cursor)) => cursor,
-            (Err(_), Err(_)) => return Err(Problem::parameter("from", text, PLACES)),
-        },
+    let mut cursor = match place(&asked)? {
+        Ok(cursor) => cursor,
+        Err(from) => Cursor::begin(&node.log, &name, &partitions, from)?,
     };
     let mut left = asked.limit.unwrap_or(100).clamp(1, LIMIT_MAX);
     let mut items = Vec::new();
@@ -72,9 +71,23 @@ pub(super) async fn list(
             *next = last.at.offset + 1;
         }
         left -= records.len();
-        items.extend(records.iter().map(item));
+        items.extend(records.iter().map(|stored| item(stored, &name)));
     }
     Ok(Json(json!({ "items": items, "next": cursor.to_text() })))
+}
+
+/// Where to go on, or where to begin.
+fn place(asked: &Asked) -> Result<Result<Cursor, From>, Problem> {
+    Ok(match (&asked.cursor, asked.from.as_deref()) {
+        (Some(text), _) => Ok(Cursor::parse(text)?),
+        (None, None) => Err(From::Earliest),
+        // `next` of an earlier answer is a place like any other.
+        (None, Some(text)) => match (From::parse(text), Cursor::parse(text)) {
+            (Ok(from), _) => Err(from),
+            (Err(_), Ok(cursor)) => Ok(cursor),
+            (Err(_), Err(_)) => return Err(Problem::parameter("from", text, PLACES)),
+        },
+    })
 }
 
 /// What the medium does not give back is told as damage, whenever it is found.
@@ -84,9 +97,9 @@ fn unreadable(e: &ReadError) -> Problem {
     Problem::new(500, Error::new(codes::DATA_CORRUPT, e.to_string()).hint(hint))
 }
 
-fn item(stored: &Stored) -> Value {
+fn item(stored: &Stored, topic: &str) -> Value {
     let mut form = json!({
-        "topic": &*stored.at.shard.topic,
+        "topic": topic,
         "partition": stored.at.shard.partition,
         "offset": stored.at.offset,
         "appended_at": time(stored.appended),

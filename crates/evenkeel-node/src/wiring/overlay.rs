@@ -198,6 +198,15 @@ fn by_intake(broker: &BrokerPlan) -> Error {
     Error::new(codes::CONFIG_VALUE, why)
 }
 
+/// Nothing is read at that broker by this binary.
+pub(super) fn not_read(broker: &BrokerPlan) -> Error {
+    #[cfg(not(feature = "kafka"))]
+    if broker.kind == BrokerKind::Kafka {
+        return absent(broker);
+    }
+    by_intake(broker)
+}
+
 /// What this binary was built without.
 #[cfg(not(all(feature = "kafka", feature = "nats", feature = "rabbitmq", feature = "aws")))]
 pub(super) fn absent(broker: &BrokerPlan) -> Error {

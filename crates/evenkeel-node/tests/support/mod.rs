@@ -1,6 +1,9 @@
 //! A started node, a handler of the test's own, and a way to wait for what must become true.
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+#[cfg(unix)]
+pub mod up;
+
 use std::future::Future;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,21 +1,27 @@
-//! A node as a process of its own, to be killed.
+//! A node as a process of its own, to be killed, stopped, or told to go down.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use evenkeel_node::client::Client;
+use rustix::process::{Pid, Signal, kill_process};
 
-use super::support::until;
+use super::until;
 
 pub struct Up {
+    pub name: &'static str,
     child: Child,
     pub client: Client,
     log: PathBuf,
 }
 
 impl Up {
-    pub async fn start(folder: &Path, yaml: &str) -> Up {
+    /// With its own data, in a folder of that name.
+    pub async fn start(folder: &Path, name: &'static str, yaml: &str) -> Up {
+        let folder = folder.join(name);
+        std::fs::create_dir_all(&folder).unwrap();
         let file = folder.join("evenkeel.yaml");
         std::fs::write(&file, yaml).unwrap();
         let log = folder.join("node.log");
@@ -38,7 +44,12 @@ impl Up {
         let said = std::fs::read_to_string(&log).unwrap_or_default();
         let address = line.strip_prefix("evenkeel ready: http ").unwrap_or_else(|| panic!("`{line}`\n{said}"));
         let client = Client::new(&format!("http://{}", address.split(' ').next().unwrap()));
-        Up { child, client, log }
+        Up { name, child, client, log }
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
     }
 
     pub fn kill(&mut self) {
@@ -48,13 +59,17 @@ impl Up {
 
     /// Goes down in order.
     pub async fn leave(mut self) {
-        let pid = rustix::process::Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.signal(Signal::TERM);
         let ended = until("the node goes down", || {
             let ended = self.child.try_wait().unwrap();
             async move { ended }
         });
-        assert_eq!(ended.await.code(), Some(0));
+        assert_eq!(ended.await.code(), Some(0), "{}", self.said());
+    }
+
+    /// All that it wrote to its log.
+    pub fn said(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 }
 
@@ -63,7 +78,7 @@ impl Drop for Up {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
-            eprintln!("── {}\n{}", self.log.display(), std::fs::read_to_string(&self.log).unwrap_or_default());
+            eprintln!("── {}\n{}", self.log.display(), self.said());
         }
     }
 }
