@@ -204,7 +204,7 @@ impl HttpHandler {
 
 /// Connections to whoever may be called, by TLS where the URL says so.
 fn client(settings: &HttpSettings) -> Result<Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>, String> {
-    let mut connector = HttpConnector::new_with_resolver(Resolver { reach: settings.reach.clone() });
+    let mut connector = HttpConnector::new_with_resolver(Resolver::new(settings.reach.clone()));
     connector.set_nodelay(true);
     connector.enforce_http(false);
     let is_secure = settings.urls.iter().any(|url| url.starts_with("https:"));

@@ -312,3 +312,32 @@ pub(crate) struct Note {
     /// What waits no more, by weight.
     pub(crate) weight: usize,
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use evenkeel_model::Timestamp;
+
+    use super::{Held, Segment, fitting};
+
+    fn batch(base: u64) -> Held {
+        let bytes = Bytes::from(vec![0; 100]);
+        Held { base, count: 10, appended: Timestamp::EPOCH, lsn: 1, bytes }
+    }
+
+    #[test]
+    fn a_dense_segment_takes_no_batch_behind_a_gap_and_one_written_anew_does() {
+        let dense = Segment { end: 50, log_bytes: 500, ..Segment::at(0) };
+        assert_eq!(fitting(&dense, 1000, &[batch(50), batch(60)]), 2);
+        assert_eq!(fitting(&dense, 1000, &[batch(60)]), 0, "offsets 50 to 59 would be missing in it");
+        let anew = Segment { revision: 1, ..dense };
+        assert_eq!(fitting(&anew, 1000, &[batch(60)]), 1);
+    }
+
+    #[test]
+    fn a_segment_is_filled_to_its_size_and_takes_one_batch_however_large() {
+        let almost = Segment { end: 50, log_bytes: 850, ..Segment::at(0) };
+        assert_eq!(fitting(&almost, 1000, &[batch(50), batch(60)]), 1);
+        assert_eq!(fitting(&Segment::at(50), 10, &[batch(50), batch(60)]), 1);
+    }
+}

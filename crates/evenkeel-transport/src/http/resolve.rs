@@ -14,10 +14,23 @@ use tower_service::Service;
 
 use super::Reach;
 
+/// What a name resolves to now.
+type Ask = dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> + Send + Sync;
+
 /// Asks the system, and passes on what may be called.
 #[derive(Clone)]
 pub(super) struct Resolver {
-    pub(super) reach: Arc<Reach>,
+    reach: Arc<Reach>,
+    ask: Arc<Ask>,
+}
+
+impl Resolver {
+    pub(super) fn new(reach: Arc<Reach>) -> Resolver {
+        let ask = |name: String| -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> {
+            Box::pin(async move { Ok(tokio::net::lookup_host((name.as_str(), 0)).await?.collect()) })
+        };
+        Resolver { reach, ask: Arc::new(ask) }
+    }
 }
 
 impl Service<Name> for Resolver {
@@ -30,11 +43,8 @@ impl Service<Name> for Resolver {
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let reach = self.reach.clone();
-        Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            judge(&reach, name.as_str(), found).map(Vec::into_iter)
-        })
+        let (reach, asked) = (self.reach.clone(), (self.ask)(name.as_str().to_owned()));
+        Box::pin(async move { judge(&reach, name.as_str(), asked.await?).map(Vec::into_iter) })
     }
 }
 
@@ -56,7 +66,42 @@ fn judge(reach: &Reach, host: &str, found: Vec<SocketAddr>) -> io::Result<Vec<So
 
 #[cfg(test)]
 mod tests {
-    use super::{Reach, judge};
+    use std::net::SocketAddr;
+    use std::sync::{Arc, Mutex};
+
+    use hyper_util::client::legacy::connect::HttpConnector;
+    use tower_service::Service;
+
+    use super::{Reach, Resolver, judge};
+
+    #[tokio::test]
+    async fn a_name_that_points_elsewhere_later_is_judged_again_and_what_was_judged_is_connected_to() {
+        let here = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = here.local_addr().unwrap().port();
+        // What the DNS says, one answer for each question, the last one first.
+        let metadata: SocketAddr = "169.254.169.254:0".parse().unwrap();
+        let local: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        let says = Arc::new(Mutex::new(vec![vec![metadata], vec![metadata, local], vec![local]]));
+        let dns = says.clone();
+        let resolver = Resolver {
+            reach: Arc::default(),
+            ask: Arc::new(move |name| {
+                assert_eq!(name, "shop.test");
+                let answer = dns.lock().unwrap().pop().expect("one question for each connection");
+                Box::pin(std::future::ready(Ok(answer)))
+            }),
+        };
+        let mut connector = HttpConnector::new_with_resolver(resolver);
+        let url: http::Uri = format!("http://shop.test:{port}/").parse().unwrap();
+        for left in [2, 1] {
+            let connected = connector.call(url.clone()).await.unwrap();
+            assert_eq!(connected.inner().peer_addr().unwrap(), here.local_addr().unwrap());
+            assert_eq!(says.lock().unwrap().len(), left);
+        }
+        let refused = connector.call(url).await.unwrap_err();
+        let why = std::error::Error::source(&refused).map(ToString::to_string).unwrap_or_default();
+        assert!(why.contains("metadata") && why.contains("handlers.allow"), "{refused:?}");
+    }
 
     #[test]
     fn of_what_a_name_resolves_to_only_what_may_be_called_is_tried() {

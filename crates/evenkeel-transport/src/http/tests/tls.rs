@@ -32,13 +32,17 @@ struct Seen {
 }
 
 fn acceptor(alpn: &[&[u8]]) -> TlsAcceptor {
-    let chain = CertificateDer::pem_slice_iter(CHAIN).collect::<Result<Vec<_>, _>>().unwrap();
+    showing(CHAIN, KEY, alpn)
+}
+
+fn showing(chain: &[u8], key: &[u8], alpn: &[&[u8]]) -> TlsAcceptor {
+    let chain = CertificateDer::pem_slice_iter(chain).collect::<Result<Vec<_>, _>>().unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(chain, PrivateKeyDer::from_pem_slice(KEY).unwrap())
+        .with_single_cert(chain, PrivateKeyDer::from_pem_slice(key).unwrap())
         .unwrap();
     config.alpn_protocols = alpn.iter().map(|p| p.to_vec()).collect();
     TlsAcceptor::from(Arc::new(config))
@@ -114,6 +118,17 @@ async fn a_certificate_that_is_not_trusted_is_unreachable() {
         assert_eq!((failure.class, failure.unanswered), (FailureClass::Unreachable, true));
         assert!(failure.message.contains("certificate"), "{}", failure.message);
     }
+    assert_eq!(seen.versions.lock().unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn a_certificate_that_has_expired_is_unreachable_and_said_to_have() {
+    let (chain, key) = (include_bytes!("tls/expired.pem"), include_bytes!("tls/expired.key"));
+    let (port, seen) = serve(Some(showing(chain, key, &[])), false).await;
+    let roots = Roots::only(include_bytes!("tls/expired-ca.pem")).unwrap();
+    let failure = failed(handler(HttpSettings { roots, ..trusting(port, Version::Auto) }).handle(call(event())).await);
+    assert_eq!((failure.class, failure.unanswered), (FailureClass::Unreachable, true));
+    assert!(failure.message.contains("certificate expired"), "{}", failure.message);
     assert_eq!(seen.versions.lock().unwrap().len(), 0);
 }
 
