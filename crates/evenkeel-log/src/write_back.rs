@@ -27,7 +27,7 @@ use crate::tail::Held;
 use crate::ticket::held;
 
 /// How much of a partition is worth a write of its own.
-const WORTH: usize = 256 << 10;
+const WORTH: usize = 512 << 10;
 
 /// How much is taken from a partition at once.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -46,7 +46,7 @@ const RELIEF_PATIENCE: Duration = Duration::from_millis(10);
 /// What a turn is to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Demand {
-    /// The partitions that are worth it, and the largest others down to a quarter of what may wait.
+    /// The partitions that are worth it, and the largest others down to half of what may wait.
     Usual,
     /// As little as makes room for more.
     Relief,
@@ -140,7 +140,7 @@ impl WriteBack {
     pub(crate) fn turn(&mut self, site: Site<'_>, state: &mut Access<'_>, demand: Demand) -> io::Result<()> {
         self.turns += 1;
         let (places, before) = match demand {
-            Demand::Usual => (state.look(|state| worthy(state, site.options.unwritten_bytes_max / 4)), None),
+            Demand::Usual => (state.look(|state| worthy(state, site.options.unwritten_bytes_max / 2)), None),
             Demand::Relief => {
                 let goal = site.options.unwritten_bytes_max.saturating_sub(site.options.write_back_bytes);
                 (state.look(|state| worthy(state, goal)), None)
