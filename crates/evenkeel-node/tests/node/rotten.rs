@@ -66,9 +66,9 @@ async fn rot_that_a_reader_meets_makes_a_running_node_read_only_and_a_restart_do
     let node = running(folder.path(), FILE);
     assert!(node.1.starts_with("evenkeel ready: "), "{}", node.1);
     assert_eq!(get(&node, "/readyz").await.0, 200);
-    rot(&segment(folder.path(), "orders-0"), b"tell-tale-1");
     publish(folder.path(), &node, 4);
-    assert_eq!(get(&node, "/readyz").await.0, 200, "nobody has read it");
+    // From here on anybody may meet it: the index of stories reads now and then.
+    rot(&segment(folder.path(), "orders-0"), b"tell-tale-1");
     let (status, read) = get(&node, "/v1/topics/orders/events").await;
     assert_eq!((status, read["code"].as_str()), (500, Some("data-corrupt")), "{read}");
 
