@@ -68,8 +68,8 @@ impl Subscription {
                     }
                 }
                 (_, Some((.., slot))) if !self.has_room_for(slot) => return,
-                (Gate::Probe, Some((.., slot))) => self.hand_out_one(now, slot, Route::Probe, actions),
-                (_, Some((.., slot))) => self.hand_out_one(now, slot, Route::Handler, actions),
+                // Who widens it is a probe as well: poison that opened it again must not do so at every end.
+                (_, Some((.., slot))) => self.hand_out_one(now, slot, Route::Probe, actions),
             }
         }
     }

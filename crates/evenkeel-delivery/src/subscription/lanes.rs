@@ -10,7 +10,7 @@ use std::ops::{Index, IndexMut};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use evenkeel_model::Shard;
+use evenkeel_model::{Shard, Timestamp};
 
 use super::events::Slot;
 use crate::{Arrival, Order, Parking};
@@ -44,6 +44,8 @@ pub(super) struct Lane {
     /// Duplicates of its events, which wait beside them.
     twins: usize,
     parked: bool,
+    /// Until when its events waited for one that gave way to others.
+    held_up: Timestamp,
     /// Probes of the present outage that were events of this lane.
     pub(super) probes: u32,
 }
@@ -59,6 +61,11 @@ impl Lane {
 
     pub(super) fn is_parked(&self) -> bool {
         self.parked
+    }
+
+    /// Until when its events waited for one that gave way to others.
+    pub(super) fn held_up(&self) -> Timestamp {
+        self.held_up
     }
 
     /// Those behind the first, in order.
@@ -235,6 +242,11 @@ impl Lanes {
     /// lane of its own stops only its own reading.
     pub(super) fn are_full(&self) -> bool {
         self.many || self.order != Order::Partition && !self.long.is_empty()
+    }
+
+    /// Its first gives way to others until then, and so does what is behind it.
+    pub(super) fn hold_up(&mut self, lane: LaneId, until: Timestamp) {
+        self[lane].held_up = until;
     }
 
     /// How many more lanes may be parked of those that could wait as well: they never fill the parking,

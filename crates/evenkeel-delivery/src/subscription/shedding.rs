@@ -10,7 +10,7 @@
 //! whose events are all alike sheds nothing; nor is an event that holds up a more urgent one of its
 //! lane; and shedding fills no more than half of the parking, since reading stops when it is full. Without fresh evidence of overload nothing is shed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use evenkeel_model::Timestamp;
@@ -19,7 +19,7 @@ use super::Subscription;
 use super::dispatch::URGENT;
 use super::events::{Slot, State, Turn};
 use super::verdicts::put_off;
-use crate::{Freshness, PendingWhy, Policy};
+use crate::{Freshness, Order, PendingWhy, Policy};
 
 /// One more class is shed after this long.
 const STEP: Duration = Duration::from_secs(1);
@@ -46,6 +46,8 @@ pub(super) struct Shedding {
     full_at: Timestamp,
     /// When an event of each class arrived last.
     came: [Timestamp; URGENT as usize + 1],
+    /// Until when what was put off held up what comes behind it in its partition, where the order is that of partitions.
+    held_up: HashMap<usize, Timestamp>,
     /// Events that were shed, since the process began.
     shed: u64,
 }
@@ -60,6 +62,7 @@ impl Shedding {
             overloaded: Timestamp::EPOCH,
             full_at: Timestamp::EPOCH,
             came: [Timestamp::EPOCH; URGENT as usize + 1],
+            held_up: HashMap::new(),
             shed: 0,
         }
     }
@@ -160,6 +163,10 @@ impl Subscription {
         event.state = State::Queued;
         event.detour.why = PendingWhy::Deferred;
         event.detour.not_before = next_at;
+        self.lanes.hold_up(event.lane, next_at);
+        if self.policy.order == Order::Partition {
+            self.shedding.held_up.insert(event.shard, next_at);
+        }
         event.course.last_took_us = 0;
         self.say_attempt(now, slot, &again, Some(next_at));
         self.wait(now, slot, next_at);
@@ -178,11 +185,13 @@ impl Subscription {
         newest.flatten().copied().or(Some(first))
     }
 
-    /// What was put off has not waited since it was created, but since it might go again: else what is
-    /// shed would be the evidence for shedding more.
+    /// What was put off has not waited since it was created, but since it might go again, and so has what comes
+    /// behind it, read or unread: else what is shed would be the evidence for shedding more.
     fn waits_longer(&self, now: Timestamp, turn: Turn, bound: Duration) -> bool {
         let event = &self.events[turn.3];
-        now.since(event.created.at.max(event.detour.not_before)) > bound
+        let own = event.created.at.max(event.detour.not_before);
+        let behind = self.shedding.held_up.get(&event.shard).copied().unwrap_or(Timestamp::EPOCH);
+        now.since(own.max(self.lanes[event.lane].held_up()).max(behind)) > bound
     }
 
     fn is_older(&self, now: Timestamp, turn: Turn, bound: Duration) -> bool {

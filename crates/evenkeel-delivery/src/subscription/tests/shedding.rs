@@ -112,16 +112,25 @@ fn a_backlog_beyond_its_bound_sheds_too_when_the_handler_is_merely_slow() {
 }
 
 #[test]
-fn what_was_shed_is_no_evidence_of_a_backlog_when_it_comes_again() {
-    let slow_at_first: Handle = Box::new(|a| (if a.since_start < secs(20) { ms(400) } else { ms(5) }, Verdict::Ack));
+fn what_was_shed_and_what_waited_behind_it_is_no_evidence_of_a_backlog_when_it_comes_again() {
     let concurrency = Concurrency { max: 1, ..Concurrency::default() };
-    let mut world = World::new(Policy { concurrency, backlog: Some(secs(1)), window: 100, ..policy() }, slow_at_first);
-    traffic(&mut world, 120, &[(1, 1), (3, 1), (5, 1), (8, 1)]);
-    world.run(secs(60));
-    let shed = world.sub.view(world.now).shed;
-    world.run(secs(60));
-    assert!(shed > 10, "{shed}");
-    assert_eq!(world.sub.view(world.now).shed, shed, "the handler keeps up since 20 s");
+    for together in [false, true] {
+        let slow_at_first: Handle =
+            Box::new(|a| (if a.since_start < secs(20) { ms(400) } else { ms(5) }, Verdict::Ack));
+        let policy = Policy { concurrency, backlog: Some(secs(1)), window: 100, ..policy() };
+        let mut world = World::new(policy, slow_at_first);
+        world.class_of = Some(class_of);
+        for (second, class) in (0..120).flat_map(|second| [1, 3, 5, 8].map(|class| (second, class))) {
+            let id = format!("{class}-{second}");
+            let key = if together { format!("{class}") } else { id.clone() };
+            world.plan(secs(second), 0, Some(&key), &id, Screen::Wanted);
+        }
+        world.run(secs(60));
+        let shed = world.sub.view(world.now).shed;
+        world.run(secs(60));
+        assert!(shed > 2, "{shed}");
+        assert_eq!(world.sub.view(world.now).shed, shed, "the handler keeps up since 20 s; of one key: {together}");
+    }
 }
 
 #[test]

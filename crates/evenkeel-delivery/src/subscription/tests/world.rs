@@ -56,6 +56,8 @@ pub(super) struct World {
     pub(super) alarms: Vec<Alarm>,
     pub(super) rounds: Vec<Round>,
     pub(super) lives: u64,
+    /// So often it was looked for something to read.
+    looked: usize,
     /// Attempts run inside the process.
     pub(super) here: bool,
     /// Ids of events whose records are gone when an attempt at them ends.
@@ -157,6 +159,7 @@ impl World {
             alarms: Vec::new(),
             rounds: Vec::new(),
             lives: 1,
+            looked: 0,
             here: false,
             gone: Vec::new(),
             expires_after: None,
@@ -323,7 +326,11 @@ impl World {
     }
 
     fn read_on(&mut self) {
-        let shards: Vec<Shard> = self.log.keys().cloned().collect();
+        let mut shards: Vec<Shard> = self.log.keys().cloned().collect();
+        // None is asked first each time: a few events more may be all that is wanted.
+        let first = self.looked % shards.len().max(1);
+        shards.rotate_left(first);
+        self.looked += 1;
         for shard in shards {
             let from = usize::try_from(self.read[&shard]).unwrap();
             let credit = if self.sub.reads_from(&shard, 0).is_some() { self.sub.credit() } else { 0 };
