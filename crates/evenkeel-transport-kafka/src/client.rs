@@ -6,7 +6,7 @@
 use std::error::Error;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use evenkeel_model::{Clock, SystemClock};
@@ -42,20 +42,58 @@ pub(crate) struct Ears {
     shown: Arc<AtomicBool>,
     trouble: Arc<Mutex<Option<String>>>,
     rebalances: Option<UnboundedSender<Told>>,
-    /// It is going: what it had is given back at once.
-    pub(crate) closing: Arc<AtomicBool>,
+    going: Arc<Going>,
+}
+
+/// How a member leaves its group. librdkafka does not end a client whose application owes it an answer, about partitions
+/// that it was given or asked for; whoever goes may have heard of them and said nothing yet, or hear of them on the way.
+/// Invariant: once it goes, nothing that the group says is without an answer.
+#[derive(Default)]
+pub(crate) struct Going {
+    gone: AtomicBool,
+    /// What the group said last, and whether it gave or asked.
+    unanswered: Mutex<Option<(bool, TopicPartitionList)>>,
+}
+
+impl Going {
+    fn unanswered(&self) -> MutexGuard<'_, Option<(bool, TopicPartitionList)>> {
+        self.unanswered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the group said last has its answer.
+    pub(crate) fn answered(&self) {
+        *self.unanswered() = None;
+    }
+
+    /// Answers what is open, and from now on everything at once.
+    pub(crate) fn go(&self, consumer: &BaseConsumer<Ears>) {
+        self.gone.store(true, Ordering::SeqCst);
+        if let Some((given, list)) = self.unanswered().take() {
+            answer(consumer, given, &list);
+        }
+    }
+}
+
+/// The client may not wait for an answer any more (what it gave was taken back meanwhile): then there is nothing to say.
+fn answer(consumer: &BaseConsumer<Ears>, given: bool, list: &TopicPartitionList) {
+    let _ = if given { consumer.incremental_assign(list) } else { consumer.incremental_unassign(list) };
 }
 
 impl Ears {
     pub(crate) fn new(broker: &Broker) -> Ears {
         let token = broker.token();
         let shown = Arc::new(AtomicBool::new(token.is_none()));
-        Ears { token, shown, trouble: Arc::default(), rebalances: None, closing: Arc::default() }
+        Ears { token, shown, trouble: Arc::default(), rebalances: None, going: Arc::default() }
     }
 
     pub(crate) fn with_rebalances(mut self, told: UnboundedSender<Told>) -> Ears {
         self.rebalances = Some(told);
         self
+    }
+
+    /// How its client goes.
+    pub(crate) fn going(&self) -> Arc<Going> {
+        self.going.clone()
     }
 
     /// What keeps the client from its broker, as far as it knows.
@@ -146,13 +184,13 @@ impl ConsumerContext for Ears {
     /// Nothing is given or taken here: who owns the partitions says when ([`crate::Member`]).
     fn rebalance(&self, consumer: &BaseConsumer<Ears>, what: RDKafkaRespErr, list: &mut TopicPartitionList) {
         let given = what == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        let Some(rebalances) = self.rebalances.as_ref().filter(|_| !self.going.gone.load(Ordering::SeqCst)) else {
+            return answer(consumer, given, list);
+        };
         let partitions = list.elements().iter().filter_map(|e| u32::try_from(e.partition()).ok()).collect();
         let lost = !given && consumer.assignment_lost();
-        let heard = self.rebalances.as_ref().filter(|_| !self.closing.load(Ordering::SeqCst));
-        let told = heard.is_some_and(|told| told.send(Told { given, lost, partitions }).is_ok());
-        if !told && !given {
-            let _ = consumer.incremental_unassign(list);
-        }
+        *self.going.unanswered() = Some((given, list.clone()));
+        let _ = rebalances.send(Told { given, lost, partitions });
     }
 }
 

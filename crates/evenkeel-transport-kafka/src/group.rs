@@ -9,19 +9,19 @@
 //! alive. It never waits for an owner.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use evenkeel_delivery::ports::{BoxFuture, Change, Membership, PortError};
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::{Mutex as AsyncMutex, Notify};
 
 use crate::Broker;
-use crate::client::{Ears, heard};
+use crate::client::{Ears, Going, heard};
+use crate::committing::Committer;
 use crate::happenings::PartitionsNotTaken;
 
 /// The group is looked at at least so often.
@@ -71,7 +71,8 @@ pub struct Member {
     topic: Arc<str>,
     told: AsyncMutex<UnboundedReceiver<Told>>,
     wake: Arc<Notify>,
-    closing: Arc<AtomicBool>,
+    committer: Committer,
+    going: Arc<Going>,
     trouble: Arc<Mutex<Option<String>>>,
     held: Mutex<BTreeSet<u32>>,
 }
@@ -81,7 +82,7 @@ impl Member {
     pub fn join(broker: &Broker, settings: &MemberSettings) -> Result<Member, PortError> {
         let (sender, told) = unbounded_channel();
         let ears = Ears::new(broker).with_rebalances(sender);
-        let (closing, trouble) = (ears.closing.clone(), ears.trouble());
+        let (going, trouble) = (ears.going(), ears.trouble());
         let session = settings.session.as_millis().to_string();
         // Three are missed before anybody is taken for dead.
         let heartbeat = (settings.session / 4).min(HEARTBEAT).as_millis().max(1).to_string();
@@ -113,7 +114,8 @@ impl Member {
             topic: settings.topic.clone(),
             told: AsyncMutex::new(told),
             wake,
-            closing,
+            committer: Committer::start()?,
+            going,
             trouble,
             held: Mutex::default(),
         })
@@ -156,15 +158,15 @@ impl Member {
         let mut list = TopicPartitionList::with_capacity(1);
         list.add_partition_offset(&self.journal, i32::try_from(partition).unwrap_or(i32::MAX), Offset::Offset(0))
             .map_err(|e| self.broker.failed("asking the group", &e))?;
-        let consumer = self.consumer.clone();
-        let noted = tokio::task::spawn_blocking(move || consumer.commit(&list, CommitMode::Sync)).await;
-        match noted.map_err(|e| PortError(e.to_string()))? {
-            Ok(()) => Ok(true),
-            Err(problem) if problem.rdkafka_error_code().is_some_and(not_ours) => Ok(false),
+        let why = match self.committer.commit(&self.consumer, list).await {
+            Some(Ok(())) => return Ok(true),
+            Some(Err(problem)) if problem.rdkafka_error_code().is_some_and(not_ours) => return Ok(false),
             // Before the first one has made it nobody can have opened anything.
-            Err(problem) if problem.rdkafka_error_code().is_some_and(no_journal) => Ok(true),
-            Err(problem) => Err(self.broker.failed("asking the group", &problem)),
-        }
+            Some(Err(problem)) if problem.rdkafka_error_code().is_some_and(no_journal) => return Ok(true),
+            Some(Err(problem)) => problem.to_string(),
+            None => heard(&self.trouble).unwrap_or_else(|| "its coordinator does not answer".to_owned()),
+        };
+        Err(self.broker.failed("asking the group", &why))
     }
 
     /// What this node has.
@@ -194,6 +196,7 @@ impl Membership for Member {
     fn took(&self, partitions: &[u32]) {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).extend(partitions);
         let list = self.list(partitions);
+        self.going.answered();
         // Nothing is read here: the data comes by another way.
         let paused = self.consumer.incremental_assign(&list).and_then(|()| self.consumer.pause(&list));
         if let Err(problem) = paused {
@@ -206,6 +209,7 @@ impl Membership for Member {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.retain(|partition| !partitions.contains(partition));
         drop(held);
+        self.going.answered();
         if let Err(problem) = self.consumer.incremental_unassign(&self.list(partitions)) {
             tracing::debug!(topic = &*self.topic, ?partitions, %problem, "partitions could not be given up");
         }
@@ -232,6 +236,6 @@ fn no_journal(code: RDKafkaErrorCode) -> bool {
 
 impl Drop for Member {
     fn drop(&mut self) {
-        self.closing.store(true, Ordering::SeqCst);
+        self.going.go(&self.consumer);
     }
 }

@@ -16,6 +16,7 @@ pub mod happenings;
 mod broker;
 mod client;
 mod group;
+mod committing;
 mod topics;
 mod examining;
 mod record;

@@ -7,14 +7,13 @@
 //! another; nothing is told of a partition that the group gave to somebody else.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use evenkeel_delivery::ports::{BoxFuture, PortError};
 use evenkeel_model::{Clock, Shard, Stored, SystemClock};
 use evenkeel_transport::{Queue, Taken, Terms, Ticket};
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
@@ -22,7 +21,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::{Mutex as AsyncMutex, Notify};
 
 use crate::Broker;
-use crate::client::{Ears, show_token};
+use crate::client::{Ears, Going, show_token};
+use crate::committing::Committer;
 use crate::group::{GroupProtocol, Told, not_ours};
 use crate::record::stored;
 
@@ -63,7 +63,8 @@ pub struct KafkaQueue {
     told: AsyncMutex<UnboundedReceiver<Told>>,
     wake: Arc<Notify>,
     trouble: Arc<Mutex<Option<String>>>,
-    closing: Arc<AtomicBool>,
+    committer: Committer,
+    going: Arc<Going>,
     owed: Mutex<BTreeMap<i32, Owed>>,
 }
 
@@ -90,7 +91,7 @@ impl KafkaQueue {
         broker.partitions(topic).await?.ok_or_else(absent)?;
         let (sender, told) = unbounded_channel();
         let ears = Ears::new(broker).with_rebalances(sender);
-        let (closing, trouble, shown) = (ears.closing.clone(), ears.trouble(), ears.shown());
+        let (going, trouble, shown) = (ears.going(), ears.trouble(), ears.shown());
         let session = settings.session.as_millis().to_string();
         let heartbeat = (settings.session / 4).min(Duration::from_secs(3)).as_millis().max(1).to_string();
         let mut properties = vec![
@@ -125,7 +126,8 @@ impl KafkaQueue {
             told: AsyncMutex::new(told),
             wake,
             trouble,
-            closing,
+            committer: Committer::start()?,
+            going,
             owed: Mutex::default(),
         })
     }
@@ -186,6 +188,7 @@ impl KafkaQueue {
             list.add_partition_offset(&self.settings.topic, partition, Offset::Stored).map_err(|e| self.failed(&e))?;
             self.owed().remove(&partition);
         }
+        self.going.answered();
         let done = match news.given {
             true => self.consumer.incremental_assign(&list),
             false => self.consumer.incremental_unassign(&list),
@@ -229,11 +232,9 @@ impl KafkaQueue {
             let floor = self.owed().get(partition).map_or(0, Owed::floor);
             let _ = floors.add_partition_offset(&self.settings.topic, *partition, Offset::Offset(floor));
         }
-        let consumer = self.consumer.clone();
-        let noted = tokio::task::spawn_blocking(move || consumer.commit(&floors, CommitMode::Sync)).await;
-        match noted {
-            Ok(Ok(())) => Vec::new(),
-            Ok(Err(problem)) if problem.rdkafka_error_code().is_some_and(not_ours) => Vec::new(),
+        match self.committer.commit(&self.consumer, floors).await {
+            Some(Ok(())) => Vec::new(),
+            Some(Err(problem)) if problem.rdkafka_error_code().is_some_and(not_ours) => Vec::new(),
             _ => {
                 for (partition, offsets) in touched {
                     if let Some(of) = self.owed().get_mut(&partition) {
@@ -291,7 +292,7 @@ impl Queue for KafkaQueue {
 
 impl Drop for KafkaQueue {
     fn drop(&mut self) {
-        self.closing.store(true, Ordering::SeqCst);
+        self.going.go(&self.consumer);
     }
 }
 
