@@ -45,38 +45,34 @@ pub(crate) struct Ears {
     going: Arc<Going>,
 }
 
-/// How a member leaves its group. librdkafka does not end a client whose application owes it an answer, about partitions
-/// that it was given or asked for; whoever goes may have heard of them and said nothing yet, or hear of them on the way.
-/// Invariant: once it goes, nothing that the group says is without an answer.
+/// How a member leaves its group. librdkafka does not end a client that asked for partitions and was not told that they
+/// were given up; whoever goes may have heard of that and said nothing yet, or hear of it on the way. (What it gives
+/// wants no answer of one who goes: given one, it takes back in the same moment, and an answer to that may be
+/// waited for without end.)
 #[derive(Default)]
 pub(crate) struct Going {
     gone: AtomicBool,
-    /// What the group said last, and whether it gave or asked.
-    unanswered: Mutex<Option<(bool, TopicPartitionList)>>,
+    /// What the group asked for last, until it has an answer.
+    asked: Mutex<Option<TopicPartitionList>>,
 }
 
 impl Going {
-    fn unanswered(&self) -> MutexGuard<'_, Option<(bool, TopicPartitionList)>> {
-        self.unanswered.lock().unwrap_or_else(PoisonError::into_inner)
+    fn asked(&self) -> MutexGuard<'_, Option<TopicPartitionList>> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the group said last has its answer.
+    /// What the group asked for is being given up.
     pub(crate) fn answered(&self) {
-        *self.unanswered() = None;
+        *self.asked() = None;
     }
 
-    /// Answers what is open, and from now on everything at once.
+    /// Gives up what was asked for, and from now on whatever will be, at once.
     pub(crate) fn go(&self, consumer: &BaseConsumer<Ears>) {
         self.gone.store(true, Ordering::SeqCst);
-        if let Some((given, list)) = self.unanswered().take() {
-            answer(consumer, given, &list);
+        if let Some(list) = self.asked().take() {
+            let _ = consumer.incremental_unassign(&list);
         }
     }
-}
-
-/// The client may not wait for an answer any more (what it gave was taken back meanwhile): then there is nothing to say.
-fn answer(consumer: &BaseConsumer<Ears>, given: bool, list: &TopicPartitionList) {
-    let _ = if given { consumer.incremental_assign(list) } else { consumer.incremental_unassign(list) };
 }
 
 impl Ears {
@@ -184,13 +180,17 @@ impl ConsumerContext for Ears {
     /// Nothing is given or taken here: who owns the partitions says when ([`crate::Member`]).
     fn rebalance(&self, consumer: &BaseConsumer<Ears>, what: RDKafkaRespErr, list: &mut TopicPartitionList) {
         let given = what == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
-        let Some(rebalances) = self.rebalances.as_ref().filter(|_| !self.going.gone.load(Ordering::SeqCst)) else {
-            return answer(consumer, given, list);
-        };
         let partitions = list.elements().iter().filter_map(|e| u32::try_from(e.partition()).ok()).collect();
         let lost = !given && consumer.assignment_lost();
-        *self.going.unanswered() = Some((given, list.clone()));
-        let _ = rebalances.send(Told { given, lost, partitions });
+        let heard = self.rebalances.as_ref().filter(|_| !self.going.gone.load(Ordering::SeqCst));
+        match heard {
+            Some(told) => {
+                *self.going.asked() = (!given).then(|| list.clone());
+                let _ = told.send(Told { given, lost, partitions });
+            }
+            None if given => {}
+            None => drop(consumer.incremental_unassign(list)),
+        }
     }
 }
 

@@ -196,7 +196,6 @@ impl Membership for Member {
     fn took(&self, partitions: &[u32]) {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).extend(partitions);
         let list = self.list(partitions);
-        self.going.answered();
         // Nothing is read here: the data comes by another way.
         let paused = self.consumer.incremental_assign(&list).and_then(|()| self.consumer.pause(&list));
         if let Err(problem) = paused {

@@ -188,10 +188,12 @@ impl KafkaQueue {
             list.add_partition_offset(&self.settings.topic, partition, Offset::Stored).map_err(|e| self.failed(&e))?;
             self.owed().remove(&partition);
         }
-        self.going.answered();
         let done = match news.given {
             true => self.consumer.incremental_assign(&list),
-            false => self.consumer.incremental_unassign(&list),
+            false => {
+                self.going.answered();
+                self.consumer.incremental_unassign(&list)
+            }
         };
         done.map_err(|e| self.failed(&e))
     }

@@ -322,6 +322,9 @@ impl World {
             self.bear_witness().await;
         }
         let audit = self.evenkeel().audit().await.unwrap();
+        for name in SUBSCRIPTIONS {
+            eprintln!("VIEW {name} {:?}", self.evenkeel().subscription(name).unwrap().view().await);
+        }
         panic!("seed {}: it never ends: {audit:#?} {:#?}", self.seed, self.policies);
     }
 
