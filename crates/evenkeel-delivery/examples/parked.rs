@@ -76,6 +76,7 @@ fn page(shard: &Shard, first: usize, keys: usize) -> Vec<Arrival> {
             priority: 4,
             bytes: RECORD as u32,
             version: evenkeel_delivery::Version::None,
+            given_before: 0,
             screen: Screen::Wanted,
         }
     };

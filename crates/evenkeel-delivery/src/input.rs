@@ -31,6 +31,8 @@ pub struct Arrival {
     pub source: Arc<str>,
     /// Which version of its key it is.
     pub version: Version,
+    /// Times that a broker gave it, to whomever, before it got the place where it is.
+    pub given_before: u32,
     /// Whether the subscription wants it.
     pub screen: Screen,
 }

@@ -88,7 +88,8 @@ pub struct Call {
     pub attempt: u32,
     /// How many attempts the policy allows.
     pub attempts_max: u32,
-    /// How often the event was handed out, this time included.
+    /// How often the event was delivered, this time included: handed out here, and given by the broker that it came
+    /// from before it came here.
     pub delivery: u32,
     /// When the attempt is given up.
     pub timeout: Duration,

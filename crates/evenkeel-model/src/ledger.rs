@@ -69,7 +69,8 @@ pub struct Ended {
     pub overdue: bool,
     /// Attempts that count.
     pub attempts: u32,
-    /// Times it was handed to a handler, whatever came of it.
+    /// Times it was handed to a handler, whatever came of it, and those that its broker gave it before it came here; 0 of
+    /// one that never went to a handler here.
     pub deliveries: u32,
     /// Times it was put off at no cost.
     pub deferrals: u32,

@@ -50,6 +50,9 @@ pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 pub const ATTEMPT: &str = "evenkeel-attempt";
 /// How many attempts the policy allows.
 pub const MAX_ATTEMPTS: &str = "evenkeel-max-attempts";
+/// How often the event was delivered by now, whatever came of it, from 1: to this handler, and by the broker that it came
+/// from before it came here. Told where it is more than [`ATTEMPT`].
+pub const DELIVERY: &str = "evenkeel-delivery";
 /// When the attempt is given up, as RFC 3339 has it.
 pub const DEADLINE: &str = "evenkeel-deadline";
 /// Grows with each owner of the subscription: a call with a lower one comes from an owner that is gone.
@@ -58,6 +61,8 @@ pub const FENCE: &str = "evenkeel-fence";
 pub const KEY_ATTRIBUTE: &str = "evenkeelkey";
 /// In a batch the event's attribute that is [`ATTEMPT`] alone.
 pub const ATTEMPT_ATTRIBUTE: &str = "evenkeelattempt";
+/// In a batch the event's attribute that is [`DELIVERY`] alone.
+pub const DELIVERY_ATTRIBUTE: &str = "evenkeeldelivery";
 /// In a batch the event's attribute that is [`MAX_ATTEMPTS`] alone.
 pub const MAX_ATTEMPTS_ATTRIBUTE: &str = "evenkeelmaxattempts";
 /// What is signed, as Standard Webhooks has it: the idempotency key, or the digest of a batch's.

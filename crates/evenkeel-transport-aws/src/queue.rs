@@ -17,7 +17,7 @@ use aws_sdk_sqs::types::{
 };
 use evenkeel_delivery::ports::{BoxFuture, PortError};
 use evenkeel_model::Timestamp;
-use evenkeel_transport::{Queue, Taken, Terms, Ticket};
+use evenkeel_transport::{Queue, Taken, Terms, Ticket, note_given};
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 
@@ -162,8 +162,10 @@ impl SqsQueue {
             died_in: said_of(&message, &Said::DeadLetterQueueSourceArn).map(str::to_owned),
             id: id.clone(),
         };
+        let mut record = read(message).into_record(&given);
+        note_given(&mut record, count);
         Some(Taken {
-            record: read(message).into_record(&given),
+            record,
             id: Some(id.into()),
             ticket,
             again: count > 1,

@@ -16,7 +16,7 @@ use async_nats::jetstream::stream::Stream;
 use bytes::Bytes;
 use evenkeel_delivery::ports::{BoxFuture, PortError};
 use evenkeel_model::Timestamp;
-use evenkeel_transport::{Queue, Taken, Terms, Ticket};
+use evenkeel_transport::{Queue, Taken, Terms, Ticket, note_given};
 use futures_util::future::FutureExt;
 use futures_util::stream::StreamExt;
 use tokio::sync::Mutex;
@@ -198,8 +198,11 @@ impl JetStreamQueue {
     fn lent(&self, message: &Message) -> Result<(Taken, u64, u64), PortError> {
         let info = message.info().map_err(|e| self.trouble(&e))?;
         let created = time(info.published.unix_timestamp_nanos());
+        let key = self.key(&message.subject);
+        let mut record = record(message.headers.as_ref(), message.payload.clone(), key, created);
+        note_given(&mut record, u32::try_from(info.delivered).unwrap_or(1));
         let taken = Taken {
-            record: record(message.headers.as_ref(), message.payload.clone(), self.key(&message.subject), created),
+            record,
             id: Some(format!("{}{}", self.born, info.stream_sequence).into()),
             ticket: Ticket(message.reply.as_ref().map(ToString::to_string).unwrap_or_default().into()),
             again: info.delivered > 1,
@@ -213,8 +216,11 @@ impl JetStreamQueue {
     fn found(&self, message: StreamMessage) -> Taken {
         let created = time(message.time.unix_timestamp_nanos());
         let key = self.key(&message.subject);
+        let mut record = record(Some(&message.headers), message.payload, key, created);
+        // It was given before, or it would not be missing; the stream itself does not say how often.
+        note_given(&mut record, 2);
         Taken {
-            record: record(Some(&message.headers), message.payload, key, created),
+            record,
             id: Some(format!("{}{}", self.born, message.sequence).into()),
             ticket: Ticket("".into()),
             again: true,

@@ -13,10 +13,10 @@ use std::sync::atomic::Ordering;
 
 use async_nats::connection::State;
 use evenkeel_delivery::ports::Journal;
-use evenkeel_model::Shard;
+use evenkeel_model::{Shard, names};
 use evenkeel_transport::contract::intaken::{Intaken, Site};
 use evenkeel_transport::contract::proxy::Line;
-use evenkeel_transport::contract::real::{complete, records, until};
+use evenkeel_transport::contract::real::{self, complete, given_before, records, until};
 use evenkeel_transport::contract::{CHECKS, Subject};
 use evenkeel_transport::{Queue as _, Refusal, Taken, Ticket};
 use evenkeel_transport_nats::{Auth, Server, connect};
@@ -72,6 +72,25 @@ async fn an_outcome_is_acknowledged_and_what_has_none_is_not() {
     complete(journal, &[0, 1, 3]).await.unwrap();
     until("three are pending", async || subject.site().pending().await == 3).await;
     assert_eq!(subject.site().acknowledged_below().await, 2);
+    subject.site().remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_others_were_given_counts_as_deliveries() {
+    let Some(server) = need() else { return };
+    let site = Jet::fresh(server).await;
+    let (other, ours) = (site.connect().await.unwrap(), site.connect().await.unwrap());
+    site.publish(records(0..1)).await.unwrap();
+    let taken = real::one(&*other).await;
+    other.give_back(vec![taken.ticket]).await;
+    let again = real::one(&*ours).await;
+    let said = again.record.header(names::BROKER_DELIVERIES).map(|value| value.to_vec());
+    assert_eq!(said.as_deref(), Some(&b"2"[..]));
+    site.remove().await;
+
+    // What a node finds in the stream before its consumer gives it: that it was given is known, and no more.
+    let subject = Intaken::new(Jet::fresh(server).await);
+    assert_eq!(given_before(&subject, 3).await, 1);
     subject.site().remove().await;
 }
 

@@ -1,19 +1,19 @@
 //! Messages of AMQP 0-9-1 as parcels, and back.
 //!
 //! Headers that change from one delivery to the next are left out: a message that is given again is
-//! known by its content. How often it was given stands in [`names::BROKER_DELIVERIES`], which is no part of that.
+//! known by its content. How often it was given is noted apart, which is no part of that.
 
 use bytes::Bytes;
-use evenkeel_model::{Record, Timestamp, names};
-use evenkeel_transport::{Parcel, Style};
+use evenkeel_model::{Record, Timestamp};
+use evenkeel_transport::{Parcel, Style, note_given};
 use lapin::BasicProperties;
 use lapin::message::Delivery;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 
 /// How often it was given, as the broker counts.
 pub(crate) const DELIVERY_COUNT: &str = "x-delivery-count";
-/// Other than from one delivery to the next.
-const VOLATILE: [&str; 2] = [DELIVERY_COUNT, "x-acquired-count"];
+/// Counts of a broker: other from one delivery to the next.
+const COUNTS: [&str; 2] = [DELIVERY_COUNT, "x-acquired-count"];
 const CONTENT_TYPE: &str = "content-type";
 const PERSISTENT: u8 = 2;
 
@@ -22,7 +22,7 @@ pub(crate) fn record(delivery: &mut Delivery, key: Option<Bytes>) -> Record {
     let properties = &delivery.properties;
     let mut parcel = Parcel { headers: Vec::new(), body: Bytes::from(std::mem::take(&mut delivery.data)) };
     for (name, value) in properties.headers().iter().flat_map(|headers| headers.inner()) {
-        if !VOLATILE.contains(&name.as_str()) {
+        if !COUNTS.contains(&name.as_str()) {
             parcel.headers.push((name.to_string(), text(value)));
         }
     }
@@ -41,9 +41,7 @@ pub(crate) fn record(delivery: &mut Delivery, key: Option<Bytes>) -> Record {
     for (name, value) in deaths.into_iter().filter(|(name, _)| record.header(name).is_none()).collect::<Vec<_>>() {
         record.push_header(name, value);
     }
-    if let Some(count) = given_before(&delivery.properties).filter(|count| *count > 0) {
-        record.push_header(names::BROKER_DELIVERIES, (count + 1).to_string());
-    }
+    note_given(&mut record, times_given(&delivery.properties, delivery.redelivered));
     record
 }
 
@@ -55,6 +53,15 @@ fn is_of_death(header: &str) -> bool {
 /// How often a quorum queue gave the message before.
 pub(crate) fn given_before(properties: &BasicProperties) -> Option<i64> {
     properties.headers().as_ref()?.inner().get(DELIVERY_COUNT).and_then(integer)
+}
+
+/// How often it was given, this time included, as far as the broker tells: a classic queue says only that this is
+/// not the first time. RabbitMQ 4 counts apart those that nobody is blamed for.
+fn times_given(properties: &BasicProperties, redelivered: bool) -> u32 {
+    let headers = properties.headers().as_ref();
+    let counts = COUNTS.iter().filter_map(|name| headers?.inner().get(*name).and_then(integer));
+    let before = counts.max().unwrap_or_default().max(i64::from(redelivered));
+    u32::try_from(before.saturating_add(1)).unwrap_or(1)
 }
 
 fn integer(value: &AMQPValue) -> Option<i64> {

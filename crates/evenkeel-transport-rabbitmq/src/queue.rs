@@ -12,7 +12,7 @@ use evenkeel_transport::{Queue, Taken, Terms, Ticket};
 use futures_util::future::{FutureExt, join_all};
 use futures_util::stream::StreamExt;
 use lapin::message::Delivery;
-use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions, QueueDeclareOptions};
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection, Consumer};
 use tokio::sync::Mutex;
@@ -268,13 +268,9 @@ impl Queue for RabbitQueue {
         Box::pin(std::future::ready(()))
     }
 
-    fn give_back(&self, tickets: Vec<Ticket>) -> BoxFuture<'_, ()> {
-        Box::pin(async move {
-            if let Some((channel, tags)) = self.current(&tickets) {
-                let options = BasicNackOptions { requeue: true, multiple: false };
-                join_all(tags.into_iter().map(|tag| channel.basic_nack(tag, options))).await;
-            }
-            self.part().await;
-        })
+    /// With the connection all that it was lent goes back, in its order. A message that were given back by itself would come
+    /// to us once more before that, and a delivery more is counted against its queue's limit.
+    fn give_back(&self, _: Vec<Ticket>) -> BoxFuture<'_, ()> {
+        Box::pin(self.part())
     }
 }

@@ -14,6 +14,7 @@
 
 mod queue;
 mod late;
+mod given;
 mod book;
 mod placing;
 mod reader;
@@ -32,6 +33,8 @@ use crate::pages::{Pages, unreadable};
 use book::Book;
 use placing::{Placer, name_of_stored};
 
+pub(crate) use given::given_before;
+pub use given::note_given;
 pub use late::LateQueue;
 pub use queue::{Queue, Taken, Terms, Ticket};
 

@@ -32,6 +32,7 @@ use evenkeel_model::{Event, EventId, Position, Record, Shard, Stored, Timestamp}
 use tokio::sync::Notify;
 
 use crate::held::Held;
+use crate::intake::given_before;
 use crate::pages::unreadable;
 use crate::{dead, mark};
 use ahead::Ahead;
@@ -299,6 +300,7 @@ pub fn deliver(settings: &SourceSettings, stored: Stored, names: &mut Names) -> 
         kind: name(&event.kind),
         source: name(&event.id.source),
         version: settings.sequence.as_ref().filter(|_| !nothing).map_or(Version::None, |s| s.version(&event, &record)),
+        given_before: given_before(&record),
         screen,
         at,
     };

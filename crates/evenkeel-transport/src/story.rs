@@ -90,7 +90,7 @@ pub struct StorySubscription {
     pub overdue_at: Option<Timestamp>,
     /// Attempts that counted.
     pub attempts_counted: u32,
-    /// Times it was handed to a handler.
+    /// Times it was handed to a handler, and those that its broker gave it before it came here.
     pub deliveries: u32,
     /// The handler's version; empty when none was told.
     pub handler_version: Arc<str>,

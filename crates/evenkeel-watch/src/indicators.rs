@@ -96,7 +96,7 @@ pub struct Indicators {
     pub unknown: u64,
     /// Attempts that count, of ended events.
     pub attempts: u64,
-    /// Times that ended events were handed out.
+    /// Times that ended events were handed out, or given by their broker before they came here.
     pub deliveries: u64,
     /// Times that ended events were put off at no cost.
     pub deferrals: u64,

@@ -84,7 +84,7 @@ pub struct SubscriptionSnapshot {
     pub unknown: u64,
     /// Attempts that count, of ended events.
     pub attempts: u64,
-    /// Times that ended events were handed out.
+    /// Times that ended events were handed out, or given by their broker before they came here.
     pub deliveries: u64,
     /// Events that handlers returned.
     pub emitted: u64,

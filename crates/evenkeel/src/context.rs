@@ -51,7 +51,8 @@ impl Context {
         self.call.attempts_max
     }
 
-    /// How often the event was handed out, whatever came of it, this time included.
+    /// How often the event was delivered, whatever came of it, this time included: handed out here, and given by the
+    /// broker that it came from before it came here.
     pub fn delivery(&self) -> u32 {
         self.call.delivery
     }

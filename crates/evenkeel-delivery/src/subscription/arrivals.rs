@@ -118,7 +118,7 @@ impl Subscription {
             version,
             opening: Opening::default(),
             suspect: false,
-            course: Course::default(),
+            course: Course::after(arrival.given_before),
             detour: Detour::until(arrival.expires),
         })
     }

@@ -216,7 +216,7 @@ impl Subscription {
         };
         let entry = AttemptFailed {
             offset: event.at.offset,
-            delivery: event.course.counters.deliveries,
+            delivery: event.course.deliveries(),
             at: now,
             took_us: event.course.last_took_us,
             class: again.class,

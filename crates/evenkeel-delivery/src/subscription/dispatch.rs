@@ -165,7 +165,7 @@ impl Subscription {
             at: event.at.clone(),
             mark: event.detour.redriven.as_ref().map_or(event.mark, |r| r.key(event.mark)),
             number: tried.saturating_add(1).min(attempts_max),
-            delivery: event.course.counters.deliveries,
+            delivery: event.course.deliveries(),
             timeout: self.policy.timeout,
             letter: event.detour.redriven.as_ref().map(|r| r.letter.clone()),
             fallback,

@@ -85,7 +85,7 @@ impl Subscription {
             created_believed: event.created.believed,
             overdue: event.overdue,
             attempts: event.course.counters.attempts,
-            deliveries: event.course.counters.deliveries,
+            deliveries: event.course.deliveries(),
             deferrals: event.course.counters.deferrals,
             crashes: event.course.counters.crashes,
             emitted: ending.emitted,

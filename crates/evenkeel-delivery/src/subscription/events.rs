@@ -79,6 +79,8 @@ pub(super) type Detour = Apart<Taken>;
 #[derive(Debug)]
 pub(super) struct Been {
     pub(super) counters: Counters,
+    /// Deliveries of a broker, before it came here.
+    pub(super) given_before: u32,
     /// The reading of the age clock since which it ages; `None`: it does not age now.
     pub(super) ages_from: Option<Duration>,
     pub(super) last_took_us: u64,
@@ -106,7 +108,8 @@ pub(super) struct Taken {
 }
 
 impl Blank for Been {
-    const BLANK: Been = Been { counters: Counters::NONE, ages_from: None, last_took_us: 0, last_version: None };
+    const BLANK: Been =
+        Been { counters: Counters::NONE, given_before: 0, ages_from: None, last_took_us: 0, last_version: None };
 
     fn blank() -> &'static Been {
         static BLANK: Been = Been::BLANK;
@@ -131,6 +134,24 @@ impl Blank for Taken {
     fn blank() -> &'static Taken {
         static BLANK: Taken = Taken::BLANK;
         &BLANK
+    }
+}
+
+impl Course {
+    /// Of an event that has just come.
+    pub(super) fn after(given_before: u32) -> Course {
+        let mut course = Course::default();
+        if given_before > 0 {
+            course.given_before = given_before;
+        }
+        course
+    }
+
+    /// How often it was delivered: by a broker before it came here, and to the handler. 0 of an event that never went
+    /// to the handler, however often a broker gave it.
+    pub(super) fn deliveries(&self) -> u32 {
+        let own = self.counters.deliveries;
+        if own == 0 { 0 } else { own.saturating_add(self.given_before) }
     }
 }
 

@@ -65,6 +65,8 @@ pub struct WhyEvent {
     pub next_at: Option<Timestamp>,
     /// Its four counters; `aged` up to now.
     pub counters: Counters,
+    /// Deliveries of a broker before it came here, which its counter of deliveries leaves out.
+    pub given_before: u32,
     /// Failed attempts that are not booked yet.
     pub unbooked: usize,
     /// How many booked attempts end it.
@@ -161,6 +163,7 @@ impl Subscription {
             state,
             next_at: (event.state == State::Waiting).then_some(event.detour.next_at),
             counters: Counters { aged: self.aged(slot), ..event.course.counters },
+            given_before: event.course.given_before,
             unbooked: event.detour.unbooked.len(),
             attempts_max: self.attempts_max(),
             age_max: self.policy.retry.age,

@@ -167,7 +167,8 @@ fn event(of: &WhyEvent) -> Value {
         "topic": &*of.at.shard.topic, "partition": of.at.shard.partition, "offset": of.at.offset,
         "key": key_text(of.key.as_ref()), "state": state(of.state), "next_at": of.next_at.map(time),
         "attempts": counters.attempts, "attempts_max": of.attempts_max, "provisional": of.unbooked,
-        "deliveries": counters.deliveries, "deferrals": counters.deferrals, "crashes": counters.crashes,
+        "deliveries": counters.deliveries.saturating_add(of.given_before), "given_before": of.given_before,
+        "deferrals": counters.deferrals, "crashes": counters.crashes,
         "age_s": counters.aged.as_secs_f64(), "created_at": time(of.created), "failure": failure,
         "duplicates": of.duplicates, "redrive": of.redrive.as_deref(), "suspect": of.suspect,
     })
@@ -262,7 +263,10 @@ fn holds(first: &WhyEvent, now: Timestamp) -> String {
         first.counters.attempts, first.attempts_max, first.unbooked
     );
     match first.state {
-        WhyState::AtHandler => format!("{place} is at the handler, delivery {}", first.counters.deliveries),
+        WhyState::AtHandler => {
+            let delivery = first.counters.deliveries.saturating_add(first.given_before);
+            format!("{place} is at the handler, delivery {delivery}")
+        }
         WhyState::Ready => format!("{place} may go out ({tried})"),
         WhyState::Waiting(PendingWhy::Deferred) => format!("{place} was put off at no cost until {until}"),
         WhyState::Waiting(PendingWhy::Undecided) => {

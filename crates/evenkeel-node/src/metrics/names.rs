@@ -137,8 +137,10 @@ pub const EVENTS: Metric = counter("evenkeel_events_total", "Events that ended, 
 pub const FAILED_ATTEMPTS: Metric =
     counter("evenkeel_failed_attempts_total", "Attempts that did not end their event, by failure class.");
 /// Deliveries.
-pub const DELIVERIES: Metric =
-    counter("evenkeel_deliveries_total", "Times that ended events were handed to a handler.");
+pub const DELIVERIES: Metric = counter(
+    "evenkeel_deliveries_total",
+    "Times that ended events were handed to a handler, or given by their broker before they came here.",
+);
 /// Attempts that count.
 pub const ATTEMPTS: Metric =
     counter("evenkeel_attempts_total", "Attempts of ended events that counted against their retries.");

@@ -90,6 +90,7 @@ mod tests {
             kind: "".into(),
             source: "".into(),
             version: Version::None,
+            given_before: 0,
             screen: Screen::Wanted,
             at,
         };

@@ -16,7 +16,7 @@ use evenkeel_delivery::ports::{Journal, Sink, Source};
 use evenkeel_model::Shard;
 use evenkeel_transport::contract::intaken::{Connecting, Intaken, Site};
 use evenkeel_transport::contract::proxy::{Line, Proxy};
-use evenkeel_transport::contract::real::{complete, outgoing, records, until};
+use evenkeel_transport::contract::real::{complete, given_before, outgoing, records, until};
 use evenkeel_transport::contract::{Broken, CHECKS, Capabilities, Subject};
 use evenkeel_transport::{Intake, Queue};
 use evenkeel_transport_aws::{KeyFrom, Message, SqsQueue, SqsSettings, SqsSink, look};
@@ -61,6 +61,16 @@ async fn a_fifo_queue_keeps_the_contract_but_for_an_order_over_groups() {
     let Some(server) = need() else { return };
     let broken = broken(server, true, |name| !ASK_FOR_ONE_ORDER.contains(&name)).await;
     assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_others_were_given_counts_as_deliveries() {
+    let Some(server) = need() else { return };
+    for fifo in [false, true] {
+        let subject = Intaken::new(Sqs::fresh(server, fifo).await);
+        assert_eq!(given_before(&subject, 3).await, 3, "FIFO: {fifo}");
+        subject.site().remove().await;
+    }
 }
 
 /// A site whose messages come as somebody else says, each publish counted as none: what a test sends

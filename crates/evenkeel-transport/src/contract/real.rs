@@ -14,8 +14,10 @@ use evenkeel_delivery::ports::{Commit, Journal, Outgoing, PortError};
 use evenkeel_delivery::{Mark, Round};
 use evenkeel_model::{AttributeValue, Event, Outcome, Record, Shard};
 
-use super::intaken::TOPIC;
+use super::Subject;
+use super::intaken::{Intaken, Site, TOPIC};
 use super::rounds::{NOW, ended};
+use crate::intake::{Queue, Taken};
 
 /// What must come may take so long.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -97,4 +99,36 @@ pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
         assert!(tokio::time::Instant::now() < deadline, "never: {what}");
         looks.tick().await;
     }
+}
+
+/// The next message that a queue gives.
+///
+/// # Panics
+/// When it gives none.
+pub async fn one(queue: &dyn Queue) -> Taken {
+    let lent = std::cell::RefCell::new(None);
+    until("a message comes", async || {
+        *lent.borrow_mut() = queue.receive(1).await.expect("a message").pop();
+        lent.borrow().is_some()
+    })
+    .await;
+    lent.take().expect("it came")
+}
+
+/// A message goes to somebody who gives it back, `times` over, and then to a node: how often its broker had given it
+/// before, as that node counts.
+///
+/// # Panics
+/// When the broker gives it to nobody, or a port fails.
+pub async fn given_before<S: Site>(subject: &Intaken<S>, times: u32) -> u32 {
+    subject.publish(records(0..1)).await.expect("a message");
+    for _ in 0..times {
+        let other = subject.site().connect().await.expect("another consumer");
+        let lent = one(&*other).await;
+        other.give_back(vec![lent.ticket]).await;
+    }
+    let opened = subject.open().await.expect("a node");
+    let (events, _) = opened.source.fetch(&Shard::new(TOPIC, 0), 0, 10).await.expect("what it placed");
+    let [event] = &events[..] else { panic!("{} events", events.len()) };
+    event.arrival.given_before
 }

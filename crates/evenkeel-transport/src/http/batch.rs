@@ -1,7 +1,7 @@
 //! Several events in one request, for a handler that opted in; a verdict for each.
 //!
 //! The request is a CloudEvents batch in JSON; what differs between its events stands in each of
-//! them: `evenkeelkey`, `evenkeelattempt`, `evenkeelmaxattempts`. The answer may say a verdict
+//! them: `evenkeelkey`, `evenkeelattempt`, `evenkeelmaxattempts`, `evenkeeldelivery`. The answer may say a verdict
 //! for each (`verdicts`), or nothing, which is the same for all.
 //!
 //! One request is one observation. What happened to it as a whole is told with its first event;

@@ -69,6 +69,9 @@ pub(super) fn build(settings: &HttpSettings, call: &Call, now: Timestamp) -> Res
     put(&mut headers, own(names::IDEMPOTENCY_KEY), &format!("\"{}\"", call.key.to_hex()))?;
     headers.insert(own(names::ATTEMPT), HeaderValue::from(call.attempt));
     headers.insert(own(names::MAX_ATTEMPTS), HeaderValue::from(call.attempts_max));
+    if call.delivery > call.attempt {
+        headers.insert(own(names::DELIVERY), HeaderValue::from(call.delivery));
+    }
     if let Some(span) = span(settings, event, call) {
         put(&mut headers, own("traceparent"), &span)?;
         if let Some(state) = event.extension("tracestate") {

@@ -42,6 +42,7 @@ pub(super) fn call(event: Event) -> Call {
         kind: "OrderCreated".into(),
         source: "/shop".into(),
         version: evenkeel_delivery::Version::None,
+        given_before: 0,
         screen: Screen::Wanted,
     };
     Call {
@@ -97,6 +98,7 @@ async fn the_event_goes_out_in_binary_mode_with_the_headers_of_the_call() {
         "idempotency-key: \"abababababababababababababababab\"",
         "evenkeel-attempt: 2",
         "evenkeel-max-attempts: 8",
+        "evenkeel-delivery: 5",
         "evenkeel-subscription: payment",
         "evenkeel-deadline: 1994-11-06T08:49:27.000Z",
         "evenkeel-fence: 9",

@@ -95,6 +95,7 @@ mod tests {
             mark: Mark([0; 16]),
             created: Created { at: Timestamp::EPOCH, believed: true },
             version: Version::None,
+            given_before: 0,
             expires: None,
             bytes,
             priority: 4,

@@ -88,6 +88,7 @@ fn absent(at: Position, appended: Option<Timestamp>, screen: Screen) -> Delivere
         kind: Arc::from(""),
         source: Arc::from(""),
         version: Version::None,
+        given_before: 0,
         screen,
         at,
     };

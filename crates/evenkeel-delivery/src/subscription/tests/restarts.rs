@@ -3,7 +3,7 @@
 use evenkeel_model::{Outcome, Shard, Verdict};
 
 use super::world::*;
-use crate::{Command, Fact, PendingWhy, Subscription};
+use crate::{Command, Fact, PendingWhy, Screen, Subscription, WhyAsked};
 
 #[test]
 fn a_kill_in_the_middle_loses_nothing_at_low_and_at_high_traffic() {
@@ -73,6 +73,31 @@ fn booked_attempts_of_a_parked_event_are_remembered() {
     let dead = world.outcome("poison").expect("it ended");
     assert_eq!((dead.outcome, dead.attempts), (Outcome::Dead, 3));
     assert_eq!(dead.deliveries, 3, "the first life's attempt counts");
+}
+
+#[test]
+fn what_a_broker_gave_before_is_a_delivery_over_restarts_too_and_spends_nothing() {
+    let mut world = World::new(
+        policy(),
+        Box::new(|a| match a.dispatch.delivery {
+            // The first that the handler is told is the broker's fifth.
+            5 => (ms(1), retry_after(500, secs(100))),
+            _ => (ms(1), Verdict::Ack),
+        }),
+    );
+    world.given_before = 4;
+    world.publish(0, "k", "a");
+    world.plan(ms(0), 0, Some("f"), "f", Screen::Filtered);
+    world.run(secs(10));
+    let asked = WhyAsked::Key("k".into());
+    let first = world.sub.why(world.now, &asked).first.expect("it waits");
+    assert_eq!((first.counters.deliveries, first.given_before, first.counters.attempts), (1, 4, 0));
+    world.crash();
+    assert!(world.run_to_end(secs(200)));
+    let ended = world.outcome("a").expect("it ended");
+    assert_eq!((ended.attempts, ended.deliveries, ended.deferrals), (1, 6, 1));
+    let filtered = world.outcome("f").expect("it ended");
+    assert_eq!(filtered.deliveries, 0, "what never went to the handler has none");
 }
 
 #[test]

@@ -68,6 +68,8 @@ pub(super) struct World {
     pub(super) bytes: u32,
     pub(super) priority: u8,
     pub(super) version: Version,
+    /// Times that a broker gave what is appended.
+    pub(super) given_before: u32,
     /// The priority by the id, in the place of that one.
     pub(super) class_of: Option<fn(&str) -> u8>,
     log: BTreeMap<Shard, Vec<Arrival>>,
@@ -166,6 +168,7 @@ impl World {
             bytes: 100,
             priority: 4,
             version: Version::None,
+            given_before: 0,
             class_of: None,
             log: BTreeMap::new(),
             ids: HashMap::new(),
@@ -244,6 +247,7 @@ impl World {
             kind: Arc::from("OrderCreated"),
             source: Arc::from("/world"),
             version: self.version.clone(),
+            given_before: self.given_before,
             screen,
         });
     }

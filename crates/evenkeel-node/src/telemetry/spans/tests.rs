@@ -116,6 +116,7 @@ fn call(subscription: &str, event: &Event, offset: u64, delivery: u32) -> Call {
         kind: "OrderCreated".into(),
         source: "/shop".into(),
         version: Version::None,
+        given_before: 0,
         screen: Screen::Wanted,
     };
     let delivered = Delivered { arrival, appended: at(1), event: event.clone(), record: Record::default() };

@@ -11,7 +11,7 @@ use evenkeel_delivery::ports::{BoxFuture, PortError};
 use evenkeel_model::Record;
 use tokio::sync::Notify;
 
-use crate::intake::{Queue, Taken, Terms, Ticket};
+use crate::intake::{Queue, Taken, Terms, Ticket, note_given};
 
 /// An empty queue is looked at for so long.
 const WAIT: Duration = Duration::from_millis(20);
@@ -160,8 +160,10 @@ impl Connection {
             message.deliveries += 1;
             state.tickets += 1;
             let ticket = state.tickets;
+            let mut record = message.record.clone();
+            note_given(&mut record, message.deliveries);
             taken.push(Taken {
-                record: message.record.clone(),
+                record,
                 id: self.shared.named.then(|| message.number.to_string().into()),
                 ticket: Ticket(ticket.to_string().into()),
                 again: message.deliveries > 1,

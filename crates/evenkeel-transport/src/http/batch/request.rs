@@ -30,7 +30,8 @@ pub(super) fn build(settings: &HttpSettings, calls: &[Call], now: Timestamp) -> 
 /// them: they are ours to say.
 fn push(body: &mut String, call: &Call) {
     let event = &call.delivered.event;
-    let ours = [names::KEY_ATTRIBUTE, names::ATTEMPT_ATTRIBUTE, names::MAX_ATTEMPTS_ATTRIBUTE];
+    let ours =
+        [names::KEY_ATTRIBUTE, names::ATTEMPT_ATTRIBUTE, names::MAX_ATTEMPTS_ATTRIBUTE, names::DELIVERY_ATTRIBUTE];
     if event.extensions.iter().any(|(name, _)| ours.contains(&name.as_str())) {
         let mut event = event.clone();
         event.extensions.retain(|(name, _)| !ours.contains(&name.as_str()));
@@ -39,12 +40,12 @@ fn push(body: &mut String, call: &Call) {
         write_text(body, event);
     }
     body.pop();
-    let [key, attempt, most] = ours;
-    let told = format!(
-        ",\"{key}\":\"{}\",\"{attempt}\":{},\"{most}\":{}}}",
-        call.key.to_hex(),
-        call.attempt,
-        call.attempts_max
-    );
+    let [key, attempt, most, delivery] = ours;
+    let told =
+        format!(",\"{key}\":\"{}\",\"{attempt}\":{},\"{most}\":{}", call.key.to_hex(), call.attempt, call.attempts_max);
     body.push_str(&told);
+    if call.delivery > call.attempt {
+        body.push_str(&format!(",\"{delivery}\":{}", call.delivery));
+    }
+    body.push('}');
 }

@@ -76,6 +76,7 @@ async fn a_batch_is_one_request_and_each_event_tells_its_own_key_and_attempt() {
     assert_eq!(told, [expected(1), expected(2), expected(3)]);
     assert_eq!(events[2].data.as_deref(), Some(&b"{\"n\":3}"[..]));
     assert_eq!(events[0].extension("evenkeelmaxattempts").as_deref(), Some("8"));
+    assert_eq!(events[0].extension("evenkeeldelivery").as_deref(), Some("5"));
 }
 
 #[tokio::test]

@@ -60,6 +60,7 @@ fn delivered(offset: u64, key: &str, now: Timestamp) -> Delivered {
             kind: "Test".into(),
             source: "/test".into(),
             version: evenkeel_delivery::Version::None,
+            given_before: 0,
             screen: Screen::Wanted,
         },
         appended: now,
