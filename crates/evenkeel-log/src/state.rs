@@ -22,6 +22,8 @@ use crate::tail::{Held, Tail};
 use crate::wal::Position;
 use crate::{Ends, ReadError, Topic};
 
+pub(crate) use self::waiting::WORTH;
+
 /// A partition by the numbers that the disk knows it by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Place {

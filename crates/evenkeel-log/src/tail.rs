@@ -59,11 +59,13 @@ impl Tail {
         self.0.iter().map(Held::weight).sum()
     }
 
+    /// True when all of the oldest batch stands before offset `written`.
+    pub(crate) fn has_before(&self, written: u64) -> bool {
+        self.0.front().is_some_and(|oldest| oldest.end() <= written)
+    }
+
     /// Takes out the oldest batch if all of it stands before offset `written`.
     pub(crate) fn evict(&mut self, written: u64) -> Option<Held> {
-        if self.0.front()?.end() > written {
-            return None;
-        }
-        self.0.pop_front()
+        if self.has_before(written) { self.0.pop_front() } else { None }
     }
 }

@@ -19,15 +19,13 @@ use std::time::Duration;
 
 use crate::Retention;
 use crate::calendar::Part;
+use crate::options::Options;
 use crate::retention::segment_bytes;
 use crate::segment::Segment;
 use crate::segment::append::{Appender, Dirty, Note, Site, Unflushed};
-use crate::state::{Place, State};
+use crate::state::{Place, State, WORTH};
 use crate::tail::Held;
 use crate::ticket::held;
-
-/// How much of a partition is worth a write of its own.
-const WORTH: usize = 512 << 10;
 
 /// How much is taken from a partition at once.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -140,17 +138,19 @@ impl WriteBack {
     pub(crate) fn turn(&mut self, site: Site<'_>, state: &mut Access<'_>, demand: Demand) -> io::Result<()> {
         self.turns += 1;
         let (places, before) = match demand {
-            Demand::Usual => (state.look(|state| worthy(state, site.options.unwritten_bytes_max / 2)), None),
+            Demand::Usual => (state.look(|state| usual(state, site.options)), None),
             Demand::Relief => {
                 let goal = site.options.unwritten_bytes_max.saturating_sub(site.options.write_back_bytes);
                 (state.look(|state| worthy(state, goal)), None)
             }
-            Demand::Before(lsn) => (state.look(|state| state.waiting(0)), Some(lsn)),
+            Demand::Before(lsn) => (state.look(State::waiting), Some(lsn)),
         };
         // A segment takes two; half of the process's files are for others.
         let most = site.options.open_segments_max.min(site.disk.files_max() / 4).max(1);
         let done = self.pass(site, state, places, (before, most));
-        drop(state.change(|state| state.evict(site.options.tail_bytes)));
+        if state.look(|state| state.evicts(site.options.tail_bytes)) {
+            drop(state.change(|state| state.evict(site.options.tail_bytes)));
+        }
         done
     }
 
@@ -180,7 +180,9 @@ impl WriteBack {
                 state.change(|state| state.note_written(notes));
             }
         }
-        state.change(|state| state.note_written(notes));
+        if !notes.is_empty() {
+            state.change(|state| state.note_written(notes));
+        }
         done
     }
 
@@ -308,11 +310,25 @@ pub(crate) struct Written {
     pub(crate) changed: BTreeMap<Place, Vec<Segment>>,
 }
 
+/// The partitions to write now that more has come. Mostly it is asked for nothing, after each group, so that must
+/// cost nothing; and when too much waits, some more is written than has just come, so that the largest of many
+/// partitions are not looked for each time.
+fn usual(state: &State, options: &Options) -> Vec<Place> {
+    let most = options.unwritten_bytes_max / 2;
+    if state.unwritten() > most {
+        worthy(state, most.saturating_sub(options.write_back_bytes))
+    } else if state.has_worthy() {
+        worthy(state, most)
+    } else {
+        Vec::new()
+    }
+}
+
 /// The partitions to write now, the largest first: those that are worth it, and others until no
 /// more than `goal` waits.
 fn worthy(state: &State, goal: usize) -> Vec<Place> {
     let mut left = state.unwritten();
-    let mut waiting: Vec<_> = state.waiting(0).into_iter().map(|place| (state.weight(place), place)).collect();
+    let mut waiting: Vec<_> = state.waiting().into_iter().map(|place| (state.weight(place), place)).collect();
     waiting.sort_unstable_by(|a, b| b.cmp(a));
     let chosen = |(weight, place): (usize, Place)| {
         let chosen = weight >= WORTH || left > goal;

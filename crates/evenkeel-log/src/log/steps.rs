@@ -32,6 +32,11 @@ impl Log {
         held(&self.0.shared.write_back).turns()
     }
 
+    /// True when what waits of a partition is worth a write.
+    pub(crate) fn has_worthy(&self) -> bool {
+        self.0.shared.state().has_worthy()
+    }
+
     /// Makes the next write-ahead file ahead of time.
     pub(crate) fn prepare(&self) -> std::io::Result<()> {
         self.0.shared.files.prepare()

@@ -7,6 +7,9 @@ use crate::segment::append::Note;
 use crate::tail::Held;
 use crate::write_back::merge;
 
+/// How much of a partition is worth a write of its own.
+pub(crate) const WORTH: usize = 512 << 10;
+
 /// The batches in memory, over all partitions.
 #[derive(Debug, Default)]
 pub(super) struct Arrivals {
@@ -18,26 +21,36 @@ pub(super) struct Arrivals {
     fresh: Vec<Place>,
     /// What is not written, by weight.
     unwritten: usize,
+    /// How many partitions are worth a write.
+    worthy: usize,
+}
+
+impl Arrivals {
+    /// What waits of a partition has changed.
+    fn changed(&mut self, before: usize, now: usize) {
+        self.unwritten = (self.unwritten + now).saturating_sub(before);
+        self.worthy = (self.worthy + usize::from(now >= WORTH)).saturating_sub(usize::from(before >= WORTH));
+    }
 }
 
 impl State {
     /// Notes that a batch of that weight came into a partition's tail.
     pub(super) fn arrived(&mut self, place: Place, weight: usize) {
         let Some(partition) = self.at_mut(place) else { return };
-        let first = partition.waiting == 0;
+        let before = partition.waiting;
         partition.waiting += weight;
-        if first {
+        self.arrivals.changed(before, before + weight);
+        if before == 0 {
             self.arrivals.fresh.push(place);
         }
         self.arrivals.order.push_back(place);
         self.arrivals.tail_bytes += weight;
-        self.arrivals.unwritten += weight;
     }
 
     /// Notes that a partition is gone, with its tail.
     pub(super) fn left(&mut self, partition: &Partition) {
         self.arrivals.tail_bytes = self.arrivals.tail_bytes.saturating_sub(partition.tail.weight());
-        self.arrivals.unwritten = self.arrivals.unwritten.saturating_sub(partition.waiting);
+        self.arrivals.changed(partition.waiting, 0);
     }
 
     /// What is in memory only, beside the write-ahead log.
@@ -45,9 +58,14 @@ impl State {
         self.arrivals.unwritten
     }
 
-    /// The partitions of which at least so many bytes wait.
-    pub(crate) fn waiting(&self, bytes: usize) -> Vec<Place> {
-        let waits = |place: &&Place| self.at(**place).is_some_and(|p| p.waiting >= bytes);
+    /// True when a partition is worth a write.
+    pub(crate) fn has_worthy(&self) -> bool {
+        self.arrivals.worthy > 0
+    }
+
+    /// The partitions of which something waits.
+    pub(crate) fn waiting(&self) -> Vec<Place> {
+        let waits = |place: &&Place| self.at(**place).is_some_and(|p| p.waiting > 0);
         self.arrivals.fresh.iter().filter(waits).copied().collect()
     }
 
@@ -62,12 +80,20 @@ impl State {
             let Some(partition) = self.at_mut(place) else { continue };
             merge(&mut partition.segments, &segments);
             partition.written = segments.last().map_or(partition.written, |s| s.end);
-            partition.waiting = partition.waiting.saturating_sub(weight);
-            self.arrivals.unwritten = self.arrivals.unwritten.saturating_sub(weight);
+            let before = partition.waiting;
+            partition.waiting = before.saturating_sub(weight);
+            let now = partition.waiting;
+            self.arrivals.changed(before, now);
         }
         let mut fresh = std::mem::take(&mut self.arrivals.fresh);
         fresh.retain(|place| self.at(*place).is_some_and(|p| p.waiting > 0));
         self.arrivals.fresh = fresh;
+    }
+
+    /// True when [`State::evict`] would take something out.
+    pub(crate) fn evicts(&self, bytes: usize) -> bool {
+        let front = || self.arrivals.order.front().and_then(|place| self.at(*place));
+        self.arrivals.tail_bytes > bytes && front().is_none_or(|p| p.tail.has_before(p.written))
     }
 
     /// Takes out the oldest batches that are written, down to `bytes`. Thousands of pieces of memory: whoever

@@ -3,11 +3,12 @@
 use bytes::Bytes;
 use evenkeel_model::Shard;
 
-use super::{Rig, sent};
+use super::{Rig, sent, small};
 use crate::batch::{Head, Records, verify};
 use crate::engine::RELIEF_ROUNDS;
+use crate::state::WORTH;
 use crate::write_back::Demand;
-use crate::{Aborted, Append, BatchLimit, Batches, Change, Isolation, ReadError, ReadLimit, Set};
+use crate::{Aborted, Append, BatchLimit, Batches, Change, Isolation, Options, ReadError, ReadLimit, Set};
 
 fn shard() -> Shard {
     Shard::new("t", 0)
@@ -168,6 +169,52 @@ fn what_is_in_memory_only_is_bounded_and_what_is_written_may_leave_it() {
     rig.log().write_back(Demand::Before(u64::MAX)).expect("written");
     assert_eq!(rig.disk.flushes(), flushes + 1, "write-back flushes nothing");
     assert_eq!(rig.values(1).expect("read").len(), 61);
+}
+
+#[test]
+fn when_too_much_waits_more_is_written_than_has_just_come() {
+    let mut rig = Rig::new(48, None);
+    rig.open().expect("it opens");
+    rig.create("t", 12);
+    let most = rig.options.unwritten_bytes_max / 2;
+    let waiting = || rig.log().status().unwritten_bytes;
+    let mut turns = 0;
+    for n in 0..200 {
+        rig.append(n % 12, &"m".repeat(1000)).expect("appended");
+        let before = waiting();
+        rig.log().write_back(Demand::Usual).expect("written");
+        if before > most as u64 {
+            assert!(waiting() <= (most - rig.options.write_back_bytes) as u64, "{} of {before} wait", waiting());
+            turns += 1;
+        } else {
+            assert_eq!(waiting(), before, "nothing of it is worth a write");
+        }
+    }
+    assert!((5..=30).contains(&turns), "{turns} of 200 turns wrote");
+}
+
+#[test]
+fn a_partition_is_written_when_it_is_worth_it_and_what_is_not_waits() {
+    let mut rig = Rig::new(49, None);
+    let large = Options { group_bytes_max: 1 << 20, wal_file_bytes: 2 << 20, wal_bytes_max: 64 << 20, ..small() };
+    rig.options = Options { unwritten_bytes_max: 64 << 20, pending_bytes_max: 8 << 20, ..large };
+    rig.open().expect("it opens");
+    rig.create("t", 2);
+    rig.create("gone", 1);
+    let waiting = || rig.log().status().unwritten_bytes;
+    rig.log().write_back(Demand::Before(u64::MAX)).expect("written");
+    rig.append(1, &"s".repeat(5000)).expect("appended");
+    let small = waiting();
+    rig.append(0, &"l".repeat(WORTH)).expect("appended");
+    rig.log().write_back(Demand::Usual).expect("written");
+    assert_eq!(waiting(), small, "one was worth a write, the other was not");
+
+    let record = rig.record(&"l".repeat(WORTH));
+    rig.put(Set::of(Shard::new("gone", 0), vec![record])).expect("appended");
+    let deleting = rig.log().delete_topic("gone").expect("a name");
+    rig.log().step();
+    deleting.wait().expect("deleted");
+    assert!(!rig.log().has_worthy(), "a topic that is gone is worth no write");
 }
 
 #[test]
