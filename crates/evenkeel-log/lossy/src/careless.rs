@@ -1,9 +1,13 @@
 //! A real disk on which one kind of making durable is left out: the mutation of this proof.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use evenkeel_log::RealDisk;
 use evenkeel_log::disk::{Disk, File, LockError};
+
+/// A run from which on segments are written past the cache (`RealDisk`).
+const LONG: usize = 64 << 10;
 
 /// What is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +20,8 @@ pub enum Careless {
     WalFolder,
     /// Segments are not flushed.
     Segment,
+    /// Segments that got a long run, which goes past the cache, are not flushed.
+    LongRun,
     /// A partition's folder is not synced.
     SegmentFolder,
     /// The folder of partitions is not synced.
@@ -30,11 +36,12 @@ pub enum Careless {
 
 impl Careless {
     /// All of them.
-    pub const ALL: [Careless; 9] = [
+    pub const ALL: [Careless; 10] = [
         Careless::Group,
         Careless::WalFlush,
         Careless::WalFolder,
         Careless::Segment,
+        Careless::LongRun,
         Careless::SegmentFolder,
         Careless::TopicsFolder,
         Careless::Slot,
@@ -107,7 +114,8 @@ impl Disk for CarelessDisk {
         let file = self.disk.open(path, create)?;
         let leaves_write = self.left_out.is_some_and(|c| c.leaves_write(path));
         let leaves_flush = self.left_out.is_some_and(|c| c.leaves_flush(path));
-        Ok(Box::new(CarelessFile { file, leaves_write, leaves_flush }))
+        let leaves_long = self.left_out == Some(Careless::LongRun) && path.starts_with("topics/");
+        Ok(Box::new(CarelessFile { file, leaves_write, leaves_flush, leaves_long, long: AtomicBool::new(false) }))
     }
 
     fn list(&self, folder: &str) -> io::Result<Vec<String>> {
@@ -147,6 +155,9 @@ struct CarelessFile {
     file: Box<dyn File>,
     leaves_write: bool,
     leaves_flush: bool,
+    leaves_long: bool,
+    /// It got a long run since it was flushed.
+    long: AtomicBool,
 }
 
 impl File for CarelessFile {
@@ -159,6 +170,9 @@ impl File for CarelessFile {
     }
 
     fn write_parts_at(&self, parts: &[&[u8]], at: u64) -> io::Result<()> {
+        if parts.iter().map(|part| part.len()).sum::<usize>() >= LONG {
+            self.long.store(true, Ordering::Relaxed);
+        }
         self.file.write_parts_at(parts, at)
     }
 
@@ -171,7 +185,8 @@ impl File for CarelessFile {
     }
 
     fn flush(&self) -> io::Result<()> {
-        if self.leaves_flush { Ok(()) } else { self.file.flush() }
+        let long = self.long.swap(false, Ordering::Relaxed);
+        if self.leaves_flush || self.leaves_long && long { Ok(()) } else { self.file.flush() }
     }
 
     fn size(&self) -> io::Result<u64> {

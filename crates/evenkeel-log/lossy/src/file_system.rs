@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -23,10 +24,14 @@ use fuser::{
 /// Linux's number for `O_DSYNC`, which `O_SYNC` contains.
 const O_DSYNC: i32 = 0o10000;
 
+/// Linux's number for `O_DIRECT`.
+const O_DIRECT: i32 = if cfg!(target_arch = "aarch64") { 0o200_000 } else { 0o40_000 };
+
 /// The file system.
 pub struct Lossy {
     disk: SimDisk,
     table: Mutex<Table>,
+    past_cache: Arc<AtomicU64>,
 }
 
 /// Which numbers the kernel knows paths and open files by.
@@ -39,8 +44,9 @@ struct Table {
 }
 
 impl Lossy {
-    /// On this disk; `seed` decides which reads and writes are cut short.
-    pub fn new(disk: SimDisk, seed: u64) -> Lossy {
+    /// On this disk; `seed` decides which reads and writes are cut short. Bytes that segments get past a cache, without
+    /// being durable, are counted in `past_cache`.
+    pub fn new(disk: SimDisk, seed: u64, past_cache: Arc<AtomicU64>) -> Lossy {
         let table = Table {
             paths: HashMap::from([(INodeNo::ROOT.0, String::new())]),
             numbers: HashMap::from([(String::new(), INodeNo::ROOT.0)]),
@@ -48,7 +54,7 @@ impl Lossy {
             next: INodeNo::ROOT.0 + 1,
             dice: seed,
         };
-        Lossy { disk, table: Mutex::new(table) }
+        Lossy { disk, table: Mutex::new(table), past_cache }
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -114,6 +120,14 @@ impl Lossy {
             file.write_at(bytes, at)?
         }
         Ok(u32::try_from(bytes.len()).unwrap_or(u32::MAX))
+    }
+
+    /// Counts what goes past the cache of other file systems: long runs of segments.
+    fn count(&self, number: INodeNo, flags: OpenFlags, bytes: u32) {
+        let straight = flags.0 & (O_DIRECT | O_DSYNC) == O_DIRECT;
+        if straight && self.path(number).is_ok_and(|path| path.ends_with(".log")) {
+            self.past_cache.fetch_add(u64::from(bytes), Ordering::Relaxed);
+        }
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -300,7 +314,7 @@ impl Filesystem for Lossy {
     fn write(
         &self,
         _: &Request,
-        _: INodeNo,
+        number_of: INodeNo,
         handle: FileHandle,
         at: u64,
         bytes: &[u8],
@@ -310,7 +324,10 @@ impl Filesystem for Lossy {
         reply: ReplyWrite,
     ) {
         match Lossy::write(self, handle, at, bytes, flags.0 & O_DSYNC != 0) {
-            Ok(written) => reply.written(written),
+            Ok(written) => {
+                self.count(number_of, flags, written);
+                reply.written(written);
+            }
             Err(e) => reply.error(number(&e)),
         }
     }
