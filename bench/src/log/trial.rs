@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use evenkeel::{Clock, SystemClock};
-use evenkeel_log::{Log, Options, Set, TopicSettings};
-use evenkeel_model::{Record, Timestamp};
+use evenkeel_log::{Append, Log, Options, Set, TopicSettings};
+use evenkeel_model::{Record, Shard, Timestamp};
 
 use super::TrialPlan;
 use super::bare::{BLOCK, Bare};
@@ -42,8 +42,9 @@ async fn at_once(plan: &TrialPlan) -> Outcome<Vec<Named>> {
         Load::Many(many) => {
             let kept = plan.long.then_some(KEPT_BYTES);
             let store = Store::open(plan.trial.who, &plan.folder, many.partitions, kept)?;
-            if let Some(log) = store.log() {
-                turn_over(log.clone()).await?;
+            if let Store::Evenkeel(lanes) = &store {
+                begin(lanes).await?;
+                turn_over(lanes.log.clone()).await?;
             }
             Ok(vec![named(plan, load::many(store, many, plan.seconds, meter).await?)])
         }
@@ -55,6 +56,16 @@ async fn at_once(plan: &TrialPlan) -> Outcome<Vec<Named>> {
 
 fn named(plan: &TrialPlan, measured: Measured) -> Named {
     Named { name: plan.trial.name.to_owned(), measured }
+}
+
+/// Appends to each partition once: the checkpoints on the way make their folders and files, which a run that lasts
+/// does once, and which on some file systems (ext4, where as many were removed in the half-minute before) takes longer
+/// than the trial.
+async fn begin(lanes: &Lanes) -> Outcome<()> {
+    let record = Record { value: Some(load::values(1 << 10)[0].clone()), ..Record::default() };
+    let append = |shard: &Shard| Append::records(shard.clone(), vec![record.clone()]);
+    lanes.log.append(Set::appends(lanes.shards.iter().map(append).collect())).await?;
+    Ok(())
 }
 
 /// Writes the whole write-ahead log once, so that every block of it has been written before.

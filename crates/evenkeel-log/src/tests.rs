@@ -7,6 +7,7 @@ mod explore;
 mod golden;
 mod harm;
 mod handover;
+mod laps;
 mod learned;
 mod limits;
 mod mending;
