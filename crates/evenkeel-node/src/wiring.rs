@@ -27,9 +27,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use evenkeel::runtime::{Dependencies, SubscriptionHandle};
-use evenkeel_delivery::{Command, View};
+use evenkeel_delivery::Command;
 use evenkeel_log::Log;
-use evenkeel_model::{Clock, Timestamp, names};
+use evenkeel_model::{Clock, Position, Timestamp, names};
 use evenkeel_transport::audit::{Audit, Audited, audit};
 use evenkeel_transport::story::StoryIndex;
 use evenkeel_transport::{Callbacks, Held, HttpHandler, Ingress};
@@ -213,7 +213,7 @@ impl Wired {
         let wires = self.wires.all();
         let mut audited = Vec::with_capacity(wires.len());
         for wire in wires.iter().filter(|wire| wire.plan.home.is_none()) {
-            audited.push(audited_of(&wire.plan, wire.handle.view().await));
+            audited.push(audited_of(&wire.plan, wire.handle.pending().await));
         }
         let log = self.log.clone();
         let mut honest = blocking(move || audit(&log, &audited)).await?.map_err(|e| failed(&e))?;
@@ -227,7 +227,7 @@ impl Wired {
 }
 
 /// What an audit must know of a subscription.
-pub(crate) fn audited_of(plan: &SubscriptionPlan, live: Option<View>) -> Audited {
+pub(crate) fn audited_of(plan: &SubscriptionPlan, live: Option<Vec<(Position, bool)>>) -> Audited {
     Audited {
         name: plan.name.clone(),
         topic: plan.topic.clone(),

@@ -2,8 +2,8 @@
 //!
 //! Reads the ledger, the journal and the topics up to one cut, in pages, and believes none of
 //! them alone: the journal seals each ledger record and names each outcome a second time; dead
-//! letters and returned events must be where the ledger says. It asks no running node; a live
-//! [`View`] only tells what is in flight from what is unread.
+//! letters and returned events must be where the ledger says. It asks no running node; what one
+//! says only tells what is in flight from what is unread.
 //!
 //! Where retention took the beginning of the ledger or the journal, the account begins with what
 //! was appended since the oldest record that both still have (`horizon`).
@@ -19,9 +19,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use evenkeel_delivery::ports::PortError;
-use evenkeel_delivery::{Order, View};
+use evenkeel_delivery::Order;
 use evenkeel_log::{Ends, Log};
-use evenkeel_model::Shard;
+use evenkeel_model::{Position, Shard};
 
 use book::Books;
 
@@ -36,8 +36,8 @@ pub struct Audited {
     pub order: Order,
     /// Where the events go that its handler returns.
     pub effects: Option<Arc<str>>,
-    /// What the running node says of it, if it is asked.
-    pub live: Option<View>,
+    /// What the running node has read and not ended, and whether each waits parked, if it is asked.
+    pub live: Option<Vec<(Position, bool)>>,
 }
 
 /// What an audit found.

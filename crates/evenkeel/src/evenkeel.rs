@@ -77,7 +77,7 @@ impl Evenkeel {
     pub async fn audit(&self) -> Result<Audit, PortError> {
         let mut audited = Vec::new();
         for (handle, plain) in &self.running {
-            audited.push(Audited { live: handle.view().await, ..plain.clone() });
+            audited.push(Audited { live: handle.pending().await, ..plain.clone() });
         }
         let log = self.log.clone();
         let done = tokio::task::spawn_blocking(move || audit(&log, &audited)).await;

@@ -117,7 +117,6 @@ impl Subscription {
             skip: false,
             version,
             opening: Opening::default(),
-            suspect: false,
             course: Course::after(arrival.given_before),
             detour: Detour::until(arrival.expires),
         })

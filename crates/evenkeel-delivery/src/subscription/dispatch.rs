@@ -98,7 +98,7 @@ impl Subscription {
     fn in_turn(&mut self, first: Slot) -> Slot {
         let is_new = |slot: &Slot| self.events[*slot].course.counters.deliveries == 0;
         let mut slot = first;
-        if self.retried_last && !is_new(&first) && !self.events[first].suspect {
+        if self.retried_last && !is_new(&first) && !self.suspects.has(first) {
             let next = self.ready.iter().take(LOOK_AHEAD).map(|(.., slot)| *slot);
             slot = next.into_iter().find(is_new).unwrap_or(first);
         }

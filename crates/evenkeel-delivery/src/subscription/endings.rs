@@ -42,8 +42,9 @@ impl Subscription {
         if ending.outcome == Outcome::Completed {
             self.note_version(slot);
         }
+        self.events.end(slot);
+        self.suspects.spare(slot);
         let event = &mut self.events[slot];
-        event.state = State::Ending;
         let mark = event.mark;
         let twins = if event.detour.twins.is_empty() { Vec::new() } else { std::mem::take(&mut event.detour.twins) };
         // What expired was never handled: the same event, sent again in time, is no duplicate.

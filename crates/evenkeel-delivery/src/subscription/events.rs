@@ -3,6 +3,7 @@
 //! A table of plain state; who changes it when is told in the other files. A [`Slot`] is valid
 //! from arrival until the round with the event's outcome is committed.
 
+use std::cell::Cell;
 use std::ops::{Deref, DerefMut, Index, IndexMut};
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,8 +53,6 @@ pub(super) struct Open {
     pub(super) version: Versioned,
     /// What a restart would know of it.
     pub(super) opening: Opening,
-    /// It may have crashed the process, and runs alone.
-    pub(super) suspect: bool,
     /// What events have that came first in their lane.
     pub(super) course: Course,
     /// What only some events have.
@@ -223,6 +222,16 @@ pub(super) struct Events {
     slots: Vec<Box<[Option<Open>]>>,
     free: Vec<u32>,
     live: usize,
+    oldest: Cell<Oldest>,
+}
+
+/// When the oldest event without an outcome was created: it is looked for again only after that one ended.
+#[derive(Clone, Copy, Debug, Default)]
+enum Oldest {
+    #[default]
+    Nobody,
+    Since(Timestamp),
+    Unknown,
 }
 
 impl Events {
@@ -232,6 +241,11 @@ impl Events {
         }
         let free = self.free.pop().expect("it has just grown");
         self.live += 1;
+        self.oldest.set(match self.oldest.get() {
+            Oldest::Nobody => Oldest::Since(event.created.at),
+            Oldest::Since(at) => Oldest::Since(at.min(event.created.at)),
+            Oldest::Unknown => Oldest::Unknown,
+        });
         *self.at_mut(free) = Some(event);
         Slot(free)
     }
@@ -253,13 +267,38 @@ impl Events {
         &mut self.slots[place as usize / TOGETHER][place as usize % TOGETHER]
     }
 
+    /// It has its outcome, and stays until that is durable.
+    pub(super) fn end(&mut self, slot: Slot) {
+        self[slot].state = State::Ending;
+        self.passed(self[slot].created.at);
+    }
+
     pub(super) fn remove(&mut self, slot: Slot) -> Option<Open> {
-        let event = self.at_mut(slot.0).take();
-        if event.is_some() {
-            self.free.push(slot.0);
-            self.live -= 1;
+        let event = self.at_mut(slot.0).take()?;
+        self.free.push(slot.0);
+        self.live -= 1;
+        self.passed(event.created.at);
+        Some(event)
+    }
+
+    fn passed(&self, created: Timestamp) {
+        if matches!(self.oldest.get(), Oldest::Since(at) if at == created) {
+            self.oldest.set(Oldest::Unknown);
         }
-        event
+    }
+
+    /// When the oldest event without an outcome was created; costs a walk over all if that one ended since it
+    /// was asked last.
+    pub(super) fn oldest(&self) -> Option<Timestamp> {
+        if let Oldest::Unknown = self.oldest.get() {
+            let open = self.iter().filter(|event| event.state != State::Ending);
+            let found = open.map(|event| event.created.at).min();
+            self.oldest.set(found.map_or(Oldest::Nobody, Oldest::Since));
+        }
+        match self.oldest.get() {
+            Oldest::Since(at) => Some(at),
+            Oldest::Nobody | Oldest::Unknown => None,
+        }
     }
 
     pub(super) fn len(&self) -> usize {

@@ -20,7 +20,7 @@ use evenkeel_model::{FailureClass, FailureInfo, Position, Shard, Timestamp};
 use super::Subscription;
 use super::breakers::Gate;
 use super::credit::WITNESSES;
-use super::events::{Slot, State, Turn};
+use super::events::{Slot, Turn};
 use crate::{Fact, Open, Opened, fingerprint};
 
 /// What is said beyond what may go out at once, at most.
@@ -66,6 +66,8 @@ pub(super) struct Suspects {
     restored: HashMap<Position, u32>,
     /// Those that may be handed out once that is said.
     pub(super) unsaid: BTreeSet<Turn>,
+    /// Those of them that are open here.
+    open: BTreeSet<Slot>,
     /// Suspects that may be handed out, each in its turn.
     waiting: BTreeSet<Turn>,
     lone: Option<Lone>,
@@ -122,6 +124,16 @@ impl Suspects {
         self.lone.is_some()
     }
 
+    /// True when it may have crashed the process, and runs alone.
+    pub(super) fn has(&self, slot: Slot) -> bool {
+        self.open.contains(&slot)
+    }
+
+    /// It is suspect no more.
+    pub(super) fn spare(&mut self, slot: Slot) {
+        self.open.remove(&slot);
+    }
+
     fn first_unsaid(&self) -> Option<Turn> {
         self.unsaid.first().copied()
     }
@@ -148,8 +160,9 @@ impl Subscription {
     /// It came back: a suspect that never crashed alone is none any more.
     pub(super) fn note_return(&mut self, slot: Slot) {
         if self.suspects.lone.take_if(|lone| lone.slot == slot).is_some() {
-            let event = &mut self.events[slot];
-            event.suspect = event.course.counters.crashes > 0;
+            if self.events[slot].course.counters.crashes == 0 {
+                self.suspects.spare(slot);
+            }
         }
     }
 
@@ -177,7 +190,9 @@ impl Subscription {
         let known = event.course.counters.crashes;
         event.course.counters.crashes = crashes.unwrap_or(0).max(known);
         event.course.counters.deliveries += event.course.counters.crashes - known;
-        event.suspect = crashes.is_some() || event.course.counters.crashes > 0;
+        if crashes.is_some() || event.course.counters.crashes > 0 {
+            self.suspects.open.insert(slot);
+        }
         let crashes = event.course.counters.crashes;
         if crashes < self.policy.crashes {
             return false;
@@ -201,8 +216,7 @@ impl Subscription {
 
     /// How many are suspect.
     pub(super) fn suspects_open(&self) -> usize {
-        let here = self.events.iter().filter(|e| e.suspect && e.state != State::Ending).count();
-        self.suspects.missing() + here
+        self.suspects.missing() + self.suspects.open.len()
     }
 
     /// What is to be on record before it begins; gives the events that go with it.
@@ -331,7 +345,7 @@ impl Subscription {
         }
         self.rounds.say(Fact::Open(Open::Nobody));
         let restored = self.suspects.restored.iter().map(|(at, crashes)| (at.clone(), *crashes));
-        let open = self.events.iter().filter(|e| e.suspect && e.state != State::Ending);
+        let open = self.suspects.open.iter().map(|slot| &self.events[*slot]);
         let mut all: Vec<_> = restored.chain(open.map(|e| (e.at.clone(), e.course.counters.crashes))).collect();
         all.sort_unstable();
         for (at, crashes) in all {

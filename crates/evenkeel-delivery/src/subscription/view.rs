@@ -1,13 +1,13 @@
 //! What an operator sees of a subscription.
 //!
-//! Made on demand by one walk over the open events: cheap enough for once a second. It decides
-//! nothing.
+//! Made of what is counted anyway, so that whoever asks often costs those that flow nothing, however many
+//! are parked; only what an audit asks for walks over all open events. It decides nothing.
 
 use bytes::Bytes;
 use evenkeel_model::{Position, Timestamp};
 
 use super::Subscription;
-use super::events::State;
+use super::events::{Open, State};
 use super::lanes::Lane;
 use crate::{Forced, PendingWhy};
 
@@ -51,9 +51,6 @@ pub struct View {
     pub oldest: Option<Timestamp>,
     /// The first few parked lanes.
     pub lanes: Vec<LaneView>,
-    /// Events read and without a committed outcome, by position, and whether they are parked
-    /// (and not at the handler): what audit counts as in flight or parked.
-    pub pending: Vec<(Position, bool)>,
     /// What keeps it from its broker, as that was said last.
     pub trouble: Option<String>,
 }
@@ -119,7 +116,9 @@ pub struct LaneView {
 impl Subscription {
     /// What an operator sees.
     pub fn view(&self, now: Timestamp) -> View {
-        let mut view = View {
+        let flying = self.flights.values().filter(|flight| self.lanes[self.events[flight.slot].lane].is_parked());
+        let parked = self.lanes.parked_events() - flying.count();
+        View {
             parked_keys: self.lanes.parked_keys(),
             concurrency: self.limiter.limit(),
             in_flight_bytes: self.flying_bytes,
@@ -133,23 +132,19 @@ impl Subscription {
             paused: self.paused.clone(),
             breakers: self.breakers.view(),
             lanes: self.lanes.parked().filter_map(|lane| self.lane_view(lane)).take(LANES_SHOWN).collect(),
-            pending: Vec::with_capacity(self.events.len()),
-            ..View::default()
-        };
-        for event in self.events.iter() {
-            let flying = event.state == State::Flying;
-            let parked = !flying && self.lanes[event.lane].is_parked();
-            match (flying, parked) {
-                (true, _) => view.in_flight += 1,
-                (_, true) => view.parked += 1,
-                _ => view.queued += 1,
-            }
-            if event.state != State::Ending {
-                view.oldest = Some(view.oldest.map_or(event.created.at, |o| o.min(event.created.at)));
-            }
-            view.pending.push((event.at.clone(), parked));
+            in_flight: self.flights.len(),
+            parked,
+            queued: self.events.len() - parked - self.flights.len(),
+            oldest: self.events.oldest(),
+            trouble: None,
         }
-        view
+    }
+
+    /// Events read and without a committed outcome, by position, and whether they are parked (and not at the
+    /// handler): what an audit counts as in flight or parked.
+    pub fn pending(&self) -> Vec<(Position, bool)> {
+        let parked = |event: &Open| event.state != State::Flying && self.lanes[event.lane].is_parked();
+        self.events.iter().map(|event| (event.at.clone(), parked(event))).collect()
     }
 
     fn lane_view(&self, lane: &Lane) -> Option<LaneView> {

@@ -172,7 +172,7 @@ impl Subscription {
             failure: event.detour.failure.as_deref().cloned(),
             duplicates: event.detour.twins.len(),
             crashes_max: self.policy.crashes,
-            suspect: event.suspect,
+            suspect: self.suspects.has(slot),
             redrive: event.detour.redriven.as_ref().map(|r| r.job.clone()),
         }
     }

@@ -115,7 +115,7 @@ impl<'a> Books<'a> {
             problems.add(format!("topic `{}` does not exist", audited.topic));
         }
         let partitions = shards.into_iter().map(|shard| Book::open(cut.ends(&shard).high_watermark, shard)).collect();
-        let live = audited.live.as_ref().map(|view| view.pending.iter().cloned().collect());
+        let live = audited.live.as_ref().map(|pending| pending.iter().cloned().collect());
         Books { audited, partitions, problems, order_violations: 0, live }
     }
 

@@ -6,7 +6,6 @@ mod retained;
 
 use std::collections::BTreeMap;
 
-use evenkeel_delivery::View;
 use evenkeel_log::{Set, TopicSettings};
 use evenkeel_model::ledger::{self, LedgerEntry, LedgerRecord};
 use evenkeel_model::{Outcome, Position, Record, Shard, names};
@@ -41,8 +40,7 @@ async fn a_running_node_tells_what_is_in_flight() {
     let day = Day::new().await;
     let end = day.ended_in(0);
     let pending = (end..24).map(|offset| (Position { shard: Shard::new("orders", 0), offset }, offset == 23)).collect();
-    let live = View { pending, ..View::default() };
-    let found = audit(&day.bench.log, &[audited(Some(live))]).unwrap();
+    let found = audit(&day.bench.log, &[audited(Some(pending))]).unwrap();
     assert!(found.ok, "{found:?}");
     let sums = &found.subscriptions[0];
     // Offset 20 of partition 1 waits by the journal; what is behind it the node did not read.

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use evenkeel_delivery::{Alarm, Command, Owed, RedrivePlan, RedrivesView, View, Why, WhyAsked};
+use evenkeel_model::Position;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 
@@ -58,6 +59,14 @@ impl SubscriptionHandle {
     pub async fn view(&self) -> Option<View> {
         let (tell, told) = oneshot::channel();
         self.control.send(Control::View(tell)).ok()?;
+        told.await.ok()
+    }
+
+    /// Events that it has read and that have no committed outcome, and whether each is parked; `None` once it has
+    /// ended. What an audit asks for: it takes as long as there are many.
+    pub async fn pending(&self) -> Option<Vec<(Position, bool)>> {
+        let (tell, told) = oneshot::channel();
+        self.control.send(Control::Pending(tell)).ok()?;
         told.await.ok()
     }
 

@@ -7,7 +7,7 @@ use evenkeel_delivery::ports::{Answer, Delivered, News, PortError};
 use evenkeel_delivery::{
     Alarm, AttemptId, Command, DependencyNews, Letter, Owed, RedrivePlan, RedrivesView, View, Why, WhyAsked,
 };
-use evenkeel_model::Shard;
+use evenkeel_model::{Position, Shard};
 use tokio::sync::oneshot;
 
 use super::handle::Drained;
@@ -62,6 +62,8 @@ pub(super) enum Control {
     Owed(oneshot::Sender<Vec<Owed>>),
     /// What does it look like?
     View(oneshot::Sender<View>),
+    /// Which events have no outcome, and is each parked?
+    Pending(oneshot::Sender<Vec<(Position, bool)>>),
     /// Stop, and lose nothing.
     Drain { grace: Duration, done: oneshot::Sender<Drained> },
 }

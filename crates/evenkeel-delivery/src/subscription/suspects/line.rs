@@ -17,7 +17,7 @@ impl Subscription {
         let event = &events[turn.3];
         match event.opening {
             _ if !suspects.here => drop(ready.insert(turn)),
-            _ if event.suspect => drop(suspects.waiting.insert(turn)),
+            _ if suspects.has(turn.3) => drop(suspects.waiting.insert(turn)),
             Opening::Known => drop(ready.insert(turn)),
             Opening::Unsaid | Opening::Alone => drop(suspects.unsaid.insert(turn)),
             // It gets its place when the round is durable.

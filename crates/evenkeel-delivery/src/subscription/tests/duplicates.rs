@@ -52,7 +52,7 @@ fn duplicates_of_a_parked_event_are_parked_with_it_and_do_not_fill_the_window() 
     }
     world.run(secs(1));
     assert!(world.sub.credit() > 0);
-    assert_eq!(world.sub.view(world.now).pending.len(), 21);
+    assert_eq!(world.sub.pending().len(), 21);
     assert!(world.run_to_end(secs(200)));
     assert_eq!((world.count(Outcome::Completed), world.count(Outcome::Duplicate)), (1, 20));
     assert_eq!(world.sub.credit(), 5);

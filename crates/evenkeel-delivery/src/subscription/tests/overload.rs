@@ -104,7 +104,7 @@ fn an_operator_may_skip_or_release_what_waits_for_the_budget() {
     world.run(secs(5));
     let waiting = world.sub.view(world.now).unpaid_retries;
     assert!(waiting > 10);
-    let places: Vec<_> = world.sub.view(world.now).pending.into_iter().map(|(at, _)| at).collect();
+    let places: Vec<_> = world.sub.pending().into_iter().map(|(at, _)| at).collect();
     places.into_iter().for_each(|at| world.command(crate::Command::SkipAt(at)));
     world.run(secs(1));
     assert_eq!((world.sub.view(world.now).unpaid_retries, world.count(Outcome::Dead)), (0, 40));

@@ -170,7 +170,7 @@ fn live(seed: u64) {
         if policy.when_exhausted == Exhausted::ParkKey || policy.order == Order::Partition {
             let view = world.sub.view(world.now);
             let kept = view.lanes.into_iter().map(|lane| lane.at);
-            let poison = view.pending.into_iter().map(|(at, _)| at).filter(|at| world.is_poison(at));
+            let poison = world.sub.pending().into_iter().map(|(at, _)| at).filter(|at| world.is_poison(at));
             let stuck: Vec<_> = kept.chain(poison).collect();
             stuck.into_iter().for_each(|at| world.command(Command::SkipAt(at)));
         }
@@ -211,8 +211,7 @@ fn check(seed: u64, world: &mut World, policy: &Policy, count: u64) {
         }
     }
     assert!(overdue.values().all(|n| *n == 1), "seed {seed}: told twice that an event is overdue");
-    let view = world.sub.view(world.now);
-    assert_eq!(view.pending.len(), world.open(), "seed {seed}");
+    assert_eq!(world.sub.pending().len(), world.open(), "seed {seed}");
 }
 
 /// Poison at the head of every lane at hand; retries that took each turn before a witness's; what was shed as the

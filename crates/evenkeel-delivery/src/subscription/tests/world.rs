@@ -14,6 +14,7 @@ use bytes::Bytes;
 use evenkeel_model::ledger::{AttemptFailed, Ended, Overdue};
 use evenkeel_model::{Created, Failure, FailureClass, Outcome, Position, Shard, Timestamp, Verdict};
 
+use super::super::events::State;
 use crate::*;
 
 pub(super) const TOPIC: &str = "orders";
@@ -378,6 +379,9 @@ impl World {
     pub(super) fn tell(&mut self, input: Input) {
         let mut actions = Vec::new();
         self.sub.step(self.now, input, &mut actions);
+        if self.sub.seq.is_multiple_of(16) {
+            self.check_view();
+        }
         for action in actions {
             match action {
                 Action::Dispatch(dispatch) => self.dispatch(dispatch),
@@ -397,6 +401,17 @@ impl World {
                 }
             }
         }
+    }
+
+    /// What a view counts is what a walk over all finds.
+    fn check_view(&self) {
+        let (view, pending) = (self.sub.view(self.now), self.sub.pending());
+        let parked = pending.iter().filter(|(_, parked)| *parked).count();
+        let open = self.sub.events.iter().filter(|event| event.state != State::Ending);
+        let flying = self.sub.events.iter().filter(|event| event.state == State::Flying).count();
+        assert_eq!((view.in_flight, view.parked), (flying, parked));
+        assert_eq!(view.in_flight + view.parked + view.queued, pending.len());
+        assert_eq!(view.oldest, open.map(|event| event.created.at).min());
     }
 
     fn dispatch(&mut self, dispatch: Dispatch) {

@@ -1,7 +1,7 @@
 //! A shop's day: 48 events in two partitions, most of which ended, in rounds of five.
 
 use evenkeel_delivery::ports::{Commit, Journal, Source};
-use evenkeel_delivery::{AttemptId, Fact, Order, View};
+use evenkeel_delivery::{AttemptId, Fact, Order};
 use evenkeel_model::{Outcome, Position, Record, Shard};
 
 use crate::audit::Audited;
@@ -17,7 +17,7 @@ pub(super) struct Day {
     journal: Option<EmbeddedJournal>,
 }
 
-pub(super) fn audited(live: Option<View>) -> Audited {
+pub(super) fn audited(live: Option<Vec<(Position, bool)>>) -> Audited {
     Audited {
         name: "payment".into(),
         topic: "orders".into(),

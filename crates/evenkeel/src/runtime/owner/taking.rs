@@ -208,6 +208,9 @@ impl Owner {
             Control::View(tell) => {
                 let _ = tell.send(self.core.view(now));
             }
+            Control::Pending(tell) => {
+                let _ = tell.send(self.core.pending());
+            }
             Control::Drain { grace, done } => match &mut self.draining {
                 Some(draining) => draining.join(done),
                 None => {

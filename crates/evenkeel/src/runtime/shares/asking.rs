@@ -30,6 +30,13 @@ pub(super) fn ask(running: Running, control: Control, trouble: Option<String>, a
             }
             let _ = tell.send(whole);
         })),
+        Control::Pending(tell) => drop(asking.spawn(async move {
+            let mut pending = Vec::new();
+            for (_, handle) in &running {
+                pending.extend(handle.pending().await.unwrap_or_default());
+            }
+            let _ = tell.send(pending);
+        })),
         Control::Owed(tell) => drop(asking.spawn(async move {
             let mut owed = Vec::new();
             for (_, handle) in &running {
@@ -162,7 +169,6 @@ fn add(whole: &mut View, part: View) {
     part.breakers.into_iter().for_each(|breaker| add_breaker(&mut whole.breakers, breaker));
     whole.lanes.extend(part.lanes);
     whole.lanes.truncate(LANES_SHOWN);
-    whole.pending.extend(part.pending);
 }
 
 /// Of a dependency the breaker counts that is furthest from closed.
