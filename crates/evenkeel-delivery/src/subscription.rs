@@ -12,6 +12,8 @@ mod credit;
 mod arrivals;
 mod lanes;
 mod events;
+mod labels;
+mod marks;
 mod dispatch;
 mod attempts;
 mod verdicts;
@@ -64,9 +66,11 @@ use budget::{Budget, Purse};
 use deaths::Deaths;
 use events::{Events, Slot, Turn};
 use fallback::FallingBack;
-use inbox::{ByMark, Inbox};
+use inbox::Inbox;
+use labels::Labels;
 use lanes::{LaneId, Lanes};
 use limiter::Limiter;
+use marks::Marks;
 use offsets::Offsets;
 use redrives::Redrives;
 use rounds::Rounds;
@@ -118,7 +122,8 @@ pub struct Subscription {
     held: BTreeSet<Slot>,
     inbox: Inbox,
     /// Open events by their mark; duplicates are known by their first.
-    marks: ByMark<Slot>,
+    marks: Marks,
+    labels: Labels,
     offsets: Offsets,
     rounds: Rounds,
     redrives: Redrives,
@@ -171,7 +176,8 @@ impl Subscription {
             witnesses: 0,
             held: BTreeSet::new(),
             inbox: Inbox::new(policy.inbox),
-            marks: ByMark::default(),
+            marks: Marks::default(),
+            labels: Labels::default(),
             offsets: Offsets::default(),
             rounds: Rounds::default(),
             redrives: Redrives::default(),

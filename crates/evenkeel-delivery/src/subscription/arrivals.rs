@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use evenkeel_model::ledger::Ended;
-use evenkeel_model::{FailureClass, FailureInfo, Outcome, Shard, Timestamp};
+use evenkeel_model::{FailureClass, FailureInfo, Outcome, Position, Shard, Timestamp};
 
 use super::Subscription;
 use super::dispatch::URGENT;
 use super::endings::micros;
-use super::events::{Course, Detour, Open, Slot, State};
+use super::events::{Course, Detour, Luggage, Open, Slot, State};
 use super::lanes::LaneId;
 use super::rounds::End;
 use super::suspects::Opening;
@@ -69,22 +69,19 @@ impl Subscription {
         }
     }
 
-    fn queue(&mut self, now: Timestamp, mut arrival: Arrival, shard: usize) {
+    fn queue(&mut self, now: Timestamp, arrival: Arrival, shard: usize) {
         self.witnesses = self.witnesses.saturating_sub(1);
         self.shedding.came(now, arrival.priority.min(URGENT));
-        if let Some(first) = self.marks.get(&arrival.mark).copied() {
+        if let Some(first) = self.marks.find(&arrival.mark, &self.events) {
             let lane = self.events[first].lane;
-            arrival.key = arrival.key.map(|key| Bytes::copy_from_slice(&key));
             let twin = self.open(arrival, shard, lane, State::Twin);
             self.events[first].detour.twins.push(twin);
             self.lanes.push_twin(lane);
             return;
         }
         let (lane, mark) = (self.lanes.of(&arrival), arrival.mark);
-        // An event that waits for long must not hold the page that it was read with.
-        arrival.key = self.lanes.key(lane).or_else(|| arrival.key.map(|key| Bytes::copy_from_slice(&key)));
         let slot = self.open(arrival, shard, lane, State::Queued);
-        self.marks.insert(mark, slot);
+        self.marks.insert(&mark, slot);
         self.expect_overdue(now, slot);
         if self.lanes.push(lane, slot) {
             self.come_first(now, slot);
@@ -94,32 +91,49 @@ impl Subscription {
     pub(super) fn open(&mut self, mut arrival: Arrival, shard: usize, lane: LaneId, state: State) -> Slot {
         self.serial += 1;
         let version = self.versioned(self.now, &mut arrival);
+        let own = arrival.key.filter(|key| self.lanes.key(lane) != Some(key));
+        // An event that waits for long must not hold the page that it was read with.
+        let own = own.map(|key| Bytes::copy_from_slice(&key));
         let overdue = match self.restored_overdue.is_empty() {
             true => None,
             false => self.restored_overdue.remove(&arrival.at),
         };
         self.events.insert(Open {
             serial: self.serial,
-            at: arrival.at,
-            key: arrival.key,
+            offset: arrival.at.offset,
             mark: arrival.mark,
-            created: arrival.created,
+            created: arrival.created.at,
+            label: self.labels.of(arrival.kind, arrival.source),
             bytes: arrival.bytes,
-            priority: arrival.priority.min(URGENT),
-            kind: arrival.kind,
-            source: arrival.source,
-            shard,
+            shard: u32::try_from(shard).expect("fewer than 2^32 partitions"),
             lane,
             state,
-            overdue_next: u32::try_from(overdue.unwrap_or(0)).unwrap_or(u32::MAX),
-            overdue_at: None,
+            overdue_next: u16::try_from(overdue.unwrap_or(0)).unwrap_or(u16::MAX),
             overdue: overdue.is_some(),
+            priority: arrival.priority.min(URGENT),
+            believed: arrival.created.believed,
             skip: false,
-            version,
             opening: Opening::default(),
+            luggage: Luggage::of(own, version),
             course: Course::after(arrival.given_before),
             detour: Detour::until(arrival.expires),
         })
+    }
+
+    /// The partition of an open event.
+    pub(super) fn shard_of(&self, slot: Slot) -> &Shard {
+        self.offsets.shard(self.events[slot].shard())
+    }
+
+    /// The place of an open event.
+    pub(super) fn position(&self, slot: Slot) -> Position {
+        Position { shard: self.shard_of(slot).clone(), offset: self.events[slot].offset }
+    }
+
+    /// The key of an open event.
+    pub(super) fn key_of(&self, slot: Slot) -> Option<&Bytes> {
+        let event = &self.events[slot];
+        event.luggage.key.as_ref().or_else(|| self.lanes.key(event.lane))
     }
 
     fn end_unhandled(
@@ -157,26 +171,28 @@ impl Subscription {
 
     /// The next of the objectives' thresholds that this event may pass.
     pub(super) fn expect_overdue(&mut self, now: Timestamp, slot: Slot) {
-        let event = &self.events[slot];
-        let Some(threshold) = self.policy.overdue_after.get(event.overdue_next as usize).copied() else { return };
-        let at = event.created.at + threshold;
+        let Some((at, threshold)) = self.next_overdue(slot) else { return };
         if at <= now {
             self.become_overdue(now, slot, threshold);
             self.expect_overdue(now, slot);
         } else {
-            self.events[slot].overdue_at = Some(at);
             self.timers.set(at, super::timers::Timer::Overdue(slot));
         }
     }
 
+    /// When it passes the next threshold, and which that is.
+    pub(super) fn next_overdue(&self, slot: Slot) -> Option<(Timestamp, Duration)> {
+        let event = &self.events[slot];
+        let threshold = *self.policy.overdue_after.get(usize::from(event.overdue_next))?;
+        Some((event.created + threshold, threshold))
+    }
+
     fn become_overdue(&mut self, now: Timestamp, slot: Slot, threshold: Duration) {
         let event = &mut self.events[slot];
-        event.overdue_at = None;
         event.overdue_next += 1;
         event.overdue = true;
-        let entry =
-            evenkeel_model::ledger::Overdue { offset: event.at.offset, at: now, threshold_us: micros(threshold) };
-        let fact = Fact::Overdue { shard: event.at.shard.clone(), entry };
+        let entry = evenkeel_model::ledger::Overdue { offset: event.offset, at: now, threshold_us: micros(threshold) };
+        let fact = Fact::Overdue { shard: self.shard_of(slot).clone(), entry };
         self.rounds.say(fact);
     }
 }

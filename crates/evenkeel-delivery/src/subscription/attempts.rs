@@ -81,9 +81,9 @@ impl Subscription {
     /// There was nothing to hand over: the event expires, and nobody is accused.
     pub(super) fn gone(&mut self, now: Timestamp, attempt: AttemptId, why: &str) {
         let Some(flight) = self.land(attempt) else { return };
-        let event = &mut self.events[flight.slot];
-        event.course.counters.deferrals += 1;
-        let whose = Whose { serial: event.serial, at: &event.at };
+        self.events[flight.slot].course.counters.deferrals += 1;
+        let event = &self.events[flight.slot];
+        let whose = Whose { serial: event.serial, shard: self.offsets.shard(event.shard()), offset: event.offset };
         if !flight.fallback {
             self.breakers.failed(now, flight.admitted, Accused::NOBODY, whose);
         }
@@ -116,7 +116,7 @@ impl Subscription {
         let at_handler = self.at_handler() + 1;
         self.limiter.succeeded(returned.took, at_handler);
         let event = &self.events[slot];
-        let whose = Whose { serial: event.serial, at: &event.at };
+        let whose = Whose { serial: event.serial, shard: self.offsets.shard(event.shard()), offset: event.offset };
         let (closed, opens) = self.breakers.succeeded(now, flight.admitted, returned.took, whose);
         self.say_breakers(closed);
         self.open_breakers(now, opens);
@@ -185,7 +185,7 @@ impl Subscription {
 
     fn accuse(&mut self, now: Timestamp, flight: Flight, again: &Again) {
         let event = &self.events[flight.slot];
-        let whose = Whose { serial: event.serial, at: &event.at };
+        let whose = Whose { serial: event.serial, shard: self.offsets.shard(event.shard()), offset: event.offset };
         let mut opened = self.breakers.failed(now, flight.admitted, again.accused, whose);
         if again.opens != Accused::NOBODY {
             opened = again.opens;
@@ -215,7 +215,7 @@ impl Subscription {
             None => (String::new(), String::new()),
         };
         let entry = AttemptFailed {
-            offset: event.at.offset,
+            offset: event.offset,
             delivery: event.course.deliveries(),
             at: now,
             took_us: event.course.last_took_us,
@@ -225,7 +225,7 @@ impl Subscription {
             message,
             next_at,
         };
-        let fact = Fact::Attempt { shard: event.at.shard.clone(), entry };
+        let fact = Fact::Attempt { shard: self.shard_of(slot).clone(), entry };
         self.rounds.say(fact);
     }
 

@@ -71,8 +71,7 @@ impl Subscription {
         let (behind, head) = (self.lanes[lane].behind(), self.lanes[lane].head());
         let Some(head) = head.filter(|_| behind > 0) else { return };
         if self.lanes.park(lane) {
-            let at = &self.events[head].at;
-            let place = format!("{}/{}@{}", at.shard.topic, at.shard.partition, at.offset);
+            let place = self.place(head);
             let why = format!("{place} is at the handler and holds up {behind} events behind it; other keys go on");
             self.alarm_rarely(now, "head_of_line", why);
         }

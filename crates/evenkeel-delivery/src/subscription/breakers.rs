@@ -12,7 +12,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use evenkeel_model::{Position, Timestamp};
+use evenkeel_model::{Shard, Timestamp};
 
 pub(super) use super::accused::Accused;
 use super::shared::{Changed, Shared};
@@ -50,13 +50,14 @@ enum One {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Whose<'a> {
     pub(super) serial: u64,
-    pub(super) at: &'a Position,
+    pub(super) shard: &'a Shard,
+    pub(super) offset: u64,
 }
 
 impl Whose<'_> {
     fn everywhere(self) -> u64 {
         let mut hasher = DefaultHasher::new();
-        self.at.hash(&mut hasher);
+        (self.shard, self.offset).hash(&mut hasher);
         hasher.finish()
     }
 }

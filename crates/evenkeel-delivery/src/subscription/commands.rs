@@ -36,7 +36,8 @@ impl Subscription {
             Command::Redrive(command) => self.redrive(now, command),
             Command::DropLetters { letters, offsets, reason } => self.drop_letters(&letters, offsets, &reason),
             Command::SkipAt(at) => {
-                let found = self.events.find(&at);
+                let shard = self.offsets.find(&at.shard);
+                let found = shard.and_then(|shard| self.events.find(shard, at.offset));
                 if let Some(slot) = found.filter(|slot| self.is_head(*slot)) {
                     self.skip(now, slot);
                 }
@@ -62,7 +63,7 @@ impl Subscription {
     }
 
     fn parked_heads(&self, key: Option<&Bytes>) -> Vec<Slot> {
-        let named = |slot: &Slot| key.is_none() || self.events[*slot].key.as_ref() == key;
+        let named = |slot: &Slot| key.is_none() || self.key_of(*slot) == key;
         self.lanes.parked().filter_map(super::lanes::Lane::head).filter(named).collect()
     }
 

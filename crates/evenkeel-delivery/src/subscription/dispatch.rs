@@ -154,7 +154,7 @@ impl Subscription {
         if let Some(rate) = self.rate.as_mut().filter(|_| !fallback) {
             rate.take(now);
         }
-        let (reading, attempts_max) = (self.age.reading(), self.attempts_max());
+        let (reading, attempts_max, at) = (self.age.reading(), self.attempts_max(), self.position(slot));
         let event = &mut self.events[slot];
         event.course.ages_from.get_or_insert(reading);
         event.state = State::Flying;
@@ -162,7 +162,7 @@ impl Subscription {
         let tried = event.course.counters.attempts + u32::try_from(event.detour.unbooked.len()).unwrap_or(u32::MAX);
         actions.push(Action::Dispatch(Dispatch {
             attempt,
-            at: event.at.clone(),
+            at,
             mark: event.detour.redriven.as_ref().map_or(event.mark, |r| r.key(event.mark)),
             number: tried.saturating_add(1).min(attempts_max),
             delivery: event.course.deliveries(),

@@ -37,7 +37,7 @@ impl Subscription {
         self.leave_unpaid(slot);
         self.count_death(now, slot, &ending);
         if self.events[slot].detour.redriven.is_some() {
-            self.redrives.ended(&self.events[slot].at);
+            self.redrives.ended(&self.position(slot));
         }
         if ending.outcome == Outcome::Completed {
             self.note_version(slot);
@@ -51,7 +51,7 @@ impl Subscription {
         let remembers = !self.policy.inbox.is_zero() && ending.outcome != Outcome::Expired;
         let remembered = remembers.then_some(mark);
         self.say_ended(now, slot, Some(slot), remembered, ending);
-        self.marks.remove(&mark);
+        self.marks.remove(&mark, slot);
         if remembered.is_some() {
             self.inbox.remember(mark, now);
         }
@@ -62,9 +62,10 @@ impl Subscription {
         for twin in twins {
             let ending = Ending { outcome: Outcome::Duplicate, failure: None, emitted: 0, acked: None };
             self.say_ended(now, twin, None, None, ending);
+            let at = self.position(twin);
             if let Some(event) = self.events.remove(twin) {
-                self.restored.remove(&event.at);
-                self.suspects.forget(&event.at);
+                self.restored.remove(&at);
+                self.suspects.forget(&at);
                 self.lanes.drop_twin(event.lane);
             }
         }
@@ -75,15 +76,15 @@ impl Subscription {
         let asked = event.course.counters.deliveries > 0;
         let version = event.course.last_version.clone().unwrap_or_else(|| self.policy.handler_version.clone());
         let entry = Ended {
-            offset: event.at.offset,
+            offset: event.offset,
             outcome: ending.outcome,
-            kind: event.kind.clone(),
-            source: event.source.clone(),
+            kind: event.label.kind().clone(),
+            source: event.label.source().clone(),
             handler_version: if asked { version } else { Arc::from("") },
             at: now,
-            created_to_ended_us: micros(now.since(event.created.at)),
+            created_to_ended_us: micros(now.since(event.created)),
             handler_us: event.course.last_took_us,
-            created_believed: event.created.believed,
+            created_believed: event.believed,
             overdue: event.overdue,
             attempts: event.course.counters.attempts,
             deliveries: event.course.deliveries(),
@@ -94,8 +95,8 @@ impl Subscription {
         };
         let records = u64::from(entry.emitted) + u64::from(entry.outcome == Outcome::Dead || fell_back(&entry));
         let redriven = event.detour.redriven.as_ref().map(|r| (r.job.clone(), entry.outcome));
-        let end = End { shard: event.shard, offset: entry.offset, head, acked: ending.acked, records, redriven };
-        let fact = Fact::Ended { shard: event.at.shard.clone(), mark, entry };
+        let end = End { shard: event.shard(), offset: entry.offset, head, acked: ending.acked, records, redriven };
+        let fact = Fact::Ended { shard: self.shard_of(slot).clone(), mark, entry };
         self.rounds.say_end(fact, end);
     }
 
@@ -109,7 +110,8 @@ impl Subscription {
 
     pub(super) fn stop_timers(&mut self, slot: Slot) {
         self.stop_waiting(slot);
-        if let Some(at) = self.events[slot].overdue_at.take() {
+        // Of an event that is never overdue none was set.
+        if let Some((at, _)) = self.next_overdue(slot) {
             self.timers.clear(at, Timer::Overdue(slot));
         }
     }

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use evenkeel_model::{Created, FailureInfo, Position, Timestamp};
+use evenkeel_model::{FailureInfo, Timestamp};
 
 use super::booking::Unbooked;
+use super::labels::Label;
 use super::lanes::LaneId;
-use super::stale::Versioned;
 use super::suspects::Opening;
 use crate::{Counters, Mark, PendingWhy, Redriven};
 
@@ -24,35 +24,38 @@ pub(super) struct Slot(u32);
 impl Slot {
     /// Behind all others.
     pub(super) const LAST: Slot = Slot(u32::MAX);
+
+    #[cfg(test)]
+    pub(super) fn of(place: u32) -> Slot {
+        Slot(place)
+    }
 }
 
 #[derive(Debug)]
 pub(super) struct Open {
     /// Counts arrivals: lower is older.
     pub(super) serial: u64,
-    pub(super) at: Position,
-    pub(super) key: Option<Bytes>,
+    pub(super) offset: u64,
     pub(super) mark: Mark,
-    pub(super) created: Created,
+    pub(super) created: Timestamp,
+    pub(super) label: Label,
     pub(super) bytes: u32,
-    pub(super) priority: u8,
-    pub(super) kind: Arc<str>,
-    pub(super) source: Arc<str>,
     /// The number of its partition among the offsets.
-    pub(super) shard: usize,
+    pub(super) shard: u32,
     /// Its lane; for a twin, that of its first.
     pub(super) lane: LaneId,
     pub(super) state: State,
-    /// The next of the overdue thresholds that it may pass, and when.
-    pub(super) overdue_next: u32,
-    pub(super) overdue_at: Option<Timestamp>,
+    /// The next of the overdue thresholds that it may pass.
+    pub(super) overdue_next: u16,
     pub(super) overdue: bool,
+    pub(super) priority: u8,
+    /// `created` is its own word.
+    pub(super) believed: bool,
     /// An operator skipped it while it was at the handler.
     pub(super) skip: bool,
-    /// Its key and version.
-    pub(super) version: Versioned,
     /// What a restart would know of it.
     pub(super) opening: Opening,
+    pub(super) luggage: Luggage,
     /// What events have that came first in their lane.
     pub(super) course: Course,
     /// What only some events have.
@@ -70,10 +73,20 @@ pub(super) trait Blank: Sized + 'static {
     fn blank() -> &'static Self;
 }
 
+/// What some events bring along.
+pub(super) type Luggage = Apart<Brought>;
 /// What became of an event at the handler.
 pub(super) type Course = Apart<Been>;
 /// What there is to know of an event that did not go straight from its lane to its end.
 pub(super) type Detour = Apart<Taken>;
+
+#[derive(Debug)]
+pub(super) struct Brought {
+    /// Its key, where that is not its lane's.
+    pub(super) key: Option<Bytes>,
+    /// Its version, and the mark of the key that it is a version of.
+    pub(super) version: Option<(Mark, i128)>,
+}
 
 #[derive(Debug)]
 pub(super) struct Been {
@@ -104,6 +117,15 @@ pub(super) struct Taken {
     pub(super) twins: Vec<Slot>,
     /// It was dead, and is open again.
     pub(super) redriven: Option<Box<Redriven>>,
+}
+
+impl Blank for Brought {
+    const BLANK: Brought = Brought { key: None, version: None };
+
+    fn blank() -> &'static Brought {
+        static BLANK: Brought = Brought::BLANK;
+        &BLANK
+    }
 }
 
 impl Blank for Been {
@@ -154,6 +176,17 @@ impl Course {
     }
 }
 
+impl Luggage {
+    /// Of an event with such a key, where that is not its lane's, and such a version.
+    pub(super) fn of(key: Option<Bytes>, version: Option<(Mark, i128)>) -> Luggage {
+        if key.is_none() && version.is_none() {
+            Luggage::default()
+        } else {
+            Apart(Some(Box::new(Brought { key, version })))
+        }
+    }
+}
+
 impl Detour {
     /// Of an event that has just come.
     pub(super) fn until(expires: Option<Timestamp>) -> Detour {
@@ -190,6 +223,10 @@ pub(super) type Turn = (u32, u8, u64, Slot);
 impl Open {
     pub(super) fn turn(&self, rank: u32, slot: Slot) -> Turn {
         (rank, u8::MAX - self.priority, self.serial, slot)
+    }
+
+    pub(super) fn shard(&self) -> usize {
+        self.shard as usize
     }
 }
 
@@ -242,8 +279,8 @@ impl Events {
         let free = self.free.pop().expect("it has just grown");
         self.live += 1;
         self.oldest.set(match self.oldest.get() {
-            Oldest::Nobody => Oldest::Since(event.created.at),
-            Oldest::Since(at) => Oldest::Since(at.min(event.created.at)),
+            Oldest::Nobody => Oldest::Since(event.created),
+            Oldest::Since(at) => Oldest::Since(at.min(event.created)),
             Oldest::Unknown => Oldest::Unknown,
         });
         *self.at_mut(free) = Some(event);
@@ -270,14 +307,14 @@ impl Events {
     /// It has its outcome, and stays until that is durable.
     pub(super) fn end(&mut self, slot: Slot) {
         self[slot].state = State::Ending;
-        self.passed(self[slot].created.at);
+        self.passed(self[slot].created);
     }
 
     pub(super) fn remove(&mut self, slot: Slot) -> Option<Open> {
         let event = self.at_mut(slot.0).take()?;
         self.free.push(slot.0);
         self.live -= 1;
-        self.passed(event.created.at);
+        self.passed(event.created);
         Some(event)
     }
 
@@ -292,7 +329,7 @@ impl Events {
     pub(super) fn oldest(&self) -> Option<Timestamp> {
         if let Oldest::Unknown = self.oldest.get() {
             let open = self.iter().filter(|event| event.state != State::Ending);
-            let found = open.map(|event| event.created.at).min();
+            let found = open.map(|event| event.created).min();
             self.oldest.set(found.map_or(Oldest::Nobody, Oldest::Since));
         }
         match self.oldest.get() {
@@ -306,9 +343,10 @@ impl Events {
     }
 
     /// The event at that place; costs a walk over all.
-    pub(super) fn find(&self, at: &Position) -> Option<Slot> {
+    pub(super) fn find(&self, shard: usize, offset: u64) -> Option<Slot> {
         let all = self.slots.iter().flatten();
-        let index = all.into_iter().position(|event| event.as_ref().is_some_and(|event| event.at == *at))?;
+        let same = |event: &Open| event.offset == offset && event.shard() == shard;
+        let index = all.into_iter().position(|event| event.as_ref().is_some_and(same))?;
         u32::try_from(index).ok().map(Slot)
     }
 
@@ -337,7 +375,7 @@ mod tests {
     #[test]
     fn an_event_that_only_waits_is_small() {
         // A million may be parked: each byte here is a megabyte.
-        assert!(size_of::<Open>() <= 216, "{}", size_of::<Open>());
+        assert!(size_of::<Option<Open>>() <= 104, "{}", size_of::<Option<Open>>());
     }
 
     #[test]

@@ -14,11 +14,11 @@ use evenkeel_model::Timestamp;
 use crate::Mark;
 
 /// A map by mark.
-pub(super) type ByMark<V> = HashMap<Mark, V, BuildHasherDefault<MarkHasher>>;
+type ByMark<V> = HashMap<Mark, V, BuildHasherDefault<MarkHasher>>;
 
 /// Marks are hashes already (SHA-256, cut): eight of their bytes are as good as a hash of them.
 #[derive(Default)]
-pub(super) struct MarkHasher(u64);
+struct MarkHasher(u64);
 
 impl Hasher for MarkHasher {
     fn write(&mut self, bytes: &[u8]) {

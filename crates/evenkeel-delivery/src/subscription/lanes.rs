@@ -125,9 +125,9 @@ impl Lanes {
     }
 
     /// The key of the lane, which all its events share.
-    pub(super) fn key(&self, id: LaneId) -> Option<Bytes> {
+    pub(super) fn key(&self, id: LaneId) -> Option<&Bytes> {
         match &self[id].key {
-            Some(LaneKey::Key(_, key)) => Some(key.clone()),
+            Some(LaneKey::Key(_, key)) => Some(key),
             _ => None,
         }
     }

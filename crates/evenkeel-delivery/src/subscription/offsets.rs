@@ -88,6 +88,11 @@ impl Offsets {
         Some(found)
     }
 
+    /// The partition of that number.
+    pub(super) fn shard(&self, index: usize) -> &Shard {
+        &self.all[index].shard
+    }
+
     /// A partition that nothing is remembered of begins here.
     pub(super) fn begin(&mut self, shard: &Shard, at: u64) -> usize {
         let partition = Partition {

@@ -45,7 +45,7 @@ impl Subscription {
         let mut all: Vec<Owed> = self.offsets.unread().map(owed).collect();
         for event in self.events.iter().filter(|event| event.detour.redriven.is_none()) {
             let parked = self.lanes[event.lane].is_parked();
-            all[event.shard].open.push((event.at.offset, parked));
+            all[event.shard()].open.push((event.offset, parked));
         }
         all.iter_mut().for_each(|owed| owed.open.sort_unstable());
         all

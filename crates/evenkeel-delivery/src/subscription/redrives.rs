@@ -362,11 +362,11 @@ impl Subscription {
 
     /// Takes up an event of the running job; false when its letter is passed over.
     fn take_up_dead(&mut self, now: Timestamp, letter: crate::Letter) -> bool {
-        let Subscription { redrives, marks, offsets, .. } = self;
+        let Subscription { redrives, marks, events, offsets, .. } = self;
         let running = redrives.jobs.last().filter(|job| job.state == RedriveState::Running);
         let Some(plan) = running.map(|job| job.plan.clone()) else { return false };
         redrives.after = redrives.after.take().max(Some(letter.origin.clone()));
-        let open = |a: &Arrival| marks.contains_key(&a.mark) || offsets.find(&a.at.shard).is_none();
+        let open = |a: &Arrival| marks.find(&a.mark, events).is_some() || offsets.find(&a.at.shard).is_none();
         let fresh = letter.arrival.filter(|a| !open(a) && !redrives.waiting.contains_key(&a.at));
         let Some(arrival) = fresh.filter(|_| !redrives.is_closed(letter.at.offset)) else {
             if let Some(job) = redrives.running() {

@@ -20,7 +20,7 @@ impl Subscription {
         let Some(shard) = self.offsets.find(&arrival.at.shard) else { return };
         arrival.screen = Screen::Wanted;
         let mark = arrival.mark;
-        if let Some(first) = self.marks.get(&mark).copied() {
+        if let Some(first) = self.marks.find(&mark, &self.events) {
             // Sent again beyond the inbox's time, and open: that one's outcome is this one's.
             let lane = self.events[first].lane;
             let twin = self.open(arrival, shard, lane, State::Twin);
@@ -32,7 +32,7 @@ impl Subscription {
         let lane = self.lanes.of(&arrival);
         let slot = self.open(arrival, shard, lane, State::Queued);
         self.events[slot].detour.redriven = Some(Box::new(redriven));
-        self.marks.insert(mark, slot);
+        self.marks.insert(&mark, slot);
         match self.lanes[lane].head() {
             Some(head) if self.is_busy(head) || !self.precedes(slot, head) => {
                 let place = self.lanes[lane].waiting().position(|other| self.precedes(slot, other));
@@ -78,7 +78,7 @@ impl Subscription {
     fn precedes(&self, redriven: Slot, other: Slot) -> bool {
         let (redriven, other) = (&self.events[redriven], &self.events[other]);
         // In another partition nothing orders them but that this one was read, and died, before.
-        redriven.at.shard != other.at.shard || redriven.at.offset < other.at.offset
+        redriven.shard != other.shard || redriven.offset < other.offset
     }
 
     /// The first of a lane makes room for one that came before it; it comes back as it is.
@@ -89,14 +89,14 @@ impl Subscription {
         self.held.remove(&slot);
         self.undecided.remove(&slot);
         self.stop_ageing(slot);
-        let event = &mut self.events[slot];
-        event.state = State::Queued;
+        self.events[slot].state = State::Queued;
+        let event = &self.events[slot];
         if event.course.counters == Counters::default() {
             return;
         }
         let pending = Pending {
-            at: event.at.clone(),
-            key: event.key.clone(),
+            at: self.position(slot),
+            key: self.key_of(slot).cloned(),
             counters: event.course.counters,
             next_at: event.detour.next_at.max(now),
             why: event.detour.why,

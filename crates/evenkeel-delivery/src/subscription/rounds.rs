@@ -120,7 +120,8 @@ impl Subscription {
                 }
                 if let Some(slot) = end.head {
                     heads.push(slot);
-                    acked.extend(end.acked.map(|attempt| (self.events[slot].at.clone(), attempt)));
+                    let at = || Position { shard: self.offsets.shard(end.shard).clone(), offset: end.offset };
+                    acked.extend(end.acked.map(|attempt| (at(), attempt)));
                 } else {
                     others += 1;
                 }
@@ -174,11 +175,11 @@ impl Subscription {
     pub(super) fn come_first(&mut self, now: Timestamp, slot: Slot) {
         let restored = match self.restored.is_empty() {
             true => None,
-            false => self.restored.remove(&self.events[slot].at),
+            false => self.restored.remove(&self.position(slot)),
         };
         let crashes = match self.suspects.missing() {
             0 => None,
-            _ => self.suspects.take(&self.events[slot].at),
+            _ => self.suspects.take(&self.position(slot)),
         };
         match restored {
             Some(pending) => self.take_up(now, slot, pending, crashes),

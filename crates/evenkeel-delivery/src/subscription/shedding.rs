@@ -165,7 +165,7 @@ impl Subscription {
         event.detour.not_before = next_at;
         self.lanes.hold_up(event.lane, next_at);
         if self.policy.order == Order::Partition {
-            self.shedding.held_up.insert(event.shard, next_at);
+            self.shedding.held_up.insert(event.shard(), next_at);
         }
         event.course.last_took_us = 0;
         self.say_attempt(now, slot, &again, Some(next_at));
@@ -189,13 +189,13 @@ impl Subscription {
     /// behind it, read or unread: else what is shed would be the evidence for shedding more.
     fn waits_longer(&self, now: Timestamp, turn: Turn, bound: Duration) -> bool {
         let event = &self.events[turn.3];
-        let own = event.created.at.max(event.detour.not_before);
-        let behind = self.shedding.held_up.get(&event.shard).copied().unwrap_or(Timestamp::EPOCH);
+        let own = event.created.max(event.detour.not_before);
+        let behind = self.shedding.held_up.get(&event.shard()).copied().unwrap_or(Timestamp::EPOCH);
         now.since(own.max(self.lanes[event.lane].held_up()).max(behind)) > bound
     }
 
     fn is_older(&self, now: Timestamp, turn: Turn, bound: Duration) -> bool {
-        now.since(self.events[turn.3].created.at) > bound
+        now.since(self.events[turn.3].created) > bound
     }
 }
 

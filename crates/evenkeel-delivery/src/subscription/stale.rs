@@ -17,7 +17,7 @@ use super::events::Slot;
 use crate::{Arrival, Fact, Mark, Version, VersionMark};
 
 /// The key and the version of an event.
-pub(super) type Versioned = Option<Box<(Mark, i128)>>;
+pub(super) type Versioned = Option<(Mark, i128)>;
 
 impl Subscription {
     /// What is known of the version of an event that arrives; what cannot be read is counted.
@@ -26,7 +26,7 @@ impl Subscription {
             Version::None => None,
             Version::Known(version) => {
                 let key = arrival.key.as_ref().filter(|_| self.policy.versions > 0)?;
-                Some(Box::new((Mark::of_key(&arrival.at.shard.topic, key), version)))
+                Some((Mark::of_key(&arrival.at.shard.topic, key), version))
             }
             Version::Unreadable(why) => {
                 self.unversioned += 1;
@@ -41,12 +41,12 @@ impl Subscription {
 
     /// The newer version that was completed.
     pub(super) fn outdated_by(&self, slot: Slot) -> Option<i128> {
-        let (key, version) = **self.events[slot].version.as_ref()?;
+        let (key, version) = self.events[slot].luggage.version?;
         self.versions.get(&key).filter(|newest| version < *newest)
     }
 
     pub(super) fn end_stale(&mut self, now: Timestamp, slot: Slot, newest: i128) {
-        let version = self.events[slot].version.as_ref().map_or(0, |v| v.1);
+        let version = self.events[slot].luggage.version.map_or(0, |v| v.1);
         let message = format!("version {version} is older than {newest}, which was completed");
         let failure = Some(FailureInfo { message, ..failure_info(now, "stale") });
         self.end(now, slot, Ending { outcome: Outcome::Stale, failure, emitted: 0, acked: None });
@@ -54,7 +54,7 @@ impl Subscription {
 
     /// It was completed: its version counts from now on.
     pub(super) fn note_version(&mut self, slot: Slot) {
-        let Some((key, version)) = self.events[slot].version.as_deref().copied() else { return };
+        let Some((key, version)) = self.events[slot].luggage.version else { return };
         let mark = VersionMark { key, version: Some(version) };
         self.versions.take(&mark);
         self.rounds.say(Fact::Version(mark));

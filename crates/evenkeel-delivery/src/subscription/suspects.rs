@@ -15,7 +15,7 @@ mod line;
 
 use std::collections::{BTreeSet, HashMap};
 
-use evenkeel_model::{FailureClass, FailureInfo, Position, Shard, Timestamp};
+use evenkeel_model::{FailureClass, FailureInfo, Position, Timestamp};
 
 use super::Subscription;
 use super::breakers::Gate;
@@ -159,10 +159,9 @@ impl Subscription {
 
     /// It came back: a suspect that never crashed alone is none any more.
     pub(super) fn note_return(&mut self, slot: Slot) {
-        if self.suspects.lone.take_if(|lone| lone.slot == slot).is_some() {
-            if self.events[slot].course.counters.crashes == 0 {
-                self.suspects.spare(slot);
-            }
+        let was_alone = self.suspects.lone.take_if(|lone| lone.slot == slot).is_some();
+        if was_alone && self.events[slot].course.counters.crashes == 0 {
+            self.suspects.spare(slot);
         }
     }
 
@@ -264,7 +263,7 @@ impl Subscription {
 
     fn say_among(&mut self, gone_out: usize, facts: &mut Vec<Fact>) -> Vec<Slot> {
         let room = self.room_to_open(gone_out);
-        let mut by_shard: Vec<(&Shard, Vec<u64>)> = Vec::new();
+        let mut by_shard: Vec<(usize, Vec<u64>)> = Vec::new();
         let mut slots = Vec::with_capacity(room.min(self.suspects.unsaid.len()));
         for _ in 0..room {
             let Some(turn) = self.next_of(self.now, &self.suspects.unsaid) else { break };
@@ -274,15 +273,15 @@ impl Subscription {
             slots.push(slot);
         }
         for slot in &slots {
-            let at = &self.events[*slot].at;
-            match by_shard.iter_mut().find(|(shard, _)| **shard == at.shard) {
-                Some((_, offsets)) => offsets.push(at.offset),
-                None => by_shard.push((&at.shard, vec![at.offset])),
+            let event = &self.events[*slot];
+            match by_shard.iter_mut().find(|(shard, _)| *shard == event.shard()) {
+                Some((_, offsets)) => offsets.push(event.offset),
+                None => by_shard.push((event.shard(), vec![event.offset])),
             }
         }
-        facts.extend(
-            by_shard.into_iter().map(|(shard, offsets)| Fact::Open(Open::Among { shard: shard.clone(), offsets })),
-        );
+        for (shard, offsets) in by_shard {
+            facts.push(Fact::Open(Open::Among { shard: self.offsets.shard(shard).clone(), offsets }));
+        }
         slots
     }
 
@@ -301,8 +300,7 @@ impl Subscription {
         }
         // What an outage did is not the event's fault.
         let counts = self.breakers.all_closed();
-        let event = &self.events[slot];
-        let (at, crashes) = (event.at.clone(), event.course.counters.crashes);
+        let (at, crashes) = (self.position(slot), self.events[slot].course.counters.crashes);
         facts.push(Fact::Open(if counts { Open::Alone { at, crashes } } else { Open::Suspect { at, crashes } }));
         self.suspects.lone = Some(Lone { slot, stage: Stage::Said, counts });
         vec![slot]
@@ -333,8 +331,7 @@ impl Subscription {
     }
 
     fn say_spared(&mut self, slot: Slot) {
-        let event = &self.events[slot];
-        let (at, crashes) = (event.at.clone(), event.course.counters.crashes);
+        let (at, crashes) = (self.position(slot), self.events[slot].course.counters.crashes);
         self.rounds.say(Fact::Open(Open::Suspect { at, crashes }));
     }
 
@@ -345,8 +342,9 @@ impl Subscription {
         }
         self.rounds.say(Fact::Open(Open::Nobody));
         let restored = self.suspects.restored.iter().map(|(at, crashes)| (at.clone(), *crashes));
-        let open = self.suspects.open.iter().map(|slot| &self.events[*slot]);
-        let mut all: Vec<_> = restored.chain(open.map(|e| (e.at.clone(), e.course.counters.crashes))).collect();
+        let open = self.suspects.open.iter();
+        let open = open.map(|slot| (self.position(*slot), self.events[*slot].course.counters.crashes));
+        let mut all: Vec<_> = restored.chain(open).collect();
         all.sort_unstable();
         for (at, crashes) in all {
             self.rounds.say(Fact::Open(Open::Suspect { at, crashes }));

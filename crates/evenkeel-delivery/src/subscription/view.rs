@@ -143,15 +143,17 @@ impl Subscription {
     /// Events read and without a committed outcome, by position, and whether they are parked (and not at the
     /// handler): what an audit counts as in flight or parked.
     pub fn pending(&self) -> Vec<(Position, bool)> {
+        let at = |event: &Open| Position { shard: self.offsets.shard(event.shard()).clone(), offset: event.offset };
         let parked = |event: &Open| event.state != State::Flying && self.lanes[event.lane].is_parked();
-        self.events.iter().map(|event| (event.at.clone(), parked(event))).collect()
+        self.events.iter().map(|event| (at(event), parked(event))).collect()
     }
 
     fn lane_view(&self, lane: &Lane) -> Option<LaneView> {
-        let event = &self.events[lane.head()?];
+        let head = lane.head()?;
+        let event = &self.events[head];
         Some(LaneView {
-            key: event.key.clone(),
-            at: event.at.clone(),
+            key: self.key_of(head).cloned(),
+            at: self.position(head),
             why: event.detour.why,
             behind: lane.behind(),
             next_at: event.detour.next_at,

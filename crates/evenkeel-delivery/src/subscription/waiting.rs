@@ -113,8 +113,8 @@ impl Subscription {
         counters.aged = self.aged(slot);
         counters.deferrals += u32::try_from(event.detour.unbooked.len()).unwrap_or(u32::MAX);
         let pending = Pending {
-            at: event.at.clone(),
-            key: event.key.clone(),
+            at: self.position(slot),
+            key: self.key_of(slot).cloned(),
             counters,
             next_at: event.detour.next_at,
             why: event.detour.why,
@@ -283,9 +283,9 @@ impl Subscription {
         }
     }
 
-    fn place(&self, slot: Slot) -> String {
-        let at = &self.events[slot].at;
-        format!("{}/{}@{}", at.shard.topic, at.shard.partition, at.offset)
+    pub(super) fn place(&self, slot: Slot) -> String {
+        let (shard, offset) = (self.shard_of(slot), self.events[slot].offset);
+        format!("{}/{}@{offset}", shard.topic, shard.partition)
     }
 }
 

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use evenkeel_model::{FailureInfo, Position, Timestamp};
 
 use super::Subscription;
-use super::events::{Slot, State};
+use super::events::{Open, Slot, State};
 use crate::{BreakerView, Counters, Exhausted, PendingWhy};
 
 /// So many of those that wait are named.
@@ -128,7 +128,7 @@ impl Subscription {
         let Some(head) = lane.head() else { return why };
         why.first = Some(self.why_event(head));
         why.behind = lane.behind();
-        why.next = lane.waiting().take(NEXT_SHOWN).map(|next| self.events[next].at.clone()).collect();
+        why.next = lane.waiting().take(NEXT_SHOWN).map(|next| self.position(next)).collect();
         if matches!(asked, WhyAsked::At(_)) && slot != head {
             why.event = Some(self.why_event(slot));
             why.ahead = lane.waiting().position(|next| next == slot).map_or(1, |before| before + 1);
@@ -138,10 +138,11 @@ impl Subscription {
 
     fn asked_for(&self, asked: &WhyAsked) -> Option<Slot> {
         match asked {
-            WhyAsked::At(at) => self.events.find(at),
+            WhyAsked::At(at) => self.offsets.find(&at.shard).and_then(|shard| self.events.find(shard, at.offset)),
             WhyAsked::Key(key) => {
-                let of_key = self.events.iter().filter(|e| e.key.as_ref() == Some(key) && e.state != State::Twin);
-                of_key.min_by_key(|e| e.serial).and_then(|oldest| self.events.find(&oldest.at))
+                let is_of = |e: &Open| e.luggage.key.as_ref().or_else(|| self.lanes.key(e.lane)) == Some(key);
+                let of_key = self.events.iter().filter(|e| e.state != State::Twin && is_of(e));
+                of_key.min_by_key(|e| e.serial).and_then(|oldest| self.events.find(oldest.shard(), oldest.offset))
             }
         }
     }
@@ -158,8 +159,8 @@ impl Subscription {
             State::Twin => WhyState::Duplicate,
         };
         WhyEvent {
-            at: event.at.clone(),
-            key: event.key.clone(),
+            at: self.position(slot),
+            key: self.key_of(slot).cloned(),
             state,
             next_at: (event.state == State::Waiting).then_some(event.detour.next_at),
             counters: Counters { aged: self.aged(slot), ..event.course.counters },
@@ -168,7 +169,7 @@ impl Subscription {
             attempts_max: self.attempts_max(),
             age_max: self.policy.retry.age,
             when_exhausted: self.policy.when_exhausted,
-            created: event.created.at,
+            created: event.created,
             failure: event.detour.failure.as_deref().cloned(),
             duplicates: event.detour.twins.len(),
             crashes_max: self.policy.crashes,

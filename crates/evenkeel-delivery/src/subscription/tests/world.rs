@@ -411,7 +411,7 @@ impl World {
         let flying = self.sub.events.iter().filter(|event| event.state == State::Flying).count();
         assert_eq!((view.in_flight, view.parked), (flying, parked));
         assert_eq!(view.in_flight + view.parked + view.queued, pending.len());
-        assert_eq!(view.oldest, open.map(|event| event.created.at).min());
+        assert_eq!(view.oldest, open.map(|event| event.created).min());
     }
 
     fn dispatch(&mut self, dispatch: Dispatch) {
