@@ -2,7 +2,7 @@
 //!
 //! Sends batches in the order of the lines, one after the other, and repeats a batch with the
 //! same ids until the node acknowledges it: a node that is killed in between, a full disk or a
-//! lost connection only takes time. Invariant: a line that is no event stops the verb: all
+//! lost connection only takes time. A log that is damaged waits for its operator, and ends it. Invariant: a line that is no event stops the verb: all
 //! before it is stored, nothing behind it is sent.
 
 mod shape;

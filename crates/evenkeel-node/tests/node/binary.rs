@@ -3,10 +3,29 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
 /// Runs one verb to its end.
 pub fn evenkeel(folder: &Path, words: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_evenkeel")).current_dir(folder).args(words).output().unwrap()
+}
+
+/// Runs one verb, which is killed if it does not end by itself.
+pub fn evenkeel_within(patience: Duration, folder: &Path, words: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_evenkeel"));
+    let child = command.current_dir(folder).args(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let pid = child.id().to_string();
+    let (ended, end) = mpsc::channel::<()>();
+    let watch = std::thread::spawn(move || {
+        if end.recv_timeout(patience).is_err_and(|e| e == mpsc::RecvTimeoutError::Timeout) {
+            let _ = Command::new("kill").args(["-KILL", &pid]).status();
+        }
+    });
+    let output = child.wait_with_output().unwrap();
+    drop(ended);
+    watch.join().unwrap();
+    output
 }
 
 pub fn err(output: &Output) -> String {

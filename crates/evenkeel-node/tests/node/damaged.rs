@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use evenkeel_node::client::Client;
 use serde_json::Value;
 
-use crate::binary::{Up, err, evenkeel, out, up};
+use crate::binary::{Up, err, evenkeel, evenkeel_within, out, up};
 use crate::support::PATIENCE;
 
 const FILE: &str = "topics: { orders: { partitions: 1 } }\n";
@@ -91,6 +91,20 @@ async fn a_node_on_a_damaged_folder_reads_refuses_to_write_and_says_what_to_do()
     assert!(page.contains("The log is damaged at") && page.contains("evenkeel log verify"), "the page says so first");
     drop(node);
     assert_eq!(contents(folder.path()), before, "nothing in the folder was changed");
+}
+
+#[test]
+fn publishing_to_a_damaged_log_says_so_and_ends() {
+    let folder = broken();
+    let node = up(folder.path());
+    let url = node.url();
+    let words =
+        ["publish", "orders", "event.json", "--type", "T", "--source", "/s", "--id-from", "/id", "--node", &url];
+    let done = evenkeel_within(PATIENCE, folder.path(), &words);
+    assert_eq!(done.status.code(), Some(1), "{}", err(&done));
+    let said = err(&done);
+    assert!(said.contains("error[data-corrupt]") && said.contains("evenkeel log verify"), "{said}");
+    assert!(!said.contains("go again"), "{said}");
 }
 
 #[test]

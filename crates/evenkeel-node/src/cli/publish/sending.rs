@@ -73,14 +73,18 @@ impl Sending {
         );
     }
 
-    /// Repeats a batch, with the same ids, until the node says yes or no.
+    /// Repeats a batch, with the same ids, until the node says yes or no. A log that is damaged is a no: it takes
+    /// nothing until an operator has seen to it.
     async fn acknowledged(&self, batch: &[Event]) -> Result<Reply, Error> {
         let (headers, body): (Vec<(String, String)>, Bytes) = encode_batch(batch);
         let mut pause = BACK_OFF_FIRST;
         loop {
             let (why, wait) = match self.client.send("POST", &self.path, &headers, body.clone(), ANSWER_WITHIN).await {
                 Ok(reply) if !matches!(reply.status, 429 | 500 | 502..=504) => return Ok(reply),
-                Ok(reply) => (reply.problem().message, reply.retry_after),
+                Ok(reply) => match reply.problem() {
+                    damaged if damaged.code == codes::DATA_CORRUPT => return Err(damaged),
+                    problem => (problem.message, reply.retry_after),
+                },
                 Err(e) if e.code == codes::NODE_UNREACHABLE && e.exit == 1 => (e.message, None),
                 Err(e) => return Err(e),
             };
