@@ -21,8 +21,8 @@ use crate::Outcome;
 pub(crate) use trial::trial;
 
 /// The trials, in the order of the table.
-pub(crate) const TRIALS: [&str; 8] =
-    ["in-process", "bare", "http", "bare-batch", "http-batch", "steady", "healthy", "parked"];
+pub(crate) const TRIALS: [&str; 9] =
+    ["in-process", "bare", "http", "bare-batch", "http-batch", "steady", "healthy", "handled", "parked"];
 
 /// What is measured.
 #[derive(Debug, PartialEq, Eq)]

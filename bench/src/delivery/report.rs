@@ -38,6 +38,13 @@ pub(crate) fn print(plan: &DeliveryPlan, runs: &Runs) {
         println!("| healthy keys, events/s | {beside:.0} (alone {alone:.0}) | | | |");
         row("healthy keys, slower by, share", 1.0 - beside / alone, 0.10, 0.03, false);
     }
+    if let (Some(beside), Some(after)) = (rate("parked"), rate("handled")) {
+        let slower = 1.0 - beside / after;
+        println!("| … after as many events that were handled, events/s | {after:.0} (slower by {slower:.2}) | | | |");
+        let more = |name| median(runs, name, "rss_more_mb").unwrap_or_default();
+        let apart = more("parked") - more("handled");
+        println!("| parked events, MB more than where they were handled | {apart:.0} | | | |");
+    }
     println!();
     for (name, runs_of) in runs {
         let names: Vec<&String> = runs_of.iter().flat_map(|f| f.keys()).collect();

@@ -1,6 +1,7 @@
 //! One trial: this program again, as a process of its own, which prints its figures as JSON.
 
 use super::backlog::{Reach, TOGETHER, backlog};
+use super::parked::Before;
 use super::{DeliveryTrial, Figures, parked, shop, steady};
 use crate::sink::Sink;
 use crate::{Outcome, bare};
@@ -23,9 +24,11 @@ async fn figures(plan: &DeliveryTrial) -> Outcome<Figures> {
     if plan.name == "in-process" {
         return backlog(folder, events, Reach::InProcess).await;
     }
-    if plan.name == "parked" || plan.name == "healthy" {
-        let count = if plan.name == "parked" { plan.parked } else { 0 };
-        return parked::parked(folder, count, HEALTHY).await;
+    match plan.name.as_str() {
+        "healthy" => return parked::parked(folder, Before::Handled(0), HEALTHY).await,
+        "handled" => return parked::parked(folder, Before::Handled(plan.parked), HEALTHY).await,
+        "parked" => return parked::parked(folder, Before::Parked(plan.parked), HEALTHY).await,
+        _ => {}
     }
     let sink = Sink::start().await?;
     let url = sink.url.clone();
