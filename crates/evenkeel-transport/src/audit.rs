@@ -18,8 +18,8 @@ mod horizon;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use evenkeel_delivery::ports::PortError;
 use evenkeel_delivery::Order;
+use evenkeel_delivery::ports::PortError;
 use evenkeel_log::{Ends, Log};
 use evenkeel_model::{Position, Shard};
 

@@ -178,6 +178,25 @@ fn nesting_is_bounded_and_what_is_within_can_be_written_and_read() {
 }
 
 #[test]
+fn data_is_written_as_json_unless_a_batch_of_it_would_be_too_deep_however_many_brackets_it_has() {
+    let of = |data: String| {
+        let mut event = Event::new("/s", "1", "T");
+        event.datacontenttype = Some("application/json".to_owned());
+        event.data = Some(data.into());
+        event
+    };
+    let deep = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+    let wide = of(format!("[{}]", vec!["[]"; 10 * NESTING_MAX].join(",")));
+    assert!(encode(&wide).get("data").is_some_and(serde_json::Value::is_array), "many brackets are not deep");
+    for depth in [1, NESTING_MAX - 2, NESTING_MAX - 1, NESTING_MAX, 3 * NESTING_MAX] {
+        let event = of(deep(depth));
+        assert_eq!(encode(&event).get("data").is_some(), depth < NESTING_MAX - 1, "{depth} deep");
+        let batch = encode_batch_text(std::slice::from_ref(&event));
+        assert_eq!(decode_batch(batch.as_bytes(), &Limits::default()), Ok(vec![event]), "{depth} deep");
+    }
+}
+
+#[test]
 fn values_and_texts_agree() {
     for event in crate::tests::samples() {
         let value = encode(&event);

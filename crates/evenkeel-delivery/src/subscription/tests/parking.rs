@@ -2,6 +2,7 @@
 
 use evenkeel_model::{Outcome, Verdict};
 
+use super::super::credit::WITNESSES;
 use super::world::*;
 use crate::{Exhausted, Parking, PendingWhy, Policy};
 
@@ -49,6 +50,25 @@ fn between_four_fifths_and_the_limit_reading_stays_stopped() {
     world.command(crate::Command::Skip { key: "bad2".into() });
     world.run(ms(10));
     assert_eq!((world.sub.view(world.now).parked_keys, world.sub.credit()), (7, 20));
+}
+
+#[test]
+fn at_a_limit_no_more_is_read_than_the_few_that_can_tell_whose_fault_a_failure_was() {
+    let answer = |a: &Asked| match a.key.as_str() {
+        "good" => Verdict::Ack,
+        "bad9" => retry_after(500, secs(60)),
+        _ => Verdict::Defer { until: start() + a.since_start + secs(60) },
+    };
+    let mut world = World::new(parked_policy(10, 1000), Box::new(move |a| (ms(1), answer(a))));
+    for i in 0..10 {
+        world.publish(0, &format!("bad{i}"), &format!("{i}"));
+    }
+    world.run(ms(100));
+    assert_eq!((world.sub.view(world.now).parked_keys, world.sub.room()), (10, 20));
+    assert_eq!(world.sub.credit(), WITNESSES, "and not all of the window");
+    world.publish(1, "good", "witness");
+    world.run(ms(100));
+    assert_eq!((world.count(Outcome::Completed), world.sub.credit()), (1, 0), "the first of them told");
 }
 
 #[test]
