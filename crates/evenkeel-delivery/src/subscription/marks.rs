@@ -127,7 +127,7 @@ mod tests {
                     marks.insert(&mark, slot);
                 }
             }
-            if step % 16 == 0 {
+            if step % 256 == 0 {
                 for n in 0..400 {
                     let there = marks.way(tag(&mark_of(n))).any(|at| marks.places[at].slot == Slot::of(n));
                     assert_eq!(there, plain.contains_key(&n), "{n} in step {step}");
