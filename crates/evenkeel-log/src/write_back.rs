@@ -148,7 +148,8 @@ impl WriteBack {
         // A segment takes two; half of the process's files are for others.
         let most = site.options.open_segments_max.min(site.disk.files_max() / 4).max(1);
         let done = self.pass(site, state, places, (before, most));
-        if state.look(|state| state.evicts(site.options.tail_bytes)) {
+        // After a checkpoint of many partitions it may be hundreds of thousands.
+        while state.look(|state| state.evicts(site.options.tail_bytes)) {
             drop(state.change(|state| state.evict(site.options.tail_bytes)));
         }
         done

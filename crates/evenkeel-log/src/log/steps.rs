@@ -32,6 +32,11 @@ impl Log {
         held(&self.0.shared.write_back).turns()
     }
 
+    /// What the batches in memory take.
+    pub(crate) fn tail_bytes(&self) -> usize {
+        self.0.shared.state().tail_bytes()
+    }
+
     /// True when what waits of a partition is worth a write.
     pub(crate) fn has_worthy(&self) -> bool {
         self.0.shared.state().has_worthy()

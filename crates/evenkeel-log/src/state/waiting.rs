@@ -10,6 +10,9 @@ use crate::write_back::merge;
 /// How much of a partition is worth a write of its own.
 pub(crate) const WORTH: usize = 512 << 10;
 
+/// So many batches are taken out of memory at once.
+const EVICTED: usize = 1024;
+
 /// The batches in memory, over all partitions.
 #[derive(Debug, Default)]
 pub(super) struct Arrivals {
@@ -90,17 +93,23 @@ impl State {
         self.arrivals.fresh = fresh;
     }
 
-    /// True when [`State::evict`] would take something out.
-    pub(crate) fn evicts(&self, bytes: usize) -> bool {
-        let front = || self.arrivals.order.front().and_then(|place| self.at(*place));
-        self.arrivals.tail_bytes > bytes && front().is_none_or(|p| p.tail.has_before(p.written))
+    /// What is in memory, written or not, by weight.
+    #[cfg(test)]
+    pub(crate) fn tail_bytes(&self) -> usize {
+        self.arrivals.tail_bytes
     }
 
-    /// Takes out the oldest batches that are written, down to `bytes`. Thousands of pieces of memory: whoever
-    /// gets them lets go of them when the state is not locked any more.
+    /// True when [`State::evict`] would take something out.
+    pub(crate) fn evicts(&self, bytes: usize) -> bool {
+        let goes = |place| self.at(place).is_none_or(|p| p.tail.has_before(p.written));
+        self.arrivals.tail_bytes > bytes && self.arrivals.order.front().copied().is_some_and(goes)
+    }
+
+    /// Takes out the oldest batches that are written, down to `bytes`, but not more than [`EVICTED`] at once: whoever
+    /// appends waits meanwhile. Whoever gets them lets go of them when the state is not locked any more.
     pub(crate) fn evict(&mut self, bytes: usize) -> Vec<Held> {
-        let mut gone = Vec::new();
-        while self.arrivals.tail_bytes > bytes {
+        let mut gone = Vec::with_capacity(EVICTED);
+        while self.arrivals.tail_bytes > bytes && gone.len() < EVICTED {
             let Some(place) = self.arrivals.order.front().copied() else { break };
             if let Some(partition) = self.at_mut(place) {
                 let Some(held) = partition.tail.evict(partition.written) else { break };

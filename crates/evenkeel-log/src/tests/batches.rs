@@ -218,6 +218,26 @@ fn a_partition_is_written_when_it_is_worth_it_and_what_is_not_waits() {
 }
 
 #[test]
+fn however_many_batches_are_written_at_once_all_of_them_leave_memory() {
+    let mut rig = Rig::new(50, None);
+    let large = Options { group_bytes_max: 1 << 20, wal_file_bytes: 2 << 20, wal_bytes_max: 64 << 20, ..small() };
+    rig.options = Options { pending_bytes_max: 8 << 20, unwritten_bytes_max: 64 << 20, tail_bytes: 0, ..large };
+    rig.open().expect("it opens");
+    rig.create("t", 2);
+    rig.create("gone", 1);
+    let append = |n: u32| Append::records(Shard::new("t", n % 2), vec![rig.record("v")]);
+    rig.put(Set::appends((0..5000).map(append).collect())).expect("appended");
+    rig.put(Set::of(Shard::new("gone", 0), vec![rig.record("v")])).expect("appended");
+    let deleting = rig.log().delete_topic("gone").expect("a name");
+    rig.log().step();
+    deleting.wait().expect("deleted");
+    assert!(rig.log().tail_bytes() > 5000 * 128);
+    rig.log().write_back(Demand::Before(u64::MAX)).expect("written");
+    assert_eq!(rig.log().tail_bytes(), 0);
+    assert_eq!(rig.values(1).expect("read").len(), 2500);
+}
+
+#[test]
 fn an_append_asks_for_memory_only_so_often_and_then_goes_on_without() {
     let mut rig = Rig::new(46, None);
     rig.options.unwritten_bytes_max = 0;
