@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use evenkeel_delivery::ports::{BoxFuture, PortError};
 use evenkeel_model::{Clock, Shard, Stored, SystemClock};
-use evenkeel_transport::{Queue, Taken, Terms, Ticket};
+use evenkeel_transport::{Queue, Taken, Terms, Ticket, note_given};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
@@ -201,7 +201,9 @@ impl KafkaQueue {
     fn lend(&self, message: &rdkafka::message::BorrowedMessage<'_>) -> Taken {
         let (partition, offset) = (message.partition(), message.offset());
         let shard = Shard::new(self.settings.topic.clone(), u32::try_from(partition).unwrap_or(0));
-        let Stored { record, .. } = stored(message, &shard, SystemClock::new().now());
+        let Stored { mut record, .. } = stored(message, &shard, SystemClock::new().now());
+        // Kafka counts no deliveries; what a message says of its own is none.
+        note_given(&mut record, 0);
         let mut owed = self.owed();
         let of = owed.entry(partition).or_default();
         of.lent.insert(offset);

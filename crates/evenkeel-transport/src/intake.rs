@@ -15,6 +15,7 @@
 mod queue;
 mod late;
 mod given;
+mod bound;
 mod book;
 mod placing;
 mod reader;
@@ -31,8 +32,10 @@ use tokio::sync::{Notify, watch};
 use crate::happenings::IntakeStands;
 use crate::pages::{Pages, unreadable};
 use book::Book;
+use bound::Bound;
 use placing::{Placer, name_of_stored};
 
+pub use bound::Limit;
 pub(crate) use given::given_before;
 pub use given::note_given;
 pub use late::LateQueue;
@@ -53,7 +56,8 @@ const LOOK_EVERY_MIN: Duration = Duration::from_millis(50);
 pub struct IntakeSettings {
     /// The topic whose places the messages get; it exists.
     pub topic: Arc<str>,
-    /// So many messages are held at most, without an outcome; 1,000 by default.
+    /// So many messages are held at most, without an outcome; 1,000 by default. Fewer, while subscriptions can take
+    /// fewer ([`Intake::follow`]).
     pub prefetch: usize,
     /// So many messages are taken at a time at most; 256 by default.
     pub batch: usize,
@@ -73,6 +77,8 @@ impl IntakeSettings {
 pub struct IntakeView {
     /// Messages that the broker lends us.
     pub held: usize,
+    /// How many these may be now.
+    pub held_max: usize,
     /// Messages that the broker gave, since the start.
     pub received: u64,
     /// Messages that got a place, since the start.
@@ -97,6 +103,7 @@ pub struct Intake {
     clock: Arc<dyn Clock>,
     queue: Arc<dyn Queue>,
     settings: IntakeSettings,
+    bound: Bound,
     book: Mutex<Book>,
     view: Mutex<IntakeView>,
     /// Something may be settled, or there may be room again.
@@ -125,6 +132,7 @@ impl Intake {
             clock,
             queue,
             settings,
+            bound: Bound::default(),
             book: Mutex::new(book),
             view: Mutex::default(),
             freed: Notify::new(),
@@ -149,16 +157,23 @@ impl Intake {
         reader::pair(self.clone(), Arc::from(subscription), source, journal)
     }
 
+    /// No more is held than a subscription that reads the topic can soon do something with: a few times what may be at
+    /// its handler. Of several the one that can take most counts.
+    pub fn follow(&self, subscription: &str, limit: Limit) {
+        self.bound.follow(subscription, limit);
+    }
+
     /// A subscription is gone: what only it owed is settled.
     pub fn forget(&self, subscription: &str) {
+        self.bound.forget(subscription);
         self.book().remove_reader(subscription);
         self.freed.notify_one();
     }
 
     /// How it is.
     pub fn view(&self) -> IntakeView {
-        let held = self.book().held();
-        IntakeView { held, ..self.seen().clone() }
+        let (held, held_max) = (self.book().held(), self.bound.now(self.settings.prefetch));
+        IntakeView { held, held_max, ..self.seen().clone() }
     }
 
     /// Takes, renews and settles until it is finished, or until the log has stopped.
@@ -201,7 +216,7 @@ impl Intake {
         let mut failures = 0;
         let mut placer = Placer::new(self.log.clone(), self.settings.topic.clone());
         while !self.draining.load(Ordering::SeqCst) {
-            let room = self.settings.prefetch.saturating_sub(self.book().held());
+            let room = self.bound.now(self.settings.prefetch).saturating_sub(self.book().held());
             if room == 0 {
                 self.room.notified().await;
                 continue;
@@ -294,6 +309,8 @@ impl Intake {
             if settles {
                 self.freed.notify_one();
             }
+            // A limit may have grown, and nobody says so.
+            self.room.notify_one();
             if !due.is_empty() {
                 let count = due.len() as u64;
                 self.queue.renew(due).await;

@@ -38,7 +38,7 @@ pub use evenkeel_cloudevents::{Parcel, Style};
 pub use held::{Held, HeldSize, Tended};
 pub use http::{Accepted, Batch, Callbacks, HttpHandler, HttpSettings, Reach, Settling};
 pub use ingress::{Ingress, PublishError, Published};
-pub use intake::{Intake, IntakeSettings, IntakeView, LateQueue, Queue, Taken, Terms, Ticket, note_given};
+pub use intake::{Intake, IntakeSettings, IntakeView, LateQueue, Limit, Queue, Taken, Terms, Ticket, note_given};
 pub use journal::{EmbeddedJournal, JOURNAL_PARTITIONS, JournalSettings, Recall, dead_record};
 pub use outgoing::{parcel, record};
 pub use refusal::{NoConnection, Refusal};

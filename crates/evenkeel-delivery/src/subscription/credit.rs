@@ -28,6 +28,11 @@ impl Subscription {
         self.policy.window.saturating_add(beyond).saturating_sub(waiting).min(self.witnesses)
     }
 
+    /// How many events may be at the handler now, as the adaptive limit has it.
+    pub fn concurrency(&self) -> u32 {
+        self.limiter.limit()
+    }
+
     /// True when the handler could soon be given more than there is at hand: then every event
     /// that may be read is worth a read. While it is false a reader may wait for more credit.
     pub fn is_hungry(&self) -> bool {

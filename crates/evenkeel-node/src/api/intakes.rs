@@ -28,6 +28,7 @@ fn form(plan: &IntakePlan, view: &IntakeView) -> Value {
         "from": plan.from.name(),
         "connected": view.connected,
         "held": view.held,
+        "held_max": view.held_max,
         "received": view.received,
         "placed": view.placed,
         "given_again": view.again,

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use evenkeel::runtime::SubscriptionHandle;
 use evenkeel_delivery::ports::{Journal, Source};
 use evenkeel_log::Log;
 use evenkeel_model::Clock;
@@ -56,6 +57,16 @@ impl Intakes {
         match self.of(topic) {
             Some((_, intake)) => intake.reader(subscription, source, journal),
             None => (source, journal),
+        }
+    }
+
+    /// As many messages of this topic are held as that subscription can soon do something with, where the broker lends
+    /// what it is asked for. (RabbitMQ sends its prefetch unasked, and Kafka lends to nobody: docs/why/queues.md.)
+    pub(crate) fn follow(&self, topic: &str, handle: &SubscriptionHandle) {
+        if let Some((plan, intake)) = self.of(topic)
+            && matches!(plan.broker.kind, BrokerKind::Nats | BrokerKind::Aws)
+        {
+            intake.follow(handle.name(), Arc::new(handle.concurrency()));
         }
     }
 

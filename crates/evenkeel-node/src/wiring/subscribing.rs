@@ -62,6 +62,7 @@ pub(crate) struct Prepared {
     run: Run,
     http: Option<Arc<HttpHandler>>,
     held: Arc<Held>,
+    intakes: Intakes,
 }
 
 /// Who runs it.
@@ -86,6 +87,7 @@ impl Prepared {
         if let Some(watch) = self.http.as_ref().and_then(|http| http.watch_health()) {
             tokio::spawn(watch);
         }
+        self.intakes.follow(&self.plan.topic, &handle);
         Wire { plan: self.plan, handle, http: self.http, held: self.held }
     }
 }
@@ -152,7 +154,7 @@ pub(crate) async fn prepare(
         fallback: fallback(&plan, calling, clock)?,
         fence: runtime::new_fence(log).await.map_err(|e| failed(&e))?,
     };
-    Ok(Prepared { plan, run: Run::Here(Box::new(spec)), http, held })
+    Ok(Prepared { plan, run: Run::Here(Box::new(spec)), http, held, intakes: ways.intakes.clone() })
 }
 
 /// A subscription over a broker: its partitions are opened as the group gives them.
@@ -177,7 +179,7 @@ fn over(
     // Its topic is not ours: nothing of it is held aside here.
     let held = Held::open(log.clone(), plan.name.clone(), 0).map_err(|e| failed(&e))?;
     let spec = SharedSpec { name: plan.name.clone(), membership, open, grace: home.broker.grace };
-    Ok(Prepared { plan, run: Run::Shared(spec), http, held: Arc::new(held) })
+    Ok(Prepared { plan, run: Run::Shared(spec), http, held: Arc::new(held), intakes: Intakes::default() })
 }
 
 type Handlers = (Arc<dyn Handler>, Option<Arc<HttpHandler>>);

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use evenkeel_cloudevents::kafka::to_record;
 use evenkeel_delivery::ports::{Commit, Journal, Outgoing, PortError};
 use evenkeel_delivery::{Mark, Round};
-use evenkeel_model::{AttributeValue, Event, Outcome, Record, Shard};
+use evenkeel_model::{AttributeValue, Event, Outcome, Record, Shard, names};
 
 use super::Subject;
 use super::intaken::{Intaken, Site, TOPIC};
@@ -130,5 +130,6 @@ pub async fn given_before<S: Site>(subject: &Intaken<S>, times: u32) -> u32 {
     let opened = subject.open().await.expect("a node");
     let (events, _) = opened.source.fetch(&Shard::new(TOPIC, 0), 0, 10).await.expect("what it placed");
     let [event] = &events[..] else { panic!("{} events", events.len()) };
+    assert!(event.record.header(names::BROKER_DELIVERIES).is_none(), "the message itself says nothing of it");
     event.arrival.given_before
 }

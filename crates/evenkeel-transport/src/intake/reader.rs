@@ -1,6 +1,6 @@
 //! What a subscription reads and journals through, so that the broker hears of its outcomes.
 //!
-//! The source takes the intake's own header off again; the journal tells the intake what was
+//! The source takes the intake's own headers off again; the journal tells the intake what was
 //! committed, when it is durable and not before.
 
 use std::sync::Arc;
@@ -25,7 +25,10 @@ struct Unsigned(Arc<dyn Source>);
 
 fn unsign(event: &mut Arc<Delivered>) {
     if event.record.headers.last().is_some_and(|header| header.name == names::INTAKE) {
-        Arc::make_mut(event).record.headers.pop();
+        let headers = &mut Arc::make_mut(event).record.headers;
+        headers.pop();
+        // No more the message's own than the name is.
+        headers.pop_if(|last| last.name == names::BROKER_DELIVERIES);
     }
 }
 

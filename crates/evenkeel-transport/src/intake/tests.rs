@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -173,6 +174,26 @@ async fn no_more_is_held_than_the_prefetch_and_what_is_parked_does_not_count() {
     opened.journal.commit(round(1, parked)).await.unwrap();
     until("there is room for as many", || broker.waiting() == 200).await;
     until("and no more", || broker.lent() == 1000).await;
+}
+
+#[tokio::test]
+async fn no_more_is_held_than_the_subscription_can_soon_do_something_with() {
+    let broker = Broker::new();
+    let subject = over(&broker);
+    let opened = subject.open().await.unwrap();
+    opened.journal.load().await.unwrap();
+    let limit = Arc::new(AtomicU32::new(5));
+    let now = limit.clone();
+    subject.intake().unwrap().follow("payment", Arc::new(move || now.load(Ordering::SeqCst)));
+    records(500).into_iter().for_each(|record| broker.publish(record));
+    until("sixteen for each", || broker.lent() == 80).await;
+    assert_eq!(subject.intake().unwrap().view().held_max, 80);
+    limit.store(10, Ordering::SeqCst);
+    until("as many as it can take now, though nothing ended", || broker.lent() == 160).await;
+    limit.store(1, Ordering::SeqCst);
+    let done = (0..110).map(|offset| ended(&orders(), offset, Outcome::Completed, 0)).collect();
+    opened.journal.commit(round(1, done)).await.unwrap();
+    until("and fewer again", || broker.lent() == 64).await;
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 //! A handle only sends; it owns no state. Dropping the last one stops the subscription at once,
 //! as a crash would: nothing is lost, but what was at the handler goes out again after a restart.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -53,6 +54,13 @@ impl SubscriptionHandle {
     /// Passes an operator's wish on. Without effect once the subscription has ended.
     pub fn command(&self, command: Command) {
         let _ = self.control.send(Control::Command(command));
+    }
+
+    /// Says, whenever it is asked, how many events may be at its handler at that moment; 0 where nobody knows: before it
+    /// began, and where several partitions have a limit each. It does not keep the subscription running.
+    pub fn concurrency(&self) -> impl Fn() -> u32 + Send + Sync + 'static {
+        let told = self.told.clone();
+        move || told.concurrency.load(Ordering::Relaxed)
     }
 
     /// What an operator sees of it; `None` once it has ended.
@@ -150,6 +158,7 @@ impl SubscriptionHandle {
 
 /// What the task tells everybody who holds a handle.
 struct Told {
+    concurrency: AtomicU32,
     stopped: OnceLock<String>,
     alarms: broadcast::Sender<Alarm>,
     begun: watch::Sender<bool>,
@@ -185,6 +194,11 @@ impl Reins {
         self.begin();
     }
 
+    /// Says how many events may be at the handler.
+    pub(super) fn limit(&self, concurrency: u32) {
+        self.told.concurrency.store(concurrency, Ordering::Relaxed);
+    }
+
     /// Tells those who wait for the beginning.
     pub(super) fn begin(&self) {
         self.told.begun.send_if_modified(|begun| !std::mem::replace(begun, true));
@@ -204,7 +218,12 @@ impl Drop for Reins {
 pub(super) fn pair(name: Arc<str>) -> (SubscriptionHandle, Reins) {
     let (sender, control) = mpsc::unbounded_channel();
     let (alarms, _) = broadcast::channel(ALARMS_KEPT);
-    let told = Arc::new(Told { stopped: OnceLock::new(), alarms, begun: watch::Sender::new(false) });
+    let told = Arc::new(Told {
+        concurrency: AtomicU32::new(0),
+        stopped: OnceLock::new(),
+        alarms,
+        begun: watch::Sender::new(false),
+    });
     let weak = sender.downgrade();
     let handle = SubscriptionHandle { name: name.clone(), control: sender, told: told.clone(), task: None };
     (handle, Reins { name, control, sender: weak, told })

@@ -67,6 +67,7 @@ impl Owner {
         if self.draining.is_some() || self.reins.stopped().is_some() {
             return;
         }
+        self.reins.limit(self.core.concurrency());
         let credit = self.core.credit();
         if credit < READ_LEAST && !self.core.is_hungry() {
             return;
