@@ -14,6 +14,7 @@ use evenkeel_model::{AttributeValue, Event, Timestamp};
 use evenkeel_transport::Queue;
 use evenkeel_transport::contract::real::Need;
 use evenkeel_transport_aws::{Account, Identity, SqsQueue, SqsSettings, SqsSink};
+use support::up::Up;
 use support::{Handler, Seen, start, until};
 
 /// The server's address, unless there is none.
@@ -83,4 +84,73 @@ subscriptions:
         copied.extend(taken.iter().map(|one| one.record.header("ce_id").unwrap().clone()));
     }
     node.node.shutdown().await;
+}
+
+/// Published while nodes come and go.
+const EVENTS: usize = 400;
+/// So often one goes.
+const LIVES: usize = 5;
+
+/// Every third node is killed, the others leave.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_fifo_queue_keeps_each_groups_order_and_loses_nothing_while_nodes_follow_each_other_under_load() {
+    let Some(server) = need() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let handler = Handler::start(|_| 200).await;
+    let queue = format!("follow-{}.fifo", std::process::id());
+    let identity = Identity::Keys { id: "test".into(), secret: "test".into() };
+    let account = Account { region: Some("eu-central-1".into()), endpoint: Some(format!("http://{server}")), identity };
+    let made = SqsSettings { declare: true, ..SqsSettings::new(&queue) };
+    SqsQueue::open(&account, made).await.unwrap();
+    let yaml = format!(
+        "data: ./data
+http: {{ listen: '127.0.0.1:0' }}
+brokers: {{ cloud: {{ url: 'aws://eu-central-1', endpoint: 'http://{server}', user: test, password: {{ env: RABBIT_PASSWORD }} }} }}
+topics: {{ orders: {{ partitions: 2 }} }}
+intakes: {{ orders: {{ broker: cloud, queue: '{queue}', visibility: 10s }} }}
+subscriptions: {{ s: {{ topic: orders, from: earliest, handler: {{ http: {{ url: '{}/' }} }} }} }}
+",
+        handler.url
+    );
+    let sink = SqsSink::new(account, &queue);
+    let publishing = tokio::spawn(async move {
+        for from in (0..EVENTS).step_by(4) {
+            let sent = sink.publish((from..from + 4).map(outgoing).collect()).await;
+            assert!(sent.iter().all(Result::is_ok), "{sent:?}");
+        }
+    });
+    let called = || handler.seen().iter().map(|call| call.header("ce-id")).collect::<std::collections::BTreeSet<_>>();
+    let mut node = Up::start(folder.path(), "node", &yaml).await;
+    for life in 1..=LIVES {
+        let calls = life * EVENTS / (LIVES + 1);
+        until("more were called", || async { (called().len() >= calls).then_some(()) }).await;
+        if life % 3 == 0 {
+            node.kill()
+        } else {
+            node.leave().await
+        }
+        node = Up::start(folder.path(), "node", &yaml).await;
+    }
+    publishing.await.unwrap();
+    until("each was called", || async { (called().len() == EVENTS).then_some(()) }).await;
+    let seen = handler.seen();
+    for customer in 0..5 {
+        let mut first = Vec::new();
+        for call in seen.iter().filter(|call| call.header("ce-partitionkey") == format!("customer-{customer}")) {
+            let id = call.header("ce-id");
+            if !first.contains(&id) {
+                first.push(id);
+            }
+        }
+        let wanted: Vec<String> = (0..EVENTS).filter(|n| n % 5 == customer).map(|n| format!("order-{n}")).collect();
+        assert_eq!(first, wanted, "in the order of their group");
+    }
+    let audit = || async { node.client.json("GET", "/v1/audit", None).await.unwrap() };
+    until("each has its outcome, and the account adds up", || async {
+        let audit = audit().await;
+        let done = support::row(&audit, "subscriptions", "s")["completed"].as_u64();
+        (audit["ok"] == true && done >= Some(EVENTS as u64)).then_some(())
+    })
+    .await;
+    node.leave().await;
 }

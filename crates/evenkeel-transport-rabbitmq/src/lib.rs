@@ -12,6 +12,7 @@
 
 mod server;
 mod message;
+mod unsettled;
 mod queue;
 mod sink;
 

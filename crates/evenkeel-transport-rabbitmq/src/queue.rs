@@ -19,6 +19,7 @@ use tokio::sync::Mutex;
 
 use crate::message::{given_before, record};
 use crate::server::Server;
+use crate::unsettled::Unsettled;
 
 /// How long an empty queue is listened to before "none" is the answer.
 const WAIT: Duration = Duration::from_secs(1);
@@ -91,6 +92,7 @@ pub struct RabbitQueue {
     link: Mutex<Option<Link>>,
     /// The channel over which the newest tickets came, and its number.
     channel: RwLock<(u64, Option<Channel>)>,
+    unsettled: Unsettled,
 }
 
 struct Link {
@@ -103,7 +105,13 @@ struct Link {
 impl RabbitQueue {
     /// Connects, verifies or makes the queue, and begins to consume.
     pub async fn open(server: Server, settings: QueueSettings) -> Result<RabbitQueue, PortError> {
-        let queue = RabbitQueue { server, settings, link: Mutex::new(None), channel: RwLock::new((0, None)) };
+        let queue = RabbitQueue {
+            server,
+            settings,
+            link: Mutex::new(None),
+            channel: RwLock::new((0, None)),
+            unsettled: Unsettled::default(),
+        };
         let link = queue.connect().await?;
         *queue.link.lock().await = Some(link);
         Ok(queue)
@@ -121,6 +129,7 @@ impl RabbitQueue {
         let (channel, consumer) = begun.map_err(late)?.map_err(|e| self.failed(&e))?;
         let mut current = self.channel.write().unwrap_or_else(PoisonError::into_inner);
         *current = (current.0 + 1, Some(channel));
+        self.unsettled.begin(current.0);
         Ok(Link { consumer, number: current.0, connection })
     }
 
@@ -198,6 +207,7 @@ impl RabbitQueue {
     }
 
     fn lent(&self, mut delivery: Delivery, number: u64) -> Taken {
+        self.unsettled.add(number, delivery.delivery_tag);
         let count = given_before(&delivery.properties);
         let limit = self.settings.delivery_limit.unwrap_or(DELIVERY_LIMIT);
         let routing = delivery.routing_key.as_str().to_owned();
@@ -211,14 +221,14 @@ impl RabbitQueue {
         }
     }
 
-    /// The channel and the tags of those tickets that came over it.
-    fn current(&self, tickets: &[Ticket]) -> Option<(Channel, Vec<u64>)> {
+    /// The channel, its number, and the tags of those tickets that came over it.
+    fn current(&self, tickets: &[Ticket]) -> Option<(Channel, u64, Vec<u64>)> {
         let current = self.channel.read().unwrap_or_else(PoisonError::into_inner);
         let tag = |ticket: &Ticket| {
             let (number, tag) = ticket.0.split_once(':')?;
             (number.parse() == Ok(current.0)).then(|| tag.parse().ok())?
         };
-        Some((current.1.clone()?, tickets.iter().filter_map(tag).collect()))
+        Some((current.1.clone()?, current.0, tickets.iter().filter_map(tag).collect()))
     }
 }
 
@@ -256,9 +266,10 @@ impl Queue for RabbitQueue {
 
     fn settle(&self, tickets: Vec<Ticket>) -> BoxFuture<'_, Vec<Ticket>> {
         Box::pin(async move {
-            if let Some((channel, tags)) = self.current(&tickets) {
+            if let Some((channel, number, tags)) = self.current(&tickets) {
+                let acks = self.unsettled.acks(number, tags).into_iter();
                 // A failure is the end of the channel: then the message comes again.
-                join_all(tags.into_iter().map(|tag| channel.basic_ack(tag, BasicAckOptions::default()))).await;
+                join_all(acks.map(|(tag, multiple)| channel.basic_ack(tag, BasicAckOptions { multiple }))).await;
             }
             Vec::new()
         })
