@@ -1,12 +1,12 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use evenkeel_delivery::ports::{BoxFuture, PortError};
 use evenkeel_model::{Outcome, Record, Shard};
 
-use super::Queue;
+use super::{Queue, Taken, Terms, Ticket};
 use crate::contract::doubles::Broker;
 use crate::contract::intaken::{Intaken, Site, TOPIC};
 use crate::contract::rounds::{ended, pending, progress, record, round};
@@ -208,4 +208,53 @@ async fn draining_gives_back_what_has_no_outcome() {
     opened.journal.commit(round(1, vec![ended(&orders(), 2, Outcome::Completed, 0)])).await.unwrap();
     intake.finish().await;
     assert_eq!((broker.settled(), broker.lent(), broker.waiting()), (vec![2], 0, 3));
+}
+
+/// A site whose messages are lent for a time; it counts what is renewed.
+struct Leasing(Broker, Arc<AtomicU64>);
+
+struct Leased(Arc<dyn Queue>, Arc<AtomicU64>);
+
+impl Site for Leasing {
+    fn connect(&self) -> BoxFuture<'_, Result<Arc<dyn Queue>, PortError>> {
+        let leased = Leased(Arc::new(self.0.connect()), self.1.clone());
+        Box::pin(std::future::ready(Ok(Arc::new(leased) as Arc<dyn Queue>)))
+    }
+    fn publish(&self, records: Vec<Record>) -> BoxFuture<'_, Result<(), PortError>> {
+        records.into_iter().for_each(|record| self.0.publish(record));
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+impl Queue for Leased {
+    fn terms(&self) -> Terms {
+        Terms { lease: Some(Duration::from_millis(100)), ..Terms::default() }
+    }
+    fn receive(&self, max: usize) -> BoxFuture<'_, Result<Vec<Taken>, PortError>> {
+        self.0.receive(max)
+    }
+    fn settle(&self, tickets: Vec<Ticket>) -> BoxFuture<'_, Vec<Ticket>> {
+        self.0.settle(tickets)
+    }
+    fn renew(&self, tickets: Vec<Ticket>) -> BoxFuture<'_, ()> {
+        self.1.fetch_add(tickets.len() as u64, Ordering::Relaxed);
+        Box::pin(std::future::ready(()))
+    }
+    fn give_back(&self, tickets: Vec<Ticket>) -> BoxFuture<'_, ()> {
+        self.0.give_back(tickets)
+    }
+}
+
+#[tokio::test]
+async fn every_lease_that_was_renewed_is_counted() {
+    let renewed = Arc::new(AtomicU64::new(0));
+    let subject = Intaken::new(Leasing(Broker::new(), renewed.clone()));
+    subject.publish(records(3)).await.unwrap();
+    subject.open().await.unwrap();
+    let intake = subject.intake().unwrap();
+    until("what is held is renewed, and counted", || {
+        let counted = intake.view().renewed;
+        counted >= 6 && counted == renewed.load(Ordering::Relaxed)
+    })
+    .await;
 }
