@@ -135,6 +135,14 @@ impl Breaker {
         self.policy.slow_call.is_some_and(|bound| took >= bound)
     }
 
+    /// How near so many failures more would bring it to its opening: 1 opens it.
+    pub(crate) fn strain(&self, now: Timestamp, failures: u32) -> f64 {
+        match self.forced.is_none() && self.is_closed() {
+            true => self.streak.strain(failures, &self.policy).max(self.window.strain(now, failures, &self.policy)),
+            false => 0.0,
+        }
+    }
+
     pub(crate) fn open(&mut self, now: Timestamp, epoch: u64, random: &mut Random) {
         if self.is_closed() {
             self.since = now;

@@ -15,6 +15,7 @@ mod events;
 mod labels;
 mod marks;
 mod dispatch;
+mod doubt;
 mod attempts;
 mod verdicts;
 mod booking;
@@ -64,6 +65,7 @@ use breakers::Breakers;
 pub use breakers::HANDLER;
 use budget::{Budget, Purse};
 use deaths::Deaths;
+use doubt::Doubt;
 use events::{Events, Slot, Turn};
 use fallback::FallingBack;
 use inbox::Inbox;
@@ -100,6 +102,7 @@ pub struct Subscription {
     /// True when what was handed out last had been handed out before.
     retried_last: bool,
     flights: Flights,
+    doubt: Doubt,
     /// Lanes whose events were probes of the present outage.
     probed: Vec<LaneId>,
     breakers: Breakers,
@@ -160,6 +163,7 @@ impl Subscription {
             ready: BTreeSet::new(),
             retried_last: false,
             flights: Flights::default(),
+            doubt: Doubt::default(),
             probed: Vec::new(),
             breakers: Breakers::new(&policy),
             limiter: Limiter::new(policy.concurrency),
@@ -308,12 +312,13 @@ impl Subscription {
         let mut next = [self.timers.next(), self.blockers.next_at].into_iter().flatten().min();
         if self.paused.is_none() && !self.draining {
             let gates = match self.line_is_empty() {
-                true => [None; 4],
+                true => [None; 5],
                 false => [
                     Some(self.limiter.hold_until()),
                     self.breakers.opens_at(),
                     self.rate_opens_at(),
                     self.falls_back_at(),
+                    self.doubt.ends_at(),
                 ],
             };
             let gate = gates.into_iter().chain([self.budget.next_at()]).flatten().filter(|at| *at > now).min();

@@ -42,6 +42,11 @@ impl Streak {
     pub(super) fn trips(&self, policy: &BreakerPolicy) -> bool {
         self.failures >= policy.consecutive && self.whose == Whose::Several
     }
+
+    /// How near so many more would come to what trips.
+    pub(super) fn strain(&self, more: u32, policy: &BreakerPolicy) -> f64 {
+        f64::from(self.failures.saturating_add(more)) / f64::from(policy.consecutive.max(1))
+    }
 }
 
 /// The sliding window: the last ten tenths of it.
@@ -96,6 +101,14 @@ impl Window {
         calls >= policy.min_calls.max(1)
             && f64::from(all.failed) >= policy.failure_ratio * f64::from(calls)
             && all.whose == Whose::Several
+    }
+
+    /// How near so many failures more would come to the share that trips, of as many calls at least as count for
+    /// anything.
+    pub(super) fn strain(&self, now: Timestamp, more: u32, policy: &BreakerPolicy) -> f64 {
+        let all = self.sum(now, policy);
+        let calls = all.calls().saturating_add(more).max(policy.min_calls.max(1));
+        f64::from(all.failed.saturating_add(more)) / (policy.failure_ratio * f64::from(calls))
     }
 
     /// True when too many of the calls were slow.

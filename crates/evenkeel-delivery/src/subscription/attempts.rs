@@ -12,6 +12,7 @@ use evenkeel_model::{FailureClass, FailureInfo, Outcome, Timestamp, Verdict};
 use super::Subscription;
 use super::booking::Unbooked;
 use super::breakers::{Accused, Whose};
+use super::doubt::End;
 use super::endings::{Ending, bounded, micros};
 use super::events::Slot;
 use super::verdicts::{Again, Meaning, meaning, put_off, spends};
@@ -29,6 +30,8 @@ pub(super) struct Flight {
     pub(super) admitted: u64,
     /// It went to the fallback.
     pub(super) fallback: bool,
+    /// From where it was taken, if it was there when a breaker opened.
+    pub(super) doubted: Option<End>,
 }
 
 /// What is at the handler.
@@ -73,6 +76,9 @@ impl Subscription {
             true => self.falling_back.landed(),
             false => self.breakers.returned(flight.admitted),
         }
+        if let Some(end) = flight.doubted {
+            self.doubt.landed(end);
+        }
         self.flying_bytes -= u64::from(self.events[flight.slot].bytes);
         self.note_return(flight.slot);
         Some(flight)
@@ -102,6 +108,9 @@ impl Subscription {
         message: String,
     ) {
         let slot = flight.slot;
+        if let Some(end) = flight.doubted {
+            self.doubt.succeeded(end);
+        }
         self.events[slot].course.counters.attempts += 1;
         let mut ending = Ending { outcome, failure: None, emitted: 0, acked: None };
         if outcome == Outcome::Completed {
@@ -130,6 +139,9 @@ impl Subscription {
         let slot = flight.slot;
         let message = again.message.clone();
         self.note_failure(now, slot, again.class, again.status, message);
+        if let Some(end) = flight.doubted.filter(|_| spends(again.class) || again.class == FailureClass::Unreachable) {
+            self.doubt.failed(end);
+        }
         let over_age = self.aged(slot) >= self.policy.retry.age;
         if let Some(redriven) = &self.events[slot].detour.redriven
             && (spends(again.class) || again.class == FailureClass::Unreachable)

@@ -134,6 +134,12 @@ impl Breakers {
         self.accused(accused).all(|b| b.is_closed() && b.counts(admitted))
     }
 
+    /// How near so many failures more would bring one of them to its opening: 1 opens it.
+    pub(super) fn strain(&self, now: Timestamp, failures: u32) -> f64 {
+        let own = self.all.iter().filter_map(|one| if let One::Own(own) = one { Some(own) } else { None });
+        own.map(|breaker| breaker.strain(now, failures)).fold(0.0, f64::max)
+    }
+
     pub(super) fn all_closed(&self) -> bool {
         self.all.iter().all(One::is_closed)
     }

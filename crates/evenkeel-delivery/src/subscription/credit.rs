@@ -10,6 +10,9 @@ use super::Subscription;
 
 /// How many events may be read beyond a limit after a failed attempt.
 pub(super) const WITNESSES: usize = 8;
+/// How many after the first probe that failed; then twice as many each time.
+const PROBES: usize = 64;
+const PROBES_DOUBLINGS: usize = 5;
 /// How far the window gives way in all: events without their bytes, so a megabyte or two.
 const BEYOND_WINDOW: usize = 4096;
 
@@ -41,6 +44,15 @@ impl Subscription {
         !enough || !self.breakers.all_closed()
     }
 
+    /// How many others may be read after a failure: behind an open breaker more with each probe that failed, since all
+    /// that is at hand may be poison.
+    pub(super) fn witnesses_wanted(&self) -> usize {
+        match self.breakers.all_closed() {
+            true => WITNESSES,
+            false => PROBES << self.probed.len().min(PROBES_DOUBLINGS),
+        }
+    }
+
     /// What was read and has not ended, parked ones apart.
     fn waiting(&self) -> usize {
         self.events.len().saturating_sub(self.lanes.parked_events()) + self.rounds.others()
@@ -52,10 +64,11 @@ impl Subscription {
     }
 
     /// True when whose fault it is hangs on others than the events at hand: every one of them
-    /// was a probe before, or waits for a witness.
+    /// was a probe before, or waits for a witness, or is held in doubt.
     fn needs_others(&self) -> bool {
         let nobody_new = self.line_is_stale();
+        let open = !self.breakers.all_closed();
         let suspects_only = self.flights.is_empty() && !self.unbooked.is_empty();
-        nobody_new && (suspects_only || !self.breakers.all_closed())
+        self.doubt.holds() || open || nobody_new && suspects_only
     }
 }

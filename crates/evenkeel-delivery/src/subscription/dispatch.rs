@@ -59,7 +59,10 @@ impl Subscription {
                 (Gate::Free, Some(first)) => {
                     // A suspect whose turn it is stands in no line.
                     let freshest = self.next_of(now, &self.ready).filter(|_| self.ready.contains(&first));
-                    let slot = self.in_turn(freshest.unwrap_or(first).3);
+                    let next = freshest.unwrap_or(first);
+                    let stands = self.ready.contains(&next);
+                    let slot = self.in_turn(next.3);
+                    let Some(slot) = (if stands { self.instead(now, slot) } else { Some(slot) }) else { return };
                     if !self.has_room_for(slot) {
                         return;
                     }
@@ -67,9 +70,14 @@ impl Subscription {
                         self.hand_out_one(now, slot, Route::Handler, actions);
                     }
                 }
-                (_, Some((.., slot))) if !self.has_room_for(slot) => return,
                 // Who widens it is a probe as well: poison that opened it again must not do so at every end.
-                (_, Some((.., slot))) => self.hand_out_one(now, slot, Route::Probe, actions),
+                (_, Some(first)) => {
+                    let slot = self.probe_of(first);
+                    if !self.has_room_for(slot) {
+                        return;
+                    }
+                    self.hand_out_one(now, slot, Route::Probe, actions);
+                }
             }
         }
     }
@@ -149,7 +157,9 @@ impl Subscription {
         let attempt = AttemptId(self.attempt);
         let fallback = route == Route::Fallback;
         let admitted = if fallback { self.falling_back.sent() } else { self.breakers.admit() };
-        self.flights.insert(attempt, Flight { slot, since: now, dispatched: self.seq, admitted, fallback });
+        let doubted = if fallback { None } else { self.goes_in_doubt(now, slot) };
+        let flight = Flight { slot, since: now, dispatched: self.seq, admitted, fallback, doubted };
+        self.flights.insert(attempt, flight);
         self.flying_bytes += u64::from(self.events[slot].bytes);
         if let Some(rate) = self.rate.as_mut().filter(|_| !fallback) {
             rate.take(now);
@@ -178,6 +188,7 @@ impl Subscription {
             (Changed::No, _) => {}
             (Changed::Opened(mark), which) => {
                 self.say_breakers(vec![mark]);
+                self.doubt.opened(self.serial);
                 self.defer_accusers(now, which);
             }
             (Changed::Closed(mark), _) => self.say_breakers(vec![mark]),
@@ -199,6 +210,9 @@ impl Subscription {
             return;
         }
         let marks = self.breakers.open(now, which, &mut self.random);
+        if !marks.is_empty() {
+            self.doubt.opened(self.serial);
+        }
         self.say_breakers(marks);
         self.defer_accusers(now, which);
     }

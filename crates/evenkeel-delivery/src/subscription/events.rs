@@ -22,6 +22,8 @@ use crate::{Counters, Mark, PendingWhy, Redriven};
 pub(super) struct Slot(u32);
 
 impl Slot {
+    /// Before all others.
+    pub(super) const FIRST: Slot = Slot(0);
     /// Behind all others.
     pub(super) const LAST: Slot = Slot(u32::MAX);
 

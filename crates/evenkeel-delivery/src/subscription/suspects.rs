@@ -251,11 +251,15 @@ impl Subscription {
     /// How many more may be said to begin.
     fn room_to_open(&self, gone_out: usize) -> usize {
         let Some(first) = self.suspects.first_unsaid() else { return 0 };
+        if self.wants_back(&self.suspects.unsaid) {
+            return WITNESSES;
+        }
         let free = (self.limiter.limit() as usize).saturating_sub(self.flights.len());
         let most = match self.breakers.all_closed() {
             true => free + (2 * gone_out).min(AHEAD_MAX),
             false => free.min(WITNESSES),
         };
+        let most = most + if self.doubt.holds() { WITNESSES } else { 0 };
         // Whoever goes before all that are said is not kept waiting by them.
         let urgent = self.ready.first().is_some_and(|ready| first < *ready);
         most.saturating_sub(self.ready.len()).max(usize::from(urgent))
@@ -263,14 +267,21 @@ impl Subscription {
 
     fn say_among(&mut self, gone_out: usize, facts: &mut Vec<Fact>) -> Vec<Slot> {
         let room = self.room_to_open(gone_out);
+        let wanted = self.wants_back(&self.suspects.unsaid);
+        let back = wanted || self.doubt.holds();
         let mut by_shard: Vec<(usize, Vec<u64>)> = Vec::new();
         let mut slots = Vec::with_capacity(room.min(self.suspects.unsaid.len()));
         for _ in 0..room {
-            let Some(turn) = self.next_of(self.now, &self.suspects.unsaid) else { break };
+            let unsaid = &self.suspects.unsaid;
+            let next = if back { self.next_from_back(unsaid) } else { self.next_of(self.now, unsaid) };
+            let Some(turn) = next else { break };
             self.suspects.unsaid.remove(&turn);
             let slot = turn.3;
             self.events[slot].opening = Opening::Said;
             slots.push(slot);
+        }
+        if wanted {
+            self.doubt.note_said();
         }
         for slot in &slots {
             let event = &self.events[*slot];

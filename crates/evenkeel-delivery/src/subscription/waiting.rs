@@ -14,7 +14,6 @@ use std::time::Duration;
 use evenkeel_model::{FailureClass, Timestamp};
 
 use super::Subscription;
-use super::credit::WITNESSES;
 use super::events::{Slot, State};
 use super::suspects::Opening;
 use super::timers::Timer;
@@ -27,7 +26,7 @@ impl Subscription {
         self.take_next_step(now, slot, again, undecided);
         let whose_fault = spends(again.class) || again.class == FailureClass::Unreachable;
         if whose_fault || !self.breakers.all_closed() {
-            self.witnesses = WITNESSES;
+            self.witnesses = self.witnesses_wanted();
         }
     }
 

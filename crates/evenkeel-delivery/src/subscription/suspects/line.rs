@@ -51,7 +51,8 @@ impl Subscription {
         }
         let first = self.ready.first().copied();
         // Behind a breaker who comes first matters: nobody is passed over for not being on record.
-        let passed_over = suspects.first_unsaid().is_some_and(|unsaid| first.is_none_or(|first| unsaid < first));
+        let passed_over = self.wants_back(&suspects.unsaid)
+            || suspects.first_unsaid().is_some_and(|unsaid| first.is_none_or(|first| unsaid < first));
         (!passed_over || self.breakers.gate(now) == Gate::Free).then_some(first)
     }
 

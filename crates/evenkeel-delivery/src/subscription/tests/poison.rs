@@ -3,7 +3,7 @@
 use evenkeel_model::{Outcome, Verdict};
 
 use super::world::*;
-use crate::{Fact, Policy, RetrySchedule};
+use crate::{Fact, Order, Policy, RetrySchedule, Screen};
 
 fn poison(answer: Verdict) -> Handle {
     Box::new(move |a| (ms(5), if a.id.starts_with("poison") { answer.clone() } else { Verdict::Ack }))
@@ -186,4 +186,35 @@ fn short_delays_hold_the_lane_in_memory_and_long_ones_park_it_durably() {
     let attempt = world.facts.iter().position(|f| matches!(f, Fact::Attempt { .. }));
     let parked = world.facts.iter().position(|f| matches!(f, Fact::Pending(_)));
     assert!(attempt < parked, "facts of one event keep their order");
+}
+
+/// A producer that went wrong publishes many events in a row that no handler can handle, amid a trickle of others.
+fn a_burst(begin: fn(Policy, Handle) -> World) {
+    for (order, window) in [(Order::Key, 4096), (Order::None, 4096), (Order::Key, 16), (Order::None, 4)] {
+        for (count, every) in [(12, 1000), (50, 1000), (200, 100)] {
+            let handler_breaker = Policy::default().handler_breaker;
+            let mut world = begin(Policy { order, window, handler_breaker, ..policy() }, poison(status(500)));
+            for n in 0..count {
+                let (partition, key) = (u32::try_from(n % 4).unwrap(), format!("p{n}"));
+                world.plan(ms(n), partition, Some(&key), &format!("poison-{n}"), Screen::Wanted);
+            }
+            world.traffic(1_200_000 / every, ms(every), 100);
+            let name = format!("{order:?}, a window of {window}, {count} of them, others every {every} ms");
+            assert!(world.run_to_end(secs(1205)), "{name}: {} are open, of twenty minutes", world.open());
+            assert_eq!(world.count(Outcome::Dead) as u64, count, "{name}");
+            assert_eq!(world.count(Outcome::Completed) as u64, 1_200_000 / every, "{name}");
+            let dead = world.ended().into_iter().filter(|(_, e)| e.outcome == Outcome::Dead);
+            assert!(dead.into_iter().all(|(_, e)| e.attempts == 3), "{name}: of its attempts, and of nothing else");
+        }
+    }
+}
+
+#[test]
+fn a_burst_of_poison_is_no_outage_for_long() {
+    a_burst(World::new);
+}
+
+#[test]
+fn a_burst_of_poison_is_no_outage_for_long_in_process() {
+    a_burst(World::inside);
 }
