@@ -10,9 +10,11 @@ use super::Subscription;
 
 /// How many events may be read beyond a limit after a failed attempt.
 pub(super) const WITNESSES: usize = 8;
-/// How many after the first probe that failed; then twice as many each time.
+/// Behind an open breaker a window smaller than this may be full of poison: then so many are read after the first
+/// probe that failed, and twice as many after each of the next.
+const FEW: usize = 1024;
 const PROBES: usize = 64;
-const PROBES_DOUBLINGS: usize = 5;
+const PROBES_DOUBLINGS: usize = 4;
 /// How far the window gives way in all: events without their bytes, so a megabyte or two.
 const BEYOND_WINDOW: usize = 4096;
 
@@ -44,13 +46,18 @@ impl Subscription {
         !enough || !self.breakers.all_closed()
     }
 
-    /// How many others may be read after a failure: behind an open breaker more with each probe that failed, since all
-    /// that is at hand may be poison.
+    /// How many others may be read after a failure.
     pub(super) fn witnesses_wanted(&self) -> usize {
-        match self.breakers.all_closed() {
-            true => WITNESSES,
-            false => PROBES << self.probed.len().min(PROBES_DOUBLINGS),
+        match self.is_short() {
+            true => PROBES << self.probed.len().min(PROBES_DOUBLINGS),
+            false => WITNESSES,
         }
+    }
+
+    /// True when a breaker is open, and what is at hand may be too little to have anybody who could close it.
+    fn is_short(&self) -> bool {
+        let small = self.policy.window < FEW && self.waiting() < FEW && !self.lanes.are_full();
+        small && !self.breakers.all_closed()
     }
 
     /// What was read and has not ended, parked ones apart.
@@ -64,11 +71,10 @@ impl Subscription {
     }
 
     /// True when whose fault it is hangs on others than the events at hand: every one of them
-    /// was a probe before, or waits for a witness, or is held in doubt.
+    /// was a probe before, or waits for a witness, or is held in doubt; or they are few.
     fn needs_others(&self) -> bool {
         let nobody_new = self.line_is_stale();
-        let open = !self.breakers.all_closed();
         let suspects_only = self.flights.is_empty() && !self.unbooked.is_empty();
-        self.doubt.holds() || open || nobody_new && suspects_only
+        nobody_new && (suspects_only || !self.breakers.all_closed()) || self.doubt.holds() || self.is_short()
     }
 }

@@ -4,7 +4,7 @@
 //! handle. Which it was only the time afterwards tells, so those that were there when it opened are in doubt: so many of
 //! them go out at once as may fail without bringing a breaker near its opening again, and more with each that succeeds.
 //! Poison lies together: so the line is taken from both ends, the probe from one of them each time that a breaker
-//! opens, and what an end yields speaks for that end only. What came later is in no doubt, and goes before those who must wait.
+//! opens, and what an end yields speaks for that end only. What came later is in no doubt, and goes in between.
 //!
 //! Invariants: those in doubt open no breaker again as long as others succeed; none of them waits longer than a breath
 //! for a success that does not come.
@@ -20,8 +20,8 @@ use super::events::{Slot, Turn};
 
 /// Nobody is held for longer: perhaps nobody else comes who could succeed.
 const BREATH: Duration = Duration::from_secs(1);
-/// Of what opens a breaker: from here on those go first that are less like those that failed.
-const OTHERS_FIRST: f64 = 0.5;
+/// Of what opens a breaker: from here on every other one is less like those that failed.
+const OTHERS_TOO: f64 = 0.5;
 /// And from here on those in doubt are held.
 const HOLDS: f64 = 0.8;
 
@@ -45,6 +45,8 @@ pub(super) struct Doubt {
     /// Probes come from the back now, and some of those there are on record, where that comes first.
     probes_back: bool,
     said_back: bool,
+    /// It was the turn of others.
+    others: bool,
     /// Some of them are held.
     held: bool,
     /// When one goes whatever may come of it.
@@ -140,7 +142,12 @@ impl Subscription {
         }
         let strain = |end| self.breakers.strain(now, self.doubt.at_stake(end));
         let (front, back) = (strain(End::Front), strain(End::Back));
-        if front < OTHERS_FIRST {
+        if front < OTHERS_TOO || self.doubt.until <= now {
+            return Some(slot);
+        }
+        // Half of them, as long as that is no risk: what is new may never end.
+        self.doubt.others = !self.doubt.others;
+        if front < HOLDS && !self.doubt.others {
             return Some(slot);
         }
         if let Some(later) = self.first_beyond_doubt(&self.ready) {
@@ -151,7 +158,7 @@ impl Subscription {
             return Some(newest);
         }
         self.doubt.held = front >= HOLDS;
-        (!self.doubt.held || self.doubt.until <= now).then_some(slot)
+        (!self.doubt.held).then_some(slot)
     }
 
     /// The first of a line, by urgency and age, that came after a breaker opened last.
