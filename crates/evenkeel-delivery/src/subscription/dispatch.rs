@@ -1,4 +1,4 @@
-//! Handing out: oldest first, within the limit, through the gate.
+//! Handing out: oldest first, within the limit, through the gate; after an outage as `doubt` says.
 //!
 //! Invariants: nothing is handed out while paused, draining, held by a shed (probes apart), or behind
 //! an open breaker; a probe is an event of a lane that was no probe of this outage yet, as long as there
